@@ -1,0 +1,1 @@
+"""One grammar a language: `say(message) -> str` in each module."""
