@@ -1,0 +1,22 @@
+"""Settings of training and evaluation; the scales themselves are files in train/scales/."""
+
+from pathlib import Path
+
+from palo.settings.model import Section
+
+
+class TrainSettings(Section):
+    """Where scales and training data lie; `scales_dir/<scale>.yaml` is one scale."""
+
+    scales_dir: Path
+    captions_path: Path  # stage 1: LLaVA list of image, caption
+    captions_images_dir: Path
+    english_mix_path: Path | None = None  # extra English instructions for stage 2
+    english_mix_images_dir: Path | None = None
+    seed: int = 7
+
+
+class EvaluateSettings(Section):
+    questions_path: Path  # JSONL of held-out questions with answers in ten languages
+    images_dir: Path
+    batch_size: int = 64

@@ -1,0 +1,77 @@
+"""Settings of the translate stage: source, translator, engines."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+
+from palo.settings.model import Section
+
+
+class SourceSettings(Section):
+    """The LLaVA-Instruct file to translate and the folder its image paths are relative to."""
+
+    path: Path
+    images_dir: Path | None = None
+    shard_rows: int = Field(default=1000, ge=1)
+    max_turn_chars: int = Field(default=200_000, ge=1)
+
+
+class Context(StrEnum):
+    NONE = "none"
+    SOURCE = "source"  # an answer is translated in sight of the English question before it
+
+
+class EngineKind(StrEnum):
+    TRANSFORMERS = "transformers"
+    VLLM = "vllm"
+    SCRIPTED = "scripted"  # deterministic stand-in for tests of everything around an engine
+
+
+class StandinTranslatorSettings(Section):
+    """The tiny Llama that stands in for a translation LLM; built by `palo translator pretrain`."""
+
+    vocab_size: int = 4000
+    hidden_size: int = 192
+    layers: int = 4
+    heads: int = 4
+    steps: int = 600
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    seed: int = 7
+
+
+class FinetuneSettings(Section):
+    """Supervised fine-tune of the translator on verified segments (`palo translator train`)."""
+
+    lora_rank: int = 0  # 0: all weights
+    lora_alpha: int = 32
+    epochs: float = 4.0
+    batch_size: int = 32
+    learning_rate: float = 5e-4
+    held_out_share: float = Field(default=0.15, gt=0, lt=1)
+    seed: int = 7
+
+
+class TranslatorSettings(Section):
+    """The translation LLM: a Hugging Face id or a folder, and how it is asked."""
+
+    model: str
+    revision: str | None = None
+    licence: str = ""
+    finetuned_dir: Path  # where `palo translator train` writes, and translate looks first
+    dtype: str = "float32"
+    engine: EngineKind = EngineKind.TRANSFORMERS
+    context: Context = Context.SOURCE
+    max_tokens: int = 512
+    max_model_tokens: int = 4096
+    max_attempts: int = Field(default=3, ge=1)
+    retry_temperature: float = 0.7
+    batch_size: int = 32  # transformers engine
+    max_num_seqs: int = 64  # vllm engine
+    gpu_memory_utilization: float = 0.9
+    tensor_parallel_size: int = 1
+    stall_timeout_s: float = 300.0
+    seed_samples: int = 1000  # how many samples `palo translator seed` picks
+    standin: StandinTranslatorSettings | None = None
+    finetune: FinetuneSettings = FinetuneSettings()
