@@ -1,0 +1,1 @@
+"""Checks of text that translate, refine and train share: language, script, repetition, ..."""

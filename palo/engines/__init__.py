@@ -1,0 +1,1 @@
+"""Engines: each turns a stream of requests into a stream of results."""

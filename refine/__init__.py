@@ -1,0 +1,1 @@
+"""Filters, language ID, review queues, selection."""

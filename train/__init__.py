@@ -1,0 +1,1 @@
+"""Model, projector, mixture, trainer, checkpoints, evaluation."""

@@ -1,0 +1,1 @@
+"""Source to segments to engine to validated translations, and fine-tuning of the translator."""
