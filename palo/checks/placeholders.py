@@ -1,0 +1,108 @@
+"""Finds protected spans: what a translation must carry over byte for byte.
+
+`<image>` and other tags, URLs, e-mail addresses, code, LaTeX, boxes such as
+`[0.25, 0.00, 0.50, 0.25]` and template placeholders such as `{name}`.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SpanKind(StrEnum):
+    CODE = "code"
+    LATEX = "latex"
+    IMAGE = "image"
+    TAG = "tag"
+    URL = "url"
+    EMAIL = "email"
+    BOX = "box"
+    PLACEHOLDER = "placeholder"
+
+
+@dataclass(frozen=True)
+class Span:
+    """`text` is the original's `[start:end]`, in characters."""
+
+    start: int
+    end: int
+    text: str
+    kind: SpanKind
+
+
+@dataclass(frozen=True)
+class SpanDifference:
+    """Protected spans that the target lost, and ones it made up; each in order of first sight."""
+
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.extra)
+
+
+_NUMBER = r"[-+]?\d+(?:\.\d+)?"
+
+# The order decides who wins: code may hold anything, so it comes first. Only ASCII belongs to a
+# URL, because Chinese and Japanese put no space behind it. Money ("$5 and $10") is no LaTeX:
+# between dollars there must be something that only a formula has.
+_PATTERNS = {
+    SpanKind.CODE: r"```.*?```|``[^`\n]+``|`[^`\n]+`",
+    SpanKind.LATEX: (
+        r"\$\$[^$]+\$\$|\\\(.+?\\\)|\\\[.+?\\\]"
+        r"|\$(?=[^$\n]*[\\^_={}])[^$\s](?:[^$\n]*[^$\s])?\$(?![0-9])"
+    ),
+    SpanKind.IMAGE: r"<image>",
+    SpanKind.TAG: r"</?[A-Za-z][A-Za-z0-9_-]*(?:\s[^<>]*)?/?>|<\|[^<>|\n]+\|>",
+    SpanKind.URL: r"(?<![A-Za-z0-9])(?:https?://|ftp://|www\.)[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+",
+    SpanKind.EMAIL: r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
+    SpanKind.BOX: rf"\[\s*{_NUMBER}(?:\s*,\s*{_NUMBER})+\s*\]",
+    SpanKind.PLACEHOLDER: r"\{\{[A-Za-z0-9_.]*\}\}|\{[A-Za-z0-9_.]*\}|%\([A-Za-z0-9_]+\)[sdf]",
+}
+_ANY = re.compile(
+    "|".join(f"(?P<{kind.value}>{pattern})" for kind, pattern in _PATTERNS.items()),
+    re.DOTALL | re.ASCII,
+)
+# No span is without one of these: most texts are done after this one look.
+_HINT = re.compile(r"[`$\\<@\[{%]|://|www\.")
+_URL_TAIL = ".,;:!?'*"
+
+
+def protected_spans(text: str) -> list[Span]:
+    """All protected spans in order; they never overlap. Texts without any give an empty list."""
+    if not _HINT.search(text):
+        return []
+    spans = []
+    for match in _ANY.finditer(text):
+        assert match.lastgroup is not None
+        kind = SpanKind(match.lastgroup)
+        found = _without_tail(match.group()) if kind is SpanKind.URL else match.group()
+        spans.append(Span(match.start(), match.start() + len(found), found, kind))
+    return spans
+
+
+def without_protected(text: str, fill: str = " ") -> str:
+    """The text with every protected span replaced by `fill`: what is left is language."""
+    parts, at = [], 0
+    for span in protected_spans(text):
+        parts += [text[at : span.start], fill]
+        at = span.end
+    return "".join([*parts, text[at:]]) if parts else text
+
+
+def span_difference(source: str, target: str) -> SpanDifference:
+    """Compares the two as multisets; order is the translator's business."""
+    wanted = Counter(span.text for span in protected_spans(source))
+    found = Counter(span.text for span in protected_spans(target))
+    return SpanDifference(tuple((wanted - found).elements()), tuple((found - wanted).elements()))
+
+
+def _without_tail(url: str) -> str:
+    """A sentence's own punctuation is no part of the URL; a bracket it opened itself is."""
+    while url:
+        if url[-1] in _URL_TAIL or (url[-1] == ")" and url.count(")") > url.count("(")):
+            url = url[:-1]
+        else:
+            break
+    return url
