@@ -1,0 +1,72 @@
+"""What a person sees in the terminal: the first line, notes, tables, progress."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from palo.settings import Profile
+
+console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+_PLAIN_EVERY_S = 10.0
+
+
+class Tick(Protocol):
+    def __call__(self, advance: int = 1, text: str = "") -> None: ...
+
+
+def announce(profile: Profile, what: str) -> None:
+    """The first line of every command: the profile, its data and its models."""
+    console.print(
+        f"[bold]palo {what}[/] · profile [bold]{profile.name}[/] · data {_short(profile.data_dir)} "
+        f"· source {_short(profile.source.path)} · translator {_short(profile.translator.model)} "
+        f"· scales {_short(profile.train.scales_dir)}"
+    )
+
+
+def note(text: str) -> None:
+    console.print(text, markup=False)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Tick]:
+    """A bar on a terminal, a plain line now and then elsewhere; call the yielded tick per step."""
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+        )
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(what, total=total, text="")
+
+            def tick(advance: int = 1, text: str = "") -> None:
+                bar.update(task, advance=advance, text=text)
+
+            yield tick
+    else:
+        done, last = 0, time.monotonic()
+
+        def plain(advance: int = 1, text: str = "") -> None:
+            nonlocal done, last
+            done += advance
+            if time.monotonic() - last >= _PLAIN_EVERY_S:
+                last = time.monotonic()
+                note(f"{what}: {done}{f' of {total}' if total else ''} {text}".rstrip())
+
+        yield plain
+
+
+def _short(path: object) -> str:
+    """A path as seen from here; an id of a model hub as it is."""
+    from pathlib import Path
+
+    text = str(path)
+    here = str(Path.cwd()) + "/"
+    return text.removeprefix(here)

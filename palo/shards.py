@@ -1,0 +1,221 @@
+"""The one module that reads and writes Parquet shards, their records, and JSON beside them.
+
+A shard is written to a temporary name, flushed to the disk and renamed, so a reader sees all of
+it or none. Beside `part-00000.parquet` lies `part-00000.json`: what it was made from (`inputs`),
+what is in it (`counts`), and its own digest.
+"""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from palo.errors import UserError
+from palo.schemas import (
+    Finding,
+    RefinedSample,
+    Role,
+    Sample,
+    TranslatedSample,
+    Turn,
+    TurnMeta,
+    TurnStatus,
+    Verdict,
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    inputs: dict[str, str]
+    counts: dict[str, int]
+    digest: str
+
+
+def digest(value: Any) -> str:
+    """32 hex digits over the JSON form of `value`; equal values give equal digests."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """32 hex digits over the bytes of a file, read in pieces."""
+    state = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            state.update(piece)
+    return state.hexdigest()
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Yields a temporary path; renames it onto `path` if the block ends well, else removes it.
+
+    Raises UserError where the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise disk_full(path) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def disk_full(path: Path) -> UserError:
+    return UserError(
+        f"The disk is full: could not write {path}. Nothing is lost: make room and run the same "
+        "command again, it goes on where it stopped."
+    )
+
+
+def write_json(path: Path, value: Any) -> None:
+    with replaced(path) as temporary:
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def shard_name(index: int) -> str:
+    return f"part-{index:05d}.parquet"
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def write_shard(
+    path: Path,
+    rows: Sequence[Row],
+    schema: pa.Schema,
+    inputs: Mapping[str, str],
+    counts: Mapping[str, int],
+) -> None:
+    """Writes the shard, then its record; a crash between the two leaves a shard to be redone."""
+    table = pa.Table.from_pylist(list(rows), schema=schema)
+    with replaced(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    record = ShardRecord(dict(inputs), dict(counts), file_digest(path))
+    write_json(path.with_suffix(".json"), asdict(record))
+
+
+def read_record(path: Path) -> ShardRecord | None:
+    """The record beside a shard, or None where there is none that can be read."""
+    try:
+        return ShardRecord(**read_json(path.with_suffix(".json")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def is_current(path: Path, inputs: Mapping[str, str]) -> bool:
+    """Whether the shard stands as it was written, from these very inputs."""
+    record = read_record(path)
+    if record is None or record.inputs != dict(inputs) or not path.is_file():
+        return False
+    return file_digest(path) == record.digest
+
+
+def remove_shards(folder: Path, keep: Sequence[Path]) -> None:
+    """Removes shards (and records) that are no longer part of the run."""
+    for path in shard_paths(folder):
+        if path not in keep:
+            path.unlink()
+            path.with_suffix(".json").unlink(missing_ok=True)
+
+
+def read_shard(path: Path) -> list[Row]:
+    """All rows of a shard. Raises UserError for a file that is no Parquet."""
+    try:
+        return pq.read_table(path).to_pylist()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(
+            f"Cannot read shard {path}: {error}. Remove it and run the stage again."
+        ) from None
+
+
+def read_samples(path: Path) -> list[Sample]:
+    return [row_to_sample(row) for row in read_shard(path)]
+
+
+def read_translated(path: Path) -> list[TranslatedSample]:
+    return [row_to_translated(row) for row in read_shard(path)]
+
+
+def read_refined(path: Path) -> list[RefinedSample]:
+    return [row_to_refined(row) for row in read_shard(path)]
+
+
+def sample_to_row(sample: Sample) -> Row:
+    return asdict(sample)
+
+
+def row_to_sample(row: Row) -> Sample:
+    return Sample(
+        row["sample_id"], row["source_id"], row["image"], _turns(row["turns"]), row["origin"]
+    )
+
+
+def translated_to_row(sample: TranslatedSample) -> Row:
+    return asdict(sample)
+
+
+def row_to_translated(row: Row) -> TranslatedSample:
+    meta = tuple(
+        TurnMeta(**{**value, "status": TurnStatus(value["status"])}) for value in row["meta"]
+    )
+    return TranslatedSample(
+        sample_id=row["sample_id"],
+        source_id=row["source_id"],
+        lang=row["lang"],
+        image=row["image"],
+        source=_turns(row["source"]),
+        target=_turns(row["target"]),
+        meta=meta,
+        origin=row["origin"],
+    )
+
+
+def refined_to_row(refined: RefinedSample) -> Row:
+    return {
+        **asdict(refined.sample),
+        "findings": [[asdict(finding) for finding in turn] for turn in refined.findings],
+        "turn_verdicts": list(refined.turn_verdicts),
+        "verdict": refined.verdict,
+        "kept": refined.kept,
+    }
+
+
+def row_to_refined(row: Row) -> RefinedSample:
+    findings = tuple(
+        tuple(Finding(**{**value, "verdict": Verdict(value["verdict"])}) for value in turn)
+        for turn in row["findings"]
+    )
+    return RefinedSample(
+        sample=row_to_translated(row),
+        findings=findings,
+        turn_verdicts=tuple(Verdict(value) for value in row["turn_verdicts"]),
+        verdict=Verdict(row["verdict"]),
+        kept=row["kept"],
+    )
+
+
+def _turns(values: list[Row]) -> tuple[Turn, ...]:
+    return tuple(Turn(Role(value["role"]), value["text"]) for value in values)

@@ -1,0 +1,99 @@
+"""Tiny models that the project builds itself: a tokenizer for ten languages and a small Llama.
+
+They stand in for real models in the sample profile and in tests; no weights are shipped.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+UNKNOWN, START, END, PAD = "<unk>", "<s>", "</s>", "<pad>"
+
+# One user turn and one answer; what a chat template of a real model does, at its smallest.
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\n' }}{% endif %}"
+    "{% endfor %}"
+)
+
+# Words of spaced scripts keep their marks (Devanagari vowels are marks, not letters). Han
+# characters stand alone, so that a tiny vocabulary does not swallow whole sentences.
+_WORDS = (
+    r"\p{Han}|\p{Hiragana}+|[\p{Katakana}ー]+| ?\p{N}| ?[\p{L}\p{M}]+"
+    r"| ?[^\s\p{L}\p{M}\p{N}]|\s"
+)
+
+
+def train_tokenizer(
+    texts: Iterable[str],
+    vocab_size: int,
+    extra_special: Sequence[str] = (),
+    chat_template: str | None = None,
+) -> "PreTrainedTokenizerFast":
+    """Byte-level BPE with Llama's special tokens; any text can be encoded and comes back exact."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORDS), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    special = [UNKNOWN, START, END, PAD, *extra_special]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    start = tokenizer.token_to_id(START)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{START} $A", special_tokens=[(START, start)]
+    )
+    fast: Any = PreTrainedTokenizerFast  # transformers' classes are untyped
+    return fast(
+        tokenizer_object=tokenizer,
+        bos_token=START,
+        eos_token=END,
+        unk_token=UNKNOWN,
+        pad_token=PAD,
+        extra_special_tokens=list(extra_special),
+        chat_template=chat_template or CHAT_TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def tiny_llama(
+    tokenizer: Any,
+    hidden_size: int,
+    layers: int,
+    heads: int,
+    max_position: int = 2048,
+    seed: int = 0,
+) -> "LlamaForCausalLM":
+    """A Llama of random weights; the same seed gives the same weights."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden_size,
+        intermediate_size=hidden_size * 8 // 3 // 16 * 16,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=max_position,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model: Any = LlamaForCausalLM
+    return model(config)
