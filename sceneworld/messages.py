@@ -128,7 +128,7 @@ class AskSide(Message):
 
 @dataclass(frozen=True)
 class AskList(Message):
-    """variant 0: What do you see in the picture?  variant 1: List all the objects in the picture."""
+    """0: What do you see in the picture?  1: List all the objects in the picture."""
 
     variant: int = 0
 

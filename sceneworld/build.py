@@ -1,0 +1,243 @@
+"""Write the whole scene world to disk, byte for byte the same for the same settings."""
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from palo.languages import LANGUAGES
+from palo.settings.world import WorldSettings
+from sceneworld import messages as m
+from sceneworld.captions import PROMPTS, caption, is_told, patches
+from sceneworld.conversations import (
+    DETAIL_PROMPTS,
+    Role,
+    Sample,
+    conversation_exchanges,
+    detail_answer,
+    is_fixed,
+    is_for_source,
+    reasoning_exchanges,
+    source_samples,
+    text_sample,
+)
+from sceneworld.draw import save_picture
+from sceneworld.grammar import say_turn
+from sceneworld.questions import VISUAL_KINDS, Exchange, QuestionKind, ask
+from sceneworld.scene import Scene, Thing, make_scene
+from sceneworld.truth import IMAGE_TAG, Truth, add_turn, rows
+
+# A sample without an image comes once in so many pictures.
+IMAGES_PER_TEXT_SAMPLE = 16
+QUESTIONS_PER_EVALUATION_IMAGE = 4
+QUESTIONS_PER_TEXT_SCENE = 2
+CORPUS_ROUNDS = 4
+PICTURE_FOLDERS = ("source", "captions", "evaluation")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WorldSummary:
+    """How much was written."""
+
+    samples: int
+    turns: int
+    truth_rows: int
+    corpus_rows: int
+    captions: int
+    text_rows: int
+    evaluation_questions: int
+
+
+class _Scenes:
+    """Makes scenes no two of which are alike, so held-out ones are held out."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.taken: set[tuple[Thing, ...]] = set()
+
+    def make(self, scene_id: str) -> tuple[Scene, random.Random]:
+        """A new scene and the generator of everything said about it."""
+        scene = make_scene(scene_id, self.seed, self.taken)
+        return scene, random.Random(f"{self.seed}/talk/{scene_id}")
+
+
+def build_world(world_dir: Path, settings: WorldSettings) -> WorldSummary:
+    """Write source, truth, corpus, captions, patches, text and evaluation into `world_dir`."""
+    scenes = _Scenes(settings.seed)
+    images_dir = world_dir / "images"
+    for folder in PICTURE_FOLDERS:
+        (images_dir / folder).mkdir(parents=True, exist_ok=True)
+        for old in (images_dir / folder).glob("*.jpg"):
+            old.unlink()
+    evaluation = _evaluation(scenes, settings.evaluation_images, images_dir)
+    truth: Truth = {}
+    source = _source(scenes, settings.source_images, images_dir, truth)
+    captions, patch_rows = _captions(scenes, settings.caption_images, images_dir)
+    corpus = _corpus(scenes, settings.corpus_scenes, truth)
+    text = _text(scenes, settings.text_scenes)
+    _write_list(world_dir / "source.json", source)
+    _write_lines(world_dir / "truth.jsonl", rows(truth))
+    _write_lines(world_dir / "corpus.jsonl", rows(corpus))
+    _write_list(world_dir / "captions.json", captions)
+    _write_lines(world_dir / "patches.jsonl", patch_rows)
+    _write_lines(world_dir / "text.jsonl", text)
+    _write_lines(world_dir / "evaluation.jsonl", evaluation)
+    return WorldSummary(
+        samples=len(source),
+        turns=sum(len(sample["conversations"]) for sample in source),
+        truth_rows=len(truth),
+        corpus_rows=len(corpus),
+        captions=len(captions),
+        text_rows=len(text),
+        evaluation_questions=len(evaluation),
+    )
+
+
+def _source(scenes: _Scenes, num_images: int, images_dir: Path, truth: Truth) -> list[Row]:
+    """LLaVA-Instruct samples; the three of one picture share an id, as LLaVA's do."""
+    rng = random.Random(f"{scenes.seed}/source")
+    numbers = sorted(rng.sample(range(1, 600_000), num_images))
+    samples: list[Row] = []
+    for index, number in enumerate(numbers):
+        sample_id = f"{number:012d}"
+        scene, talk = scenes.make(f"source/{sample_id}")
+        image = f"source/{sample_id}.jpg"
+        save_picture(scene, images_dir / image)
+        for sample in source_samples(scene, talk):
+            samples.append({"id": sample_id, "image": image, **_said(sample, truth)})
+        if index % IMAGES_PER_TEXT_SAMPLE == 0:
+            samples.append({"id": f"text-{number:06d}", **_said(text_sample(talk), truth)})
+    return samples
+
+
+def _said(sample: Sample, truth: Truth) -> Row:
+    """The English turns of a sample; their translations go to `truth`."""
+    said: list[dict[str, str]] = []
+    question = ""
+    for turn in sample.turns:
+        text = say_turn(turn.messages, "en")
+        add_turn(truth, question if turn.role == Role.GPT else "", turn.messages)
+        question = text
+        if sample.has_image and not said:
+            text = _with_tag(text, sample.image_first)
+        said.append({"from": str(turn.role), "value": text})
+    return {"conversations": said}
+
+
+def _with_tag(text: str, image_first: bool) -> str:
+    return f"{IMAGE_TAG}\n{text}" if image_first else f"{text}\n{IMAGE_TAG}"
+
+
+def _corpus(scenes: _Scenes, num_scenes: int, truth: Truth) -> Truth:
+    """Grammar text that shares no (context, text) with the source and has no fixed texts."""
+    corpus: Truth = {}
+
+    def add(question: m.Message, answer: tuple[m.Message, ...]) -> None:
+        context = say_turn((question,), "en")
+        if not is_fixed(answer) and (context, say_turn(answer, "en")) not in truth:
+            add_turn(corpus, context, answer)
+
+    for index in range(num_scenes):
+        scene, rng = scenes.make(f"corpus/{index:06d}")
+        exchanges = conversation_exchanges(scene, rng, CORPUS_ROUNDS, _is_for_corpus)
+        exchanges += reasoning_exchanges(scene, rng, _is_for_corpus)
+        for exchange in exchanges:
+            add_turn(corpus, "", (exchange.question,))
+            add(exchange.question, rng.choice((exchange.short, exchange.sentence)))
+        if listed := ask(QuestionKind.LIST, scene, rng):
+            add(listed.question, listed.sentence)
+        add(m.AskDetail(rng.randrange(DETAIL_PROMPTS)), detail_answer(scene, rng))
+    return corpus
+
+
+def _is_for_corpus(question: m.Message) -> bool:
+    return not is_fixed((question,)) and not is_for_source(question)
+
+
+def _captions(scenes: _Scenes, num_images: int, images_dir: Path) -> tuple[list[Row], list[Row]]:
+    """Captions for the projector and patch labels for the vision tower, of the same pictures."""
+    captions, patch_rows = [], []
+    for index in range(num_images):
+        scene, rng = scenes.make(f"captions/{index:06d}")
+        image = f"captions/{index:06d}.jpg"
+        save_picture(scene, images_dir / image)
+        prompt = _with_tag(rng.choice(PROMPTS), rng.random() < 0.5)
+        turns = [
+            {"from": str(Role.HUMAN), "value": prompt},
+            {"from": str(Role.GPT), "value": caption(scene)},
+        ]
+        captions.append({"id": f"caption-{index:06d}", "image": image, "conversations": turns})
+        patch_rows.append({"image": image, "cells": patches(scene)})
+    return captions, patch_rows
+
+
+def _text(scenes: _Scenes, num_scenes: int) -> list[Row]:
+    """Questions that the caption answers, in ten languages, for the stand-in language model."""
+    made = (scenes.make(f"text/{index:06d}") for index in range(num_scenes))
+    return [row for scene, rng in made for row in _text_rows(scene, rng)]
+
+
+def _text_rows(scene: Scene, rng: random.Random) -> list[Row]:
+    told = caption(scene)
+    text = []
+    for lang in LANGUAGES:
+        for kind in rng.sample(VISUAL_KINDS, QUESTIONS_PER_TEXT_SCENE):
+            if exchange := ask(kind, scene, rng, lambda question: is_told(question, scene)):
+                question = say_turn((exchange.question,), lang)
+                answer = say_turn(exchange.short, lang)
+                row = {"caption": told, "lang": str(lang), "question": question, "answer": answer}
+                text.append(row)
+    return text
+
+
+def _evaluation(scenes: _Scenes, num_images: int, images_dir: Path) -> list[Row]:
+    """Held-out pictures with four questions each, kinds in turn."""
+    questions = []
+    for index in range(num_images):
+        first = index * QUESTIONS_PER_EVALUATION_IMAGE
+        kinds = [
+            VISUAL_KINDS[(first + number) % len(VISUAL_KINDS)]
+            for number in range(QUESTIONS_PER_EVALUATION_IMAGE)
+        ]
+        scene, exchanges = _scene_that_answers(scenes, f"evaluation/{index:06d}", kinds)
+        image = f"evaluation/{index:06d}.jpg"
+        save_picture(scene, images_dir / image)
+        for number, (kind, exchange) in enumerate(zip(kinds, exchanges, strict=True)):
+            row = {"id": f"{index:06d}-{number}", "image": image, "kind": str(kind)}
+            questions.append({**row, **_in_all_languages(exchange)})
+    return questions
+
+
+def _scene_that_answers(
+    scenes: _Scenes, scene_id: str, kinds: Sequence[QuestionKind]
+) -> tuple[Scene, list[Exchange]]:
+    while True:
+        scene, rng = scenes.make(scene_id)
+        exchanges = [exchange for kind in kinds if (exchange := ask(kind, scene, rng))]
+        if len(exchanges) == len(kinds):
+            return scene, exchanges
+
+
+def _in_all_languages(exchange: Exchange) -> Row:
+    """Questions by language, answers by language as [short form, sentence form]."""
+    questions = {str(lang): say_turn((exchange.question,), lang) for lang in LANGUAGES}
+    answers = {
+        str(lang): [say_turn(exchange.short, lang), say_turn(exchange.sentence, lang)]
+        for lang in LANGUAGES
+    }
+    return {"questions": questions, "answers": answers}
+
+
+def _write_lines(path: Path, lines: Iterable[Row]) -> None:
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write_list(path: Path, items: Iterable[Row]) -> None:
+    """A JSON list with one item a line: a valid document, yet easy to read and compare."""
+    body = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
+    path.write_text(f"[\n{body}\n]\n", encoding="utf-8", newline="\n")

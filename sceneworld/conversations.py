@@ -1,0 +1,161 @@
+"""LLaVA-style samples about a scene: conversation, detailed description, reasoning."""
+
+import dataclasses
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sceneworld import messages as m
+from sceneworld.messages import Kind, Message
+from sceneworld.questions import Exchange, QuestionKind, ask, link, name_of
+from sceneworld.scene import Scene
+
+SHORT_SHARE = 0.7
+ROUNDS = (2, 3, 4)
+DETAIL_PROMPTS = 4
+# Relative frequency of each question in a conversation.
+QUESTION_WEIGHTS = {
+    QuestionKind.COLOUR: 10,
+    QuestionKind.SHAPE: 10,
+    QuestionKind.SIZE: 10,
+    QuestionKind.COUNT: 10,
+    QuestionKind.REGION: 10,
+    QuestionKind.EXISTS: 10,
+    QuestionKind.SIDE: 10,
+    QuestionKind.LIST: 4,
+    QuestionKind.BOX: 3,
+    QuestionKind.WIDTH: 3,
+    QuestionKind.LINK: 3,
+}
+# Without scene content: the same words whatever the picture shows.
+FIXED = (m.AskList, m.AskDetail, m.Yes, m.No, m.SayBackground)
+
+
+class Role(StrEnum):
+    HUMAN = "human"
+    GPT = "gpt"
+
+
+@dataclass(frozen=True)
+class Turn:
+    role: Role
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One conversation; `image_first` tells whether `<image>` stands before the first question."""
+
+    turns: tuple[Turn, ...]
+    has_image: bool
+    image_first: bool
+
+
+def is_fixed(messages: tuple[Message, ...]) -> bool:
+    """Whether a turn carries no scene content."""
+    return all(isinstance(message, FIXED) for message in messages)
+
+
+def is_for_source(question: Message) -> bool:
+    """Deal every question with scene content to the source or to the translator's corpus.
+
+    The parity of what it names decides, so each shape, colour and size occurs in each
+    construction on both sides while no question, and so no answer, is on both.
+    """
+    return _content(question) % 2 == 0
+
+
+def _content(value: object) -> int:
+    if isinstance(value, StrEnum):
+        return list(type(value)).index(value) + 1
+    if isinstance(value, Kind | Message):
+        fields = dataclasses.fields(value)  # type: ignore[arg-type]
+        return sum(_content(getattr(value, field.name)) for field in fields)
+    return 0
+
+
+def source_samples(scene: Scene, rng: random.Random) -> tuple[Sample, ...]:
+    """The three samples of one picture, in LLaVA-Instruct's order."""
+    return (_conversation(scene, rng), _detail(scene, rng), _reasoning(scene, rng))
+
+
+def text_sample(rng: random.Random) -> Sample:
+    """A sample without an image: where to read more about things."""
+    kinds = [Kind(shape, colour) for shape in m.Shape for colour in (None, *m.Colour)]
+    links = [link(kind) for kind in kinds]
+    links = [exchange for exchange in links if is_for_source(exchange.question)]
+    return _sample([(e.question, e.sentence) for e in rng.sample(links, 2)], rng, has_image=False)
+
+
+def conversation_exchanges(
+    scene: Scene, rng: random.Random, rounds: int, allowed: Callable[[Message], bool]
+) -> list[Exchange]:
+    """Up to `rounds` different questions of different kinds, fewer where the scene has no more."""
+    weights = dict(QUESTION_WEIGHTS)
+    exchanges: list[Exchange] = []
+    while weights and len(exchanges) < rounds:
+        kind = rng.choices(tuple(weights), tuple(weights.values()))[0]
+        del weights[kind]
+        if exchange := ask(kind, scene, rng, allowed):
+            exchanges.append(exchange)
+    return exchanges
+
+
+def answer(exchange: Exchange, rng: random.Random) -> tuple[Message, ...]:
+    """Mostly the short form."""
+    return exchange.short if rng.random() < SHORT_SHARE else exchange.sentence
+
+
+def detail_answer(scene: Scene, rng: random.Random) -> tuple[Message, ...]:
+    """A description of three to six sentences."""
+    named = [(thing, kind) for thing in scene.things if (kind := name_of(thing, scene, rng))]
+    places: list[Message] = [m.SayRegion(kind, thing.region) for thing, kind in named]
+    places = [places[i] for i in sorted(rng.sample(range(len(places)), min(3, len(places))))]
+    description: list[Message] = [m.SayTotal(len(scene.things))]
+    if len(scene.groups) <= 4:
+        description.append(m.SayThere(scene.groups))
+    description += places[: 5 - len(description)]
+    if len(named) >= 2 and len(description) < 5 and rng.random() < 0.5:
+        (thing, kind), (other, other_kind) = rng.sample(named, 2)
+        side = rng.choice([side for side in m.Side if thing.lies(side, other)])
+        description.append(m.SaySide(kind, side, other_kind))
+    return (*description, m.SayBackground())
+
+
+def reasoning_exchanges(
+    scene: Scene, rng: random.Random, allowed: Callable[[Message], bool]
+) -> list[Exchange]:
+    """One or two questions that need counting and comparing."""
+    kinds = rng.sample((QuestionKind.MORE, QuestionKind.LEFT), 2)
+    found = [exchange for kind in kinds if (exchange := ask(kind, scene, rng, allowed))]
+    # Shape, colour and both together can't all be odd, so the source always finds one.
+    return found[: rng.choice((1, 2))]
+
+
+def _conversation(scene: Scene, rng: random.Random) -> Sample:
+    exchanges = conversation_exchanges(scene, rng, rng.choice(ROUNDS), _dealt_to_source)
+    return _sample([(e.question, answer(e, rng)) for e in exchanges], rng, has_image=True)
+
+
+def _detail(scene: Scene, rng: random.Random) -> Sample:
+    prompt = m.AskDetail(rng.randrange(DETAIL_PROMPTS))
+    return _sample([(prompt, detail_answer(scene, rng))], rng, has_image=True)
+
+
+def _reasoning(scene: Scene, rng: random.Random) -> Sample:
+    exchanges = reasoning_exchanges(scene, rng, _dealt_to_source)
+    return _sample([(e.question, e.sentence) for e in exchanges], rng, has_image=True)
+
+
+def _dealt_to_source(question: Message) -> bool:
+    return is_fixed((question,)) or is_for_source(question)
+
+
+def _sample(
+    rounds: list[tuple[Message, tuple[Message, ...]]], rng: random.Random, has_image: bool
+) -> Sample:
+    turns: list[Turn] = []
+    for question, reply in rounds:
+        turns += [Turn(Role.HUMAN, (question,)), Turn(Role.GPT, reply)]
+    return Sample(tuple(turns), has_image, rng.random() < 0.5)

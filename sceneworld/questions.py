@@ -1,0 +1,284 @@
+"""Questions that a scene can answer, each with its short answer and its whole sentence."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sceneworld import messages as m
+from sceneworld.messages import Colour, Kind, Message, Shape, Side, Size
+from sceneworld.scene import OPPOSITE, Scene, Thing
+
+# How often a count is asked about where the scene offers it: evens out the answers.
+COUNT_WEIGHTS = {1: 2, 2: 3, 3: 5, 4: 8}
+NONE_SHARE = 0.1
+TOTAL_SHARE = 0.07
+TRIES = 24
+
+
+class QuestionKind(StrEnum):
+    COLOUR = "colour"
+    SHAPE = "shape"
+    SIZE = "size"
+    COUNT = "count"
+    REGION = "region"
+    EXISTS = "exists"
+    SIDE = "side"
+    LIST = "list"
+    BOX = "box"
+    WIDTH = "width"
+    LINK = "link"
+    MORE = "more"
+    LEFT = "left"
+
+
+# The kinds that have a short answer which only the picture gives.
+VISUAL_KINDS = (
+    QuestionKind.COLOUR,
+    QuestionKind.SHAPE,
+    QuestionKind.SIZE,
+    QuestionKind.COUNT,
+    QuestionKind.REGION,
+    QuestionKind.EXISTS,
+    QuestionKind.SIDE,
+)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question and its answer in both forms; the forms are equal where there is only one."""
+
+    question: Message
+    short: tuple[Message, ...]
+    sentence: tuple[Message, ...]
+
+
+Asker = Callable[[Scene, random.Random], Exchange | None]
+
+
+def ask(
+    kind: QuestionKind,
+    scene: Scene,
+    rng: random.Random,
+    allowed: Callable[[Message], bool] = lambda question: True,
+) -> Exchange | None:
+    """A question of this kind about the scene; None where the scene offers no allowed one."""
+    for _ in range(TRIES):
+        exchange = ASKERS[kind](scene, rng)
+        if exchange is not None and allowed(exchange.question):
+            return exchange
+    return None
+
+
+def name_of(thing: Thing, scene: Scene, rng: random.Random) -> Kind | None:
+    """A description that singles the thing out: a smallest one, or shape and colour."""
+    names = list(scene.smallest_names(thing))
+    plain = Kind(thing.shape, thing.colour)
+    if scene.count(plain) == 1 and plain not in names:
+        names.append(plain)
+    return rng.choice(names) if names else None
+
+
+def _single(scene: Scene, rng: random.Random, *kinds: Kind) -> Kind | None:
+    """One of the kinds that single out one thing."""
+    singles = [kind for kind in kinds if scene.count(kind) == 1]
+    return rng.choice(singles) if singles else None
+
+
+def _colour(scene: Scene, rng: random.Random) -> Exchange | None:
+    thing = rng.choice(scene.things)
+    kind = _single(scene, rng, Kind(thing.shape), Kind(thing.shape, size=thing.size))
+    if kind is None:
+        return None
+    return Exchange(
+        m.AskColour(kind),
+        (m.ShortColour(thing.colour, kind),),
+        (m.SayColour(kind, thing.colour),),
+    )
+
+
+def _shape(scene: Scene, rng: random.Random) -> Exchange | None:
+    thing = rng.choice(scene.things)
+    by_size = Kind(colour=thing.colour, size=thing.size)
+    kind = _single(scene, rng, Kind(colour=thing.colour), by_size)
+    if kind is None:
+        return None
+    return Exchange(
+        m.AskShape(kind), (m.ShortShape(thing.shape),), (m.SayShape(kind, thing.shape),)
+    )
+
+
+def _size(scene: Scene, rng: random.Random) -> Exchange | None:
+    thing = rng.choice(scene.things)
+    by_both = Kind(thing.shape, thing.colour)
+    kind = _single(scene, rng, by_both, Kind(thing.shape), Kind(colour=thing.colour))
+    if kind is None:
+        return None
+    return Exchange(
+        m.AskSize(kind), (m.ShortSize(thing.size, kind),), (m.SaySize(kind, thing.size),)
+    )
+
+
+def _there(scene: Scene, kind: Kind) -> Message:
+    count = scene.count(kind)
+    return m.SayThere((m.Group(count, kind),)) if count else m.SayNone(kind)
+
+
+def _count(scene: Scene, rng: random.Random) -> Exchange:
+    roll = rng.random()
+    if roll < TOTAL_SHARE:
+        total = len(scene.things)
+        answer = (m.ShortCount(total, Kind()),)
+        return Exchange(m.AskCount(Kind()), answer, (m.SayTotal(total),))
+    kind = _absent(scene, rng) if roll < TOTAL_SHARE + NONE_SHARE else _counted(scene, rng)
+    answer = (m.ShortCount(scene.count(kind), kind),)
+    return Exchange(m.AskCount(kind), answer, (_there(scene, kind),))
+
+
+def _counted(scene: Scene, rng: random.Random) -> Kind:
+    kinds: dict[int, list[Kind]] = {}
+    for thing in scene.things:
+        for kind in _forms(thing.shape, thing.colour, thing.size):
+            kinds.setdefault(scene.count(kind), []).append(kind)
+    counts = [count for count in sorted(kinds) if count in COUNT_WEIGHTS]
+    count = rng.choices(counts, [COUNT_WEIGHTS[count] for count in counts])[0]
+    return rng.choice(list(dict.fromkeys(kinds[count])))
+
+
+def _forms(shape: Shape, colour: Colour, size: Size) -> tuple[Kind, ...]:
+    """The ways in which counts and existence are asked about."""
+    return (
+        Kind(shape, colour),
+        Kind(shape),
+        Kind(colour=colour),
+        Kind(shape, size=size),
+        Kind(shape, colour, size),
+    )
+
+
+def _absent(scene: Scene, rng: random.Random) -> Kind:
+    """A kind that the scene lacks; where it can, it mixes what different things are like."""
+    form = rng.randrange(5)
+    mixes = [
+        _forms(one.shape, two.colour, three.size)[form]
+        for one in scene.things
+        for two in scene.things
+        for three in scene.things
+    ]
+    mixes = [kind for kind in dict.fromkeys(mixes) if not scene.count(kind)]
+    while not mixes:
+        colour = rng.choice(tuple(Colour))
+        kind = _forms(rng.choice(tuple(Shape)), colour, rng.choice(tuple(Size)))[form]
+        mixes = [] if scene.count(kind) else [kind]
+    return rng.choice(mixes)
+
+
+def _region(scene: Scene, rng: random.Random) -> Exchange | None:
+    thing = rng.choice(scene.things)
+    kind = name_of(thing, scene, rng)
+    if kind is None:
+        return None
+    region = thing.region
+    return Exchange(m.AskRegion(kind), (m.ShortRegion(region),), (m.SayRegion(kind, region),))
+
+
+def _exists(scene: Scene, rng: random.Random) -> Exchange:
+    answer: Message
+    if rng.random() < 0.5:
+        thing = rng.choice(scene.things)
+        kind, answer = rng.choice(_forms(thing.shape, thing.colour, thing.size)), m.Yes()
+    else:
+        kind, answer = _absent(scene, rng), m.No()
+    return Exchange(m.AskExists(kind), (answer,), (answer, _there(scene, kind)))
+
+
+def _side(scene: Scene, rng: random.Random) -> Exchange | None:
+    thing, other = rng.sample(scene.things, 2)
+    kind, other_kind = name_of(thing, scene, rng), name_of(other, scene, rng)
+    if kind is None or other_kind is None:
+        return None
+    true = rng.random() < 0.5
+    asked = rng.choice([side for side in Side if thing.lies(side, other) == true])
+    # The whole sentence tells where the thing does lie: best on the axis that was asked about.
+    wanted = (asked, OPPOSITE[asked], *Side)
+    told = next(side for side in wanted if thing.lies(side, other))
+    answer = m.Yes() if true else m.No()
+    return Exchange(
+        m.AskSide(kind, asked, other_kind),
+        (answer,),
+        (answer, m.SaySide(kind, told, other_kind)),
+    )
+
+
+def _list(scene: Scene, rng: random.Random) -> Exchange:
+    variant = rng.randrange(2)
+    answer: tuple[Message, ...] = (m.SayList(scene.groups),)
+    if variant == 0 and len(scene.groups) <= 4:
+        answer = (m.SayThere(scene.groups),)
+    return Exchange(m.AskList(variant), answer, answer)
+
+
+def _box(scene: Scene, rng: random.Random) -> Exchange | None:
+    thing = rng.choice(scene.things)
+    kind = name_of(thing, scene, rng)
+    if kind is None:
+        return None
+    answer = (m.SayBox(kind, thing.box),)
+    return Exchange(m.AskBox(kind), answer, answer)
+
+
+def _width(scene: Scene, rng: random.Random) -> Exchange | None:
+    thing = rng.choice(scene.things)
+    kind = name_of(thing, scene, rng)
+    if kind is None:
+        return None
+    answer = (m.SayWidth(kind, thing.width_px),)
+    return Exchange(m.AskWidth(kind), answer, answer)
+
+
+def _link(scene: Scene, rng: random.Random) -> Exchange:
+    thing = rng.choice(scene.things)
+    return link(rng.choice((Kind(thing.shape), Kind(thing.shape, thing.colour))))
+
+
+def link(kind: Kind) -> Exchange:
+    """Where to read more about a kind that has a shape; needs no scene."""
+    page = "-".join(word for word in (kind.colour, kind.shape) if word)
+    answer = (m.SayLink(kind, f"https://example.org/shapes/{page}"),)
+    return Exchange(m.AskLink(kind), answer, answer)
+
+
+def _more(scene: Scene, rng: random.Random) -> Exchange | None:
+    one, two = rng.sample(scene.things, 2)
+    form = rng.randrange(3)
+    kind = _forms(one.shape, one.colour, one.size)[form]
+    other = _forms(two.shape, two.colour, two.size)[form]
+    if kind == other:
+        return None
+    count, other_count = scene.count(kind), scene.count(other)
+    answer = m.SayMore(m.Group(count, kind), m.Group(other_count, other), count > other_count)
+    return Exchange(m.AskMore(kind, other), (answer,), (answer,))
+
+
+def _left(scene: Scene, rng: random.Random) -> Exchange:
+    thing = rng.choice(scene.things)
+    kind = rng.choice(_forms(thing.shape, thing.colour, thing.size))
+    answer = (m.SayLeft(kind, scene.count(kind)),)
+    return Exchange(m.AskLeft(kind), answer, answer)
+
+
+ASKERS: dict[QuestionKind, Asker] = {
+    QuestionKind.COLOUR: _colour,
+    QuestionKind.SHAPE: _shape,
+    QuestionKind.SIZE: _size,
+    QuestionKind.COUNT: _count,
+    QuestionKind.REGION: _region,
+    QuestionKind.EXISTS: _exists,
+    QuestionKind.SIDE: _side,
+    QuestionKind.LIST: _list,
+    QuestionKind.BOX: _box,
+    QuestionKind.WIDTH: _width,
+    QuestionKind.LINK: _link,
+    QuestionKind.MORE: _more,
+    QuestionKind.LEFT: _left,
+}
