@@ -34,6 +34,11 @@ class Verdict(StrEnum):
     def severity(self) -> int:
         return list(Verdict).index(self)
 
+    @property
+    def flagged(self) -> bool:
+        """Whether a person should look at it."""
+        return self in (Verdict.REVIEW, Verdict.REJECT)
+
 
 @dataclass(frozen=True)
 class Turn:

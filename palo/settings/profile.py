@@ -31,10 +31,18 @@ class Profile(Section):
     world: WorldSettings | None = None
 
 
+class Step(Section):
+    """One command of a pipeline; `needs` names a module without which the step is left out."""
+
+    title: str
+    run: str
+    needs: str | None = None
+
+
 class Config(Section):
     default_profile: str
     profiles: dict[str, Profile]
-    pipelines: dict[str, tuple[str, ...]] = {}
+    pipelines: dict[str, tuple[Step, ...]] = {}
 
 
 def config_path() -> Path:

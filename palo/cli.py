@@ -1,0 +1,109 @@
+"""The front door: `palo --help`. Each stage brings its own commands; here they become one program.
+
+palo translate --lang ur
+palo refine
+palo train --scale 13b
+palo status
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+import refine.cli
+import sceneworld.cli
+import sceneworld.measure
+import train.cli
+import translate.cli
+from palo import pipeline, status
+from palo.console import announce, console, note
+from palo.errors import UserError
+from palo.settings import load_profile
+from palo.shards import disk_full
+
+INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
+]
+
+app = typer.Typer(
+    name="palo",
+    help="Translate vision-language instructions, review them, train and evaluate on them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for register in (
+    sceneworld.cli.register,
+    translate.cli.register,
+    refine.cli.register,
+    train.cli.register,
+):
+    register(app)
+
+
+@app.command("status")
+def status_command(profile: ProfileOption = None) -> None:
+    """Per language: source, translated, kept, flagged, reviewed, left to do."""
+    settings = load_profile(profile)
+    announce(settings, "status")
+    console.print(status.table(status.collect(settings)))
+
+
+@app.command("report")
+def report_command(profile: ProfileOption = None) -> None:
+    """Tables of the whole run in the terminal, and one HTML page with figures and examples."""
+    from palo import report
+
+    settings = load_profile(profile)
+    announce(settings, "report")
+    figures = report.collect(settings, sceneworld.measure.measure(settings))
+    console.print(report.table(figures))
+    path = report.write_page(figures, settings)
+    note(f"Report: {path}")
+
+
+@app.command("demo")
+def demo_command(profile: ProfileOption = None) -> None:
+    """The whole pipeline, command by command, as pipelines.yaml lists it under `demo`."""
+    pipeline.run("demo", load_profile(profile))
+
+
+def main() -> None:
+    """Runs a command; turns what a user can mend into a sentence and exit code 2."""
+    sys.exit(guarded(app))
+
+
+def guarded(program: Callable[[], object]) -> int:
+    """The exit code of `program`: 0, 2 for a user's mistake, 130 after Ctrl-C."""
+    try:
+        program()
+    except UserError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail(
+            "Stopped. What was done is kept: the same command goes on from here.", INTERRUPTED
+        )
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _fail(str(disk_full(error.filename or "a file")), 2)
+        if error.errno == errno.EPIPE:  # `palo status | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        if isinstance(error, PermissionError):
+            return _fail(f"Not allowed: {error.filename}. Check who owns it.", 2)
+        raise
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stdout.flush()
+    print(message, file=sys.stderr)
+    return code

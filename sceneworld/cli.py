@@ -1,0 +1,82 @@
+"""Commands of the sample world: `palo sample build`, `palo sample review`."""
+
+from typing import Annotated
+
+import typer
+
+from palo.console import announce, note
+from palo.errors import UserError
+from palo.lock import run_lock
+from palo.paths import DataPaths
+from palo.settings import Profile, load_profile
+from palo.settings.world import WorldSettings
+from palo.shards import digest, read_json, write_json
+
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
+]
+WORLD_VERSION = "1"  # raise it when the same settings give another world
+
+
+def register(app: typer.Typer) -> None:
+    sample = typer.Typer(help="The built-in sample world.", no_args_is_help=True)
+    sample.command("build")(build)
+    sample.command("review")(review)
+    app.add_typer(sample, name="sample")
+
+
+def build(profile: ProfileOption = None) -> None:
+    """Draw the pictures; write conversations, their true translations, and held-out questions."""
+    from sceneworld.build import build_world
+
+    settings = load_profile(profile)
+    announce(settings, "sample build")
+    world = _world(settings)
+    folder = DataPaths(settings.data_dir).world_dir
+    marker = folder / "built.json"
+    made_from = digest([WORLD_VERSION, world.model_dump()])
+    if marker.is_file() and read_json(marker) == made_from:
+        note(f"{folder} is up to date")
+        return
+    with run_lock(folder, "palo sample build"):
+        marker.unlink(missing_ok=True)
+        summary = build_world(folder, world)
+        write_json(marker, made_from)
+    note(
+        f"{summary.samples} samples, {summary.turns} turns, {summary.captions} captions, "
+        f"{summary.evaluation_questions} held-out questions in {folder}"
+    )
+
+
+def review(
+    batch: Annotated[str, typer.Option(help="Only CSVs whose name begins so.")] = "",
+    profile: ProfileOption = None,
+) -> None:
+    """Play the reviewer: fill in every open row of the review CSVs from the true translations."""
+    from sceneworld.reviewer import review_csv
+    from sceneworld.truth import load_truth
+
+    settings = load_profile(profile)
+    announce(settings, "sample review")
+    _world(settings)
+    paths = DataPaths(settings.data_dir)
+    truth = load_truth(paths.world_dir / "truth.jsonl")
+    files = sorted((settings.data_dir / "review").glob(f"*/{batch}*.csv"))
+    files = [path for path in files if not path.name.endswith(".errors.csv")]
+    if not files:
+        raise UserError("No review CSV to work on. Write them first: palo refine")
+    for path in files:
+        summary = review_csv(path, truth)
+        note(
+            f"{path.parent.name}/{path.name}: {summary.accepted} accepted, {summary.fixed} fixed, "
+            f"{summary.judged_before} judged before, {summary.unknown} not known to the truth"
+        )
+
+
+def _world(settings: Profile) -> WorldSettings:
+    if settings.world is None:
+        raise UserError(
+            f"Profile '{settings.name}' works on real data and has no sample world. "
+            "Use --profile sample."
+        )
+    return settings.world
