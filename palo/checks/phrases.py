@@ -1,0 +1,44 @@
+"""The phrases of phrases.yaml, read once; what preamble.py and refusal.py look for."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import yaml
+
+_OPENING = " \t\r\n\"'“”„«»‘’「『《*_#>"
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """Case-folded phrases by language code; `delimiters` belong to no language."""
+
+    preamble: dict[str, tuple[str, ...]]
+    explanation: dict[str, tuple[str, ...]]
+    refusal: dict[str, tuple[str, ...]]
+    delimiters: tuple[str, ...]
+
+
+@cache
+def phrases() -> Phrases:
+    raw = yaml.safe_load(resources.files(__package__).joinpath("phrases.yaml").read_text("utf-8"))
+
+    def by_language(kind: str) -> dict[str, tuple[str, ...]]:
+        return {lang: tuple(map(comparable, found)) for lang, found in raw[kind].items()}
+
+    return Phrases(
+        preamble=by_language("preamble"),
+        explanation=by_language("explanation"),
+        refusal=by_language("refusal"),
+        delimiters=tuple(map(str.casefold, raw["delimiters"])),
+    )
+
+
+def comparable(text: str) -> str:
+    """Case-folded, with straight apostrophes, without opening quotes and marks."""
+    return text.lstrip(_OPENING).casefold().replace("’", "'")
+
+
+def for_language(table: dict[str, tuple[str, ...]], lang: str) -> tuple[str, ...]:
+    """English ones too: a model explains itself in English whatever it translates into."""
+    return table["en"] if lang == "en" else table["en"] + table[lang]

@@ -1,0 +1,55 @@
+"""Counts letters by writing system, by the Unicode script properties of `regex`."""
+
+from collections import Counter
+
+import regex
+
+from palo.languages import info
+
+# Only letters count, so vowel signs and Arabic marks weigh nothing on either side. The long mark
+# of kana is no letter of any one script for Unicode, but it is for us.
+_RUNS = regex.compile(
+    r"(?P<Latin>[\p{Latin}&&\p{L}]+)"
+    r"|(?P<Han>[\p{Han}&&\p{L}]+)"
+    r"|(?P<Kana>[[\p{Hiragana}\p{Katakana}ー]&&\p{L}]+)"
+    r"|(?P<Arabic>[\p{Arabic}&&\p{L}]+)"
+    r"|(?P<Devanagari>[\p{Devanagari}&&\p{L}]+)"
+    r"|(?P<Bengali>[\p{Bengali}&&\p{L}]+)"
+    r"|(?P<Cyrillic>[\p{Cyrillic}&&\p{L}]+)"
+    r"|(?P<Other>\p{L})",
+    regex.V1,
+)
+# A Han character says about as much as three Latin letters, a kana as two (gold pairs have .35 and
+# .5 characters for one of English), so one name in Latin letters does not outweigh a sentence.
+_WEIGHTS = {"Han": 3, "Kana": 2}
+_OWN_NAMES = {"Hiragana": "Kana", "Katakana": "Kana"}
+
+
+def script_counts(text: str) -> Counter[str]:
+    """Letters by script; Hiragana and Katakana are `Kana`, all scripts not ours are `Other`."""
+    counts: Counter[str] = Counter()
+    if text.isascii():
+        letters = sum(map(str.isalpha, text))
+        return Counter({"Latin": letters}) if letters else counts
+    for match in _RUNS.finditer(text):
+        counts[str(match.lastgroup)] += match.end() - match.start()
+    return counts
+
+
+def scripts_of(lang: str) -> frozenset[str]:
+    """The scripts a language is written in, by the names `script_counts` uses."""
+    return frozenset(_OWN_NAMES.get(name, name) for name in info(lang).scripts)
+
+
+def weighted(counts: Counter[str]) -> Counter[str]:
+    """The counts by how much each script's characters say."""
+    return Counter({name: count * _WEIGHTS.get(name, 1) for name, count in counts.items()})
+
+
+def script_share(counts: Counter[str], lang: str) -> float | None:
+    """Weighted share of the letters in the language's own scripts; None without any letter."""
+    values = weighted(counts)
+    total = values.total()
+    if not total:
+        return None
+    return sum(values[name] for name in scripts_of(lang)) / total

@@ -1,0 +1,60 @@
+"""The filters: one small file each. A new one is a file, a test, and a line here."""
+
+from collections.abc import Sequence
+
+from palo.checks.language import LanguageId
+from palo.schemas import Finding, Verdict
+from palo.settings.refine import RefineSettings
+from refine.filters.contract import Filter, Pair
+from refine.filters.empty import EmptyFilter
+from refine.filters.engine import FailedFilter, TruncatedFilter
+from refine.filters.language_id import LanguageFilter
+from refine.filters.length import LengthFilter
+from refine.filters.numbers import NumbersFilter
+from refine.filters.placeholder import PlaceholderFilter
+from refine.filters.preamble import PreambleFilter
+from refine.filters.punctuation import PunctuationFilter
+from refine.filters.refusal import RefusalFilter
+from refine.filters.repetition import RepetitionFilter
+from refine.filters.script import ScriptFilter
+from refine.filters.source_copy import SourceCopyFilter
+from refine.filters.structure import StructureFilter, broken_structure
+
+__all__ = ["VERSION", "Filter", "Pair", "broken_structure", "default_filters", "judge", "verdict"]
+
+# Part of every refined shard's inputs: raise it with any change of what a filter says.
+VERSION = "1"
+
+
+def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
+    return (
+        StructureFilter(),
+        PlaceholderFilter(),
+        EmptyFilter(),
+        FailedFilter(),
+        TruncatedFilter(),
+        SourceCopyFilter(),
+        LanguageFilter(LanguageId(settings.language_id_model)),
+        ScriptFilter(),
+        LengthFilter(),
+        RepetitionFilter(),
+        PreambleFilter(),
+        RefusalFilter(),
+        NumbersFilter(),
+        PunctuationFilter(),
+    )
+
+
+def judge(filters: Sequence[Filter], pairs: Sequence[Pair], lang: str) -> list[tuple[Finding, ...]]:
+    """Every finding of every filter: one tuple a pair, in the order of the filters."""
+    columns = [one.judge(pairs, lang) for one in filters]
+    return [tuple(filter(None, row)) for row in zip(*columns, strict=True)] if columns else []
+
+
+def verdict(findings: Sequence[Finding], notes_for_review: int) -> Verdict:
+    """The worst of the findings; so many notes together ask for review."""
+    worst = max((one.verdict for one in findings), key=lambda v: v.severity, default=Verdict.PASS)
+    notes = sum(one.verdict is Verdict.NOTE for one in findings)
+    if worst is Verdict.NOTE and notes >= notes_for_review:
+        return Verdict.REVIEW
+    return worst

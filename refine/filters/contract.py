@@ -1,0 +1,63 @@
+"""What every filter is: a name, a reason, and a judgement over a column of pairs."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from palo.checks.placeholders import without_protected
+from palo.checks.script import script_counts
+from palo.schemas import Finding, TurnStatus, Verdict
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One turn and its translation; what several filters look at is worked out once."""
+
+    source: str
+    target: str
+    status: TurnStatus = TurnStatus.TRANSLATED
+    finish_reason: str = "stop"
+    problem: str = ""
+
+    @cached_property
+    def source_words(self) -> str:
+        """The source without protected spans, stripped."""
+        return without_protected(self.source).strip()
+
+    @cached_property
+    def target_words(self) -> str:
+        return without_protected(self.target).strip()
+
+    @cached_property
+    def target_scripts(self) -> Counter[str]:
+        """Letters of the target's words by script."""
+        return script_counts(self.target_words)
+
+
+class Filter(ABC):
+    """One small thing that can be wrong with a translation.
+
+    `name` is what reports count by; `about` says in words what it looks for.
+    """
+
+    name: str
+    about: str
+
+    @abstractmethod
+    def look(self, pair: Pair, lang: str) -> Finding | None:
+        """What this filter finds in one pair, or None."""
+
+    def judge(self, pairs: Sequence[Pair], lang: str) -> list[Finding | None]:
+        """One finding (or None) a pair, in order."""
+        return [self.look(pair, lang) for pair in pairs]
+
+    def finding(self, verdict: Verdict, reason: str, score: float | None = None) -> Finding:
+        return Finding(self.name, score, verdict, reason)
+
+
+def quoted(text: str, limit: int = 40) -> str:
+    """A piece of text as a reason quotes it: one line, shortened."""
+    line = " ".join(text.split())
+    return f"'{line if len(line) <= limit else line[: limit - 1] + '…'}'"

@@ -1,0 +1,19 @@
+"""Words around the translation that are the model's own."""
+
+from palo.checks.preamble import explanation, leaked_delimiter, preamble
+from palo.schemas import Finding, Verdict
+from refine.filters.contract import Filter, Pair, quoted
+
+
+class PreambleFilter(Filter):
+    name = "preamble"
+    about = "introduces or explains the translation, or leaks a delimiter of the prompt"
+
+    def look(self, pair: Pair, lang: str) -> Finding | None:
+        if mark := leaked_delimiter(pair.source, pair.target):
+            return self.finding(Verdict.REJECT, f"leaked delimiter {quoted(mark)}")
+        if phrase := preamble(pair.source_words, pair.target_words, lang):
+            return self.finding(Verdict.REJECT, f"begins with {quoted(phrase)}")
+        if phrase := explanation(pair.source_words, pair.target_words, lang):
+            return self.finding(Verdict.REVIEW, f"explains itself: {quoted(phrase)}")
+        return None
