@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+import data_cards.cli
 import refine.cli
 import sceneworld.cli
 import sceneworld.measure
@@ -43,6 +44,7 @@ for register in (
     translate.cli.register,
     refine.cli.register,
     train.cli.register,
+    data_cards.cli.register,
 ):
     register(app)
 

@@ -1,0 +1,1 @@
+"""Card templates, the card writer, and the cards it writes."""
