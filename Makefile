@@ -49,7 +49,7 @@ format: .venv/.installed  ## let ruff lay out the code
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-translate: .venv/.installed  ## translate into LANG: make translate LANG=ur (or ur,fr or all)
+translate: $(if $(LANGUAGE_WANTED),.venv/.installed)  ## translate into LANG: make translate LANG=ur (or ur,fr or all)
 ifndef LANGUAGE_WANTED
 	@echo "Say which language: make translate LANG=ur   (ar bn es fr hi ja ru ur zh; a comma list; all)" >&2; exit 2
 else
@@ -59,7 +59,7 @@ endif
 refine: .venv/.installed  ## filter, take in edited review CSVs, write new ones (LANG= for some only)
 	@$(PALO) refine --lang "$(or $(LANGUAGE_WANTED),all)"
 
-train: .venv/.installed  ## train a model: make train SCALE=1.7b (or 7b or 13b)
+train: $(if $(SCALE),.venv/.installed)  ## train a model: make train SCALE=1.7b (or 7b or 13b)
 ifndef SCALE
 	@echo "Say which scale: make train SCALE=7b   (1.7b 7b 13b)" >&2; exit 2
 else

@@ -7,7 +7,6 @@ palo status
 """
 
 import errno
-import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -27,6 +26,7 @@ from palo.settings import load_profile
 from palo.shards import disk_full
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+STOPPED = "Stopped. What was done is kept: the same command goes on from here."
 
 ProfileOption = Annotated[
     str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
@@ -88,20 +88,17 @@ def guarded(program: Callable[[], object]) -> int:
     except UserError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _fail(
-            "Stopped. What was done is kept: the same command goes on from here.", INTERRUPTED
-        )
+        return _fail(STOPPED, INTERRUPTED)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _fail(str(disk_full(error.filename or "a file")), 2)
-        if error.errno == errno.EPIPE:  # `palo status | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
         if isinstance(error, PermissionError):
             return _fail(f"Not allowed: {error.filename}. Check who owns it.", 2)
         raise
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+        code = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+        # typer turns Ctrl-C into a silent exit with this code
+        return _fail(STOPPED, INTERRUPTED) if code == INTERRUPTED else code
     return 0
 
 

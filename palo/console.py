@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from palo.settings import Profile
@@ -64,9 +65,9 @@ def progress(what: str, total: int | None) -> Iterator[Tick]:
 
 
 def _short(path: object) -> str:
-    """A path as seen from here; an id of a model hub as it is."""
+    """A path as seen from here, an id of a model hub as it is; brackets are no markup."""
     from pathlib import Path
 
     text = str(path)
     here = str(Path.cwd()) + "/"
-    return text.removeprefix(here)
+    return escape(text.removeprefix(here))

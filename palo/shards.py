@@ -77,7 +77,7 @@ def replaced(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def disk_full(path: Path) -> UserError:
+def disk_full(path: Path | str) -> UserError:
     return UserError(
         f"The disk is full: could not write {path}. Nothing is lost: make room and run the same "
         "command again, it goes on where it stopped."
@@ -91,7 +91,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Raises UserError for a file that is no JSON, which `write_json` never leaves behind."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{path} is not valid JSON ({error}). Remove it and run the command again."
+        ) from None
 
 
 def shard_name(index: int) -> str:

@@ -1,6 +1,7 @@
 """Collects what the stages wrote down; measures nothing itself."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -81,7 +82,7 @@ class Figures:
     examples: tuple[Example, ...]
 
 
-def collect(profile: Profile, against_truth: dict[str, AgainstTruth]) -> Figures:
+def collect(profile: Profile, against_truth: Mapping[str, AgainstTruth]) -> Figures:
     """Everything the report shows; what has not been run yet is missing, not zero."""
     paths = DataPaths(profile.data_dir)
     evaluation = _latest(paths.root / "evaluation")

@@ -1,5 +1,6 @@
 """The figures as a table in the terminal."""
 
+from rich import box
 from rich.table import Table
 
 from palo.report.figures import Figures, LanguageFigures
@@ -10,7 +11,13 @@ NOTHING = "-"
 def table(figures: Figures) -> Table:
     """Per language; a dash stands where a stage has not been run."""
     scale = f", model {figures.scale}" if figures.scale else ""
-    shown = Table(title=f"Palo, profile {figures.profile}{scale}")
+    # no frame, so that the ten columns fit a terminal of 80 characters
+    shown = Table(
+        title=f"Palo, profile {figures.profile}{scale}",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+    )
     shown.add_column("language")
     for name in HEADINGS:
         shown.add_column(name, justify="right")
@@ -25,11 +32,11 @@ HEADINGS = (
     "kept",
     "flagged",
     "chrF",
-    "wrong turns",
+    "wrong\nturns",
     "caught",
-    "answers right",
-    "images shuffled",
-    "in its language",
+    "answers\nright",
+    "images\nshuffled",
+    "in its\nlanguage",
 )
 
 

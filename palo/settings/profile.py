@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -60,8 +60,10 @@ def load_config(path: Path) -> Config:
     """Raises UserError that names the file, the key and the nearest known key."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise UserError(f"No settings file {path}.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(raw, dict):
@@ -119,19 +121,24 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 
 def _keys_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    current: Any = model
+    """The keys that the section at `location` knows."""
+    section: type[BaseModel] = model
+    in_collection = False
     for part in location:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            current = _inner(current.model_fields[str(part)].annotation)
-        # a mapping's key (a profile's name) leads to the same inner model
-    return list(current.model_fields) if hasattr(current, "model_fields") else []
+        if in_collection:  # a profile's name, a step's number: no field of its own
+            in_collection = False
+            continue
+        annotation = section.model_fields[str(part)].annotation
+        in_collection = get_origin(annotation) in (dict, tuple)
+        section = _inner(annotation)
+    return list(section.model_fields)
 
 
 def _inner(annotation: Any) -> Any:
-    """The settings model inside `X | None`, `dict[str, X]` or X itself."""
+    """The settings model inside `X | None`, `dict[str, X]`, `tuple[X, ...]` or X itself."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for part in getattr(annotation, "__args__", ()):
+    for part in get_args(annotation):
         if (found := _inner(part)) is not None:
             return found
     return None
