@@ -122,16 +122,13 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 def _keys_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     """The keys that the section at `location` knows."""
-    section: type[BaseModel] = model
-    in_collection = False
+    annotation: Any = model
     for part in location:
-        if in_collection:  # a profile's name, a step's number: no field of its own
-            in_collection = False
-            continue
-        annotation = section.model_fields[str(part)].annotation
-        in_collection = get_origin(annotation) in (dict, tuple)
-        section = _inner(annotation)
-    return list(section.model_fields)
+        if get_origin(annotation) in (dict, tuple):  # `part` is a profile's name, a step's number
+            annotation = next(arg for arg in get_args(annotation) if _inner(arg))
+        else:
+            annotation = _inner(annotation).model_fields[str(part)].annotation
+    return list(_inner(annotation).model_fields)
 
 
 def _inner(annotation: Any) -> Any:

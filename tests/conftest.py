@@ -1,0 +1,102 @@
+"""Fixtures of every test: an offline environment, honest skips, a project folder of its own."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPO_DIR = Path(__file__).resolve().parent.parent
+CI = os.environ.get("CI") == "true"
+
+os.environ.update(
+    HF_HUB_OFFLINE="1", VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1", VLLM_CPU_KVCACHE_SPACE="1"
+)
+for own_choice in ("PROFILE", "PALO_CONFIG"):  # a developer's choice must not reach the tests
+    os.environ.pop(own_choice, None)
+
+
+def pytest_collection_modifyitems(items):
+    if not any(item.get_closest_marker("gpu") for item in items) or _has_cuda():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
+
+
+def _has_cuda():
+    if shutil.which("nvidia-smi") is None:  # spares the seconds that importing torch takes
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """In CI everything is installed: a skip there hides something, unless a GPU is wanted."""
+    report = yield
+    if CI and report.skipped and not hasattr(report, "wasxfail"):
+        if not item.get_closest_marker("gpu"):
+            report.outcome = "failed"
+            report.longrepr = f"skipped although CI=true: {_reason(report)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """The same for a whole file that skips itself (pytest.importorskip)."""
+    report = yield
+    if CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid}: skipped although CI=true: {_reason(report)}"
+    return report
+
+
+def _reason(report):
+    is_place = isinstance(report.longrepr, tuple)  # file, line, reason
+    return report.longrepr[2] if is_place else str(report.longrepr)
+
+
+@pytest.fixture(scope="session")
+def soffice():
+    """The path of LibreOffice's program."""
+    return _program("LibreOffice", "soffice", "libreoffice")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The path of a Chromium."""
+    return _program("Chromium", "chromium", "chromium-browser", "google-chrome")
+
+
+def _program(title, *names):
+    found = [path for path in map(shutil.which, names) if path]
+    if not found:
+        pytest.skip(f"{title} is not installed ({' or '.join(names)} on the PATH)")
+    return found[0]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the repository's pipelines.yaml at its smallest; PALO_CONFIG points there."""
+    settings = yaml.safe_load((REPO_DIR / "pipelines.yaml").read_text(encoding="utf-8"))
+    sample = settings["profiles"]["sample"]
+    sample["world"] |= {
+        "source_images": 6,
+        "corpus_scenes": 20,
+        "caption_images": 6,
+        "text_scenes": 6,
+        "evaluation_images": 3,
+    }
+    sample["source"]["shard_rows"] = 8
+    sample["translator"]["seed_samples"] = 4
+    sample["translator"]["standin"] = {"vocab_size": 600, "hidden_size": 32, "layers": 1}
+    sample["translator"]["standin"] |= {"heads": 2, "steps": 2, "batch_size": 8}
+    for profile in settings["profiles"].values():
+        profile["train"]["scales_dir"] = str(REPO_DIR / profile["train"]["scales_dir"])
+    path = tmp_path / "pipelines.yaml"
+    path.write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
+    monkeypatch.setenv("PALO_CONFIG", str(path))
+    return tmp_path
