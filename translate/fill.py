@@ -1,0 +1,188 @@
+"""Pass one: sends every segment that no memory holds through the engine, into the memory.
+
+One stream over all shards, so no shard's end ever drains the engine. Equal segments are sent
+once. Results are committed in small batches: a killed run loses at most the last moment.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palo.engines.stream import Engine, Request, Result
+from palo.memory import Entry, TranslationMemory, VerifiedMemory, english_context
+from palo.schemas import Sample, TurnStatus
+from palo.shards import read_samples
+from translate.job import Job
+from translate.segments import Segment, segment
+from translate.validate import Problem, find_problem
+
+_COMMIT_ENTRIES = 256
+_COMMIT_S = 1.0
+
+Clock = Callable[[], str]
+Seen = Callable[[int], None]
+
+
+@dataclass
+class _Work:
+    """A segment on its way; `best` is its best failed attempt so far."""
+
+    segment: Segment
+    key: bytes
+    attempt: int = 0
+    best: tuple[Problem, Result] | None = None
+
+
+@dataclass
+class FillCounts:
+    """`sent` counts segments, `retried` the attempts after the first."""
+
+    sent: int = 0
+    retried: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Filler:
+    """Fills the memory for one language; `clock` gives the time that entries are stamped with."""
+
+    def __init__(
+        self,
+        job: Job,
+        memory: TranslationMemory,
+        verified: VerifiedMemory,
+        clock: Clock,
+        seen: Seen = lambda turns: None,
+    ) -> None:
+        self._job = job
+        self._memory = memory
+        self._verified = verified if verified.count() else None
+        self._clock = clock
+        self._seen = seen
+        self._open: dict[bytes, _Work] = {}  # sent and not yet committed
+        self._retries: deque[_Work] = deque()
+        self._done: list[Entry] = []
+        self._committed_at = time.monotonic()
+        self.counts = FillCounts()
+
+    def run(self, shards: Iterable[Path], engine: Engine) -> FillCounts:
+        """Returns when every segment of the shards is in a memory."""
+        requests = self._requests(shards)
+        try:
+            while True:
+                first = next(requests, None)  # an engine without work need not even load
+                if first is None and not self._retries:
+                    return self.counts
+                for result in engine.stream(self._with(first, requests)):
+                    self._take(result, engine.kind)
+        finally:
+            self._commit()  # also on Ctrl-C: what arrived is kept
+
+    def _with(self, first: Request | None, rest: Iterator[Request]) -> Iterator[Request]:
+        if first is not None:
+            yield first
+        yield from rest
+        yield from self._retry_requests()
+
+    def _requests(self, shards: Iterable[Path]) -> Iterator[Request]:
+        for path in shards:
+            samples = read_samples(path)
+            for work in self._missing(samples):
+                yield from self._retry_requests()
+                self.counts.sent += 1
+                yield self._request(work)
+            self._seen(sum(len(sample.turns) for sample in samples))
+
+    def _retry_requests(self) -> Iterator[Request]:
+        while self._retries:
+            self.counts.retried += 1
+            yield self._request(self._retries.popleft())
+
+    def _request(self, work: _Work) -> Request:
+        return self._job.request(work.segment, work.key, work.attempt)
+
+    def _missing(self, samples: Sequence[Sample]) -> Iterator[_Work]:
+        """The segments of a shard that are neither in a memory nor on their way, each once.
+
+        What is on its way when the shard is read is in `_open` until it is committed, and what is
+        committed is found by `get`; so no segment is sent twice.
+        """
+        wanted: dict[bytes, Segment] = {}
+        for sample in samples:
+            for index in range(len(sample.turns)):
+                found = segment(sample.turns, index, self._job.settings.context)
+                if found.copied or self._is_verified(sample, index):
+                    continue
+                key = self._job.key(found)
+                if key not in self._open:
+                    wanted.setdefault(key, found)
+        for key in self._memory.get(list(wanted)):
+            del wanted[key]
+        for key, found in wanted.items():
+            work = _Work(found, key)
+            self._open[key] = work
+            yield work
+
+    def _is_verified(self, sample: Sample, index: int) -> bool:
+        if self._verified is None:
+            return False
+        text, context = sample.turns[index].text, english_context(sample.turns, index)
+        return self._verified.find(sample.sample_id, index, text, context) is not None
+
+    def _take(self, result: Result, engine_kind: str) -> None:
+        work = self._open[bytes.fromhex(result.tag)]
+        self.counts.prompt_tokens += result.prompt_tokens
+        self.counts.output_tokens += result.output_tokens
+        problem = find_problem(work.segment, result, self._job.lang)
+        if problem is None:
+            self._finish(work, None, result, engine_kind)
+            return
+        if work.best is None or problem.rank > work.best[0].rank:
+            work.best = (problem, result)
+        work.attempt += 1
+        # an engine's refusal (prompt too long, died twice on it) would only come again
+        if problem is Problem.ENGINE or work.attempt >= self._job.settings.max_attempts:
+            self._finish(work, *work.best, engine_kind)
+        else:
+            self._retries.append(work)
+
+    def _finish(
+        self, work: _Work, problem: Problem | None, result: Result, engine_kind: str
+    ) -> None:
+        self.counts.failed += problem is not None
+        self._done.append(
+            Entry(
+                key=work.key,
+                source=work.segment.text,
+                context=work.segment.context,
+                text=result.text.strip(),
+                status=TurnStatus.FAILED if problem else TurnStatus.TRANSLATED,
+                finish_reason=result.finish_reason,
+                mean_logprob=result.mean_logprob,
+                attempts=work.attempt if problem else work.attempt + 1,
+                engine=engine_kind,
+                signature=self._job.signature,
+                prompt_version=self._job.version,
+                problem=_problem_text(problem, result),
+                created=self._clock(),
+            )
+        )
+        if len(self._done) >= _COMMIT_ENTRIES or time.monotonic() - self._committed_at >= _COMMIT_S:
+            self._commit()
+
+    def _commit(self) -> None:
+        if self._done:
+            self._memory.put(self._done)
+        for entry in self._done:
+            del self._open[entry.key]
+        self._done = []
+        self._committed_at = time.monotonic()
+
+
+def _problem_text(problem: Problem | None, result: Result) -> str:
+    if problem is None:
+        return ""
+    return f"{problem}: {result.error}" if result.error else str(problem)

@@ -1,0 +1,150 @@
+"""Streams a LLaVA-Instruct JSON file into SOURCE shards; malformed samples are set aside.
+
+    report = ingest(settings.source, paths.source_dir)
+
+Beside the shards: `manifest.json` (what was read) and `set-aside.jsonl` (index, id, reason).
+"""
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from palo.errors import UserError
+from palo.json_stream import BrokenTail, stream_list
+from palo.schemas import SOURCE, Sample
+from palo.settings.translate import SourceSettings
+from palo.shards import (
+    digest,
+    file_digest,
+    is_current,
+    read_json,
+    remove_shards,
+    replaced,
+    sample_to_row,
+    shard_name,
+    shard_paths,
+    write_json,
+    write_shard,
+)
+from translate.llava import Malformed, parse_sample
+
+_RULES = "1"  # raise when the same file would give other shards
+_MAX_SHOWN = 10_000  # characters of a malformed item that set-aside.jsonl repeats
+_SET_ASIDE = "set-aside.jsonl"
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """`broken` is "" or why the file could not be read to its end."""
+
+    samples: int
+    turns: int
+    set_aside: int
+    shards: int
+    broken: str
+    skipped: bool = False
+
+
+def ingest(settings: SourceSettings, source_dir: Path) -> IngestReport:
+    """Brings the SOURCE shards up to date with the file; does nothing where they are.
+
+    Raises UserError for a file that is missing, no JSON, or holds no usable sample.
+    """
+    if not settings.path.is_file():
+        next(stream_list(settings.path), None)  # says what is wrong
+    inputs = {
+        "file": file_digest(settings.path),
+        "settings": digest([_RULES, settings.shard_rows, settings.max_turn_chars]),
+        "origin": settings.path.name,
+    }
+    if (report := _current(source_dir, inputs)) is not None:
+        return report
+    (source_dir / _MANIFEST).unlink(missing_ok=True)
+    writer = _Writer(settings, source_dir, inputs)
+    with replaced(source_dir / _SET_ASIDE) as aside_path:
+        report = writer.run(aside_path)
+    remove_shards(source_dir, writer.paths)
+    if not report.samples:
+        raise UserError(
+            f"{settings.path} holds no usable sample: {report.set_aside} set aside. "
+            f"The reasons are in {source_dir / _SET_ASIDE}."
+        )
+    write_json(source_dir / _MANIFEST, {"inputs": inputs, "report": asdict(report)})
+    return report
+
+
+def _current(source_dir: Path, inputs: dict[str, str]) -> IngestReport | None:
+    manifest_path = source_dir / _MANIFEST
+    if not manifest_path.is_file():
+        return None
+    manifest = read_json(manifest_path)
+    paths = shard_paths(source_dir)
+    report = IngestReport(**{**manifest["report"], "skipped": True})
+    if manifest["inputs"] != inputs or len(paths) != report.shards:
+        return None
+    return report if all(is_current(path, inputs) for path in paths) else None
+
+
+class _Writer:
+    """Holds one shard of samples at a time, and the ids seen."""
+
+    def __init__(self, settings: SourceSettings, folder: Path, inputs: dict[str, str]) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._inputs = inputs
+        self._seen: Counter[str] = Counter()
+        self._rows: list[Sample] = []
+        self._turns = 0
+        self.paths: list[Path] = []
+
+    def run(self, aside_path: Path) -> IngestReport:
+        origin = self._settings.path.name
+        samples, set_aside, broken = 0, 0, ""
+        with aside_path.open("w", encoding="utf-8") as aside:
+            try:
+                for index, item in enumerate(stream_list(self._settings.path)):
+                    try:
+                        sample = parse_sample(item, origin, self._settings.max_turn_chars)
+                    except Malformed as error:
+                        set_aside += 1
+                        aside.write(_aside_line(index, item, str(error)))
+                        continue
+                    samples += 1
+                    self._add(sample)
+            except BrokenTail as error:
+                broken = f"{error} (after {samples + set_aside} items)"
+                line = {"index": samples + set_aside, "id": None, "reason": f"broken: {error}"}
+                aside.write(json.dumps(line) + "\n")
+        if self._rows or not self.paths:
+            self._flush()
+        return IngestReport(samples, self._turns, set_aside, len(self.paths), broken)
+
+    def _add(self, sample: Sample) -> None:
+        """Exact duplicates get a counter; being equal, any of them may have any number."""
+        self._seen[sample.sample_id] += 1
+        if (copy := self._seen[sample.sample_id]) > 1:
+            sample = replace(sample, sample_id=f"{sample.sample_id}-{copy}")
+        self._rows.append(sample)
+        if len(self._rows) == self._settings.shard_rows:
+            self._flush()
+
+    def _flush(self) -> None:
+        path = self._folder / shard_name(len(self.paths))
+        turns = sum(len(sample.turns) for sample in self._rows)
+        counts = {"samples": len(self._rows), "turns": turns}
+        rows = [sample_to_row(sample) for sample in self._rows]
+        write_shard(path, rows, SOURCE, self._inputs, counts)
+        self.paths.append(path)
+        self._turns += turns
+        self._rows = []
+
+
+def _aside_line(index: int, item: Any, reason: str) -> str:
+    """ASCII JSON, so that even a lone surrogate is kept as it came."""
+    source_id = item.get("id") if isinstance(item, dict) else None
+    text = json.dumps(item)
+    shown = item if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
+    return json.dumps({"index": index, "id": source_id, "reason": reason, "item": shown}) + "\n"

@@ -1,0 +1,94 @@
+"""Checks an answer of the engine right after generation; what fails is tried again.
+
+Only what a retry may mend is looked for here. What is merely suspicious is refine's to judge.
+"""
+
+from enum import StrEnum
+
+from palo.checks.preamble import explanation, leaked_delimiter, preamble
+from palo.checks.refusal import refusal
+from palo.checks.repetition import repeated_phrase
+from palo.checks.script import script_counts, script_share
+from palo.engines.stream import Result
+from translate.segments import PLACEHOLDER, Segment
+
+_MIN_SCRIPT_SHARE = 0.1  # below: hardly a letter of the language's own script
+_LATIN_LANGUAGES = frozenset({"fr", "es"})  # their script says nothing about English left in
+_MIN_ECHO_LETTERS = 12  # "Non." or "Pizza!" may well be the same in both languages
+_LONG = 6.0  # target characters a source character; gold pairs stay below 1.8 (FACTS bands)
+_LONG_EXTRA_CHARS = 80
+
+
+class Problem(StrEnum):
+    """Why an answer failed, from the worst to the least bad: the best attempt is kept."""
+
+    ENGINE = "engine error"
+    EMPTY = "empty"
+    ECHO = "source echoed"
+    REFUSAL = "refusal"
+    SCRIPT = "wrong script"
+    LOOP = "repetition loop"
+    TRUNCATED = "truncated"
+    TOO_LONG = "absurd length"
+    LEAKED = "leaked delimiter"
+    PREAMBLE = "preamble"
+    EXPLANATION = "explanation"
+    PLACEHOLDER = "placeholder lost or doubled"
+
+    @property
+    def rank(self) -> int:
+        return list(Problem).index(self)
+
+
+def find_problem(segment: Segment, result: Result, lang: str) -> Problem | None:
+    """The worst thing wrong with the answer, or None. Linear in the length of the texts."""
+    if result.error:
+        return Problem.ENGINE
+    text = result.text.strip()
+    if not text:
+        return Problem.EMPTY
+    if _echoed(segment.text, text):
+        return Problem.ECHO
+    if refusal(segment.text, text, lang):
+        return Problem.REFUSAL
+    if _wrong_script(segment.text, text, lang):
+        return Problem.SCRIPT
+    if repeated_phrase(text) and not repeated_phrase(segment.text):
+        return Problem.LOOP
+    if result.finish_reason != "stop":
+        return Problem.TRUNCATED
+    if len(text) > _LONG * len(segment.text) + _LONG_EXTRA_CHARS:
+        return Problem.TOO_LONG
+    return _decorated(segment.text, text, lang) or _placeholders(segment, text)
+
+
+def _echoed(source: str, text: str) -> bool:
+    letters = sum(map(str.isalpha, source))
+    return letters >= _MIN_ECHO_LETTERS and source.casefold() == text.casefold()
+
+
+def _wrong_script(source: str, text: str, lang: str) -> bool:
+    """Placeholders are no language, and a short answer may be all names: "Wi-Fi", "NASA"."""
+    text = PLACEHOLDER.sub(" ", text)
+    counts = script_counts(text)
+    if not counts.total():
+        return False
+    if lang in _LATIN_LANGUAGES:
+        return not counts["Latin"]
+    if counts.total() < _MIN_ECHO_LETTERS and set(text.split()) <= set(source.split()):
+        return False
+    share = script_share(counts, lang)
+    return share is not None and share < _MIN_SCRIPT_SHARE
+
+
+def _decorated(source: str, text: str, lang: str) -> Problem | None:
+    if leaked_delimiter(source, text):
+        return Problem.LEAKED
+    if preamble(source, text, lang):
+        return Problem.PREAMBLE
+    return Problem.EXPLANATION if explanation(source, text, lang) else None
+
+
+def _placeholders(segment: Segment, text: str) -> Problem | None:
+    kept = all(text.count(mark) == 1 for mark in segment.placeholders)
+    return None if kept else Problem.PLACEHOLDER
