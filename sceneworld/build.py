@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,12 @@ from sceneworld.truth import IMAGE_TAG, Truth, add_turn, rows
 IMAGES_PER_TEXT_SAMPLE = 16
 QUESTIONS_PER_EVALUATION_IMAGE = 4
 QUESTIONS_PER_TEXT_SCENE = 2
-CORPUS_ROUNDS = 4
+CORPUS_ROUNDS = 6
+CORPUS_LIST_SHARE = 0.4
+# So much of the corpus has several sentences: descriptions fill up to it.
+CORPUS_SEVERAL_SHARE = 0.25
+# An evaluation question is the one of so many whose answer has been given least.
+EVALUATION_CHOICES = 8
 PICTURE_FOLDERS = ("source", "captions", "evaluation")
 
 Row = dict[str, Any]
@@ -135,27 +141,35 @@ def _with_tag(text: str, image_first: bool) -> str:
 def _corpus(scenes: _Scenes, num_scenes: int, truth: Truth) -> Truth:
     """Grammar text that shares no (context, text) with the source and has no fixed texts."""
     corpus: Truth = {}
+    several: set[tuple[str, str]] = set()
 
     def add(question: m.Message, answer: tuple[m.Message, ...]) -> None:
-        context = say_turn((question,), "en")
-        if not is_fixed(answer) and (context, say_turn(answer, "en")) not in truth:
-            add_turn(corpus, context, answer)
+        key = (say_turn((question,), "en"), say_turn(answer, "en"))
+        if is_fixed(answer) or key in truth:
+            return
+        add_turn(corpus, key[0], answer)
+        if len(answer) > 1:
+            several.add(key)
 
     for index in range(num_scenes):
         scene, rng = scenes.make(f"corpus/{index:06d}")
-        exchanges = conversation_exchanges(scene, rng, CORPUS_ROUNDS, _is_for_corpus)
+        exchanges = conversation_exchanges(
+            scene, rng, CORPUS_ROUNDS, _is_for_corpus, left_out=(QuestionKind.LIST,)
+        )
         exchanges += reasoning_exchanges(scene, rng, _is_for_corpus)
         for exchange in exchanges:
             add_turn(corpus, "", (exchange.question,))
             add(exchange.question, rng.choice((exchange.short, exchange.sentence)))
-        if listed := ask(QuestionKind.LIST, scene, rng):
+        # The source asks for lists and details too, in the same words, but of other scenes.
+        if rng.random() < CORPUS_LIST_SHARE and (listed := ask(QuestionKind.LIST, scene, rng)):
             add(listed.question, listed.sentence)
-        add(m.AskDetail(rng.randrange(DETAIL_PROMPTS)), detail_answer(scene, rng))
+        if len(several) < CORPUS_SEVERAL_SHARE * len(corpus):
+            add(m.AskDetail(rng.randrange(DETAIL_PROMPTS)), detail_answer(scene, rng))
     return corpus
 
 
 def _is_for_corpus(question: m.Message) -> bool:
-    return not is_fixed((question,)) and not is_for_source(question)
+    return not is_for_source(question)
 
 
 def _captions(scenes: _Scenes, num_images: int, images_dir: Path) -> tuple[list[Row], list[Row]]:
@@ -195,31 +209,43 @@ def _text_rows(scene: Scene, rng: random.Random) -> list[Row]:
 
 
 def _evaluation(scenes: _Scenes, num_images: int, images_dir: Path) -> list[Row]:
-    """Held-out pictures with four questions each, kinds in turn."""
+    """Held-out pictures with four questions each, kinds in turn, answers evened out."""
     questions = []
+    said: Counter[str] = Counter()
     for index in range(num_images):
         first = index * QUESTIONS_PER_EVALUATION_IMAGE
         kinds = [
             VISUAL_KINDS[(first + number) % len(VISUAL_KINDS)]
             for number in range(QUESTIONS_PER_EVALUATION_IMAGE)
         ]
-        scene, exchanges = _scene_that_answers(scenes, f"evaluation/{index:06d}", kinds)
+        scene, exchanges = _scene_that_answers(scenes, f"evaluation/{index:06d}", kinds, said)
         image = f"evaluation/{index:06d}.jpg"
         save_picture(scene, images_dir / image)
         for number, (kind, exchange) in enumerate(zip(kinds, exchanges, strict=True)):
+            said[_answer_key(exchange)] += 1
             row = {"id": f"{index:06d}-{number}", "image": image, "kind": str(kind)}
             questions.append({**row, **_in_all_languages(exchange)})
     return questions
 
 
 def _scene_that_answers(
-    scenes: _Scenes, scene_id: str, kinds: Sequence[QuestionKind]
+    scenes: _Scenes, scene_id: str, kinds: Sequence[QuestionKind], said: Counter[str]
 ) -> tuple[Scene, list[Exchange]]:
+    """A new scene that offers all the kinds; of each the question whose answer is rarest so far."""
     while True:
         scene, rng = scenes.make(scene_id)
-        exchanges = [exchange for kind in kinds if (exchange := ask(kind, scene, rng))]
+        exchanges = []
+        for kind in kinds:
+            asked = [ask(kind, scene, rng) for _ in range(EVALUATION_CHOICES)]
+            if found := [exchange for exchange in asked if exchange]:
+                exchanges.append(min(found, key=lambda exchange: said[_answer_key(exchange)]))
         if len(exchanges) == len(kinds):
             return scene, exchanges
+
+
+def _answer_key(exchange: Exchange) -> str:
+    """The same for all questions of one kind with one answer."""
+    return f"{type(exchange.question).__name__} {say_turn(exchange.short, 'en')}"
 
 
 def _in_all_languages(exchange: Exchange) -> Row:

@@ -58,10 +58,11 @@ def is_fixed(messages: tuple[Message, ...]) -> bool:
 
 
 def is_for_source(question: Message) -> bool:
-    """Deal every question with scene content to the source or to the translator's corpus.
+    """Deal every question to the source (else it goes to the translator's corpus).
 
     The parity of what it names decides, so each shape, colour and size occurs in each
-    construction on both sides while no question, and so no answer, is on both.
+    construction on both sides while no question, and so no answer, is on both. Fixed questions
+    (without content) go to the source.
     """
     return _content(question) % 2 == 0
 
@@ -89,10 +90,14 @@ def text_sample(rng: random.Random) -> Sample:
 
 
 def conversation_exchanges(
-    scene: Scene, rng: random.Random, rounds: int, allowed: Callable[[Message], bool]
+    scene: Scene,
+    rng: random.Random,
+    rounds: int,
+    allowed: Callable[[Message], bool],
+    left_out: tuple[QuestionKind, ...] = (),
 ) -> list[Exchange]:
     """Up to `rounds` different questions of different kinds, fewer where the scene has no more."""
-    weights = dict(QUESTION_WEIGHTS)
+    weights = {kind: weight for kind, weight in QUESTION_WEIGHTS.items() if kind not in left_out}
     exchanges: list[Exchange] = []
     while weights and len(exchanges) < rounds:
         kind = rng.choices(tuple(weights), tuple(weights.values()))[0]
@@ -129,12 +134,11 @@ def reasoning_exchanges(
     """One or two questions that need counting and comparing."""
     kinds = rng.sample((QuestionKind.MORE, QuestionKind.LEFT), 2)
     found = [exchange for kind in kinds if (exchange := ask(kind, scene, rng, allowed))]
-    # Shape, colour and both together can't all be odd, so the source always finds one.
     return found[: rng.choice((1, 2))]
 
 
 def _conversation(scene: Scene, rng: random.Random) -> Sample:
-    exchanges = conversation_exchanges(scene, rng, rng.choice(ROUNDS), _dealt_to_source)
+    exchanges = conversation_exchanges(scene, rng, rng.choice(ROUNDS), is_for_source)
     return _sample([(e.question, answer(e, rng)) for e in exchanges], rng, has_image=True)
 
 
@@ -144,12 +148,10 @@ def _detail(scene: Scene, rng: random.Random) -> Sample:
 
 
 def _reasoning(scene: Scene, rng: random.Random) -> Sample:
-    exchanges = reasoning_exchanges(scene, rng, _dealt_to_source)
+    # Shape, colour and both together can't all be odd, so there is always something to ask.
+    while not (exchanges := reasoning_exchanges(scene, rng, is_for_source)):
+        pass
     return _sample([(e.question, e.sentence) for e in exchanges], rng, has_image=True)
-
-
-def _dealt_to_source(question: Message) -> bool:
-    return is_fixed((question,)) or is_for_source(question)
 
 
 def _sample(

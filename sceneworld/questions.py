@@ -197,16 +197,13 @@ def _side(scene: Scene, rng: random.Random) -> Exchange | None:
     kind, other_kind = name_of(thing, scene, rng), name_of(other, scene, rng)
     if kind is None or other_kind is None:
         return None
-    true = rng.random() < 0.5
-    asked = rng.choice([side for side in Side if thing.lies(side, other) == true])
-    # The whole sentence tells where the thing does lie: best on the axis that was asked about.
-    wanted = (asked, OPPOSITE[asked], *Side)
-    told = next(side for side in wanted if thing.lies(side, other))
-    answer = m.Yes() if true else m.No()
+    true = rng.choice([side for side in Side if thing.lies(side, other)])
+    asked = rng.choice((true, OPPOSITE[true]))
+    answer = m.Yes() if asked == true else m.No()
     return Exchange(
         m.AskSide(kind, asked, other_kind),
         (answer,),
-        (answer, m.SaySide(kind, told, other_kind)),
+        (answer, m.SaySide(kind, true, other_kind)),
     )
 
 

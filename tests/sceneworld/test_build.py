@@ -1,0 +1,182 @@
+"""A small world, built once, read back as the stages will read it."""
+
+import collections
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from palo.languages import LANGUAGES, TARGETS
+from palo.settings.world import WorldSettings
+from sceneworld.build import WorldSummary, build_world
+from sceneworld.truth import load_truth, without_image
+
+SETTINGS = WorldSettings(
+    seed=11,
+    source_images=40,
+    corpus_scenes=200,
+    caption_images=12,
+    text_scenes=20,
+    evaluation_images=28,
+)
+FIXED = {
+    "Yes.",
+    "No.",
+    "Describe the following image.",
+    "What do you see in the picture?",
+    "List all the objects in the picture.",
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    world_dir = tmp_path_factory.mktemp("world")
+    return world_dir, build_world(world_dir, SETTINGS)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def source(world):
+    return json.loads((world[0] / "source.json").read_text(encoding="utf-8"))
+
+
+def contents(world_dir):
+    files = (path for path in world_dir.rglob("*") if path.is_file())
+    return {str(path.relative_to(world_dir)): path.read_bytes() for path in files}
+
+
+def test_equal_settings_give_equal_bytes_over_an_older_world(world, tmp_path):
+    build_world(tmp_path, SETTINGS.model_copy(update={"seed": 12}))
+    other_seed = contents(tmp_path)
+    build_world(tmp_path, SETTINGS)
+    assert contents(tmp_path) == contents(world[0])
+    assert other_seed["source.json"] != contents(tmp_path)["source.json"]
+
+
+def test_the_summary_counts_what_was_written(world):
+    world_dir, summary = world
+    samples = source(world)
+    assert summary == WorldSummary(
+        samples=len(samples),
+        turns=sum(len(sample["conversations"]) for sample in samples),
+        truth_rows=len(lines(world_dir / "truth.jsonl")),
+        corpus_rows=len(lines(world_dir / "corpus.jsonl")),
+        captions=12,
+        text_rows=len(lines(world_dir / "text.jsonl")),
+        evaluation_questions=28 * 4,
+    )
+    assert summary.samples == 40 * 3 + 3
+
+
+def test_source_is_llava_instruct_json(world):
+    ids = collections.Counter()
+    for sample in source(world):
+        roles = [turn["from"] for turn in sample["conversations"]]
+        assert roles == ["human", "gpt"] * (len(roles) // 2)
+        first, *rest = [turn["value"] for turn in sample["conversations"]]
+        assert not any("<image>" in text for text in rest)
+        if "image" in sample:
+            ids[sample["id"]] += 1
+            assert re.fullmatch(r"\d{12}", sample["id"])
+            assert sample["image"] == f"source/{sample['id']}.jpg"
+            assert first.startswith("<image>\n") != first.endswith("\n<image>")
+            with Image.open(world[0] / "images" / sample["image"]) as picture:
+                assert (picture.format, picture.size) == ("JPEG", (256, 256))
+        else:
+            assert "<image>" not in first
+    assert len(ids) == 40
+    assert set(ids.values()) == {3}
+
+
+def test_the_image_tag_stands_before_and_after(world):
+    firsts = [s["conversations"][0]["value"] for s in source(world) if "image" in s]
+    before = sum(text.startswith("<image>\n") for text in firsts)
+    assert 0.3 <= before / len(firsts) <= 0.7
+
+
+def test_the_truth_knows_every_turn_of_the_source_and_nothing_else(world):
+    truth = load_truth(world[0] / "truth.jsonl")
+    said = set()
+    for sample in source(world):
+        texts = [without_image(turn["value"]) for turn in sample["conversations"]]
+        said |= {("", question) for question in texts[::2]}
+        said |= set(zip(texts[::2], texts[1::2], strict=True))
+    assert set(truth) == said
+    assert {tuple(row) for row in truth.values()} == {tuple(TARGETS)}
+    assert all(text.strip() == text != "" for row in truth.values() for text in row.values())
+
+
+def test_urls_boxes_and_numbers_with_units_stand_unchanged_in_every_language(world):
+    truth = load_truth(world[0] / "truth.jsonl")
+    kept = re.compile(r"https://\S+|\[\d.*?\]|\d+ px")
+    seen = set()
+    for (_, english), row in truth.items():
+        for span in kept.findall(english):
+            seen.add(span[0] if not span.endswith("px") else "px")
+            assert all(span in text for text in row.values())
+    assert seen == {"h", "[", "px"}
+
+
+def test_the_corpus_shares_nothing_with_the_source(world):
+    truth = load_truth(world[0] / "truth.jsonl")
+    corpus = load_truth(world[0] / "corpus.jsonl")
+    assert len(corpus) > 500
+    assert not set(corpus) & set(truth)
+    assert not {english for _, english in corpus} & FIXED
+
+
+def test_a_quarter_of_the_corpus_has_several_sentences(world):
+    corpus = load_truth(world[0] / "corpus.jsonl")
+    several = [english for _, english in corpus if re.search(r"[.?] [A-Z]", english)]
+    assert 0.2 <= len(several) / len(corpus) <= 0.27
+
+
+def test_captions_and_patches_tell_of_the_same_pictures(world):
+    captions = json.loads((world[0] / "captions.json").read_text(encoding="utf-8"))
+    patches = lines(world[0] / "patches.jsonl")
+    assert [caption["image"] for caption in captions] == [row["image"] for row in patches]
+    for caption, row in zip(captions, patches, strict=True):
+        assert len(row["cells"]) == 16
+        human, gpt = (turn["value"] for turn in caption["conversations"])
+        assert "<image>" in human
+        told = re.findall(r"an? (\w+ \w+ \w+) in the", gpt, re.IGNORECASE)
+        assert told == [cell for cell in row["cells"] if cell]
+        assert (world[0] / "images" / row["image"]).is_file()
+
+
+def test_text_asks_in_ten_languages(world):
+    rows = lines(world[0] / "text.jsonl")
+    asked = collections.Counter(row["lang"] for row in rows)
+    assert set(asked) == set(LANGUAGES)
+    assert min(asked.values()) >= 30
+    assert all(list(row) == ["caption", "lang", "question", "answer"] for row in rows)
+
+
+def test_evaluation_is_balanced_over_kinds_and_answers(world):
+    rows = lines(world[0] / "evaluation.jsonl")
+    kinds = collections.Counter(row["kind"] for row in rows)
+    assert kinds == dict.fromkeys(
+        ("colour", "shape", "size", "count", "region", "exists", "side"), 16
+    )
+    answers = collections.Counter((row["kind"], row["answers"]["en"][0]) for row in rows)
+    assert all(answers["exists", word] == 8 for word in ("Yes.", "No."))
+    assert all(answers["side", word] == 8 for word in ("Yes.", "No."))
+    assert max(count for (kind, _), count in answers.items() if kind == "colour") <= 4
+
+
+def test_evaluation_speaks_ten_languages_in_two_forms(world):
+    for row in lines(world[0] / "evaluation.jsonl"):
+        assert list(row["questions"]) == list(LANGUAGES)
+        assert list(row["answers"]) == list(LANGUAGES)
+        for short, sentence in row["answers"].values():
+            assert short != sentence
+        assert (world[0] / "images" / row["image"]).is_file()
+
+
+def test_no_picture_is_drawn_twice(world):
+    pictures = [path.read_bytes() for path in (world[0] / "images").rglob("*.jpg")]
+    assert len(pictures) == 40 + 12 + 28
+    assert len(set(pictures)) == len(pictures)
