@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 
 from sceneworld import messages as m
 from sceneworld.messages import Colour, Kind, Message, Shape, Side, Size
@@ -14,6 +15,14 @@ COUNT_WEIGHTS = {1: 2, 2: 3, 3: 5, 4: 8}
 NONE_SHARE = 0.1
 TOTAL_SHARE = 0.07
 TRIES = 24
+# The ways in which counts and existence are asked about: (shape, colour, size) told or not.
+FORMS = (
+    (True, True, False),
+    (True, False, False),
+    (False, True, False),
+    (True, False, True),
+    (True, True, True),
+)
 
 
 class QuestionKind(StrEnum):
@@ -138,39 +147,39 @@ def _count(scene: Scene, rng: random.Random) -> Exchange:
 def _counted(scene: Scene, rng: random.Random) -> Kind:
     kinds: dict[int, list[Kind]] = {}
     for thing in scene.things:
-        for kind in _forms(thing.shape, thing.colour, thing.size):
+        for kind in _forms(thing):
             kinds.setdefault(scene.count(kind), []).append(kind)
     counts = [count for count in sorted(kinds) if count in COUNT_WEIGHTS]
     count = rng.choices(counts, [COUNT_WEIGHTS[count] for count in counts])[0]
     return rng.choice(list(dict.fromkeys(kinds[count])))
 
 
-def _forms(shape: Shape, colour: Colour, size: Size) -> tuple[Kind, ...]:
-    """The ways in which counts and existence are asked about."""
-    return (
-        Kind(shape, colour),
-        Kind(shape),
-        Kind(colour=colour),
-        Kind(shape, size=size),
-        Kind(shape, colour, size),
+def _in_form(form: int, shape: Shape, colour: Colour, size: Size) -> Kind:
+    with_shape, with_colour, with_size = FORMS[form]
+    return Kind(
+        shape if with_shape else None, colour if with_colour else None, size if with_size else None
+    )
+
+
+def _forms(thing: Thing) -> tuple[Kind, ...]:
+    return tuple(
+        _in_form(form, thing.shape, thing.colour, thing.size) for form in range(len(FORMS))
     )
 
 
 def _absent(scene: Scene, rng: random.Random) -> Kind:
     """A kind that the scene lacks; where it can, it mixes what different things are like."""
-    form = rng.randrange(5)
-    mixes = [
-        _forms(one.shape, two.colour, three.size)[form]
-        for one in scene.things
-        for two in scene.things
-        for three in scene.things
-    ]
-    mixes = [kind for kind in dict.fromkeys(mixes) if not scene.count(kind)]
-    while not mixes:
+    form = rng.randrange(len(FORMS))
+    shapes = dict.fromkeys(thing.shape for thing in scene.things)
+    colours = dict.fromkeys(thing.colour for thing in scene.things)
+    sizes = dict.fromkeys(thing.size for thing in scene.things)
+    mixes = {_in_form(form, *mix): None for mix in product(shapes, colours, sizes)}
+    absent = [kind for kind in mixes if not scene.count(kind)]
+    while not absent:
         colour = rng.choice(tuple(Colour))
-        kind = _forms(rng.choice(tuple(Shape)), colour, rng.choice(tuple(Size)))[form]
-        mixes = [] if scene.count(kind) else [kind]
-    return rng.choice(mixes)
+        kind = _in_form(form, rng.choice(tuple(Shape)), colour, rng.choice(tuple(Size)))
+        absent = [] if scene.count(kind) else [kind]
+    return rng.choice(absent)
 
 
 def _region(scene: Scene, rng: random.Random) -> Exchange | None:
@@ -186,7 +195,7 @@ def _exists(scene: Scene, rng: random.Random) -> Exchange:
     answer: Message
     if rng.random() < 0.5:
         thing = rng.choice(scene.things)
-        kind, answer = rng.choice(_forms(thing.shape, thing.colour, thing.size)), m.Yes()
+        kind, answer = rng.choice(_forms(thing)), m.Yes()
     else:
         kind, answer = _absent(scene, rng), m.No()
     return Exchange(m.AskExists(kind), (answer,), (answer, _there(scene, kind)))
@@ -248,8 +257,7 @@ def link(kind: Kind) -> Exchange:
 def _more(scene: Scene, rng: random.Random) -> Exchange | None:
     one, two = rng.sample(scene.things, 2)
     form = rng.randrange(3)
-    kind = _forms(one.shape, one.colour, one.size)[form]
-    other = _forms(two.shape, two.colour, two.size)[form]
+    kind, other = _forms(one)[form], _forms(two)[form]
     if kind == other:
         return None
     count, other_count = scene.count(kind), scene.count(other)
@@ -259,7 +267,7 @@ def _more(scene: Scene, rng: random.Random) -> Exchange | None:
 
 def _left(scene: Scene, rng: random.Random) -> Exchange:
     thing = rng.choice(scene.things)
-    kind = rng.choice(_forms(thing.shape, thing.colour, thing.size))
+    kind = rng.choice(_forms(thing))
     answer = (m.SayLeft(kind, scene.count(kind)),)
     return Exchange(m.AskLeft(kind), answer, answer)
 

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from sceneworld.messages import Colour, Group, Kind, Region, Shape, Side, Size
 
@@ -99,18 +100,22 @@ class Scene:
         """How many things the description fits."""
         return sum(thing.is_a(kind) for thing in self.things)
 
-    def names(self, thing: Thing) -> tuple[Kind, ...]:
-        """Every description that singles the thing out, the ones with fewest words first."""
-        return tuple(kind for kind in descriptions(thing) if self.count(kind) == 1)
-
     def smallest_names(self, thing: Thing) -> tuple[Kind, ...]:
         """The descriptions that single the thing out and stop doing so when a word is dropped."""
-        names = self.names(thing)
-        return tuple(
-            name
-            for name in names
-            if not any(other != name and _is_part(other, name) for other in names)
-        )
+        return self._smallest_names[thing.row, thing.column]
+
+    @cached_property
+    def _smallest_names(self) -> dict[tuple[int, int], tuple[Kind, ...]]:
+        """By cell; worked out once, because questions ask for them again and again."""
+        found = {}
+        for thing in self.things:
+            names = [kind for kind in descriptions(thing) if self.count(kind) == 1]
+            found[thing.row, thing.column] = tuple(
+                name
+                for name in names
+                if not any(other is not name and _is_part(other, name) for other in names)
+            )
+        return found
 
     @property
     def groups(self) -> tuple[Group, ...]:
