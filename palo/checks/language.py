@@ -19,6 +19,8 @@ from palo.checks.placeholders import without_protected
 from palo.checks.script import script_counts, scripts_of, weighted
 from palo.errors import MissingResource
 
+UNKNOWN = "und"  # some language, by its letters none that was expected
+
 # Below this many letters a model guesses ("Oui" is English to lid.176 at .13).
 MIN_LETTERS = 12
 _MIN_FOREIGN_LETTERS = 20  # to name a language that is none of ours
@@ -90,11 +92,12 @@ class LanguageId:
         if script in _ONE_LANGUAGE:
             return Detection(_ONE_LANGUAGE[script], portion, letters)
         if script not in _CANDIDATES:
-            return Detection("und", portion, letters)
+            return Detection(UNKNOWN, portion, letters)
         if script == "Arabic" and _URDU_LETTERS.search(text):
             return Detection("ur", portion, letters)
-        if letters < MIN_LETTERS and expected and script in scripts_of(expected):
-            return Detection(expected, portion, letters)
+        if letters < MIN_LETTERS and expected:
+            ours = script in scripts_of(expected)
+            return Detection(expected if ours else UNKNOWN, portion, letters)
         lang, share = self._ask(text, _CANDIDATES[script], letters, expected)
         return Detection(lang, share * portion, letters)
 

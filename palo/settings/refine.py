@@ -1,15 +1,17 @@
 """Settings of the refine stage: language ID, policy, review queue."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field
 
+from palo.schemas import Verdict
 from palo.settings.model import Section
 
 
 class ConversationPolicy(StrEnum):
-    """What becomes of a conversation with a rejected turn."""
+    """What becomes of a conversation with a bad turn."""
 
     WHOLE = "whole"  # kept whatever its turns say, unless its structure is broken
     CUT = "cut"  # cut before the first bad round
@@ -21,4 +23,15 @@ class RefineSettings(Section):
     policy: ConversationPolicy = ConversationPolicy.DROP
     keep_review: bool = False  # train on turns that still wait for review?
     notes_for_review: int = Field(default=2, ge=1)  # so many notes on one turn ask for review
-    max_review_rows: int = Field(default=1000, ge=1)  # rows of one review CSV
+    max_review_rows: int = Field(default=1000, ge=1)  # open rows a language; rows of one seed CSV
+
+    def kept_turns(self, verdicts: Sequence[Verdict]) -> int:
+        """How many leading turns of a conversation training may use, by the policy."""
+        if self.policy is ConversationPolicy.WHOLE:
+            return len(verdicts)
+        bad = {Verdict.REJECT} if self.keep_review else {Verdict.REJECT, Verdict.REVIEW}
+        first_bad = next((at for at, one in enumerate(verdicts) if one in bad), len(verdicts))
+        if first_bad == len(verdicts):
+            return first_bad
+        # a round is a question and its answer: neither stays without the other
+        return first_bad - first_bad % 2 if self.policy is ConversationPolicy.CUT else 0

@@ -1,10 +1,12 @@
 """The filters: one small file each. A new one is a file, a test, and a line here."""
 
 from collections.abc import Sequence
+from importlib import resources
 
 from palo.checks.language import LanguageId
 from palo.schemas import Finding, Verdict
 from palo.settings.refine import RefineSettings
+from palo.shards import digest
 from refine.filters.contract import Filter, Pair
 from refine.filters.empty import EmptyFilter
 from refine.filters.engine import FailedFilter, TruncatedFilter
@@ -20,10 +22,24 @@ from refine.filters.script import ScriptFilter
 from refine.filters.source_copy import SourceCopyFilter
 from refine.filters.structure import StructureFilter, broken_structure
 
-__all__ = ["VERSION", "Filter", "Pair", "broken_structure", "default_filters", "judge", "verdict"]
+__all__ = [
+    "Filter",
+    "Pair",
+    "broken_structure",
+    "default_filters",
+    "judge",
+    "verdict",
+    "version",
+]
 
-# Part of every refined shard's inputs: raise it with any change of what a filter says.
-VERSION = "1"
+VERSION = "1"  # raise it with any change of code that changes what a filter says
+
+
+def version() -> str:
+    """Part of every refined shard's inputs: the code's version, and the data it goes by."""
+    thresholds = resources.files("refine.filters").joinpath("thresholds.yaml").read_text("utf-8")
+    said = resources.files("palo.checks").joinpath("phrases.yaml").read_text("utf-8")
+    return digest([VERSION, thresholds, said])
 
 
 def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:

@@ -1,6 +1,6 @@
 """The translation must be in its language: fastText and the scripts' own witness."""
 
-from palo.checks.language import Detection, LanguageId
+from palo.checks.language import UNKNOWN, Detection, LanguageId
 from palo.languages import LANGUAGES, Language
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair
@@ -41,4 +41,6 @@ def _verdict(found: Detection) -> Verdict:
 def _name(code: str) -> str:
     if code in list(Language):
         return LANGUAGES[Language(code)].name
+    if code == UNKNOWN:
+        return "another language"
     return "Persian" if code == "fa" else f"another language ({code})"

@@ -1,0 +1,98 @@
+"""Commands of the refine stage: `palo refine`."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from palo.console import announce, console, note, progress
+from palo.errors import UserError
+from palo.languages import parse_languages
+from palo.paths import DataPaths
+from palo.settings import Profile, load_profile
+from palo.shards import shard_paths
+from refine.review_csv import ERRORS_SUFFIX
+from refine.run import LanguageSummary, has_input, refine_language
+
+_TOP_REASONS = 3
+
+
+def register(app: typer.Typer) -> None:
+    app.command("refine")(refine)
+
+
+def refine(
+    lang: Annotated[str, typer.Option(help="A language, a comma list, or all.")] = "all",
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=..."),
+    ] = None,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="Export the seed's translations for review instead.")
+    ] = False,
+) -> None:
+    """Take in reviewed CSVs, judge translations, write the next review batch."""
+    settings = load_profile(profile)
+    announce(settings, "refine --seed" if seed else "refine")
+    langs = _with_input(settings, [str(code) for code in parse_languages(lang)], seed)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    paths = DataPaths(settings.data_dir)
+    shards = sum(len(shard_paths(paths.translated(code))) for code in langs)
+    with progress("refine", 0 if seed else shards) as tick:
+        summaries = [refine_language(settings, code, seed, now, tick) for code in langs]
+    console.print(_table(summaries))
+    for summary in summaries:
+        _say(summary)
+
+
+def _with_input(settings: Profile, langs: list[str], seed: bool) -> list[str]:
+    """The languages that there is something to do for."""
+    paths = DataPaths(settings.data_dir)
+    if seed:
+        found = [code for code in langs if shard_paths(paths.seed_dir / code)]
+        hint = f"palo translator seed --lang {','.join(langs)}"
+    else:
+        found = [code for code in langs if has_input(paths, code)]
+        hint = f"palo translate --lang {','.join(langs)}"
+    if not found:
+        raise UserError(
+            f"Nothing to refine for {' '.join(langs)} in {settings.data_dir}. Run `{hint}` first."
+        )
+    return found
+
+
+def _table(summaries: list[LanguageSummary]) -> Table:
+    shown = Table(title="refined (samples; reviewed and in queue: turns)")
+    shown.add_column("language")
+    for name in ("samples", "kept", "flagged", "reviewed", "in queue"):
+        shown.add_column(name, justify="right")
+    shown.add_column("top reasons (turns)")
+    for one in summaries:
+        top = Counter(one.manifest["by_reason"]).most_common(_TOP_REASONS)
+        shown.add_row(
+            one.lang,
+            *(str(one.manifest[name]) for name in ("samples", "kept", "flagged", "reviewed")),
+            str(one.queue.waiting),
+            ", ".join(f"{name} {count}" for name, count in top) or "-",
+        )
+    return shown
+
+
+def _say(summary: LanguageSummary) -> None:
+    """What a person should know or do next, a line each."""
+    lang, intake, queue = summary.lang, summary.intake, summary.queue
+    if intake.taken:
+        note(f"{lang}: {intake.taken} reviewed turns taken in")
+    if intake.stale:
+        note(f"{lang}: {intake.stale} reviewed turns had another translation by now; edits kept")
+    for file, count in sorted(Counter(one.file for one in intake.problems).items()):
+        sidecar = file.removesuffix(".csv") + ERRORS_SUFFIX
+        note(f"{lang}: {count} rows of {file} were not taken; {sidecar} beside it says why")
+    for path in queue.files:
+        note(f"{lang}: to review: {path}")
+    if queue.later:
+        note(f"{lang}: {queue.later} more turns wait for room in the queue (max_review_rows)")
+    if queue.unwritable:
+        note(f"{lang}: too long for a spreadsheet cell: {', '.join(queue.unwritable)}")

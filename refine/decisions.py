@@ -1,0 +1,230 @@
+"""Turns the rows of review files into decisions: what each reviewer said, checked."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from palo.checks.image_tag import reframed, without_frame
+from palo.errors import nearest
+from palo.schemas import Verdict
+from refine.filters.contract import Filter, Pair
+from refine.filters.empty import EmptyFilter
+from refine.filters.placeholder import PlaceholderFilter
+from refine.filters.script import ScriptFilter
+from refine.filters.structure import StructureFilter
+from refine.review_csv import (
+    Problem,
+    ReadRow,
+    parse_export_hash,
+    parse_review_id,
+    text_hash,
+)
+
+
+class ReviewVerdict(StrEnum):
+    ACCEPT = "accept"
+    FIX = "fix"
+    REJECT = "reject"
+
+
+class ErrorType(StrEnum):
+    """A short MQM list, plus what only language models do."""
+
+    MISTRANSLATION = "mistranslation"
+    OMISSION = "omission"
+    ADDITION = "addition"
+    UNTRANSLATED = "untranslated"
+    GRAMMAR = "grammar"
+    GENDER = "gender"
+    SPELLING = "spelling"
+    PUNCTUATION = "punctuation"
+    CONSISTENCY = "consistency"
+    TERMINOLOGY = "terminology"
+    STYLE = "style"
+    ANSWERED = "answered"
+    REFUSAL = "refusal"
+    PLACEHOLDER = "placeholder"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class ReviewedTurn:
+    """A turn as the shards have it now; `translations` are all there are (run and seed)."""
+
+    sample_id: str
+    turn: int
+    source: str
+    context: str
+    translations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A checked row. `text` is the whole verified turn, "" for a rejection.
+
+    `exported` is the hash of the translation that was reviewed; `stale` says that the shards hold
+    another one by now.
+    """
+
+    id: str
+    verdict: ReviewVerdict
+    turn: ReviewedTurn
+    text: str
+    exported: str
+    stale: bool
+    all_copies: bool
+    reviewer: str
+    batch: str
+    note: str
+    row: ReadRow
+
+
+_YES = frozenset({"yes", "y", "true", "1", "x"})
+_NO = frozenset({"", "no", "n", "false", "0"})
+# A person's word beats the machine's, but not the structure: these must hold for it, too.
+_MUST_HOLD: tuple[Filter, ...] = (
+    StructureFilter(),
+    PlaceholderFilter(),
+    EmptyFilter(),
+    ScriptFilter(),
+)
+
+
+def is_untouched(read: ReadRow) -> bool:
+    row = read.row
+    return not (row.verdict.strip() or row.correction.strip() or row.error_type.strip())
+
+
+def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | Problem:
+    """What one filled-in row says, or the first thing that is wrong with it."""
+    row = read.row
+
+    def problem(column: str, text: str) -> Problem:
+        return Problem(read.file, read.line, row.id, column, getattr(row, column), text)
+
+    if row.lang.strip() not in ("", lang):
+        return problem("lang", f"this folder holds '{lang}'")
+    if parse_review_id(row.id) is None:
+        return problem("id", "not an id of a review row; copy it from the exported file")
+    if turn is None:
+        return problem("id", "unknown: no such turn in the translated data")
+    exported = parse_export_hash(row.hash)
+    if exported is None:
+        return problem("hash", "damaged; copy it from the exported file")
+    if exported[0] != text_hash(without_frame(turn.source)):
+        return problem("english", "the English is no longer the one that was exported")
+    verdict = _verdict(row.verdict)
+    if verdict is None:
+        return problem("verdict", _verdict_problem(row.verdict))
+    if row.error_type.strip().lower() not in ("", *ErrorType):
+        return problem("error_type", f"unknown; use one of {' '.join(ErrorType)}")
+    if row.all_copies.strip().lower() not in _YES | _NO:
+        return problem("all_copies", "write yes or leave it empty")
+    text = _text(read, verdict, exported[1], turn)
+    if isinstance(text, Problem):
+        return text
+    if verdict is not ReviewVerdict.REJECT and (broken := _broken(turn.source, text, lang)):
+        edited = "correction" if row.correction.strip() else "translation"
+        return problem(edited, broken)
+    return Decision(
+        id=row.id.strip(),
+        verdict=verdict,
+        turn=turn,
+        text=text,
+        exported=exported[1],
+        stale=exported[1] not in {text_hash(without_frame(one)) for one in turn.translations},
+        all_copies=row.all_copies.strip().lower() in _YES,
+        reviewer=row.reviewer.strip(),
+        batch=read.file.removesuffix(".csv"),
+        note=row.note.strip(),
+        row=read,
+    )
+
+
+def settle(decisions: Sequence[Decision]) -> tuple[list[Decision], list[Problem]]:
+    """One decision a turn. Rows that disagree are all reported, and none is taken."""
+    by_id: dict[str, list[Decision]] = defaultdict(list)
+    for decision in decisions:
+        by_id[decision.id].append(decision)
+    settled, problems = [], []
+    for group in by_id.values():
+        if len({(text_hash(one.text), one.text == "") for one in group}) == 1:
+            settled.append(group[0])
+            continue
+        for one in group:
+            others = [other for other in group if other.text != one.text]
+            problems.append(_conflict(one, others))
+    return settled, problems
+
+
+def _verdict(text: str) -> ReviewVerdict | None:
+    word = text.strip().lower()
+    return ReviewVerdict(word) if word in list(ReviewVerdict) else None
+
+
+def _verdict_problem(text: str) -> str:
+    if not text.strip():
+        return "half filled in: write accept, fix or reject"
+    close = nearest(text.strip(), ReviewVerdict)
+    hint = f"; did you mean {close}?" if close else ""
+    return f"unknown{hint} Write accept, fix or reject"
+
+
+def _text(
+    read: ReadRow, verdict: ReviewVerdict, exported: str, turn: ReviewedTurn
+) -> str | Problem:
+    """The verified turn, image tags put back. An edit may also stand in the translation cell."""
+    row = read.row
+    correction = row.correction.strip()
+    edited = text_hash(row.translation) != exported
+
+    def problem(column: str, text: str) -> Problem:
+        return Problem(read.file, read.line, row.id, column, getattr(row, column), text)
+
+    if verdict is ReviewVerdict.REJECT:
+        if correction:
+            return problem("correction", "rejected and corrected: write fix to use the correction")
+        return ""
+    if verdict is ReviewVerdict.FIX:
+        if not correction and not edited:
+            return problem("correction", "verdict is fix but there is no correction")
+        return reframed(turn.source, correction or row.translation.strip())
+    if correction and text_hash(correction) != exported:
+        return problem("correction", "accepted and corrected: write fix to use the correction")
+    if edited:
+        return problem("translation", "accepted but edited: write fix to use your edit")
+    for translation in turn.translations:
+        if text_hash(without_frame(translation)) == exported:
+            return reframed(turn.source, translation)
+    return reframed(turn.source, row.translation)
+
+
+def _broken(source: str, text: str, lang: str) -> str | None:
+    """Why a person's text cannot stand, in the filters' words."""
+    pair = Pair(source, text)
+    for one in _MUST_HOLD:
+        found = one.look(pair, lang)
+        if found is None:
+            continue
+        if found.verdict is Verdict.REJECT or one.name == PlaceholderFilter.name:
+            return found.reason
+    return None
+
+
+def _conflict(one: Decision, others: Sequence[Decision]) -> Problem:
+    where = "; ".join(
+        f"{other.row.file} line {other.row.line}"
+        + (f" by {other.reviewer}" if other.reviewer else "")
+        + f": {other.verdict}"
+        for other in others
+    )
+    column = "correction" if one.verdict is ReviewVerdict.FIX else "verdict"
+    return Problem(
+        one.row.file,
+        one.row.line,
+        one.id,
+        column,
+        getattr(one.row.row, column),
+        f"conflict, not taken: {where}. Agree on one and clear the other row",
+    )

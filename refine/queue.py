@@ -1,0 +1,145 @@
+"""The review queue: which turns go out to reviewers, in which new file, and what is out already."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palo.checks.image_tag import without_frame
+from palo.schemas import RefinedSample, TurnStatus, Verdict
+from palo.shards import read_json, write_json
+from refine.judgement import REVIEWER, flagged
+from refine.review_csv import (
+    ReviewRow,
+    export_hash,
+    parse_export_hash,
+    read_review,
+    review_files,
+    review_id,
+    too_long,
+    write_review,
+)
+
+LEDGER_NAME = "exported.json"
+BATCH = "batch"
+SEED = "seed"
+
+Ledger = dict[str, dict[str, str]]  # batch -> review id -> hash of the translation that went out
+
+
+@dataclass(frozen=True)
+class Queue:
+    """`waiting`: rows out and undecided; `later`: rows that find no room; `files`: new ones.
+
+    `unwritable`: ids of turns too long for any spreadsheet's cell.
+    """
+
+    waiting: int
+    later: int
+    files: tuple[Path, ...]
+    unwritable: tuple[str, ...]
+
+
+def export_review(
+    folder: Path, stem: str, rows: Iterable[ReviewRow], max_rows: int, one_file: bool = True
+) -> Queue:
+    """Writes rows that are not out yet with this very translation into new files.
+
+    At most `max_rows` rows a file; with `one_file` also at most so many out and undecided at
+    once. A file that exists is never touched: a reviewer may have it open.
+    """
+    ledger = load_ledger(folder)
+    out = {(key, text) for batch in ledger.values() for key, text in batch.items()}
+    new, unwritable, waiting = [], [], 0
+    for row in rows:
+        if (row.id, _translation_hash(row)) in out:
+            waiting += 1
+        elif too_long(row):
+            unwritable.append(row.id)
+        else:
+            new.append(row)
+    room = max(0, max_rows - waiting) if one_file else len(new)
+    going = new[:room]
+    files = []
+    for start in range(0, len(going), max_rows):
+        batch = f"{stem}-{_next_number(folder, stem, ledger):04d}"
+        part = going[start : start + max_rows]
+        write_review(folder / f"{batch}.csv", part)
+        files.append(folder / f"{batch}.csv")
+        ledger[batch] = {row.id: _translation_hash(row) for row in part}
+        write_json(folder / LEDGER_NAME, ledger)
+    return Queue(waiting + len(going), len(new) - len(going), tuple(files), tuple(unwritable))
+
+
+def flagged_rows(refined: RefinedSample) -> list[ReviewRow]:
+    """The turns that ask for a person and that no person has judged."""
+    return [
+        _row(refined, turn)
+        for turn, one in enumerate(refined.turn_verdicts)
+        if flagged(one) and turn < _num_turns(refined) and not _judged(refined, turn)
+    ]
+
+
+def all_rows(refined: RefinedSample) -> list[ReviewRow]:
+    """Every turn that has something to translate and that no person has judged."""
+    return [
+        _row(refined, turn)
+        for turn in range(_num_turns(refined))
+        if refined.sample.meta[turn].status is not TurnStatus.COPIED and not _judged(refined, turn)
+    ]
+
+
+def load_ledger(folder: Path) -> Ledger:
+    """What went out. A file that a crash kept out of the ledger is read back into it."""
+    path = folder / LEDGER_NAME
+    ledger: Ledger = read_json(path) if path.is_file() else {}
+    for file in review_files(folder):
+        if file.stem in ledger or not re.fullmatch(rf"({BATCH}|{SEED})-\d+", file.stem):
+            continue
+        hashes = {one.row.id: parse_export_hash(one.row.hash) for one in read_review(file).rows}
+        ledger[file.stem] = {key: found[1] for key, found in hashes.items() if found}
+    return ledger
+
+
+def _num_turns(refined: RefinedSample) -> int:
+    """Turns that have both sides; a broken sample may lack some."""
+    sample = refined.sample
+    return min(len(sample.source), len(sample.target), len(sample.meta))
+
+
+def _judged(refined: RefinedSample, turn: int) -> bool:
+    verified = refined.sample.meta[turn].status is TurnStatus.VERIFIED
+    return verified or any(one.filter == REVIEWER for one in refined.findings[turn])
+
+
+def _row(refined: RefinedSample, turn: int) -> ReviewRow:
+    sample = refined.sample
+    english = without_frame(sample.source[turn].text)
+    translation = without_frame(sample.target[turn].text)
+    reasons = (
+        f"{one.filter}: {one.reason}"
+        for one in refined.findings[turn]
+        if one.verdict is not Verdict.PASS
+    )
+    return ReviewRow(
+        id=review_id(sample.sample_id, turn),
+        lang=sample.lang,
+        image=sample.image or "",
+        previous=without_frame(sample.source[turn - 1].text) if turn else "",
+        english=english,
+        translation=translation,
+        reasons="; ".join(reasons),
+        hash=export_hash(english, translation),
+    )
+
+
+def _translation_hash(row: ReviewRow) -> str:
+    found = parse_export_hash(row.hash)
+    assert found is not None
+    return found[1]
+
+
+def _next_number(folder: Path, stem: str, ledger: Mapping[str, object]) -> int:
+    names: Sequence[str] = [*ledger, *(path.stem for path in folder.glob(f"{stem}-*.csv"))]
+    found = (re.fullmatch(rf"{stem}-(\d+).*", name) for name in names)
+    return 1 + max((int(match.group(1)) for match in found if match), default=0)
