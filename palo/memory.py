@@ -185,7 +185,9 @@ class TranslationMemory(_Database):
         """Commits all of them or none."""
         marks = ",".join("?" * 13)
         self._write(
-            f"INSERT OR IGNORE INTO entries VALUES ({marks})", (astuple(entry) for entry in entries)
+            # unlike INSERT OR IGNORE this drops nothing but a key that is there
+            f"INSERT INTO entries VALUES ({marks}) ON CONFLICT (key) DO NOTHING",
+            (astuple(entry) for entry in entries),
         )
 
 

@@ -37,10 +37,10 @@ def _has_cuda():
 def pytest_runtest_makereport(item, call):
     """In CI everything is installed: a skip there hides something, unless a GPU is wanted."""
     report = yield
-    if CI and report.skipped and not hasattr(report, "wasxfail"):
-        if not item.get_closest_marker("gpu"):
-            report.outcome = "failed"
-            report.longrepr = f"skipped although CI=true: {_reason(report)}"
+    skipped = report.skipped and not hasattr(report, "wasxfail")
+    if CI and skipped and not item.get_closest_marker("gpu"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although CI=true: {_reason(report)}"
     return report
 
 
