@@ -1,0 +1,128 @@
+"""What a filled-in row says, and every way in which it can be wrong."""
+
+import pytest
+
+from refine.decisions import Decision, ReviewedTurn, ReviewVerdict, decide, is_untouched, settle
+from refine.review_csv import Problem, ReadRow, ReviewRow, export_hash, review_id
+
+SOURCE = "<image>\nWhat is at [0.25, 0.5]?"
+ENGLISH = "What is at [0.25, 0.5]?"
+MACHINE = "[0.25, 0.5] پر کیا ہے؟"
+TURN = ReviewedTurn("a", 0, SOURCE, "", (f"<image>\n{MACHINE}",))
+
+
+def read(file="batch-0001.csv", line=2, **values):
+    filled = {
+        "id": review_id("a", 0),
+        "lang": "ur",
+        "image": "",
+        "previous": "",
+        "english": ENGLISH,
+        "translation": MACHINE,
+        "reasons": "",
+        "hash": export_hash(ENGLISH, MACHINE),
+    }
+    return ReadRow(file, line, ReviewRow(**(filled | values)))
+
+
+def decided(turn=TURN, **values):
+    outcome = decide(read(**values), "ur", turn)
+    assert isinstance(outcome, Decision), outcome
+    return outcome
+
+
+def problem(turn=TURN, **values):
+    outcome = decide(read(**values), "ur", turn)
+    assert isinstance(outcome, Problem), outcome
+    return outcome.column, outcome.problem
+
+
+def test_accept_takes_the_machines_text_with_its_image_tag():
+    found = decided(verdict="Accept ")
+    assert (found.verdict, found.text) == (ReviewVerdict.ACCEPT, f"<image>\n{MACHINE}")
+    assert not found.stale
+
+
+def test_fix_takes_the_correction_with_the_image_tag():
+    found = decided(verdict="fix", correction=" [0.25, 0.5] میں کیا ہے؟ ", all_copies="yes")
+    assert found.text == "<image>\n[0.25, 0.5] میں کیا ہے؟"
+    assert found.all_copies
+
+
+def test_an_edit_in_the_translation_cell_counts_as_the_correction():
+    assert decided(verdict="fix", translation="[0.25, 0.5] میں؟").text == (
+        "<image>\n[0.25, 0.5] میں؟"
+    )
+
+
+def test_a_cell_that_a_spreadsheet_retouched_is_no_edit():
+    retouched = MACHINE.replace(" ", "\u00a0")
+    assert decided(verdict="accept", translation=retouched).text == f"<image>\n{MACHINE}"
+
+
+def test_reject_needs_no_text():
+    assert decided(verdict="reject", note="nonsense").text == ""
+
+
+def test_an_edit_of_a_translation_that_changed_since_is_kept_and_said():
+    newer = ReviewedTurn("a", 0, SOURCE, "", ("<image>\nکچھ اور",))
+    found = decided(newer, verdict="accept")
+    assert (found.text, found.stale) == (f"<image>\n{MACHINE}", True)
+
+
+@pytest.mark.parametrize(
+    ("values", "column", "words"),
+    [
+        ({"verdict": "", "correction": "x"}, "verdict", "half filled in"),
+        ({"verdict": "acept"}, "verdict", "did you mean accept?"),
+        ({"verdict": "fix"}, "correction", "no correction"),
+        ({"verdict": "accept", "correction": "x"}, "correction", "write fix to use"),
+        ({"verdict": "reject", "correction": "x"}, "correction", "write fix to use"),
+        ({"verdict": "accept", "translation": "x"}, "translation", "write fix to use"),
+        ({"verdict": "fix", "correction": "یہاں کیا ہے؟"}, "correction", "missing or changed"),
+        ({"verdict": "fix", "correction": "[0.25, 0.5] {x} ہے؟"}, "correction", "not in the"),
+        ({"verdict": "fix", "correction": "[0.25, 0.5]?"}, "correction", "is empty"),
+        (
+            {"verdict": "fix", "correction": "What is [0.25, 0.5]?"},
+            "correction",
+            "of the language's script",
+        ),
+        ({"verdict": "fix", "correction": "[0.25, 0.5] <image>؟"}, "correction", "<image>"),
+        ({"verdict": "accept", "error_type": "bad"}, "error_type", "mistranslation"),
+        ({"verdict": "accept", "all_copies": "maybe"}, "all_copies", "yes"),
+        ({"verdict": "accept", "hash": "1e5"}, "hash", "damaged"),
+        ({"verdict": "accept", "hash": export_hash("x", "y")}, "english", "no longer"),
+        ({"verdict": "accept", "lang": "hi"}, "lang", "'ur'"),
+        ({"verdict": "accept", "id": "3"}, "id", "not an id"),
+    ],
+)
+def test_a_wrong_row_is_reported_with_its_column(values, column, words):
+    found = problem(**values)
+    assert found[0] == column
+    assert words in found[1]
+
+
+def test_an_unknown_turn_is_reported():
+    assert problem(None, verdict="accept")[0] == "id"
+
+
+def test_only_the_reviewers_own_cells_make_a_row_touched():
+    assert is_untouched(read(note="later", reviewer="Ana"))
+    assert not is_untouched(read(correction="x"))
+    assert not is_untouched(read(verdict="accept"))
+
+
+def test_reviewers_who_agree_make_one_decision():
+    rows = [decided(verdict="accept", file=f"batch-000{n}.csv") for n in (1, 2)]
+    settled, problems = settle(rows)
+    assert (len(settled), problems) == (1, [])
+
+
+def test_reviewers_who_disagree_are_reported_on_both_sides_and_not_taken():
+    ana = decided(verdict="accept", reviewer="Ana")
+    ben = decided(verdict="reject", reviewer="Ben", file="copy.csv", line=7)
+    settled, problems = settle([ana, ben])
+    assert settled == []
+    assert [(one.file, one.line) for one in problems] == [("batch-0001.csv", 2), ("copy.csv", 7)]
+    assert "copy.csv line 7 by Ben: reject" in problems[0].problem
+    assert "batch-0001.csv line 2 by Ana: accept" in problems[1].problem
