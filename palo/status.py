@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from palo.languages import LANGUAGES, TARGETS
@@ -54,7 +55,12 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def table(rows: list[LanguageStatus]) -> Table:
-    shown = Table(title="samples per language (reviewed: turns)")
+    shown = Table(
+        title="samples per language (reviewed: turns)",
+        box=box.SIMPLE_HEAD,  # frames would not leave room for six-digit numbers in 80 columns
+        show_edge=False,
+        pad_edge=False,
+    )
     shown.add_column("language")
     for name in ("source", "translated", "kept", "flagged", "reviewed", "left to do"):
         shown.add_column(name, justify="right")

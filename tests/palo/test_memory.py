@@ -127,7 +127,9 @@ def test_more_keys_than_one_query_takes(memory):
 
 
 @pytest.mark.parametrize(
-    "text", ["a\0b", "\0", "", "क्या ی 一 \U0001f600", "é", "é", "x" * 2_000_000]
+    "text",
+    ["a\0b", "\0", "", "क्या ی 一 \U0001f600", "\u00e9", "e\u0301", "x" * 2_000_000],
+    ids=["nul inside", "nul", "empty", "scripts", "composed", "decomposed", "long"],
 )
 def test_texts_come_back_character_for_character(memory, text):
     memory.put([entry(source=text, text=text, context=text)])

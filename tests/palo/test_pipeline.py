@@ -1,0 +1,144 @@
+"""A pipeline runs the users' own commands; a step that fails is named."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from palo import pipeline
+from palo.errors import UserError
+from palo.settings import load_config, load_profile
+
+SHIPPED = Path(__file__).parents[2] / "pipelines.yaml"
+PYTHON = sys.executable
+# Stands in for `python -m palo ...`: notes what it was given, fails where told to.
+PROGRAM = """#!/bin/sh
+echo "$PROFILE|$(basename "$PALO_CONFIG")|$*" >> "$(dirname "$0")/calls"
+case "$*" in *fail*) exit 3;; esac
+"""
+
+
+@pytest.fixture
+def steps(project, monkeypatch):
+    """Writes steps as pipeline `demo`; its commands go to the stand-in program."""
+    program = project / "program"
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+    def write(*rows):
+        path = project / "pipelines.yaml"
+        settings = yaml.safe_load(path.read_text())
+        settings["pipelines"] = {"demo": list(rows)}
+        path.write_text(yaml.safe_dump(settings))
+
+    return write
+
+
+def calls(folder):
+    return (folder / "calls").read_text().splitlines()
+
+
+def times():
+    return json.loads(pipeline.times_path(load_profile("sample"), "demo").read_text())
+
+
+def test_steps_run_in_order_under_the_same_profile_and_settings(project, steps, capsys):
+    steps({"title": "one", "run": "translate --lang ur"}, {"title": "two", "run": "x 'a b'"})
+    pipeline.run("demo", load_profile("sample"))
+    assert calls(project) == [
+        "sample|pipelines.yaml|-m palo translate --lang ur",
+        "sample|pipelines.yaml|-m palo x a b",
+    ]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("palo demo · profile sample · data ")
+    assert lines[1].startswith("1/2 one ") and lines[2] == "$ palo translate --lang ur"
+    assert lines[-1] == "demo: 2 steps in 0.0 minutes"
+
+
+def test_times_of_the_steps_are_kept_for_the_report(steps):
+    steps({"title": "one", "run": "translate"})
+    pipeline.run("demo", load_profile("sample"))
+    (step,) = times()
+    assert sorted(step) == ["command", "seconds", "skipped", "title"]
+    assert (step["title"], step["command"], step["skipped"]) == ("one", "palo translate", "")
+    assert 0 <= step["seconds"] < 10
+
+
+def test_a_step_whose_module_is_missing_is_left_out_with_its_reason(project, steps, capsys):
+    steps(
+        {"title": "one", "run": "translate", "needs": "no_such_module"},
+        {"title": "two", "run": "refine", "needs": "json"},
+    )
+    pipeline.run("demo", load_profile("sample"))
+    assert calls(project) == ["sample|pipelines.yaml|-m palo refine"]
+    reason = "no_such_module is not installed (make no_such_module installs it)"
+    assert f"left out: {reason}" in capsys.readouterr().out.splitlines()
+    assert [(step["title"], step["skipped"]) for step in times()] == [("one", reason), ("two", "")]
+
+
+def test_a_failing_step_is_named_and_later_ones_do_not_run(project, steps):
+    steps(
+        {"title": "one", "run": "a"},
+        {"title": "take in", "run": "refine --fail"},
+        {"title": "three", "run": "b"},
+    )
+    with pytest.raises(UserError) as raised:
+        pipeline.run("demo", load_profile("sample"))
+    assert str(raised.value) == "Step 'take in' failed: palo refine --fail (exit code 3)."
+    assert len(calls(project)) == 2
+    assert [step["title"] for step in times()] == ["one"]
+
+
+def test_an_unknown_pipeline_names_the_nearest(steps):
+    steps({"title": "one", "run": "a"})
+    with pytest.raises(UserError, match=r"^Unknown pipeline 'dmo'\. Did you mean 'demo'\?"):
+        pipeline.run("dmo", load_profile("sample"))
+
+
+def test_ctrl_c_waits_for_the_steps_clean_stop(project, steps):
+    steps({"title": "one", "run": "translate"})
+    (project / "program").write_text(
+        """#!/bin/sh
+        trap 'sleep 0.3; touch "$(dirname "$0")/stopped"; exit 130' INT
+        touch "$(dirname "$0")/started"
+        while :; do sleep 0.05; done
+        """
+    )
+    parent = textwrap.dedent("""
+        import sys
+        from palo import pipeline
+        from palo.settings import load_config, load_profile
+        sys.executable = sys.argv[1]
+        try:
+            pipeline.run("demo", load_profile("sample"))
+        except KeyboardInterrupt:
+            print("stopped after its step")
+    """)
+    command = [PYTHON, "-c", parent, str(project / "program")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    while not (project / "started").exists():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert output.endswith("stopped after its step\n")
+    assert (project / "stopped").exists()
+
+
+def test_the_shipped_demo_runs_commands_that_exist():
+    from palo.cli import app
+
+    front_door = typer.main.get_command(app)
+    for step in load_config(SHIPPED).pipelines["demo"]:
+        words, command = step.run.split(), front_door
+        while words and hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        options = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, step.run
