@@ -1,13 +1,14 @@
 """The one module that reads and writes review CSVs: a lossless trip through any spreadsheet.
 
 Files are UTF-8 with a BOM, so that Excel opens them right. Ids begin with a letter, a cell that a
-spreadsheet would take for a formula gets a leading apostrophe, and `hash` says what was exported,
-so that a cell which a spreadsheet retouched (NBSP, smart quotes) is not taken for an edit.
+spreadsheet would take for a formula, number or date gets a leading apostrophe, and `hash` says
+what was exported, so that a cell which a spreadsheet retouched (NBSP, smart quotes) is no edit.
 """
 
 import csv
 import hashlib
 import io
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -20,7 +21,9 @@ MAX_CELL_CHARS = 32_767  # Excel cuts longer cells without a word
 ERRORS_SUFFIX = ".errors.csv"
 
 _FIELD_LIMIT = 100_000_000  # csv's own limit, 131,072, is below what a hand-made cell may hold
-_ESCAPED = "=+-@\t\r'"
+_FORMULA = "=+-@\t\r'"
+# What a spreadsheet would rewrite as a number, a date or a truth value: 007, 1e5, 1/2, TRUE.
+_VALUE = re.compile(r"[\d\s.,:/%-]*\d[\d\s.,:/%-]*(?:e[+-]?\d+)?|true|false", re.IGNORECASE)
 _DELIMITERS = ",;\t"
 _REQUIRED = ("id", "translation", "verdict", "correction", "hash")
 
@@ -126,7 +129,7 @@ def write_review(path: Path, rows: Sequence[ReviewRow]) -> None:
                 f"Turn {row.id}: '{column}' has {len(getattr(row, column))} characters, but a "
                 f"spreadsheet cell holds {MAX_CELL_CHARS}. Review this turn outside the CSV."
             )
-    _write(path, COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in rows])
+    _write(path, COLUMNS, [[escape(getattr(row, name)) for name in COLUMNS] for row in rows])
 
 
 def errors_path(path: Path) -> Path:
@@ -139,7 +142,8 @@ def write_problems(path: Path, problems: Sequence[Problem]) -> None:
         path.unlink(missing_ok=True)
         return
     names = [field.name for field in fields(Problem)]
-    _write(path, names, [[str(getattr(one, name)) for name in names] for one in problems])
+    values = [[getattr(one, name) for name in names] for one in problems]
+    _write(path, names, [[escape(v) if isinstance(v, str) else str(v) for v in r] for r in values])
 
 
 def review_files(folder: Path) -> list[Path]:
@@ -177,19 +181,23 @@ def read_review(path: Path) -> ReadFile:
 
 
 def escape(cell: str) -> str:
-    """A leading apostrophe before what a spreadsheet would run as a formula; reversible."""
-    return "'" + cell if cell[:1] and cell[0] in _ESCAPED else cell
+    """A leading apostrophe before what a spreadsheet would run or rewrite; reversible."""
+    return "'" + cell if _is_taken(cell) else cell
 
 
 def unescape(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and cell[1:2] and cell[1] in _ESCAPED else cell
+    return cell[1:] if cell[:1] == "'" and _is_taken(cell[1:]) else cell
+
+
+def _is_taken(cell: str) -> bool:
+    return cell[:1] != "" and (cell[0] in _FORMULA or _VALUE.fullmatch(cell) is not None)
 
 
 def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(header)
-    writer.writerows([escape(cell) for cell in row] for row in rows)
+    writer.writerows(rows)
     with replaced(path) as temporary:
         temporary.write_bytes(buffer.getvalue().encode("utf-8-sig"))
 

@@ -3,7 +3,7 @@
 from palo.checks.phrases import comparable, for_language, phrases
 
 # A refusal opens the answer; further in, the words are more likely somebody's speech.
-_HEAD_CHARS = 60
+_HEAD_CHARS = 40
 
 
 def refusal(source: str, target: str, lang: str) -> str | None:

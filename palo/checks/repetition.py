@@ -11,8 +11,9 @@ def repeated_phrase(text: str) -> str | None:
     ("-----") hold no letter and are no phrase. About linear in the length of the text: a loop of
     period p shows as one trigram at distances p, p; only such places are looked at closer.
     """
-    if len(text) < MIN_PHRASE_CHARS * MIN_REPEATS:
+    if len(text) < MIN_PHRASE_CHARS * MIN_REPEATS - 1:
         return None
+    text += " "  # the last of three phrases has no space behind it
     last_seen: dict[str, int] = {}
     distance = [0] * len(text)
     refuted: dict[int, int] = {}  # period -> up to where no loop of this period begins

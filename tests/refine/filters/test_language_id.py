@@ -1,0 +1,49 @@
+"""A translation in another language is caught; a short one is not judged by a guess."""
+
+import pytest
+
+from palo.checks.language import LanguageId
+from refine.filters.language_id import LanguageFilter
+
+
+@pytest.fixture(scope="module")
+def language():
+    return LanguageFilter(LanguageId())
+
+
+SPANISH = "El gato negro duerme todas las tardes sobre la alfombra del salón."
+
+
+def test_a_long_text_in_another_language_is_rejected(language, look):
+    assert look(language, "x", SPANISH, "fr") == ("reject", "looks like Spanish, not French")
+    assert look(language, "x", SPANISH, "es") is None
+
+
+@pytest.mark.parametrize(
+    ("target", "lang", "other"),
+    [
+        ("وہ آدمی سڑک کے کنارے کھڑا ہے اور بس کا انتظار کر رہا ہے۔", "ar", "Urdu"),
+        ("يقف الرجل على جانب الطريق وينتظر الحافلة منذ ساعة كاملة.", "ur", "Arabic"),
+        ("आदमी सड़क के किनारे खड़ा है और बस का इंतज़ार कर रहा है, बारिश हो रही है।", "bn", "Hindi"),
+        ("男の人が道の横に立って毎日バスを待っています。雨が降っています。", "zh", "Japanese"),
+        ("一个男人站在路边等公共汽车，天正在下雨，他没有带伞，衣服都已经湿透了。", "ja", "Chinese"),
+    ],
+)  # fmt: skip
+def test_neighbours_are_told_apart(language, look, target, lang, other):
+    verdict, reason = look(language, "x", target, lang)
+    assert (verdict, reason.split(",")[0]) == ("reject", f"looks like {other}")
+
+
+@pytest.mark.parametrize(
+    ("target", "lang"),
+    [("Dos.", "fr"), ("红色。", "zh"), ("红色。", "ja"), ("دو۔", "ar"), ("12.", "ur"), ("", "ur")],
+)
+def test_short_texts_are_not_guessed_at(language, look, target, lang):
+    assert look(language, "x", target, lang) is None
+
+
+def test_a_short_text_in_another_script_is_asked_about(language, look):
+    assert look(language, "Two.", "Two.", "ur") == (
+        "review",
+        "looks like another language, not Urdu",
+    )
