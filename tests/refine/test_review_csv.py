@@ -223,6 +223,7 @@ def test_sidecars_and_lock_files_are_no_review_files(tmp_path):
     assert [path.name for path in review_files(tmp_path)] == ["a.csv", "b.csv"]
 
 
+@pytest.mark.slow
 def test_libreoffice_saves_every_cell_back(tmp_path, soffice):
     path = tmp_path / "batch-0001.csv"
     kept = {name: text for name, text in TEXTS.items() if "\r" not in text}
