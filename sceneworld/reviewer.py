@@ -80,5 +80,6 @@ def escape_cell(text: str) -> str:
 
 
 def unescape_cell(cell: str) -> str:
-    """Take the guarding apostrophe off; a cell with one of its own is exported with two."""
-    return cell.removeprefix("'")
+    """Undo `escape_cell`."""
+    guarded = cell.startswith("'") and cell[1:].startswith(FORMULA_MARKS)
+    return cell[1:] if guarded else cell
