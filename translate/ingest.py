@@ -63,6 +63,7 @@ def ingest(settings: SourceSettings, source_dir: Path) -> IngestReport:
     if (report := _current(source_dir, inputs)) is not None:
         return report
     (source_dir / _MANIFEST).unlink(missing_ok=True)
+    remove_leftovers(source_dir)
     writer = _Writer(settings, source_dir, inputs)
     with replaced(source_dir / _SET_ASIDE) as aside_path:
         report = writer.run(aside_path)
@@ -74,6 +75,12 @@ def ingest(settings: SourceSettings, source_dir: Path) -> IngestReport:
         )
     write_json(source_dir / _MANIFEST, {"inputs": inputs, "report": asdict(report)})
     return report
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Half-written files of a run that was killed; only the holder of the folder's lock may."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink()
 
 
 def _current(source_dir: Path, inputs: dict[str, str]) -> IngestReport | None:

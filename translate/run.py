@@ -17,6 +17,7 @@ from palo.memory import TranslationMemory, VerifiedMemory
 from palo.paths import DataPaths
 from palo.shards import read_record, remove_shards, shard_paths, write_json
 from translate.fill import FillCounts, Filler
+from translate.ingest import remove_leftovers
 from translate.job import Job
 from translate.write import Audit, write_shards
 
@@ -69,6 +70,7 @@ def translate_language(job: Job, places: Places, engine: Engine) -> LanguageRepo
         TranslationMemory(places.memory_path) as memory,
         VerifiedMemory(places.verified_path) as verified,
     ):
+        remove_leftovers(places.target_dir)
         with progress(f"translate {job.lang}", _turns(sources)) as tick:
             filler = Filler(job, memory, verified, _now, tick)
             counts = filler.run(sources, engine)

@@ -14,8 +14,10 @@ from palo.memory import english_context
 from palo.schemas import IMAGE_TAG, Turn
 from palo.settings.translate import Context
 
-_LEADING = regex.compile(rf"(?:\s|{IMAGE_TAG})*")
-_TRAILING = regex.compile(rf"(?:\s|{IMAGE_TAG})*$")
+# all that str.strip() takes off, which is a little more than \s
+_AROUND = rf"(?:[\s\x1c-\x1f]|{IMAGE_TAG})*"
+_LEADING = regex.compile(_AROUND)
+_TRAILING = regex.compile(_AROUND + r"\Z")
 PLACEHOLDER = regex.compile(r"<x\d+>")
 _LETTER = regex.compile(r"\p{L}")
 

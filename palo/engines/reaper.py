@@ -1,0 +1,89 @@
+"""Engine processes never outlive their run, even one that was killed with SIGKILL.
+
+Every process an engine starts inherits a mark in its environment that names the run. A watcher
+process waits for the run to end (its end of a pipe closes, however the run ended) and then kills
+whatever still carries the mark. The next run does the same once more before it starts.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+_MARK = "PALO_ENGINE_OF"
+_ROUNDS = 10  # a child that was just being started may show up a moment later
+_ROUND_S = 0.3
+
+
+def owner_mark(pid: int | None = None) -> str:
+    """Process id and start time: ids are used again, both together are not."""
+    process = psutil.Process(pid)
+    return f"{process.pid}:{process.create_time():.2f}"
+
+
+@contextmanager
+def marked() -> Iterator[None]:
+    """Processes started inside carry the mark of this one."""
+    # vLLM renames its processes, which by default overwrites the environment others can read
+    os.environ["SPT_NOENV"] = "1"
+    os.environ[_MARK] = owner_mark()
+    try:
+        yield
+    finally:
+        os.environ.pop(_MARK, None)
+
+
+def start_watcher() -> subprocess.Popen[bytes]:
+    """Keep the result: its stdin is the pipe. In a session of its own, so Ctrl-C spares it."""
+    command = [sys.executable, "-m", "palo.engines.reaper", owner_mark()]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+
+def reap_orphans() -> list[int]:
+    """Kills engine processes whose run has ended; returns their ids."""
+    return [kill(process) for process, owner in _engine_processes() if not _alive(owner)]
+
+
+def kill(process: psutil.Process) -> int:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return process.pid
+    return process.pid
+
+
+def _engine_processes() -> Iterator[tuple[psutil.Process, str]]:
+    for process in psutil.process_iter():
+        try:
+            owner = process.environ().get(_MARK)
+        except psutil.Error:  # gone by now, or another user's
+            continue
+        if owner and process.pid != os.getpid():
+            yield process, owner
+
+
+def _alive(owner: str) -> bool:
+    pid = int(owner.partition(":")[0])
+    try:
+        process = psutil.Process(pid)
+        return owner_mark(pid) == owner and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def watch(owner: str) -> None:
+    """Returns once the run has ended and none of its engine processes is left."""
+    sys.stdin.buffer.read()  # nothing is ever written: this ends when the other end closes
+    for _ in range(_ROUNDS):
+        for process, found in list(_engine_processes()):
+            if found == owner:
+                kill(process)
+        time.sleep(_ROUND_S)
+
+
+if __name__ == "__main__":
+    watch(sys.argv[1])

@@ -1,0 +1,95 @@
+import json
+
+import pytest
+
+from palo.errors import UserError
+from palo.json_stream import BrokenTail, stream_list
+
+
+def items(path):
+    """What came before the end or the break, and why it broke ("" if it did not)."""
+    found = []
+    try:
+        for item in stream_list(path):
+            found.append(item)
+    except BrokenTail as error:
+        return found, str(error)
+    return found, ""
+
+
+def written(tmp_path, data):
+    path = tmp_path / "list.json"
+    path.write_bytes(data)
+    return path
+
+
+def test_items_come_in_order_and_equal_what_json_reads(tmp_path):
+    value = [{"a": [1, 2.5, None]}, 'text, with ] and "', [], 7, {"b": "چھوٹا ستارہ 🌟"}]
+    path = written(tmp_path, json.dumps(value, ensure_ascii=False, indent=2).encode())
+    assert items(path) == (value, "")
+
+
+def test_empty_list_and_byte_order_mark_are_read(tmp_path):
+    assert items(written(tmp_path, b" [ ] \n")) == ([], "")
+    assert items(written(tmp_path, b"\xef\xbb\xbf[1]")) == ([1], "")
+
+
+def test_items_larger_than_the_window_are_whole(tmp_path):
+    long = "x" * 3_500_000
+    assert items(written(tmp_path, json.dumps([1, long, 2]).encode())) == ([1, long, 2], "")
+
+
+def test_number_at_the_edge_of_the_window_is_not_cut(tmp_path):
+    padding = b" " * ((1 << 20) - 5)
+    assert items(written(tmp_path, b"[" + padding + b"123456789, 1]")) == ([123456789, 1], "")
+
+
+def test_character_across_the_edge_of_the_window_is_not_cut(tmp_path):
+    text = "a" * ((1 << 20) - 3) + "語" * 5
+    assert items(written(tmp_path, json.dumps([text], ensure_ascii=False).encode())) == ([text], "")
+
+
+@pytest.mark.parametrize(
+    ("data", "before"),
+    [
+        (b'[{"a": 1}, {"a": 2}, {"a":', [{"a": 1}, {"a": 2}]),
+        (b'[{"a": 1}, {"a" 2}]', [{"a": 1}]),
+        (b"[1, 2", [1, 2]),
+        (b"[1, 2,", [1, 2]),
+        (b"[1 2]", [1]),
+        (b"[1] trailing", [1]),
+        (b"[1, 2}", [1, 2]),
+        (b"[1, " + b"[" * 200_000, [1]),
+    ],
+)
+def test_broken_tail_keeps_what_came_before_and_says_why(tmp_path, data, before):
+    found, why = items(written(tmp_path, data))
+    assert found == before
+    assert why
+
+
+def test_lone_surrogates_and_invalid_utf8_stay_inside_their_item(tmp_path):
+    found, why = items(written(tmp_path, rb'["x\ud800y", "' + b"\xff" + rb'", "fine"]'))
+    assert found == ["x\ud800y", "\udcff", "fine"]
+    assert why == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "is empty"),
+        (b"  \n", "is empty"),
+        (b'{"id": 1}\n{"id": 2}', "one object a line"),
+        (b"PK\x03\x04", "is not JSON"),
+    ],
+)
+def test_a_file_that_is_no_list_is_the_users_error(tmp_path, data, said):
+    with pytest.raises(UserError, match=said):
+        list(stream_list(written(tmp_path, data)))
+
+
+def test_missing_file_and_folder_are_the_users_error(tmp_path):
+    with pytest.raises(UserError, match="No such file"):
+        list(stream_list(tmp_path / "none.json"))
+    with pytest.raises(UserError, match="Cannot read"):
+        list(stream_list(tmp_path))

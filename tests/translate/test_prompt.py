@@ -1,0 +1,51 @@
+from dataclasses import replace
+
+import pytest
+
+from palo.engines.stream import Message
+from palo.errors import UserError
+from palo.languages import TARGETS
+from translate.prompt import MAX_CONTEXT_CHARS, load_prompt
+
+
+@pytest.mark.parametrize("lang", TARGETS)
+def test_every_language_has_an_instruction_that_names_its_task(lang):
+    prompt = load_prompt(lang)
+    assert prompt.instruction.startswith("Translate the text from English into ")
+    assert "<x1>" in prompt.instruction
+    assert "{" not in prompt.instruction
+
+
+def test_what_never_changes_comes_first_and_the_text_last():
+    prompt = load_prompt("ur")
+    told = prompt.render("Two.", "How many?")
+    assert told == f"{prompt.instruction}\nQuestion it answers: How many?\nText: Two."
+    assert prompt.render("Two.", "") == f"{prompt.instruction}\nText: Two."
+    assert prompt.messages("Two.", "") == (Message("user", prompt.render("Two.", "")),)
+
+
+def test_register_and_script_are_named_where_a_model_would_have_to_guess():
+    assert "Simplified Chinese" in load_prompt("zh").instruction
+    assert "Modern Standard Arabic" in load_prompt("ar").instruction
+    assert "です・ます" in load_prompt("ja").instruction
+    assert "ی ک" in load_prompt("ur").instruction
+
+
+def test_version_changes_with_any_word_and_differs_between_languages():
+    prompt = load_prompt("fr")
+    versions = {load_prompt(lang).version for lang in TARGETS}
+    assert len(versions) == len(TARGETS)
+    assert replace(prompt, instruction=prompt.instruction + " ").version != prompt.version
+    assert replace(prompt, text_label="\nText:").version != prompt.version
+    assert replace(prompt).version == prompt.version
+
+
+def test_only_the_end_of_an_endless_context_is_shown():
+    told = load_prompt("fr").render("Yes.", "a" * 10_000 + "b" * MAX_CONTEXT_CHARS)
+    assert told.count("b" * MAX_CONTEXT_CHARS) == 1
+    assert "ab" not in told
+
+
+def test_language_without_a_prompt_file_says_which_file_to_write():
+    with pytest.raises(UserError, match=r"write .*prompts/xx.yaml"):
+        load_prompt("xx")
