@@ -60,7 +60,10 @@ def review(
     announce(settings, "sample review")
     _world(settings)
     paths = DataPaths(settings.data_dir)
-    truth = load_truth(paths.world_dir / "truth.jsonl")
+    truth_path = paths.world_dir / "truth.jsonl"
+    if not truth_path.is_file():
+        raise UserError(f"No sample world in {paths.world_dir}. Build it first: palo sample build")
+    truth = load_truth(truth_path)
     files = sorted((settings.data_dir / "review").glob(f"*/{batch}*.csv"))
     files = [path for path in files if not path.name.endswith(".errors.csv")]
     if not files:
