@@ -31,7 +31,7 @@ setup: .venv/.installed  ## make .venv and install the pinned dependencies (cpu 
 vllm: .venv/.vllm  ## add vLLM (on machines without a GPU: its CPU build, x86-64 Linux)
 
 demo: .venv/.installed  ## the whole pipeline on the built-in sample, nine languages, with a report
-	@$(MAKE) --no-print-directory .venv/.vllm || echo "vLLM could not be installed here; the demo goes on without it."
+	@$(MAKE) --no-print-directory --silent .venv/.vllm || echo "vLLM could not be installed here; the demo goes on without it."
 	@$(PALO) demo
 
 test: .venv/.installed .venv/.vllm  ## every test (real vLLM included)
