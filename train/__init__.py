@@ -1,1 +1,1 @@
-"""Model, projector, mixture, trainer, checkpoints, evaluation."""
+"""Trains PALO at three scales on the refined shards, and measures what the models answer."""

@@ -13,6 +13,9 @@ class TrainSettings(Section):
     captions_images_dir: Path
     english_mix_path: Path | None = None  # extra English instructions for stage 2
     english_mix_images_dir: Path | None = None
+    # What the stand-ins of the sample profile are taught on (a real scale needs neither).
+    patches_path: Path | None = None  # JSONL of image, cells
+    text_path: Path | None = None  # JSONL of caption, lang, question, answer
     seed: int = 7
 
 

@@ -1,0 +1,102 @@
+"""When an answer is right, how often a guess would be, and whether it is in the right language."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palo.errors import UserError
+from palo.languages import LANGUAGES, info
+
+Judge = Callable[[str, str], bool]  # (text, language) -> whether the text is in that language
+
+
+@dataclass(frozen=True)
+class Question:
+    """One held-out question; `answers` has the accepted forms a language, the shortest first."""
+
+    question_id: str
+    image: Path
+    kind: str
+    questions: Mapping[str, str]
+    answers: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the model said to one question in one language."""
+
+    question: Question
+    lang: str
+    text: str
+
+    @property
+    def correct(self) -> bool:
+        return is_right(self.text, self.question.answers[self.lang], self.lang)
+
+
+def normalise(text: str, lang: str) -> str:
+    """NFC, no blanks around, inner blanks single, no final mark."""
+    plain = " ".join(unicodedata.normalize("NFC", text).split())
+    return plain.rstrip(info(lang).final_marks + ".").rstrip()
+
+
+def is_right(text: str, accepted: Iterable[str], lang: str) -> bool:
+    """Whether the text is exactly one of the accepted forms, once both are normalised."""
+    return normalise(text, lang) in {normalise(form, lang) for form in accepted}
+
+
+def accuracy(answered: Sequence[Answered]) -> float:
+    return sum(one.correct for one in answered) / len(answered) if answered else 0.0
+
+
+def chance(questions: Sequence[Question], lang: str) -> float:
+    """What always giving the commonest answer of a kind would get right: measured, not assumed."""
+    by_kind: dict[str, Counter[str]] = {}
+    for one in questions:
+        shortest = normalise(one.answers[lang][0], lang)
+        by_kind.setdefault(one.kind, Counter())[shortest] += 1
+    return sum(max(counts.values()) for counts in by_kind.values()) / len(questions)
+
+
+def make_judge(questions: Sequence[Question], detect: Judge) -> Judge:
+    """Judges the language of answers, most of which are too short for language ID.
+
+    An answer that is a known answer form of the language counts as being in it ("No." is both
+    English and Spanish). Any other must be recognised by `detect` (script, then fastText).
+    """
+    forms = {
+        lang: {normalise(form, lang) for one in questions for form in one.answers[lang]}
+        for lang in LANGUAGES
+    }
+
+    def judge(text: str, lang: str) -> bool:
+        return normalise(text, lang) in forms[lang] or detect(text, lang)
+
+    return judge
+
+
+def fidelity(answered: Sequence[Answered], judge: Judge) -> float:
+    """Share of answers in the language of their question; silence is in no language."""
+    if not answered:
+        return 0.0
+    return sum(bool(one.text.strip()) and judge(one.text, one.lang) for one in answered) / len(
+        answered
+    )
+
+
+def parse_questions(rows: Iterable[Mapping], images_dir: Path) -> list[Question]:  # type: ignore[type-arg]
+    """Rows of the questions file. Raises UserError for one that lacks a field or a language."""
+    questions = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            answers = {lang: tuple(row["answers"][lang]) for lang in LANGUAGES}
+            asked = {lang: row["questions"][lang] for lang in LANGUAGES}
+            image = images_dir / row["image"]
+            questions.append(Question(row["id"], image, row["kind"], asked, answers))
+        except (KeyError, TypeError) as error:
+            raise UserError(f"Question {number} of the questions file lacks {error}.") from None
+    if not questions:
+        raise UserError("The questions file is empty.")
+    return questions

@@ -1,0 +1,134 @@
+"""Checkpoints are Hugging Face checkpoints, written whole or not at all.
+
+Weights carry the classic names (`language_model.model.*`, `vision_tower.vision_model.*`,
+`multi_modal_projector.*`), which stock transformers and vLLM both read.
+"""
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import save_torch_state_dict
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoTokenizer, LlavaForConditionalGeneration, LlavaProcessor
+
+from palo.errors import MissingResource
+from train.model import CLASSES
+from train.template import SYSTEM
+
+_CLASSIC = (
+    ("model.vision_tower.vision_model.", "vision_tower.vision_model."),
+    ("model.vision_tower.", "vision_tower.vision_model."),
+    ("model.multi_modal_projector.", "multi_modal_projector."),
+    ("model.language_model.", "language_model.model."),
+    ("lm_head.", "language_model.lm_head."),
+)
+_METADATA = {"format": "pt"}
+# vicuna_v1 for those who load the checkpoint elsewhere; images come first in their message.
+CHAT_TEMPLATE = (
+    "{{ bos_token }}" + SYSTEM + " "
+    "{% for message in messages %}{% if message['role'] == 'user' %}USER: "
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n{% endif %}"
+    "{% endfor %}{% for part in message['content'] %}{% if part['type'] == 'text' %}"
+    "{{ part['text'] }}{% endif %}{% endfor %}{% endif %} "
+    "{% else %}ASSISTANT: {% if message['content'] is string %}{{ message['content'] }}"
+    "{% else %}{{ message['content'][0]['text'] }}{% endif %}{{ eos_token }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+
+
+def classic_name(name: str) -> str:
+    """The name under which a parameter is stored."""
+    for ours, classic in _CLASSIC:
+        if name.startswith(ours):
+            return classic + name.removeprefix(ours)
+    raise AssertionError(f"no classic name for parameter {name}")
+
+
+def state_dict(model: LlavaForConditionalGeneration) -> dict[str, torch.Tensor]:
+    """All weights under classic names; a head tied to the embeddings is not stored twice."""
+    tied = model.config.tie_word_embeddings
+    return {
+        classic_name(name): tensor.detach().contiguous().cpu()
+        for name, tensor in model.state_dict().items()
+        if not (tied and name == "lm_head.weight")
+    }
+
+
+def save_checkpoint(
+    folder: Path,
+    model: LlavaForConditionalGeneration,
+    tokenizer: Any,
+    image_processor: Any,
+    files: dict[str, str] | None = None,
+) -> None:
+    """Writes the whole checkpoint beside `folder`, then renames it into place.
+
+    `files` are further texts by name, such as the trainer's log.
+    """
+    fresh = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    save_torch_state_dict(state_dict(model), fresh, max_shard_size="5GB", metadata=_METADATA)
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(fresh)
+    model.generation_config.save_pretrained(fresh)
+    make_llava_processor(model, tokenizer, image_processor).save_pretrained(fresh)
+    for name, text in (files or {}).items():
+        (fresh / name).write_text(text, encoding="utf-8")
+    replace_folder(fresh, folder)
+
+
+def replace_folder(fresh: Path, folder: Path) -> None:
+    """Puts the finished folder `fresh` in the place of `folder`."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def make_llava_processor(model: Any, tokenizer: Any, image_processor: Any) -> LlavaProcessor:
+    """Stock LLaVA's processor; a larger patch size makes it count the LDP's fewer tokens."""
+    side = math.isqrt(model.config.image_seq_length)
+    return LlavaProcessor(
+        image_processor=image_processor,
+        tokenizer=tokenizer,
+        patch_size=image_processor.crop_size["height"] // side,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def load_checkpoint(
+    folder: Path, dtype: torch.dtype = torch.float32
+) -> tuple[LlavaForConditionalGeneration, Any]:
+    """Model and tokenizer of a checkpoint, by the class that its config names."""
+    if not (folder / "config.json").is_file():
+        raise MissingResource(
+            f"No checkpoint in {folder}. Train it first: palo train --scale {folder.name}"
+        )
+    config = AutoConfig.from_pretrained(folder)
+    model = CLASSES[config.model_type].from_pretrained(folder, dtype=dtype)
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+def save_trainable(path: Path, model: torch.nn.Module) -> None:
+    """Only the parameters that are being trained; the frozen ones are where they came from."""
+    named = model.named_parameters()
+    save_file({name: p.detach().contiguous().cpu() for name, p in named if p.requires_grad}, path)
+
+
+def load_trainable(path: Path, model: torch.nn.Module) -> None:
+    """Raises AssertionError where the file does not hold exactly the trainable parameters."""
+    stored = load_file(path)
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    assert stored.keys() == trained.keys(), f"{path} holds other parameters than the model trains"
+    with torch.no_grad():
+        for name, parameter in trained.items():
+            parameter.copy_(stored[name])

@@ -1,0 +1,53 @@
+"""Commands of the train stage: `palo train --scale 7b`, `palo evaluate --scale 7b`."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from palo.console import announce, console, note
+from palo.settings import load_profile
+from train.scale import load_scale
+
+ScaleOption = Annotated[str, typer.Option(help="1.7b, 7b or 13b: a file of the scales folder.")]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("train")(train)
+    app.command("evaluate")(evaluate)
+
+
+def train(scale: ScaleOption, profile: ProfileOption = None) -> None:
+    """Train one scale: the projector on captions, then the model on ten languages."""
+    settings = load_profile(profile)
+    announce(settings, f"train {scale}")
+    chosen = load_scale(scale, settings.train.scales_dir)
+    from train.run import train_scale
+
+    folder = train_scale(chosen, settings)
+    note(f"Checkpoint: {folder}")
+
+
+def evaluate(scale: ScaleOption, profile: ProfileOption = None) -> None:
+    """Ask a trained scale the held-out questions in ten languages."""
+    settings = load_profile(profile)
+    announce(settings, f"evaluate {scale}")
+    chosen = load_scale(scale, settings.train.scales_dir)
+    from train.evaluate import evaluate_scale
+
+    result = evaluate_scale(chosen, settings)
+    console.print(_table(result))
+
+
+def _table(result: dict) -> Table:  # type: ignore[type-arg]
+    """A row a language: how often right, the same with images shuffled, chance, fidelity."""
+    table = Table("language", title=f"Held-out questions, {result['scale']}")
+    for title in ("questions", "right", "images shuffled", "chance", "right language"):
+        table.add_column(title, justify="right")
+    for lang, row in [*result["languages"].items(), ("mean", result["mean"])]:
+        shares = [row[key] for key in ("accuracy", "accuracy_shuffled", "chance", "fidelity")]
+        table.add_row(lang, str(row["questions"]), *(f"{share:.1%}" for share in shares))
+    return table

@@ -1,0 +1,162 @@
+"""Asks a trained scale the held-out questions in ten languages, with their images and without.
+
+    palo evaluate --scale 7b
+
+The second pass gives every question another sample's image: what stays right then was not seen.
+"""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from palo.checks.language import LanguageId
+from palo.console import Tick, note, progress
+from palo.languages import LANGUAGES
+from palo.paths import DataPaths
+from palo.settings import Profile
+from palo.shards import digest, file_digest, read_json, write_json
+from train import answers
+from train.answers import Answered, Question
+from train.resources import require_for_evaluation
+from train.run import RECORD
+from train.scale import Scale
+
+MAX_NEW_TOKENS = 64
+EXAMPLES_PER_LANGUAGE = 12
+VERSION = "1"  # raise it when the same checkpoint is measured otherwise
+
+Answers = list[Answered]
+
+
+def evaluate_scale(scale: Scale, profile: Profile) -> dict[str, Any]:
+    """Measures the checkpoint unless that was done; the content of evaluation/<scale>.json.
+
+    Raises MissingResource before anything heavy is loaded.
+    """
+    require_for_evaluation(scale, profile)
+    paths, settings = DataPaths(profile.data_dir), profile.evaluate
+    path, checkpoint = paths.evaluation(scale.name), paths.checkpoint(scale.name)
+    record = checkpoint / RECORD
+    inputs = digest(
+        [
+            VERSION,
+            file_digest(record if record.is_file() else checkpoint / "config.json"),
+            file_digest(settings.questions_path),
+            settings.model_dump(mode="json"),
+        ]
+    )
+    if path.is_file() and read_json(path).get("inputs") == inputs:
+        note(f"{path} is up to date")
+        return dict(read_json(path))
+    lines = settings.questions_path.read_text(encoding="utf-8").split("\n")
+    rows = (json.loads(line) for line in lines if line)
+    questions = answers.parse_questions(rows, settings.images_dir)
+    from train.answering import Answerer
+
+    answerer = Answerer(checkpoint, scale.image_size, settings.batch_size, MAX_NEW_TOKENS)
+    shuffled = shuffled_images(questions, profile.train.seed)
+    with progress(f"evaluate {scale.name}", 2 * len(questions) * len(LANGUAGES)) as tick:
+        seen = _ask(answerer, questions, [one.image for one in questions], tick)
+        unseen = _ask(answerer, questions, shuffled, tick)
+    result = {"inputs": inputs, **report(scale.name, questions, seen, unseen, _judge(questions))}
+    write_json(path, result)
+    return result
+
+
+def _judge(questions: Sequence[Question]) -> answers.Judge:
+    language_id = LanguageId()
+
+    def detect(text: str, lang: str) -> bool:
+        return language_id.detect(text, lang).lang == lang
+
+    return answers.make_judge(questions, detect)
+
+
+def shuffled_images(questions: Sequence[Question], seed: int) -> list[Path]:
+    """Every question gets the image of another sample, each image as often as before."""
+    pictures = list(dict.fromkeys(one.image for one in questions))
+    order = list(pictures)
+    random.Random(seed).shuffle(order)
+    other = dict(zip(order, order[1:] + order[:1], strict=True))
+    return [other[one.image] for one in questions]
+
+
+def _ask(
+    answerer: Any, questions: Sequence[Question], images: Sequence[Path], tick: Tick
+) -> Answers:
+    """Every question in every language, by language and then in the order given."""
+    asked = [
+        (question, lang, image)
+        for lang in LANGUAGES
+        for question, image in zip(questions, images, strict=True)
+    ]
+    texts = answerer.answer(
+        [(question.questions[lang], image) for question, lang, image in asked],
+        partial(_advance, tick),
+    )
+    return [
+        Answered(question, lang, text)
+        for (question, lang, _), text in zip(asked, texts, strict=True)
+    ]
+
+
+def _advance(tick: Tick, count: int) -> None:
+    tick(count)
+
+
+def report(
+    scale: str,
+    questions: Sequence[Question],
+    seen: Answers,
+    unseen: Answers,
+    judge: answers.Judge,
+) -> dict[str, Any]:
+    """Everything that is measured, as it goes into evaluation/<scale>.json."""
+    languages = {}
+    for lang in LANGUAGES:
+        mine = [one for one in seen if one.lang == lang]
+        languages[str(lang)] = {
+            "questions": len(mine),
+            "accuracy": answers.accuracy(mine),
+            "accuracy_shuffled": answers.accuracy([one for one in unseen if one.lang == lang]),
+            "chance": answers.chance(questions, lang),
+            "fidelity": answers.fidelity(mine, judge),
+        }
+    kinds = sorted({one.kind for one in questions})
+    by_kind = {
+        kind: {
+            "questions": sum(one.question.kind == kind for one in seen),
+            "accuracy": answers.accuracy([one for one in seen if one.question.kind == kind]),
+            "accuracy_shuffled": answers.accuracy(
+                [one for one in unseen if one.question.kind == kind]
+            ),
+        }
+        for kind in kinds
+    }
+    keys = ("accuracy", "accuracy_shuffled", "chance", "fidelity")
+    mean = {key: sum(row[key] for row in languages.values()) / len(languages) for key in keys}
+    return {
+        "scale": scale,
+        "languages": languages,
+        "by_kind": by_kind,
+        "mean": {"questions": len(seen), **mean},
+        "examples": list(_examples(seen)),
+    }
+
+
+def _examples(seen: Answers) -> Iterator[dict[str, Any]]:
+    """The first few answers a language, right and wrong as they come."""
+    for lang in LANGUAGES:
+        for one in [one for one in seen if one.lang == lang][:EXAMPLES_PER_LANGUAGE]:
+            yield {
+                "image": str(one.question.image),
+                "lang": str(lang),
+                "kind": one.question.kind,
+                "question": one.question.questions[lang],
+                "expected": list(one.question.answers[lang]),
+                "answer": one.text,
+                "correct": one.correct,
+            }

@@ -1,0 +1,153 @@
+"""PALO's two model classes, and their assembly from a vision tower and a language model.
+
+7B and 13B are stock LLaVA. MobilePALO differs from it in one module, the LDP projector; its
+class is registered with transformers' Auto classes when this module is imported.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    CLIPVisionModel,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
+from transformers.conversion_mapping import (
+    get_checkpoint_conversion_mapping,
+    register_checkpoint_conversion_mapping,
+)
+from transformers.models.llava.modeling_llava import LlavaModel
+
+from palo.schemas import IMAGE_TAG
+from train.projector import LdpProjector
+from train.scale import ProjectorKind, Scale
+
+VOCABULARY_MULTIPLE = 64  # Vicuna's 32000 becomes 32064 with the image token inside
+
+
+class MobilePaloConfig(LlavaConfig):
+    """A LLaVA whose projector is the LDP; `image_seq_length` counts tokens after it."""
+
+    model_type = "mobile_palo"
+
+
+class MobilePaloModel(LlavaModel):
+    config_class = MobilePaloConfig
+
+    def __init__(self, config: MobilePaloConfig) -> None:
+        super().__init__(config)
+        self.multi_modal_projector = LdpProjector(
+            config.vision_config.hidden_size, config.text_config.hidden_size
+        )
+        self.post_init()
+
+
+class MobilePaloForConditionalGeneration(LlavaForConditionalGeneration):
+    config_class = MobilePaloConfig
+
+    def __init__(self, config: MobilePaloConfig) -> None:
+        super().__init__(config)
+        self.model = MobilePaloModel(config)
+        self.post_init()
+
+
+def _register() -> None:
+    AutoConfig.register(MobilePaloConfig.model_type, MobilePaloConfig, exist_ok=True)
+    AutoModelForImageTextToText.register(
+        MobilePaloConfig, MobilePaloForConditionalGeneration, exist_ok=True
+    )
+    # Without both mappings the weights of a saved checkpoint vanish with only a warning.
+    for ours, stock in ((MobilePaloConfig.model_type, "llava"), ("MobilePaloModel", "LlavaModel")):
+        mapping = get_checkpoint_conversion_mapping(stock)
+        register_checkpoint_conversion_mapping(ours, mapping, overwrite=True)
+
+
+_register()
+
+CONFIGS = {ProjectorKind.MLP2: LlavaConfig, ProjectorKind.LDP: MobilePaloConfig}
+CLASSES: dict[str, type[LlavaForConditionalGeneration]] = {
+    "llava": LlavaForConditionalGeneration,
+    MobilePaloConfig.model_type: MobilePaloForConditionalGeneration,
+}
+# Patches that one image token stands for, along a side.
+STRIDES = {ProjectorKind.MLP2: 1, ProjectorKind.LDP: 2}
+
+
+def image_tokens(scale: Scale, patch_size: int) -> int:
+    """Tokens of one image: 576 for the MLP and 144 for the LDP at 336 px and patches of 14."""
+    side = scale.image_size // patch_size // STRIDES[scale.projector]
+    return side * side
+
+
+def load_tower(source: str, revision: str | None, dtype: torch.dtype) -> Any:
+    """A CLIP vision tower from a folder or a model hub."""
+    return CLIPVisionModel.from_pretrained(source, revision=revision, dtype=dtype)
+
+
+def load_language_model(source: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
+    """A language model and its tokenizer, with `<image>` and padding among its tokens."""
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+    model = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
+    if IMAGE_TAG not in tokenizer.get_added_vocab():
+        tokenizer.add_special_tokens({"extra_special_tokens": [IMAGE_TAG]})
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.unk_token
+    if len(tokenizer) > model.config.vocab_size:
+        model.resize_token_embeddings(
+            len(tokenizer), pad_to_multiple_of=VOCABULARY_MULTIPLE, mean_resizing=False
+        )
+    return model, tokenizer
+
+
+def assemble(
+    scale: Scale, tower: Any, language_model: Any, tokenizer: Any, seed: int
+) -> LlavaForConditionalGeneration:
+    """The scale's model around the two given ones (not copied), with a fresh projector."""
+    config = CONFIGS[scale.projector](
+        vision_config=tower.config,
+        text_config=language_model.config,
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TAG),
+        image_seq_length=image_tokens(scale, tower.config.patch_size),
+        vision_feature_layer=scale.feature_layer,
+        vision_feature_select_strategy="default",
+        tie_word_embeddings=language_model.config.tie_word_embeddings,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.device("meta"):
+        model = CLASSES[config.model_type](config)
+    model.model.vision_tower = tower
+    model.model.language_model = language_model.model
+    model.lm_head = language_model.lm_head
+    torch.manual_seed(seed)
+    projector = model.model.multi_modal_projector.to_empty(device="cpu")
+    projector.apply(_initialise)
+    model.generation_config = language_model.generation_config
+    return model
+
+
+def _initialise(module: nn.Module) -> None:
+    """PyTorch's own initial values, as the published projectors start from."""
+    if hasattr(module, "reset_parameters"):
+        module.reset_parameters()
+
+
+def text_only_loss(model: LlavaForConditionalGeneration) -> torch.Tensor:
+    """Zero, but with a gradient path to the projector: a batch without images must not leave the
+    projector out, or the processes of a distributed run wait for one another for ever."""
+    vision = model.config.vision_config
+    projector = model.model.multi_modal_projector
+    patches = (vision.image_size // vision.patch_size) ** 2
+    weight = next(projector.parameters())
+    features = torch.zeros(1, patches, vision.hidden_size, device=weight.device, dtype=weight.dtype)
+    return projector(features).sum() * 0.0
+
+
+def patch_grid(vision_config: Any) -> int:
+    """Patches along one side of the tower's picture."""
+    return math.isqrt((vision_config.image_size // vision_config.patch_size) ** 2)

@@ -1,0 +1,73 @@
+"""What a run needs that this machine may not have; asked before any heavy import."""
+
+import os
+from pathlib import Path
+
+from palo.errors import MissingResource, UserError
+from palo.languages import TARGETS
+from palo.paths import DataPaths
+from palo.settings import Profile
+from palo.shards import shard_paths
+from train.scale import Scale
+
+
+def has_gpu() -> bool:
+    """An NVIDIA device that this process may see."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return not hidden and (Path("/dev/nvidiactl").exists() or Path("/dev/nvidia0").exists())
+
+
+def require_for_training(scale: Scale, profile: Profile) -> None:
+    """Raises MissingResource that lists all that is missing, and what to do about each."""
+    settings, paths = profile.train, DataPaths(profile.data_dir)
+    build = _how_to_get(profile, "palo sample build")
+    missing = []
+    if not scale.is_standin and not has_gpu():
+        missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
+    wanted = [(settings.captions_path, "captions"), (settings.captions_images_dir, "their images")]
+    if scale.language_model.standin:
+        wanted.append((settings.text_path, "text for the stand-in language model"))
+    if scale.vision_tower.standin:
+        wanted.append((settings.patches_path, "patch labels for the stand-in vision tower"))
+    if settings.english_mix_path:
+        wanted.append((settings.english_mix_path, "English instructions"))
+        wanted.append((settings.english_mix_images_dir, "their images"))
+    elif not shard_paths(paths.source_dir):
+        missing.append(f"English conversations in {paths.source_dir}: run palo translate first")
+    for path, what in wanted:
+        if path is None:
+            raise UserError(f"Profile {profile.name} names no path for {what}: see pipelines.yaml.")
+        if not path.exists():
+            missing.append(f"{what} ({path}): {build}")
+    if not any(shard_paths(paths.refined(lang)) for lang in TARGETS):
+        refined = paths.refined("<language>")
+        missing.append(f"refined shards ({refined}): palo translate --lang all, then palo refine")
+    _refuse(f"train {scale.name}", profile, missing)
+
+
+def require_for_evaluation(scale: Scale, profile: Profile) -> None:
+    """Raises MissingResource that lists all that is missing."""
+    build = _how_to_get(profile, "palo sample build")
+    missing = []
+    if not scale.is_standin and not has_gpu():
+        missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
+    for path, what in (
+        (profile.evaluate.questions_path, "held-out questions"),
+        (profile.evaluate.images_dir, "their images"),
+    ):
+        if not path.exists():
+            missing.append(f"{what} ({path}): {build}")
+    checkpoint = DataPaths(profile.data_dir).checkpoint(scale.name)
+    if not (checkpoint / "config.json").is_file():
+        missing.append(f"a checkpoint ({checkpoint}): palo train --scale {scale.name}")
+    _refuse(f"evaluate {scale.name}", profile, missing)
+
+
+def _how_to_get(profile: Profile, build: str) -> str:
+    return build if profile.world else "put it there; README.md says where it is published"
+
+
+def _refuse(what: str, profile: Profile, missing: list[str]) -> None:
+    if missing:
+        lines = "".join(f"\n  - {line}" for line in missing)
+        raise MissingResource(f"Cannot {what} on profile {profile.name}. Missing:{lines}")

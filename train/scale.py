@@ -1,0 +1,126 @@
+"""A scale as data: `train/scales/<name>.yaml` read into a frozen, typed model.
+
+A new scale is a new file; no code asks which scale it runs.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+import yaml
+from pydantic import Field, ValidationError
+
+from palo.errors import UserError, unknown
+from palo.settings.model import Section
+from palo.settings.profile import explain
+
+
+class ProjectorKind(StrEnum):
+    MLP2 = "mlp2"  # two-layer MLP of LLaVA-1.5: one token a patch
+    LDP = "ldp"  # MobileVLM's light-weight down-sample projector: one token for 2x2 patches
+
+
+class StandinTower(Section):
+    """A tiny CLIP vision tower, taught to name the content and place of every patch."""
+
+    patch_size: int = 32
+    hidden_size: int = 96
+    layers: int = 3
+    heads: int = 4
+    steps: int = 250
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    seed: int = 7
+
+
+class StandinLanguageModel(Section):
+    """A tiny Llama, taught on text: a description of a scene, questions about it, answers."""
+
+    vocab_size: int = 4000
+    hidden_size: int = 128
+    layers: int = 4
+    heads: int = 4
+    slots: int = 16  # places that a description takes, as many as an image has tokens
+    steps: int = 1000
+    batch_size: int = 24
+    learning_rate: float = 3e-3
+    seed: int = 7
+
+
+class TowerSource(Section):
+    """A CLIP vision tower of a model hub, or, with `standin`, a folder built on the spot."""
+
+    name: str
+    revision: str | None = None
+    standin: StandinTower | None = None
+
+
+class LanguageSource(Section):
+    """A Llama of a model hub, or, with `standin`, a folder built on the spot."""
+
+    name: str
+    revision: str | None = None
+    standin: StandinLanguageModel | None = None
+
+
+class Lora(Section):
+    """Adapters on every linear layer of the language model; merged into it at the end."""
+
+    rank: int = Field(ge=1)
+    alpha: float = Field(gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Stage(Section):
+    """One stage of training; `batch_size` counts conversations a step over all devices."""
+
+    learning_rate: float = Field(gt=0)
+    projector_learning_rate: float | None = None  # None: as the rest
+    batch_size: int = Field(ge=1)
+    micro_batch_size: int | None = None  # conversations a device holds at once; None: all
+    epochs: float = Field(default=1.0, gt=0)
+    max_steps: int = -1  # more than 0: overrides epochs
+    warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
+    weight_decay: float = 0.0
+    save_every_steps: int = Field(default=500, ge=1)
+    save_last: int = Field(default=2, ge=1)
+
+
+class Scale(Section):
+    """Everything that makes one PALO model (arXiv 2402.14818, sections 3.2 and 4.1)."""
+
+    name: str
+    language_model: LanguageSource
+    vision_tower: TowerSource
+    projector: ProjectorKind
+    lora: Lora | None = None  # None: the whole language model is trained
+    image_size: int = Field(ge=1)  # pixels a side after padding to a square
+    feature_layer: int = -2  # hidden state of the tower that the projector reads
+    max_length: int = Field(default=2048, ge=8)  # tokens a conversation, image tokens included
+    gradient_checkpointing: bool = False
+    stage1: Stage
+    stage2: Stage
+
+    @property
+    def is_standin(self) -> bool:
+        return self.language_model.standin is not None
+
+
+def known_scales(scales_dir: Path) -> list[str]:
+    return sorted(path.stem for path in scales_dir.glob("*.yaml"))
+
+
+def load_scale(name: str, scales_dir: Path) -> Scale:
+    """Raises UserError for an unknown scale or setting, with the nearest known name."""
+    path = scales_dir / f"{name}.yaml"
+    if not path.is_file():
+        raise unknown("scale", name, known_scales(scales_dir))
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path} must hold a mapping of settings.")
+    try:
+        return Scale.model_validate({"name": name, **raw})
+    except ValidationError as error:
+        raise UserError(f"{path}: " + "; ".join(explain(error, Scale))) from None

@@ -1,0 +1,20 @@
+"""The learning rate of the stand-ins: a short warm-up, then a cosine down to nothing."""
+
+import math
+
+import torch
+
+WARMUP_SHARE = 0.05
+
+
+def warmup_cosine(
+    optimizer: torch.optim.Optimizer, steps: int
+) -> torch.optim.lr_scheduler.LambdaLR:
+    warmup = max(1, round(WARMUP_SHARE * steps))
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
