@@ -8,8 +8,10 @@ makes mistakes: the fine-tune on verified segments has to have something to mend
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from palo.languages import TARGETS
 from palo.settings.translate import Context, StandinTranslatorSettings
 from palo.shards import digest, file_digest, read_json, write_json
 from palo.tiny import tiny_llama, train_tokenizer
+from translate.muon import Muon
 from translate.pairs import Pair, corpus_pairs
 from translate.prompt import load_prompt
 
@@ -26,6 +29,8 @@ _RECORD = "standin.json"
 _RULES = "1"  # raise when the same settings and corpus would give another model
 _WARMUP_SHARE = 0.05
 _IGNORED = -100
+_LAST_SHARE = 0.02  # of the learning rate
+_LOSS_STEPS = 50
 _BUCKET_BATCHES = 16
 
 Report = Callable[[int, float], None]
@@ -88,50 +93,58 @@ def _train(
     settings: StandinTranslatorSettings,
     report: Report,
 ) -> float:
-    """AdamW with warm-up and linear decay; returns the last loss."""
+    """Warm-up, then linear decay; returns the mean loss of the last steps."""
     import torch
 
-    torch.manual_seed(settings.seed)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
-    )
-    warmup = max(1, int(settings.steps * _WARMUP_SHARE))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / warmup, max(0.02, 1 - step / settings.steps)),
-    )
+    names = dict(model.named_parameters())
+    inner = [name for name, one in names.items() if one.ndim == 2 and ".layers." in name]
+    muon = Muon([names[name] for name in inner], settings.matrix_learning_rate)
+    rest = [one for name, one in names.items() if name not in inner]
+    adam = torch.optim.AdamW(rest, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
     model.train()
-    value = 0.0
-    batches = _batches(pairs, tokenizer, settings)
-    for step in range(settings.steps):
-        loss = answer_loss(model, next(batches), tokenizer.pad_token_id)
+    losses: deque[float] = deque(maxlen=_LOSS_STEPS)
+    for step, batch in enumerate(_batches(pairs, tokenizer, settings)):
+        share = _schedule(step, settings.steps)
+        muon.learning_rate = settings.matrix_learning_rate * share
+        for group in adam.param_groups:
+            group["lr"] = settings.learning_rate * share
+        loss = answer_loss(model, batch, tokenizer.pad_token_id)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        value = float(loss.detach())
-        report(step + 1, value)
+        muon.step()
+        adam.step()
+        model.zero_grad(set_to_none=True)
+        losses.append(float(loss.detach()))
+        report(step + 1, losses[-1])
     model.eval()
-    return value
+    return sum(losses) / max(1, len(losses))
+
+
+def _schedule(step: int, steps: int) -> float:
+    warmup = max(1, int(steps * _WARMUP_SHARE))
+    return min((step + 1) / warmup, max(_LAST_SHARE, 1 - step / steps))
 
 
 def _batches(
     pairs: Sequence[Pair], tokenizer: Any, settings: StandinTranslatorSettings
 ) -> Iterator[list[Example]]:
-    """Endless batches of like length, in an order that the seed decides."""
+    """`steps` batches, the short pairs' first; the seed decides the order."""
+    examples = [example(pair, tokenizer) for pair in pairs]
+    short = [one for one in examples if len(one.ids) <= settings.short_tokens]
+    num_short = int(settings.steps * settings.short_share) if short else 0
     rng = random.Random(settings.seed)
-    order = list(range(len(pairs)))
-    size = settings.batch_size * _BUCKET_BATCHES
+    yield from islice(_endless(short, settings.batch_size, rng), num_short)
+    yield from islice(_endless(examples, settings.batch_size, rng), settings.steps - num_short)
+
+
+def _endless(examples: list[Example], size: int, rng: random.Random) -> Iterator[list[Example]]:
+    """Shuffled batches of like length, over and over."""
     while True:
-        rng.shuffle(order)
-        for start in range(0, len(order) - settings.batch_size + 1, size):
-            examples = [example(pairs[at], tokenizer) for at in order[start : start + size]]
-            examples.sort(key=lambda one: len(one.ids))
-            batches = [
-                examples[at : at + settings.batch_size]
-                for at in range(0, len(examples), settings.batch_size)
-            ]
+        order = rng.sample(examples, len(examples))
+        for start in range(0, len(order), size * _BUCKET_BATCHES):
+            window = order[start : start + size * _BUCKET_BATCHES]
+            window.sort(key=lambda one: len(one.ids))
+            batches = [window[at : at + size] for at in range(0, len(window), size)]
             rng.shuffle(batches)
             yield from batches
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from palo.engines.chat import load_tokenizer, prompt_ids, too_long
+from palo.engines.chat import load_tokenizer, prompt_ids, stop_ids, too_long
 from palo.engines.stream import Request, Result, Signature
 
 # So many batches are pulled at once and sorted by length: enough to make batches of like rows,
@@ -93,11 +93,7 @@ class TransformersEngine:
             model = PeftModel.from_pretrained(model, str(self._adapter_dir)).merge_and_unload()
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model = model.to(device).eval()
-        stops = model.generation_config.eos_token_id
-        listed = stops if isinstance(stops, list) else [stops]
-        self._stops = frozenset(
-            stop for stop in (*listed, self._tokenizer.eos_token_id) if stop is not None
-        )
+        self._stops = stop_ids(self._model_id, self._revision, self._tokenizer)
 
     def _generate(self, rows: list[_Row]) -> None:
         """Writes each row's output, logprob and finish reason."""
@@ -165,7 +161,8 @@ class TransformersEngine:
         return chosen
 
     def _result(self, row: _Row) -> Result:
-        text = self._tokenizer.decode(row.output, skip_special_tokens=True)
+        said = row.output[:-1] if row.finish_reason == "stop" else row.output
+        text = self._tokenizer.decode(said, skip_special_tokens=True)
         return Result(
             row.request.tag,
             text,

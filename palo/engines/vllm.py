@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from palo.engines.chat import load_tokenizer, prompt_ids, too_long
+from palo.engines.chat import load_tokenizer, prompt_ids, stop_ids, too_long
 from palo.engines.reaper import marked, reap_orphans, start_watcher
 from palo.engines.stream import Request, Result, Signature
 from palo.errors import UserError
@@ -150,7 +150,8 @@ class VllmEngine:
             self._watcher = start_watcher()
         if self._tokenizer is None:
             self._tokenizer = load_tokenizer(self._model, self._revision)
-        self._host = _Host(self._arguments(), self._adapter_dir)
+        stops = stop_ids(self._model, self._revision, self._tokenizer)
+        self._host = _Host(self._arguments(), self._adapter_dir, sorted(stops))
 
     def _restart(self, reason: str) -> None:
         self._deaths += 1
@@ -209,8 +210,9 @@ class _Host:
 
     _generations = 0
 
-    def __init__(self, arguments: Any, adapter_dir: Path | None) -> None:
+    def __init__(self, arguments: Any, adapter_dir: Path | None, stops: list[int]) -> None:
         _Host._generations += 1
+        self._stops = stops
         self.generation = _Host._generations
         self._queue: queue.SimpleQueue[Result | _Death] = queue.SimpleQueue()
         self._loop = asyncio.new_event_loop()
@@ -253,6 +255,7 @@ class _Host:
             max_tokens=wanted.max_tokens,
             temperature=wanted.temperature,
             seed=wanted.seed if wanted.temperature else None,
+            stop_token_ids=self._stops,
             logprobs=0,  # the chosen token's own
             output_kind=RequestOutputKind.FINAL_ONLY,
         )

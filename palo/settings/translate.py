@@ -32,12 +32,16 @@ class StandinTranslatorSettings(Section):
     """The tiny Llama that stands in for a translation LLM; built by `palo translator pretrain`."""
 
     vocab_size: int = 4000
-    hidden_size: int = 192
-    layers: int = 4
+    hidden_size: int = 128
+    layers: int = 2
     heads: int = 4
-    steps: int = 600
+    steps: int = 1300
     batch_size: int = 64
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3  # AdamW: embeddings and norms
+    matrix_learning_rate: float = 0.03  # Muon: attention and feed-forward matrices
+    # First short pairs only: which word means which is learned there, at a third of the cost.
+    short_share: float = Field(default=0.65, ge=0, le=1)
+    short_tokens: int = 45
     seed: int = 7
 
 

@@ -1,0 +1,144 @@
+"""A real vLLM engine with a tiny model: equal text, failures as values, no process left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from palo.engines.open import Weights, open_engine
+from palo.engines.stream import Message, Request, Sampling
+from palo.settings.translate import EngineKind, TranslatorSettings
+
+pytest.importorskip("vllm", reason="vLLM is not installed")
+pytestmark = [pytest.mark.vllm, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def settings(model_dir, tmp_path_factory):
+    return TranslatorSettings(
+        model=str(model_dir),
+        finetuned_dir=tmp_path_factory.mktemp("tuned"),
+        max_tokens=24,
+        max_model_tokens=128,
+        max_num_seqs=8,
+        stall_timeout_s=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def engine(settings):
+    with open_engine(EngineKind.VLLM, Weights(settings.model), settings) as opened:
+        yield opened
+
+
+def by_tag(engine, requests):
+    return {result.tag: result for result in engine.stream(requests)}
+
+
+def engine_processes():
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if child.status() != psutil.STATUS_ZOMBIE and "EngineCore" in child.name() + _title(child)
+    ]
+
+
+def _title(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def test_greedy_text_equals_that_of_the_transformers_engine(engine, settings, make_requests):
+    requests = make_requests(40)
+    ours = by_tag(engine, requests)
+    with open_engine(EngineKind.TRANSFORMERS, Weights(settings.model), settings) as other:
+        theirs = by_tag(other, requests)
+    assert ours.keys() == theirs.keys()
+    assert {tag: (one.text, one.finish_reason) for tag, one in ours.items()} == {
+        tag: (one.text, one.finish_reason) for tag, one in theirs.items()
+    }
+    for tag, one in ours.items():
+        assert one.output_tokens == theirs[tag].output_tokens
+        assert abs(one.mean_logprob - theirs[tag].mean_logprob) < 1e-2
+
+
+def test_more_is_in_flight_than_runs_at_once_but_never_without_bound(engine, make_requests):
+    pulled = []
+
+    def watched():
+        for request in make_requests(60):
+            pulled.append(request.tag)
+            yield request
+
+    stream = engine.stream(watched())
+    next(stream)
+    assert len(pulled) == int(8 * 1.75)
+    stream.close()
+    assert len(by_tag(engine, make_requests(5))) == 5  # the engine lives on after a stop
+
+
+def test_a_prompt_over_the_context_is_that_rows_failure(engine, make_requests):
+    long = Request("long", (Message("user", "red " * 300),), Sampling(24))
+    found = by_tag(engine, [*make_requests(3), long])
+    assert "the model takes 128" in found["long"].error
+    assert sum(not one.error for one in found.values()) == 3
+
+
+def test_sampling_with_a_seed_can_be_repeated(engine, make_requests):
+    requests = make_requests(6, temperature=1.5)
+    first = {tag: one.text for tag, one in by_tag(engine, requests).items()}
+    assert {tag: one.text for tag, one in by_tag(engine, requests).items()} == first
+
+
+def test_engine_that_is_killed_is_started_again_and_no_row_is_lost(engine, make_requests):
+    expected = {tag: one.text for tag, one in by_tag(engine, make_requests(20)).items()}
+    found = {}
+    for count, result in enumerate(engine.stream(make_requests(20))):
+        if count == 3:
+            for process in engine_processes():
+                process.kill()
+        assert result.tag not in found
+        found[result.tag] = result.text
+    assert found == expected
+
+
+def test_a_killed_run_leaves_no_engine_process_behind(settings, tmp_path):
+    program = tmp_path / "run.py"
+    program.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from palo.engines.open import Weights, open_engine\n"
+        "from palo.engines.stream import Message, Request, Sampling\n"
+        "from palo.settings.translate import EngineKind, TranslatorSettings\n"
+        "if __name__ == '__main__':\n"
+        "    settings = TranslatorSettings(model=sys.argv[1], finetuned_dir=Path('.'),\n"
+        "        max_tokens=24, max_model_tokens=128, max_num_seqs=8)\n"
+        "    engine = open_engine(EngineKind.VLLM, Weights(sys.argv[1]), settings)\n"
+        "    request = Request('a', (Message('user', 'red'),), Sampling(24))\n"
+        "    for _ in engine.stream([request] * 1):\n"
+        "        print('up', flush=True)\n"
+        "        sys.stdin.read()\n"
+    )
+    repo = Path(__file__).resolve().parents[3]
+    run = subprocess.Popen(
+        [sys.executable, str(program), settings.model],
+        env={**os.environ, "PYTHONPATH": str(repo)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in run.stdout:
+        if line == "up\n":
+            break
+    started = psutil.Process(run.pid).children(recursive=True)
+    assert any("EngineCore" in _title(child) for child in started)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert alive == []
