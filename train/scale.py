@@ -66,7 +66,7 @@ class Lora(Section):
     """Adapters on every linear layer of the language model; merged into it at the end."""
 
     rank: int = Field(ge=1)
-    alpha: float = Field(gt=0)
+    alpha: int = Field(ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
