@@ -1,0 +1,68 @@
+import json
+
+import pytest
+
+from palo.errors import MissingResource
+from palo.memory import VerifiedEntry
+from palo.settings.translate import Context
+from translate.pairs import corpus_pairs, make_pair, verified_pairs
+from translate.prompt import load_prompt
+
+
+def entry(source, context, text, turn=1):
+    return VerifiedEntry(source, context, text, "s1", turn, True, "ana", "b1", "2026")
+
+
+def test_a_pair_has_the_prompt_of_translation_and_masked_spans_on_both_sides():
+    pair = make_pair("fr", "<image>\nSee https://a.b/c.", "", "<image>\nVoir https://a.b/c .")
+    assert (pair.text, pair.target) == ("See <x1>.", "Voir <x1> .")
+    assert pair.prompt == load_prompt("fr").render("See <x1>.", "")
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("12", "12"), ("See https://a.b/c.", "Voir."), ("Two.", " ")]
+)
+def test_what_teaches_nothing_is_no_pair(source, target):
+    assert make_pair("fr", source, "", target) is None
+
+
+def test_verified_segments_come_once_each_with_or_without_context():
+    entries = [
+        entry("Two.", "How many?", "Deux.", 1),
+        entry("Two.", "How many?", "Deux.", 3),
+        entry("Two.", "Which number?", "Le deux.", 5),
+        entry("7", "", "7", 7),
+    ]
+    found = verified_pairs("fr", entries, Context.SOURCE)
+    assert [(pair.context, pair.target) for pair in found] == [
+        ("How many?", "Deux."),
+        ("Which number?", "Le deux."),
+    ]
+    assert {pair.context for pair in verified_pairs("fr", entries, Context.NONE)} == {""}
+
+
+def test_equal_english_has_equal_keys_in_every_language():
+    french = make_pair("fr", "Two.", "How many?", "Deux.")
+    urdu = make_pair("ur", "Two.", "How many?", "دو۔")
+    other = make_pair("fr", "Two.", "Which?", "Deux.")
+    assert french.key == urdu.key != other.key
+
+
+def test_corpus_gives_each_row_once_in_every_language(tmp_path):
+    rows = [
+        {"context": "", "en": "A star.", "fr": "Une étoile.", "ru": "Звезда."},
+        {"context": "", "en": "A star.", "fr": "Une étoile.", "ru": "Звезда."},
+        {"context": "What?", "en": "A star.", "fr": "Une étoile.", "ru": "Звезда."},
+    ]
+    path = tmp_path / "corpus.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = list(corpus_pairs(path, ("fr", "ru"), Context.SOURCE))
+    assert [(pair.lang, pair.context) for pair in found] == [
+        ("fr", ""), ("ru", ""), ("fr", "What?"), ("ru", "What?"),
+    ]  # fmt: skip
+    assert len(list(corpus_pairs(path, ("fr",), Context.NONE))) == 1
+
+
+def test_missing_corpus_says_how_to_make_it(tmp_path):
+    with pytest.raises(MissingResource, match="palo sample build"):
+        list(corpus_pairs(tmp_path / "none.jsonl", ("fr",), Context.SOURCE))
