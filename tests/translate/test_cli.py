@@ -1,0 +1,125 @@
+"""The commands as a person runs them, with the scripted engine where a model is not the point."""
+
+import json
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from palo.errors import MissingResource, UserError
+from palo.paths import DataPaths, source_root
+from palo.shards import read_translated, shard_paths
+from translate.cli import register
+
+
+@pytest.fixture
+def project(tmp_path, write_source, monkeypatch):
+    """A folder with a pipelines.yaml of its own; returns its data folder."""
+    write_source(tmp_path / "llava.json")
+    translator = {"model": "data/model", "finetuned_dir": "data/tuned"}
+    profile = {
+        "description": "test",
+        "data_dir": "data",
+        "source": {"path": "llava.json", "shard_rows": 15},
+        "translator": translator,
+        "train": {"scales_dir": "s", "captions_path": "c", "captions_images_dir": "i"},
+        "evaluate": {"questions_path": "q", "images_dir": "i"},
+    }
+    real = {**profile, "translator": {**translator, "model": "palo-tests/none", "engine": "vllm"}}
+    real["source"] = {"path": "absent.json"}
+    config = {"default_profile": "test", "profiles": {"test": profile, "real": real}}
+    (tmp_path / "pipelines.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.chdir(tmp_path)
+    return DataPaths(tmp_path / "data")
+
+
+def palo(*arguments):
+    """Runs a command; raises what it raises, returns what it prints."""
+    app = typer.Typer()
+    register(app)
+    result = CliRunner().invoke(app, arguments)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_first_line_names_the_profile_and_the_last_the_audit(project):
+    output = palo("translate", "--lang", "fr,ur", "--engine", "scripted")
+    lines = output.strip().split("\n")
+    assert lines[0].startswith("palo translate --lang fr,ur · profile test · data ")
+    assert lines[-2].startswith("fr: 40 samples, 160 turns = ")
+    assert lines[-1].startswith("ur: 40 samples, 160 turns = ")
+    assert len(shard_paths(project.translated("ur"))) == 3
+
+
+def test_another_file_is_translated_beside_the_profiles_own_data(project, tmp_path, write_source):
+    palo("translate", "--lang", "fr", "--engine", "scripted")
+    before = [path.read_bytes() for path in shard_paths(project.source_dir)]
+    other = write_source(tmp_path / "other.json", 3)
+    palo("translate", "--lang", "fr", "--engine", "scripted", "--source", str(other))
+    beside = DataPaths(source_root(project.root, other))
+    (path,) = shard_paths(beside.translated("fr"))
+    assert len(read_translated(path)) == 3
+    assert [path.read_bytes() for path in shard_paths(project.source_dir)] == before
+
+
+def test_malformed_samples_and_a_broken_tail_are_told(project, tmp_path):
+    text = (tmp_path / "llava.json").read_text()
+    (tmp_path / "bad.json").write_text('[{"id": 1}, ' + text[1:-50])
+    output = palo("translate", "--lang", "fr", "--engine", "scripted", "--source", "bad.json")
+    assert "Set aside: 1 malformed samples" in output
+    assert "bad.json is broken" in output
+    assert "fr: 39 samples, 156 turns" in output
+
+
+def test_everything_that_is_missing_is_listed_before_any_work(project, monkeypatch):
+    monkeypatch.setattr("palo.engines.open.has_gpu", lambda: False)
+    with pytest.raises(MissingResource) as error:
+        palo("translate", "--lang", "ur", "--profile", "real")
+    lines = str(error.value).split("\n")
+    assert lines[0] == "Profile 'real' cannot translate here. Missing:"
+    assert "absent.json" in lines[1]
+    assert "hf download palo-tests/none" in lines[2]
+    assert "an NVIDIA GPU" in lines[3]
+    assert not project.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("translate", "--lang", "urd"), "Did you mean 'ur'"),
+        (("translate", "--lang", "en"), "source language"),
+        (("translate", "--lang", "ur", "--engine", "vlm"), "Did you mean 'vllm'"),
+        (("translate", "--lang", "ur", "--profile", "tes"), "Did you mean 'test'"),
+        (("translate", "--lang", "ur", "--source", "none.json"), "check the path"),
+        (("translate", "--lang", "ur"), "palo translator pretrain"),
+        (("translator", "pretrain"), "no stand-in to pretrain"),
+        (("translator", "train", "--lang", "ur"), "palo translator pretrain"),
+    ],
+)
+def test_mistakes_are_answered_with_what_to_do(project, arguments, said):
+    with pytest.raises(UserError, match=said):
+        palo(*arguments)
+
+
+def test_seed_translates_a_part_into_shards_of_its_own(project):
+    output = palo("translator", "seed", "--lang", "ur,fr", "--num", "5", "--engine", "scripted")
+    assert "Seed: 5 samples" in output
+    for lang in ("ur", "fr"):
+        (path,) = shard_paths(project.seed_dir / lang)
+        assert len(read_translated(path)) == 5
+    # what the seed translated is in the memory: translating everything sends only the rest
+    output = palo("translate", "--lang", "ur", "--engine", "scripted")
+    assert " 0 segments sent" not in output
+    whole = json.loads((project.translated("ur") / "manifest.json").read_text())
+    assert whole["turns"] == 160
+
+
+def test_lang_must_be_given():
+    app = typer.Typer()
+    register(app)
+    result = CliRunner().invoke(app, ["translate"])
+    assert result.exit_code == 2
+    assert "--lang" in result.output
