@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from palo.console import note
-from palo.engines.chat import load_tokenizer
+from palo.engines.loading import load_model, load_tokenizer
 from palo.engines.open import Weights, open_engine
 from palo.engines.stream import Message, Request, Sampling
 from palo.errors import UserError
@@ -138,9 +138,7 @@ def evaluate(
 
 def train(settings: TranslatorSettings, pairs: Sequence[Pair], folder: Path) -> None:
     """One supervised fine-tune with TRL; the loss is on the answers only."""
-    import torch
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM
+    from datasets import Dataset, disable_progress_bars
     from trl.trainer.sft_trainer import SFTTrainer
 
     chosen = settings.finetune
@@ -150,10 +148,8 @@ def train(settings: TranslatorSettings, pairs: Sequence[Pair], folder: Path) -> 
         "prompt": [[{"role": "user", "content": pair.prompt}] for pair in order],
         "completion": [[{"role": "assistant", "content": pair.target}] for pair in order],
     }
-    loader: Any = AutoModelForCausalLM
-    model = loader.from_pretrained(
-        settings.model, revision=settings.revision, dtype=getattr(torch, settings.dtype)
-    )
+    disable_progress_bars()
+    model = load_model(settings.model, settings.revision, settings.dtype)
     tokenizer = load_tokenizer(settings.model, settings.revision)
     trainer: Any = SFTTrainer(
         model=model,

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from palo.engines.chat import prompt_ids
+from palo.engines.chat import chat_text
 from palo.engines.stream import Message
 from palo.languages import TARGETS
 from palo.settings.translate import Context, StandinTranslatorSettings
@@ -129,18 +129,18 @@ def _batches(
     pairs: Sequence[Pair], tokenizer: Any, settings: StandinTranslatorSettings
 ) -> Iterator[list[Example]]:
     """`steps` batches, the short pairs' first; the seed decides the order."""
-    examples = [example(pair, tokenizer) for pair in pairs]
-    short = [one for one in examples if len(one.ids) <= settings.short_tokens]
+    made = examples(pairs, tokenizer)
+    short = [one for one in made if len(one.ids) <= settings.short_tokens]
     num_short = int(settings.steps * settings.short_share) if short else 0
     rng = random.Random(settings.seed)
     yield from islice(_endless(short, settings.batch_size, rng), num_short)
-    yield from islice(_endless(examples, settings.batch_size, rng), settings.steps - num_short)
+    yield from islice(_endless(made, settings.batch_size, rng), settings.steps - num_short)
 
 
-def _endless(examples: list[Example], size: int, rng: random.Random) -> Iterator[list[Example]]:
+def _endless(pool: list[Example], size: int, rng: random.Random) -> Iterator[list[Example]]:
     """Shuffled batches of like length, over and over."""
     while True:
-        order = rng.sample(examples, len(examples))
+        order = rng.sample(pool, len(pool))
         for start in range(0, len(order), size * _BUCKET_BATCHES):
             window = order[start : start + size * _BUCKET_BATCHES]
             window.sort(key=lambda one: len(one.ids))
@@ -149,10 +149,16 @@ def _endless(examples: list[Example], size: int, rng: random.Random) -> Iterator
             yield from batches
 
 
-def example(pair: Pair, tokenizer: Any) -> Example:
-    prompt = prompt_ids(tokenizer, (Message("user", pair.prompt),))
-    answer = tokenizer(pair.target + tokenizer.eos_token, add_special_tokens=False)["input_ids"]
-    return Example(prompt + answer, len(prompt))
+def examples(pairs: Sequence[Pair], tokenizer: Any) -> list[Example]:
+    """The pairs under the chat template; all at once, because one by one takes twice as long."""
+    prompts = [chat_text(tokenizer, (Message("user", pair.prompt),)) for pair in pairs]
+    answers = [pair.target + tokenizer.eos_token for pair in pairs]
+    prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
+    answer_ids = tokenizer(answers, add_special_tokens=False)["input_ids"]
+    return [
+        Example(before + after, len(before))
+        for before, after in zip(prompt_ids, answer_ids, strict=True)
+    ]
 
 
 def answer_loss(model: Any, batch: Sequence[Example], pad_id: int) -> Any:

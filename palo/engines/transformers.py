@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from palo.engines.chat import load_tokenizer, prompt_ids, stop_ids, too_long
+from palo.engines.chat import prompt_ids, too_long
+from palo.engines.loading import load_model, load_tokenizer, stop_ids
 from palo.engines.stream import Request, Result, Signature
 
 # So many batches are pulled at once and sorted by length: enough to make batches of like rows,
@@ -80,13 +81,9 @@ class TransformersEngine:
         if self._model is not None:
             return
         import torch
-        from transformers import AutoModelForCausalLM
 
         self._tokenizer = load_tokenizer(self._model_id, self._revision)
-        loader: Any = AutoModelForCausalLM
-        model = loader.from_pretrained(
-            self._model_id, revision=self._revision, dtype=getattr(torch, self._dtype)
-        )
+        model = load_model(self._model_id, self._revision, self._dtype)
         if self._adapter_dir is not None:
             from peft import PeftModel
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from palo.engines.chat import load_tokenizer, prompt_ids, stop_ids, too_long
+from palo.engines.chat import prompt_ids, too_long
+from palo.engines.loading import load_tokenizer, stop_ids
 from palo.engines.reaper import marked, reap_orphans, start_watcher
 from palo.engines.stream import Request, Result, Signature
 from palo.errors import UserError

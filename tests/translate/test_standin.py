@@ -3,12 +3,12 @@ import json
 import pytest
 import torch
 
-from palo.engines.chat import load_tokenizer
+from palo.engines.loading import load_tokenizer
 from palo.languages import TARGETS
 from palo.settings.translate import Context, StandinTranslatorSettings
 from translate.pairs import corpus_pairs
 from translate.prompt import load_prompt
-from translate.standin import answer_loss, example, pretrain
+from translate.standin import answer_loss, examples, pretrain
 
 SETTINGS = StandinTranslatorSettings(
     vocab_size=500, hidden_size=32, layers=1, heads=2, steps=20, batch_size=8, short_tokens=30
@@ -72,7 +72,7 @@ def test_loss_counts_the_answers_tokens_and_nothing_else(model_dir, corpus):
     tokenizer = load_tokenizer(str(model_dir), None)
     model = AutoModelForCausalLM.from_pretrained(model_dir)
     pairs = list(corpus_pairs(corpus, TARGETS, Context.SOURCE))[:20]
-    batch = [example(pair, tokenizer) for pair in pairs]
+    batch = examples(pairs, tokenizer)
     total, count = 0.0, 0
     with torch.no_grad():
         for one in batch:
@@ -87,7 +87,7 @@ def test_loss_counts_the_answers_tokens_and_nothing_else(model_dir, corpus):
 def test_an_example_is_the_chat_template_of_prompt_and_answer(model_dir, corpus):
     tokenizer = load_tokenizer(str(model_dir), None)
     pair = next(corpus_pairs(corpus, ("fr",), Context.SOURCE))
-    one = example(pair, tokenizer)
+    (one,) = examples([pair], tokenizer)
     turns = [
         {"role": "user", "content": pair.prompt},
         {"role": "assistant", "content": pair.target},
