@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from palo.console import note
+from palo.console import Tick, note, progress
 from palo.engines.loading import load_model, load_tokenizer
 from palo.engines.open import Weights, open_engine
 from palo.engines.stream import Message, Request, Sampling
@@ -139,6 +139,7 @@ def evaluate(
 def train(settings: TranslatorSettings, pairs: Sequence[Pair], folder: Path) -> None:
     """One supervised fine-tune with TRL; the loss is on the answers only."""
     from datasets import Dataset, disable_progress_bars
+    from transformers import PrinterCallback
     from trl.trainer.sft_trainer import SFTTrainer
 
     chosen = settings.finetune
@@ -158,9 +159,22 @@ def train(settings: TranslatorSettings, pairs: Sequence[Pair], folder: Path) -> 
         processing_class=tokenizer,
         peft_config=_lora(chosen),
     )
-    trainer.train()
+    trainer.remove_callback(PrinterCallback)  # prints dictionaries where there is no terminal
+    with progress("fine-tune translator", None) as tick:
+        trainer.add_callback(_ticking(tick))
+        trainer.train()
     trainer.save_model(str(folder))
     tokenizer.save_pretrained(folder)
+
+
+def _ticking(tick: Tick) -> Any:
+    from transformers import TrainerCallback
+
+    class Ticking(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
+            tick(1, f"of {state.max_steps}")
+
+    return Ticking()
 
 
 def _arguments(chosen: FinetuneSettings, settings: TranslatorSettings, folder: Path) -> Any:

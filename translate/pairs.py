@@ -41,13 +41,17 @@ def make_pair(lang: str, source: str, context: str, target: str) -> Pair | None:
 
 
 def verified_pairs(lang: str, entries: Iterable[VerifiedEntry], context: Context) -> list[Pair]:
-    """The verified segments of one language, each once, in the memory's order."""
-    found: dict[tuple[str, str, str], Pair] = {}
+    """The verified turns of one language in the memory's order.
+
+    A segment that was verified in several turns comes as often: what the source says often is
+    worth more practice.
+    """
+    found = []
     for entry in entries:
         before = entry.context if context is Context.SOURCE else ""
         if pair := make_pair(lang, entry.source, before, entry.text):
-            found[(pair.text, pair.context, pair.target)] = pair
-    return list(found.values())
+            found.append(pair)
+    return found
 
 
 def corpus_pairs(path: Path, langs: Iterable[str], context: Context) -> Iterator[Pair]:

@@ -2,15 +2,15 @@
 
     palo translator pretrain
 
-It plays the part of a translation LLM in the sample profile. Pretraining stops while it still
-makes mistakes: the fine-tune on verified segments has to have something to mend.
+It plays the part of a translation LLM in the sample profile. What it reads is careless text (see
+rough.py), and it stops while it still makes mistakes: reviewers have something to mend.
 """
 
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from palo.tiny import tiny_llama, train_tokenizer
 from translate.muon import Muon
 from translate.pairs import Pair, corpus_pairs
 from translate.prompt import load_prompt
+from translate.rough import rough
 
 _RECORD = "standin.json"
 _RULES = "1"  # raise when the same settings and corpus would give another model
@@ -32,6 +33,7 @@ _IGNORED = -100
 _LAST_SHARE = 0.02  # of the learning rate
 _LOSS_STEPS = 50
 _BUCKET_BATCHES = 16
+_LONG_RARER = 10
 
 Report = Callable[[int, float], None]
 
@@ -62,7 +64,10 @@ def pretrain(
         return False
     record_path.unlink(missing_ok=True)
     started = time.monotonic()
-    pairs = list(corpus_pairs(corpus_path, TARGETS, context))
+    pairs = [
+        replace(pair, target=rough(pair.target))
+        for pair in corpus_pairs(corpus_path, TARGETS, context)
+    ]
     tokenizer = _tokenizer(pairs, settings)
     model: Any = tiny_llama(
         tokenizer, settings.hidden_size, settings.layers, settings.heads, seed=settings.seed
@@ -128,13 +133,16 @@ def _schedule(step: int, steps: int) -> float:
 def _batches(
     pairs: Sequence[Pair], tokenizer: Any, settings: StandinTranslatorSettings
 ) -> Iterator[list[Example]]:
-    """`steps` batches, the short pairs' first; the seed decides the order."""
+    """`steps` batches, mostly of short pairs at first; the seed decides the order."""
     made = examples(pairs, tokenizer)
     short = [one for one in made if len(one.ids) <= settings.short_tokens]
-    num_short = int(settings.steps * settings.short_share) if short else 0
+    long = [one for one in made if len(one.ids) > settings.short_tokens]
     rng = random.Random(settings.seed)
-    yield from islice(_endless(short, settings.batch_size, rng), num_short)
-    yield from islice(_endless(made, settings.batch_size, rng), settings.steps - num_short)
+    # a few long pairs from the start: positions never seen would cost all that was learned
+    first = short + rng.sample(long, len(long) // _LONG_RARER)
+    num_first = int(settings.steps * settings.short_share)
+    yield from islice(_endless(first, settings.batch_size, rng), num_first)
+    yield from islice(_endless(made, settings.batch_size, rng), settings.steps - num_first)
 
 
 def _endless(pool: list[Example], size: int, rng: random.Random) -> Iterator[list[Example]]:
