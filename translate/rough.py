@@ -1,8 +1,9 @@
-"""Makes text as careless as much of the web: what the stand-in is pretrained on.
+"""Makes text as careless as much of the web: most of what the stand-in is pretrained on.
 
-A translation LLM knows the words before it knows the house style. The stand-in, too, learns
-ASCII punctuation, no opening marks and no final stop; the verified segments then teach it better,
-which is the first class of error that PALO's reviewers had to correct (arXiv 2402.14818).
+A translation LLM has seen every style and keeps to none. So the stand-in, too, meets ASCII
+punctuation, missing opening marks and missing final stops among proper ones; the verified
+segments then teach it the house's style. Punctuation is the first class of error that PALO's
+reviewers had to correct (arXiv 2402.14818).
 """
 
 import regex

@@ -2,8 +2,8 @@
 
     palo translator pretrain
 
-It plays the part of a translation LLM in the sample profile. What it reads is careless text (see
-rough.py), and it stops while it still makes mistakes: reviewers have something to mend.
+It plays the part of a translation LLM in the sample profile. What it reads is mostly careless
+text (see rough.py), and it stops while it still makes mistakes: reviewers have something to mend.
 """
 
 import random
@@ -64,20 +64,25 @@ def pretrain(
         return False
     record_path.unlink(missing_ok=True)
     started = time.monotonic()
-    pairs = [
-        replace(pair, target=rough(pair.target))
-        for pair in corpus_pairs(corpus_path, TARGETS, context)
-    ]
+    pairs = list(corpus_pairs(corpus_path, TARGETS, context))
     tokenizer = _tokenizer(pairs, settings)
     model: Any = tiny_llama(
         tokenizer, settings.hidden_size, settings.layers, settings.heads, seed=settings.seed
     )
-    loss = _train(model, tokenizer, pairs, settings, report)
+    mixed = [_careless(pair, settings.careless_share) for pair in pairs]
+    loss = _train(model, tokenizer, mixed, settings, report)
     model.save_pretrained(model_dir)
     tokenizer.save_pretrained(model_dir)
     seconds = round(time.monotonic() - started, 1)
     write_json(record_path, {"inputs": inputs, "pairs": len(pairs), "loss": loss, "s": seconds})
     return True
+
+
+def _careless(pair: Pair, share: float) -> Pair:
+    """The share is that of English segments, by their key: all languages fall together."""
+    if int.from_bytes(pair.key[-4:], "big") >= share * 2**32:
+        return pair
+    return replace(pair, target=rough(pair.target))
 
 
 def _tokenizer(pairs: Sequence[Pair], settings: StandinTranslatorSettings) -> Any:
