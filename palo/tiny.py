@@ -76,11 +76,13 @@ def tiny_llama(
     heads: int,
     max_position: int = 2048,
     seed: int = 0,
+    initializer_range: float | None = None,
 ) -> "LlamaForCausalLM":
     """A Llama of random weights; the same seed gives the same weights.
 
-    Weights start at 1/sqrt(hidden_size), not at the 0.02 that suits wide models: at 128 wide, from
-    0.02, attention takes several times as many steps to find what to attend to.
+    Weights start at 1/sqrt(hidden_size) unless `initializer_range` is given, not at the 0.02 that
+    suits wide models: at 128 wide, from 0.02 and with AdamW, attention takes several times as many
+    steps to find what to attend to.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -95,7 +97,7 @@ def tiny_llama(
         num_key_value_heads=heads,
         max_position_embeddings=max_position,
         tie_word_embeddings=True,
-        initializer_range=hidden_size**-0.5,
+        initializer_range=initializer_range or hidden_size**-0.5,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
