@@ -14,10 +14,11 @@ from sceneworld.truth import Truth, load_truth, with_image_as_in, without_image
 
 @dataclass(frozen=True)
 class TruthFigures:
-    """Of the turns that the engine wrote (verified and copied ones left out).
+    """Of the turns whose truth is known, whoever wrote them (copied ones left out).
 
-    chrf: sacrebleu's corpus chrF, 0-100, with its signature. `wrong`: turns that differ from the
-    truth at all; `caught`: wrong turns that refine flagged; `false_alarms`: right turns flagged.
+    `wrong`: turns that differ from the truth at all; `caught`: wrong turns that refine flagged;
+    `false_alarms`: right turns flagged. chrf: sacrebleu's corpus chrF, 0-100, with its signature,
+    of the turns that the engine wrote alone.
     """
 
     turns: int
@@ -55,13 +56,15 @@ def measure_language(
         for refined in read_refined(path)
         for turn in flagged_turns(refined)
     }
-    outputs, references, wrong, caught, false_alarms = [], [], 0, 0, 0
+    outputs, references, turns, wrong, caught, false_alarms = [], [], 0, 0, 0, 0
     for path in shard_paths(translated_dir):
         for sample in read_translated(path):
             for turn, true in true_turns(sample, truth, lang).items():
                 output = sample.target[turn].text
-                outputs.append(output)
-                references.append(true)
+                turns += 1
+                if sample.meta[turn].status is not TurnStatus.VERIFIED:
+                    outputs.append(output)
+                    references.append(true)
                 is_flagged = (sample.sample_id, turn) in flagged
                 if not _same(output, true):
                     wrong += 1
@@ -73,7 +76,7 @@ def measure_language(
     chrf = CHRF()
     score = chrf.corpus_score(outputs, [references]).score
     signature = str(chrf.get_signature())
-    return TruthFigures(len(outputs), wrong, caught, false_alarms, score, signature)
+    return TruthFigures(turns, wrong, caught, false_alarms, score, signature)
 
 
 def flagged_turns(refined: RefinedSample) -> list[int]:
@@ -81,10 +84,10 @@ def flagged_turns(refined: RefinedSample) -> list[int]:
 
 
 def true_turns(sample: TranslatedSample, truth: Truth, lang: str) -> dict[int, str]:
-    """The true text of each turn that an engine wrote, by turn number."""
+    """The true text of each turn that was translated, by turn number."""
     found = {}
     for turn, source in enumerate(sample.source):
-        if sample.meta[turn].status in (TurnStatus.VERIFIED, TurnStatus.COPIED):
+        if sample.meta[turn].status is TurnStatus.COPIED:
             continue
         context = english_context(sample.source, turn)
         row = truth.get((context, without_image(source.text)))

@@ -104,6 +104,13 @@ def test_what_no_engine_wrote_is_not_measured(measured, status):
     assert measured(*rows) == {}
 
 
+def test_verified_turns_count_as_turns_but_not_in_chrf(measured):
+    people = sample(0, "x", "y", TurnStatus.VERIFIED)
+    engine = sample(1, TRUE_QUESTION, "À gauche.")
+    figures = measured((people, (PASS, PASS)), (engine, (PASS, PASS)))["fr"]
+    assert (figures.turns, figures.wrong, figures.chrf) == (4, 2, 100.0)
+
+
 def test_what_failed_counts_as_wrong(measured):
     rows = [(sample(0, TRUE_QUESTION, "", TurnStatus.FAILED), (PASS, REJECT))]
     figures = measured(*rows)["fr"]
