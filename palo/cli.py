@@ -9,6 +9,7 @@ palo status
 import errno
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,9 +51,14 @@ for register in (
 
 
 @app.command("status")
-def status_command(profile: ProfileOption = None) -> None:
+def status_command(
+    source: Annotated[
+        Path | None, typer.Option("--source", help="The file that `palo translate --source` took.")
+    ] = None,
+    profile: ProfileOption = None,
+) -> None:
     """Per language: source, translated, kept, flagged, reviewed, left to do."""
-    settings = load_profile(profile)
+    settings = load_profile(profile).on(source)
     announce(settings, "status")
     console.print(status.table(status.collect(settings)))
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,9 +33,12 @@ def refine(
     seed: Annotated[
         bool, typer.Option("--seed", help="Export the seed's translations for review instead.")
     ] = False,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="The file that `palo translate --source` took.")
+    ] = None,
 ) -> None:
     """Take in reviewed CSVs, judge translations, write the next review batch."""
-    settings = load_profile(profile)
+    settings = load_profile(profile).on(source)
     announce(settings, "refine --seed" if seed else "refine")
     langs = _with_input(settings, [str(code) for code in parse_languages(lang)], seed)
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from palo.errors import UserError, nearest, unknown
+from palo.paths import source_root
 from palo.settings.model import Section
 from palo.settings.refine import RefineSettings
 from palo.settings.train import EvaluateSettings, TrainSettings
@@ -29,6 +30,14 @@ class Profile(Section):
     train: TrainSettings
     evaluate: EvaluateSettings
     world: WorldSettings | None = None
+
+    def on(self, source_path: Path | None) -> "Profile":
+        """The profile at work on another LLaVA file, in a data folder of that file's own."""
+        if source_path is None:
+            return self
+        source = SourceSettings(path=source_path.absolute(), shard_rows=self.source.shard_rows)
+        data_dir = source_root(self.data_dir, source_path)
+        return self.model_copy(update={"source": source, "data_dir": data_dir})
 
 
 class Step(Section):

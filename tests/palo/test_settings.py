@@ -184,3 +184,14 @@ def test_settings_cannot_be_changed():
     profile = load_profile("sample", REPO_DIR / "pipelines.yaml")
     with pytest.raises(ValidationError):
         profile.name = "other"
+
+
+def test_on_another_source_file_the_data_lies_in_a_folder_of_its_own(project):
+    profile = load_profile("sample")
+    other = profile.on(Path("elsewhere/mine.json"))
+    assert other.source.path == Path.cwd() / "elsewhere" / "mine.json"
+    assert other.source.images_dir is None
+    assert other.data_dir.parent == profile.data_dir / "sources"
+    assert other.data_dir.name.startswith("mine-")
+    assert other.translator == profile.translator
+    assert profile.on(None) is profile
