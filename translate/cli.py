@@ -53,9 +53,9 @@ def translate(
 ) -> None:
     """Translate the source into one or more languages; run again to go on after a stop."""
     settings = load_profile(profile)
+    announce(settings, f"translate --lang {lang}")
     langs = parse_languages(lang)
     kind = _engine_kind(engine, settings.translator)
-    announce(settings, f"translate --lang {lang}")
     files, paths = _source(settings, source)
     _check(settings, files, kind)
     _ingest(files, paths)
