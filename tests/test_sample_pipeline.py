@@ -12,7 +12,6 @@ import yaml
 from palo.languages import TARGETS
 from palo.paths import DataPaths
 from palo.shards import read_refined, read_samples, read_translated, shard_paths
-
 from tests.conftest import REPO_DIR
 
 pytestmark = pytest.mark.slow
