@@ -34,7 +34,10 @@ _LAST_SHARE = 0.02  # of the learning rate
 _LOSS_STEPS = 50
 _BUCKET_BATCHES = 16
 _START = 0.02  # spread of the first weights: with Muon, wider starts learned more slowly
-_LONG_RARER = 10
+# A few long pairs from the start: positions never seen would cost all that was learned. Later
+# they come more often, for there the order of many things has to be kept.
+_LONG_AT_FIRST = 0.1
+_LONG_LATER = 2.0
 
 Report = Callable[[int, float], None]
 
@@ -148,14 +151,16 @@ def _batches(
     made = examples(pairs, tokenizer)
     rng = random.Random(settings.seed)
     weights = _balance(pairs)
-    # a few long pairs from the start: positions never seen would cost all that was learned
-    first = [
-        weight if len(one.ids) <= settings.short_tokens else weight / _LONG_RARER
-        for weight, one in zip(weights, made, strict=True)
-    ]
+    long = [len(one.ids) > settings.short_tokens for one in made]
+    first = _times(weights, long, _LONG_AT_FIRST)
+    later = _times(weights, long, _LONG_LATER)
     num_first = int(settings.steps * settings.short_share)
     yield from islice(_drawn(made, first, settings.batch_size, rng), num_first)
-    yield from islice(_drawn(made, weights, settings.batch_size, rng), settings.steps - num_first)
+    yield from islice(_drawn(made, later, settings.batch_size, rng), settings.steps - num_first)
+
+
+def _times(weights: Sequence[float], chosen: Sequence[bool], factor: float) -> list[float]:
+    return [weight * factor if one else weight for weight, one in zip(weights, chosen, strict=True)]
 
 
 def _balance(pairs: Sequence[Pair]) -> list[float]:
