@@ -179,8 +179,10 @@ def _stage2(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal:
         language_model.requires_grad_(True)
         parts.model.lm_head.requires_grad_(True)
     else:
+        import torch
         from peft import LoraConfig, get_peft_model
 
+        torch.manual_seed(profile.train.seed)  # adapters start alike, stage 1 skipped or not
         adapted = get_peft_model(
             language_model,
             LoraConfig(

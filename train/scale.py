@@ -26,7 +26,7 @@ class StandinTower(Section):
     hidden_size: int = 96
     layers: int = 3
     heads: int = 4
-    steps: int = 250
+    steps: int = 200
     batch_size: int = 64
     learning_rate: float = 3e-3
     seed: int = 7
@@ -40,9 +40,10 @@ class StandinLanguageModel(Section):
     layers: int = 4
     heads: int = 4
     slots: int = 16  # places that a description takes, as many as an image has tokens
-    steps: int = 1000
-    batch_size: int = 24
-    learning_rate: float = 3e-3
+    riddle_steps: int = 200  # the first ones
+    steps: int = 1600
+    batch_size: int = 48
+    learning_rate: float = 4e-3
     seed: int = 7
 
 

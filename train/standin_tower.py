@@ -18,6 +18,7 @@ from train.scale import StandinTower
 from train.schedule import warmup_cosine
 
 READ_BATCH = 64
+PLACE_STD = 1.0
 Tick = Callable[[str], None]
 
 
@@ -88,6 +89,10 @@ def train_tower(
         projection_dim=settings.hidden_size,
     )
     tower = CLIPVisionModel(config)
+    for name, parameter in tower.named_parameters():
+        # CLIP starts places at .02, a hundredth of what patches start at: they would go unheard.
+        if name.endswith("position_embedding.weight"):
+            nn.init.normal_(parameter, std=PLACE_STD)
     head = nn.Linear(settings.hidden_size, sum(labels.sizes))
     parameters = [*tower.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.01)

@@ -77,7 +77,8 @@ def ensure_language_model(scale: Scale, profile: Profile) -> Source:
     source, settings = language_source(scale, profile), scale.language_model.standin
     if settings is None or _is_current(source):
         return source
-    from train.standin_language import group_scenes, make_tokenizer, train_language_model
+    from train.standin_language import train_language_model
+    from train.standin_text import group_scenes, make_tokenizer
 
     scenes = group_scenes(_read_lines(profile.train.text_path))
     tokenizer = make_tokenizer(scenes, settings.vocab_size)

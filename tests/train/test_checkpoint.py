@@ -1,0 +1,121 @@
+import logging
+
+import pytest
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForConditionalGeneration
+
+from palo.errors import MissingResource
+from tests.train.conftest import make_model, make_scale, make_tokenizer
+from train.checkpoint import (
+    load_checkpoint,
+    load_trainable,
+    save_checkpoint,
+    save_trainable,
+)
+from train.images import make_processor
+from train.model import MobilePaloForConditionalGeneration
+
+
+def saved(tmp_path, name):
+    scale, tokenizer = make_scale(name), make_tokenizer()
+    model = make_model(scale, tokenizer).eval()
+    save_checkpoint(tmp_path / name, model, tokenizer, make_processor(64), {"log.json": "{}\n"})
+    return model, tokenizer, tmp_path / name
+
+
+def logits(model):
+    image = [model.config.image_token_id] * model.config.image_seq_length
+    pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        return model(input_ids=torch.tensor([[1, *image, 7, 8]]), pixel_values=pixels).logits
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "tokens"),
+    [("7b", LlavaForConditionalGeneration, 16), ("1.7b", MobilePaloForConditionalGeneration, 4)],
+)
+def test_a_checkpoint_comes_back_as_it_was(tmp_path, name, kind, tokens):
+    model, tokenizer, folder = saved(tmp_path, name)
+    loaded, its_tokenizer = load_checkpoint(folder)
+    assert type(loaded) is kind
+    assert loaded.config.image_seq_length == tokens
+    assert its_tokenizer("A red circle").input_ids == tokenizer("A red circle").input_ids
+    ours, theirs = model.state_dict(), loaded.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    torch.testing.assert_close(logits(loaded.eval()), logits(model))
+
+
+def test_the_stock_class_loads_the_mlp_scales_with_nothing_missing(tmp_path):
+    model, _, folder = saved(tmp_path, "7b")
+    loaded, found = LlavaForConditionalGeneration.from_pretrained(folder, output_loading_info=True)
+    assert not found["missing_keys"]
+    assert not found["unexpected_keys"]
+    torch.testing.assert_close(logits(loaded.eval()), logits(model))
+
+
+def test_the_auto_class_finds_the_custom_class_and_no_weight_vanishes(tmp_path, caplog):
+    model, _, folder = saved(tmp_path, "1.7b")
+    with caplog.at_level(logging.WARNING):
+        loaded = AutoModelForImageTextToText.from_pretrained(folder)
+    assert type(loaded) is MobilePaloForConditionalGeneration
+    weight = "model.multi_modal_projector.model.mlp.1.weight"
+    assert torch.equal(loaded.state_dict()[weight], model.state_dict()[weight])
+
+
+def test_stored_names_are_the_classic_ones(tmp_path):
+    _, _, folder = saved(tmp_path, "7b")
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        names = set(file.keys())
+    assert "language_model.model.embed_tokens.weight" in names
+    assert "multi_modal_projector.linear_1.weight" in names
+    assert "vision_tower.vision_model.embeddings.class_embedding" in names
+    assert all(
+        name.startswith(("language_model.", "multi_modal_projector.", "vision_tower.vision_model."))
+        for name in names
+    )
+
+
+@pytest.mark.parametrize(("name", "tokens"), [("7b", 16), ("1.7b", 4)])
+def test_the_stock_processor_counts_the_image_tokens_of_the_projector(tmp_path, name, tokens):
+    from PIL import Image
+
+    model, _, folder = saved(tmp_path, name)
+    processor = AutoProcessor.from_pretrained(folder)
+    content = [{"type": "image"}, {"type": "text", "text": "What is it?"}]
+    prompt = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True
+    )
+    assert prompt.endswith("USER: <image>\nWhat is it? ASSISTANT:")
+    inputs = processor(text=prompt, images=[Image.new("RGB", (30, 50))], return_tensors="pt")
+    assert (inputs["input_ids"] == model.config.image_token_id).sum() == tokens
+    assert inputs["pixel_values"].shape == (1, 3, 64, 64)
+
+
+def test_a_checkpoint_replaces_an_older_one_and_leaves_nothing_beside_it(tmp_path):
+    saved(tmp_path, "7b")
+    (tmp_path / "7b" / "left-over").touch()
+    _, _, folder = saved(tmp_path, "7b")
+    assert not (folder / "left-over").exists()
+    assert (folder / "log.json").read_text("utf-8") == "{}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["7b"]
+
+
+def test_a_missing_checkpoint_says_how_to_get_it(tmp_path):
+    with pytest.raises(MissingResource, match=r"palo train --scale 7b"):
+        load_checkpoint(tmp_path / "7b")
+
+
+def test_trainable_parameters_alone_are_kept_and_come_back(tmp_path):
+    model = make_model(make_scale("7b"), make_tokenizer())
+    model.requires_grad_(False)
+    model.model.multi_modal_projector.requires_grad_(True)
+    save_trainable(tmp_path / "projector.safetensors", model)
+    before = model.model.multi_modal_projector.linear_1.weight.detach().clone()
+    with torch.no_grad():
+        model.model.multi_modal_projector.linear_1.weight.zero_()
+    load_trainable(tmp_path / "projector.safetensors", model)
+    assert torch.equal(model.model.multi_modal_projector.linear_1.weight, before)
+    with safe_open(tmp_path / "projector.safetensors", "pt") as file:
+        assert len(list(file.keys())) == 4

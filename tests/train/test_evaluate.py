@@ -1,0 +1,73 @@
+from pathlib import Path
+
+from palo.languages import LANGUAGES
+from train.answers import Answered, Question
+from train.evaluate import EXAMPLES_PER_LANGUAGE, report, shuffled_images
+
+FORMS = {"colour": ("Red.", "Blue."), "count": ("Two.", "Three.")}
+
+
+def make_questions(count=8):
+    return [
+        Question(
+            str(n),
+            Path(f"{n // 2}.jpg"),
+            ("colour", "count")[n % 2],
+            {lang: f"{lang} {n}" for lang in LANGUAGES},
+            dict.fromkeys(LANGUAGES, (FORMS[("colour", "count")[n % 2]][n % 4 // 2],)),
+        )
+        for n in range(count)
+    ]
+
+
+def said(questions, text=None):
+    return [
+        Answered(one, lang, one.answers[lang][0] if text is None else text)
+        for lang in LANGUAGES
+        for one in questions
+    ]
+
+
+def test_every_question_gets_another_samples_image_and_each_image_is_used_as_often():
+    questions = make_questions()
+    shuffled = shuffled_images(questions, 7)
+    assert all(image != one.image for image, one in zip(shuffled, questions, strict=True))
+    assert sorted(shuffled) == sorted(one.image for one in questions)
+    assert shuffled == shuffled_images(questions, 7)
+
+
+def test_the_report_of_a_model_that_sees_and_cannot_guess():
+    questions = make_questions()
+    blind = said(questions, "Red.")
+    result = report("7b", questions, said(questions), blind, lambda text, lang: lang != "ur")
+    assert result["scale"] == "7b"
+    assert list(result["languages"]) == [str(lang) for lang in LANGUAGES]
+    assert result["languages"]["hi"] == {
+        "questions": 8,
+        "accuracy": 1.0,
+        "accuracy_shuffled": 0.25,
+        "chance": 0.5,
+        "fidelity": 1.0,
+    }
+    assert result["languages"]["ur"]["fidelity"] == 0.0
+    assert result["mean"]["fidelity"] == 0.9
+    assert result["mean"]["questions"] == 80
+    assert result["by_kind"] == {
+        "colour": {"questions": 40, "accuracy": 1.0, "accuracy_shuffled": 0.5},
+        "count": {"questions": 40, "accuracy": 1.0, "accuracy_shuffled": 0.0},
+    }
+
+
+def test_examples_show_image_question_expected_and_answer():
+    questions = make_questions(40)
+    result = report("7b", questions, said(questions), said(questions, ""), lambda *_: True)
+    assert len(result["examples"]) == EXAMPLES_PER_LANGUAGE * len(LANGUAGES)
+    assert result["examples"][0] == {
+        "image": "0.jpg",
+        "lang": "en",
+        "kind": "colour",
+        "question": "en 0",
+        "expected": ["Red."],
+        "answer": "Red.",
+        "correct": True,
+    }

@@ -1,0 +1,109 @@
+import json
+import re
+
+import pytest
+import torch
+
+from palo.errors import MissingResource
+from palo.paths import DataPaths
+from palo.settings import load_profile
+from palo.shards import read_json
+from tests.train.conftest import ROOT, make_scale
+from train import run
+from train.checkpoint import load_checkpoint
+from train.evaluate import evaluate_scale
+from train.run import train_scale
+from train.scale import load_scale
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", ["7b", "13b", "1.7b"])
+def test_every_scale_trains_two_stages_and_answers_in_ten_languages(profile, name):
+    scale = make_scale(name)
+    folder = train_scale(scale, profile)
+    assert folder == DataPaths(profile.data_dir).checkpoint(name)
+    model, _ = load_checkpoint(folder)
+    assert not any("lora" in key for key in model.state_dict())
+    log = read_json(folder / "training.json")
+    assert log["logs"]["stage1"][-1]["step"] == 2
+    assert log["logs"]["stage2"][-1]["step"] == 2
+    assert set(log["mixture"]) == {"en", "zh", "fr", "es", "ru", "ja", "ar", "hi", "bn", "ur"}
+    assert not folder.with_name(f"{name}.work").exists()
+    result = evaluate_scale(scale, profile)
+    assert [row["questions"] for row in result["languages"].values()] == [8] * 10
+    assert read_json(DataPaths(profile.data_dir).evaluation(name)) == json.loads(json.dumps(result))
+
+
+def test_what_is_done_is_not_done_again(profile, monkeypatch):
+    scale = make_scale("7b")
+    folder = train_scale(scale, profile)
+    first = (folder / "model.safetensors").stat()
+    assert train_scale(scale, profile) == folder
+    assert (folder / "model.safetensors").stat() == first
+    evaluate_scale(scale, profile)
+    monkeypatch.setattr("train.answering.Answerer.answer", None)
+    evaluate_scale(scale, profile)
+
+
+def test_an_interrupted_run_keeps_stage_1_and_ends_with_the_same_weights(profile, monkeypatch):
+    scale = make_scale("7b")
+    train_scale(scale, profile)
+    folder = DataPaths(profile.data_dir).checkpoint("7b")
+    whole = load_checkpoint(folder)[0].state_dict()
+    folder.rename(folder.with_name("whole"))
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_stage2", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_scale(scale, profile)
+    kept = folder.with_name("7b.work") / "stage1" / "projector.safetensors"
+    before = kept.read_bytes()
+    stages = []
+    real = run._train
+
+    def spy(scale, stage, profile, parts, examples, folder, name, journal):
+        stages.append(name)
+        real(scale, stage, profile, parts, examples, folder, name, journal)
+
+    monkeypatch.setattr(run, "_train", spy)
+    assert before
+    again = load_checkpoint(train_scale(scale, profile))[0].state_dict()
+    assert stages == ["stage2"]
+    assert all(torch.equal(whole[key], again[key]) for key in whole)
+
+
+def test_training_changes_the_projector_and_the_language_model_but_never_the_tower(profile):
+    scale = make_scale("7b")
+    trained, _ = load_checkpoint(train_scale(scale, profile))
+    from train.model import assemble, load_language_model, load_tower
+
+    models = profile.data_dir / "models"
+    tower = load_tower(str(models / "tower"), None, torch.float32)
+    language_model, tokenizer = load_language_model(str(models / "lm"), None, torch.float32)
+    fresh = assemble(scale, tower, language_model, tokenizer, profile.train.seed).state_dict()
+    changed = {key for key, value in trained.state_dict().items() if not value.equal(fresh[key])}
+    assert not any("vision_tower" in key for key in changed)
+    assert any("multi_modal_projector" in key for key in changed)
+    assert any(re.search(r"language_model.*q_proj", key) for key in changed)
+    assert "model.language_model.embed_tokens.weight" not in changed
+
+
+def test_the_real_profile_lists_everything_that_is_missing(tmp_path, monkeypatch):
+    text = (ROOT / "pipelines.yaml").read_text("utf-8")
+    (tmp_path / "pipelines.yaml").write_text(text, "utf-8")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    palo = load_profile("palo", tmp_path / "pipelines.yaml")
+    scale = load_scale("7b", ROOT / "train" / "scales")
+    with pytest.raises(MissingResource) as caught:
+        train_scale(scale, palo)
+    message = str(caught.value)
+    assert "an NVIDIA GPU for 7b" in message
+    assert str(palo.train.captions_path) in message
+    assert str(palo.train.english_mix_path) in message
+    assert "palo translate --lang all, then palo refine" in message
+    with pytest.raises(MissingResource, match=r"palo train --scale 7b"):
+        evaluate_scale(scale, palo)
