@@ -2,15 +2,15 @@
 
     palo translator pretrain
 
-It plays the part of a translation LLM in the sample profile. What it reads is mostly careless
-text (see rough.py), and it stops while it still makes mistakes: reviewers have something to mend.
+It plays the part of a translation LLM in the sample profile. It stops while it still makes
+mistakes, and has never read the source's standing prompts: reviewers have something to mend.
 """
 
 import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from palo.tiny import tiny_llama, train_tokenizer
 from translate.muon import Muon
 from translate.pairs import Pair, corpus_pairs
 from translate.prompt import load_prompt
-from translate.rough import rough
 
 _RECORD = "standin.json"
 _RULES = "1"  # raise when the same settings and corpus would give another model
@@ -78,20 +77,12 @@ def pretrain(
         seed=settings.seed,
         initializer_range=_START,
     )
-    mixed = [_careless(pair, settings.careless_share) for pair in pairs]
-    loss = _train(model, tokenizer, mixed, settings, report)
+    loss = _train(model, tokenizer, pairs, settings, report)
     model.save_pretrained(model_dir)
     tokenizer.save_pretrained(model_dir)
     seconds = round(time.monotonic() - started, 1)
     write_json(record_path, {"inputs": inputs, "pairs": len(pairs), "loss": loss, "s": seconds})
     return True
-
-
-def _careless(pair: Pair, share: float) -> Pair:
-    """The share is that of English segments, by their key: all languages fall together."""
-    if int.from_bytes(pair.key[-4:], "big") >= share * 2**32:
-        return pair
-    return replace(pair, target=rough(pair.target))
 
 
 def _tokenizer(pairs: Sequence[Pair], settings: StandinTranslatorSettings) -> Any:
