@@ -33,7 +33,7 @@ from sceneworld.truth import IMAGE_TAG, Truth, add_turn, rows
 # A sample without an image comes once in so many pictures.
 IMAGES_PER_TEXT_SAMPLE = 16
 QUESTIONS_PER_EVALUATION_IMAGE = 4
-QUESTIONS_PER_TEXT_SCENE = 2
+QUESTIONS_PER_TEXT_SCENE = 3
 CORPUS_ROUNDS = 6
 CORPUS_LIST_SHARE = 0.4
 # So much of the corpus has several sentences: descriptions fill up to it.
@@ -196,15 +196,20 @@ def _text(scenes: _Scenes, num_scenes: int) -> list[Row]:
 
 
 def _text_rows(scene: Scene, rng: random.Random) -> list[Row]:
+    """Short questions (`kind` question) and, once a language, the caption retold (`retelling`)."""
     told = caption(scene)
     text = []
-    for lang in LANGUAGES:
+
+    def add(lang: str, kind: str, question: m.Message, answer: tuple[m.Message, ...]) -> None:
+        said = {"question": say_turn((question,), lang), "answer": say_turn(answer, lang)}
+        text.append({"caption": told, "lang": lang, "kind": kind, **said})
+
+    retold = tuple(m.SayRegion(thing.kind, thing.region) for thing in scene.things)
+    for lang in map(str, LANGUAGES):
         for kind in rng.sample(VISUAL_KINDS, QUESTIONS_PER_TEXT_SCENE):
             if exchange := ask(kind, scene, rng, lambda question: is_told(question, scene)):
-                question = say_turn((exchange.question,), lang)
-                answer = say_turn(exchange.short, lang)
-                row = {"caption": told, "lang": str(lang), "question": question, "answer": answer}
-                text.append(row)
+                add(lang, "question", exchange.question, exchange.short)
+        add(lang, "retelling", m.AskDetail(rng.randrange(DETAIL_PROMPTS)), retold)
     return text
 
 

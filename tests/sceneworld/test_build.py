@@ -152,7 +152,14 @@ def test_text_asks_in_ten_languages(world):
     asked = collections.Counter(row["lang"] for row in rows)
     assert set(asked) == set(LANGUAGES)
     assert min(asked.values()) >= 30
-    assert all(list(row) == ["caption", "lang", "question", "answer"] for row in rows)
+    assert all(list(row) == ["caption", "lang", "kind", "question", "answer"] for row in rows)
+
+
+def test_text_retells_every_caption_once_a_language(world):
+    retold = [row for row in lines(world[0] / "text.jsonl") if row["kind"] == "retelling"]
+    assert collections.Counter(row["lang"] for row in retold) == dict.fromkeys(LANGUAGES, 20)
+    english = [row for row in retold if row["lang"] == "en"]
+    assert all(row["answer"].count(".") == row["caption"].count(",") + 1 for row in english)
 
 
 def test_evaluation_is_balanced_over_kinds_and_answers(world):
