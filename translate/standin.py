@@ -106,6 +106,10 @@ def _train(
     """Warm-up, then linear decay; returns the mean loss of the last steps."""
     import torch
 
+    # Matrices this small gain little from a second thread, and lose much where cores are shared:
+    # threads that wait for each other spin. Measured on 2 busy cores: 0.13 s a step against 1.1 s.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     names = dict(model.named_parameters())
     inner = [name for name, one in names.items() if one.ndim == 2 and ".layers." in name]
     muon = Muon([names[name] for name in inner], settings.matrix_learning_rate)
@@ -126,6 +130,7 @@ def _train(
         model.zero_grad(set_to_none=True)
         losses.append(float(loss.detach()))
         report(step + 1, losses[-1])
+    torch.set_num_threads(threads)
     model.eval()
     return sum(losses) / max(1, len(losses))
 
