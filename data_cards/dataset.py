@@ -28,7 +28,7 @@ def render(profile: Profile) -> str:
     training: dict[str, Any] = read_json(report_path) if report_path.is_file() else {}
     name = f"Palo instructions, profile {profile.name}"
     data = DatasetCardData(
-        language=[row.lang for row in rows],
+        language=[str(row.lang) for row in rows],
         pretty_name=name,
         task_categories=["visual-question-answering", "image-text-to-text"],
         tags=["llava", "palo", "translation"],
