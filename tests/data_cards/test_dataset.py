@@ -1,4 +1,4 @@
-"""The dataset card: counts, languages, the translator and its licence, read back by the Hub's parser."""
+"""The dataset card: counts, languages, the translator and its licence, as the Hub reads it."""
 
 import pytest
 from huggingface_hub import DatasetCard
