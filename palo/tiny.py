@@ -31,6 +31,7 @@ def train_tokenizer(
     vocab_size: int,
     extra_special: Sequence[str] = (),
     chat_template: str | None = None,
+    pattern: str = _WORDS,
 ) -> "PreTrainedTokenizerFast":
     """Byte-level BPE with Llama's special tokens; any text can be encoded and comes back exact."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -39,7 +40,7 @@ def train_tokenizer(
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(_WORDS), behavior="isolated"),
+            pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

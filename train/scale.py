@@ -40,10 +40,12 @@ class StandinLanguageModel(Section):
     layers: int = 4
     heads: int = 4
     slots: int = 16  # places that a description takes, as many as an image has tokens
-    riddle_steps: int = 200  # the first ones
+    caption_riddle_steps: int = 130  # the first ones
+    riddle_steps: int = 130  # the next ones; then questions and all the rest
     steps: int = 1600
     batch_size: int = 48
-    learning_rate: float = 4e-3
+    learning_rate: float = 3e-3  # of embeddings and norms
+    matrix_learning_rate: float = 8e-3
     seed: int = 7
 
 

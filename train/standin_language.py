@@ -17,13 +17,20 @@ from palo.tiny import tiny_llama
 from train.scale import StandinLanguageModel
 from train.schedule import warmup_cosine
 from train.standin_text import Reader, Scene, slots
+from train.standin_words import start_together
 from train.template import IGNORED, IMAGE_TOKEN, Encoded
 
 Tick = Callable[[str], None]
 # Riddles come first. Questions alone, with their few labels, leave the model guessing for
 # thousands of steps (measured: 30% right after 1,400); riddles teach it to find the slot with the
 # right words in 150. Afterwards a step reads one of these:
-SHARES = (0.15, 0.15, 0.1, 0.6)  # riddles, retellings, conversations, single questions
+SHARES = (
+    0.3,
+    0.1,
+    0.1,
+    0.1,
+    0.4,
+)  # caption riddles, riddles, retellings, conversations, single questions
 
 
 class SlotEmbedder:
@@ -85,30 +92,58 @@ def train_language_model(
         tokenizer, settings.hidden_size, settings.layers, settings.heads, seed=settings.seed
     )
     reader = Reader(scenes, tokenizer)
+    start_together(model.get_input_embeddings().weight, reader.tellings, tokenizer)
     embedder = SlotEmbedder(model, reader)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
-    )
-    schedule = warmup_cosine(optimizer, settings.steps)
+    optimizers = _optimizers(model, settings)
+    schedules = [warmup_cosine(optimizer, settings.steps) for optimizer in optimizers]
     rng = random.Random(settings.seed)
     for step in range(settings.steps):
-        read = reader.riddles if step < settings.riddle_steps else _reading(reader, rng)
+        read = _form(reader, settings, step, rng)
         chosen = [rng.choice(scenes) for _ in range(settings.batch_size)]
         encoded = [read(scene, rng) for scene in chosen]
         texts = [slots(scene, settings.slots, rng) for scene in chosen]
         loss = answer_loss(model, *embedder.batch(encoded, texts))
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
         tick(f"loss {loss.item():.3f}")
     return model.eval()
 
 
-def _reading(reader: Reader, rng: random.Random) -> Callable[[Scene, random.Random], Encoded]:
+def _optimizers(model: Any, settings: StandinLanguageModel) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, where it needs fewer steps, and AdamW for the rest."""
+    matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
+    chosen = {id(parameter) for parameter in matrices}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
+    return [
+        torch.optim.Muon(
+            matrices,
+            lr=settings.matrix_learning_rate,
+            weight_decay=0.0,
+            adjust_lr_fn="match_rms_adamw",
+        ),
+        torch.optim.AdamW(rest, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def _form(
+    reader: Reader, settings: StandinLanguageModel, step: int, rng: random.Random
+) -> Callable[[Scene, random.Random], Encoded]:
     """One form of text for a whole batch, so that its sequences are of like length."""
-    forms = (reader.riddles, reader.retelling, reader.conversation, reader.question)
+    if step < settings.caption_riddle_steps:
+        return reader.caption_riddles
+    if step < settings.caption_riddle_steps + settings.riddle_steps:
+        return reader.riddles
+    forms = (
+        reader.caption_riddles,
+        reader.riddles,
+        reader.retelling,
+        reader.conversation,
+        reader.questions,
+    )
     return rng.choices(forms, SHARES)[0]
 
 

@@ -54,13 +54,22 @@ def group_scenes(rows: Sequence[dict[str, str]]) -> list[Scene]:
     return [Scene(one, tuple(questions[one]), tuple(retellings[one])) for one in captions]
 
 
+# As palo.tiny's, but Han and kana stand alone after a blank too (`ASSISTANT: 红色`), where a whole
+# sentence would become one word and then one token.
+_CJK = r"\p{Han}\p{Hiragana}\p{Katakana}ー"
+WORD_PATTERN = (
+    r"\p{Han}|\p{Hiragana}+|[\p{Katakana}ー]+| ?\p{N}"
+    rf"| ?[\p{{L}}\p{{M}}&&[^{_CJK}]]+| ?[^\s\p{{L}}\p{{M}}\p{{N}}]|\s"
+)
+
+
 def make_tokenizer(scenes: Sequence[Scene], vocab_size: int) -> Any:
     # Every conversation opens with the system sentence: its words must be tokens of their own.
     texts = [f"{SYSTEM} USER: ASSISTANT:"] * len(scenes)
     for scene in scenes:
         texts.append(scene.caption)
         texts += [f"{ask} {answer}" for ask, answer in (*scene.questions, *scene.retellings)]
-    return train_tokenizer(texts, vocab_size, extra_special=(IMAGE_TAG,))
+    return train_tokenizer(texts, vocab_size, extra_special=(IMAGE_TAG,), pattern=WORD_PATTERN)
 
 
 def empty_words(scenes: Sequence[Scene]) -> frozenset[str]:
@@ -119,6 +128,11 @@ class Reader:
         self._tellings = {scene.caption: self._told(scene) for scene in scenes}
         self._all_phrases = [phrase for told in self._tellings.values() for phrase in told[0]]
 
+    @property
+    def tellings(self) -> list[list[Telling]]:
+        """Of every scene: the tokens of its caption's phrases, then of each retelling's."""
+        return list(self._tellings.values())
+
     def words(self, phrase: str) -> str:
         """The phrase without the words that all phrases have, each after a blank."""
         return "".join(f" {word}" for word in phrase.split() if word not in self.empty)
@@ -145,13 +159,20 @@ class Reader:
                     tellings.append(rest)
         return tellings
 
+    def caption_riddles(self, scene: Scene, rng: random.Random) -> Encoded:
+        """Riddles in the words of the caption alone."""
+        return self._riddles(self._tellings[scene.caption][:1], rng)
+
     def riddles(self, scene: Scene, rng: random.Random) -> Encoded:
+        """Riddles in all languages that the scene is told in."""
+        return self._riddles(self._tellings[scene.caption], rng)
+
+    def _riddles(self, tellings: Sequence[Telling], rng: random.Random) -> Encoded:
         """` star red: small top left; red # 2; star / heart: same no; ...` after the slots.
 
         Nearly every token is a label that takes matching a slot by its words, which is what every
-        question about a scene comes down to. Completing is done in all languages.
+        question about a scene comes down to. Only completing is done in other languages.
         """
-        tellings = self._tellings[scene.caption]
         ids, labels = [self.tokenizer.bos_token_id, IMAGE_TOKEN], [IGNORED, IGNORED]
         for _ in range(RIDDLES):
             kind = rng.choices((Riddle.COMPLETING, Riddle.COUNTING, Riddle.COMPARING), WEIGHTS)[0]
@@ -199,15 +220,15 @@ class Reader:
             told += " same" if here == there else " yes" if here else " no"
         return clues + self.marks[" /"] + others + self.marks[":"], self._tokens(told)
 
-    def question(self, scene: Scene, rng: random.Random) -> Encoded:
-        """One question and its answer, with nothing around them."""
-        return self._bare(rng.choice(scene.questions))
+    def questions(self, scene: Scene, rng: random.Random) -> Encoded:
+        """Several questions and answers, languages mixed, with nothing around them."""
+        return self._bare(rng.sample(scene.questions, min(ROUNDS, len(scene.questions))))
 
     def retelling(self, scene: Scene, rng: random.Random) -> Encoded:
         """The description told in one of the languages, or as a bare caption (stage 1's form)."""
         if not scene.retellings or rng.random() < 1 / (1 + len(scene.retellings)):
             return self.template.caption(scene.caption)
-        return self._bare(rng.choice(scene.retellings))
+        return self._bare([rng.choice(scene.retellings)])
 
     def conversation(self, scene: Scene, rng: random.Random) -> Encoded:
         """Several questions of one scene, languages mixed, in the template of stage 2."""
@@ -218,16 +239,10 @@ class Reader:
             turns += [Turn(Role.HUMAN, asked), Turn(Role.GPT, answer)]
         return self.template.encode(turns, has_image=True)
 
-    def _bare(self, pair: Pair) -> Encoded:
-        return self._after_image([(f" {pair[0]}", False), (f" {pair[1]}", True)], ends=True)
-
-    def _after_image(self, parts: Sequence[tuple[str, bool]], ends: bool = False) -> Encoded:
+    def _bare(self, pairs: Sequence[Pair]) -> Encoded:
         ids, labels = [self.tokenizer.bos_token_id, IMAGE_TOKEN], [IGNORED, IGNORED]
-        for text, learned in parts:
-            tokens = self.tokenizer(text, add_special_tokens=False).input_ids
-            ids += tokens
-            labels += tokens if learned else [IGNORED] * len(tokens)
-        if ends:
-            ids.append(self.tokenizer.eos_token_id)
-            labels.append(self.tokenizer.eos_token_id)
+        for question, answer in pairs:
+            asked, said = self._tokens(f" {question}"), self._tokens(f" {answer}")
+            ids += [*asked, *said, self.tokenizer.eos_token_id]
+            labels += [*[IGNORED] * len(asked), *said, self.tokenizer.eos_token_id]
         return Encoded(tuple(ids), tuple(labels))

@@ -23,7 +23,8 @@ SETTINGS = StandinLanguageModel(
     hidden_size=32,
     layers=2,
     heads=2,
-    riddle_steps=2,
+    caption_riddle_steps=1,
+    riddle_steps=1,
     steps=5,
     batch_size=4,
     learning_rate=1e-2,
@@ -43,7 +44,7 @@ def reader(scenes):
 def test_a_slot_is_the_sum_of_its_words_and_an_empty_one_is_nothing(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
     embedder = SlotEmbedder(model, reader)
-    encoded = [reader.question(scene, random.Random(1)) for scene in scenes]
+    encoded = [reader.questions(scene, random.Random(1)) for scene in scenes]
     texts = [slots(scene, 16, random.Random(1)) for scene in scenes]
     embeddings, labels = embedder.batch(encoded, texts)
     assert embeddings.shape[:2] == labels.shape
@@ -57,7 +58,7 @@ def test_a_slot_is_the_sum_of_its_words_and_an_empty_one_is_nothing(scenes, read
 
 def test_text_around_the_slots_keeps_its_embeddings_and_labels(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
-    encoded = reader.question(scenes[0], random.Random(1))
+    encoded = reader.questions(scenes[0], random.Random(1))
     embeddings, labels = SlotEmbedder(model, reader).batch(
         [encoded], [slots(scenes[0], 16, random.Random(1))]
     )
@@ -70,7 +71,7 @@ def test_text_around_the_slots_keeps_its_embeddings_and_labels(scenes, reader):
 def test_the_loss_is_the_stock_models_on_the_same_labels(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
     embeddings, labels = SlotEmbedder(model, reader).batch(
-        [reader.question(scene, random.Random(2)) for scene in scenes],
+        [reader.questions(scene, random.Random(2)) for scene in scenes],
         [slots(scene, 16, random.Random(2)) for scene in scenes],
     )
     expected = model(inputs_embeds=embeddings, labels=labels).loss

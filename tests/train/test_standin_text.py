@@ -48,7 +48,7 @@ def test_rows_of_one_caption_become_one_scene(scene):
 
 def test_words_that_every_phrase_has_are_left_out(scene, reader):
     assert empty_words([scene]) == {"a", "an", "in", "the", "corner"}
-    assert reader.words(scene.phrases[2]) == ["orange", "star", "bottom", "right"]
+    assert reader.words(scene.phrases[2]) == " orange star bottom right"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -66,31 +66,70 @@ def test_more_phrases_than_a_quarter_holds_are_still_all_placed():
     assert sum(bool(phrase) for phrase in filled) == 6
 
 
-def test_every_riddle_has_the_answer_that_the_description_gives(scene, reader):
-    phrases = [set(reader.words(phrase)) for phrase in scene.phrases]
+def solved(riddle, phrases):
+    """Whether the answer follows from the phrases; comparing has its own test."""
+    if "#" in riddle:
+        clues, count = riddle.split("#")
+        return int(count) == sum(set(clues.split()) <= phrase for phrase in phrases)
+    clues, rest = (set(part.split()) for part in riddle.split(":"))
+    return "/" in riddle or (clues | rest in phrases and not clues & rest)
+
+
+def riddles_in(reader, encoded):
+    assert encoded.input_ids[1] == IMAGE_TOKEN
+    return text(reader, encoded).removeprefix("<s>").strip(" ;").split(";")
+
+
+def test_every_riddle_in_the_captions_words_has_the_answer_that_the_description_gives(
+    scene, reader
+):
+    phrases = [set(reader.words(phrase).split()) for phrase in scene.phrases]
     for seed in range(50):
-        encoded = reader.riddles(scene, random.Random(seed))
-        assert encoded.input_ids[1] == IMAGE_TOKEN
-        for riddle in text(reader, encoded).removeprefix("<s>").strip(" ;").split(";"):
-            if "#" in riddle:
-                clues, count = riddle.split("#")
-                assert int(count) == sum(set(clues.split()) <= phrase for phrase in phrases)
-            elif "/" not in riddle:
-                clues, rest = (set(part.split()) for part in riddle.split(":"))
-                assert clues | rest in phrases
+        encoded = reader.caption_riddles(scene, random.Random(seed))
+        assert all(solved(riddle, phrases) for riddle in riddles_in(reader, encoded))
+
+
+def test_riddles_complete_the_sentences_of_every_retelling():
+    told = "Le cercle rouge est en haut. L'étoile bleue est en bas."
+    caption = "A red circle in the top left corner, a blue star in the bottom left corner."
+    rows = [
+        {"caption": caption, "question": "Quoi ?", "answer": told, "kind": "retelling"},
+        {"caption": caption, "question": "Combien ?", "answer": "Deux."},
+    ]
+    scenes = group_scenes(rows)
+    reader = Reader(scenes, make_tokenizer(scenes, 700))
+    seen = set()
+    for seed in range(200):
+        seen |= set(riddles_in(reader, reader.riddles(scenes[0], random.Random(seed))))
+    assert any("rouge" in riddle and "cercle" in riddle for riddle in seen)
+    assert not any("est" in riddle.split() for riddle in seen)
+    assert not any("rouge" in riddle and "bleue" in riddle for riddle in seen)
+
+
+def test_clues_that_fit_different_phrases_are_not_completed(reader):
+    phrases = [[1, 2, 3], [1, 5, 6]]
+    for seed in range(100):
+        made = reader._completing(phrases, random.Random(seed))
+        assert made is None or 1 not in made[0] or len(made[0]) > 2
 
 
 def test_comparing_tells_left_and_top_of_two_singled_out_phrases(reader):
-    phrases = [["circle", "top", "left"], ["star", "bottom", "left"]]
-    told = {reader._comparing(phrases, random.Random(seed)) for seed in range(2000)}
-    assert ("circle / star:", "same yes") in told
-    assert ("star / circle:", "same no") in told
-    assert ("circle / circle:", "same same") in told
+    def tokens(words):
+        return reader.tokenizer(f" {words}", add_special_tokens=False).input_ids
+
+    phrases = [tokens("circle top left"), tokens("star bottom left")]
+    made = [reader._comparing(phrases, random.Random(seed)) for seed in range(2000)]
+    decode = reader.tokenizer.decode
+    told = {(decode(pair[0]), decode(pair[1])) for pair in made if pair}
+    assert (" circle / star:", " same yes") in told
+    assert (" star / circle:", " same no") in told
+    assert (" circle / circle:", " same same") in told
 
 
-def test_a_bare_question_learns_its_answer_and_the_end_only(scene, reader):
-    encoded = reader.question(scene, random.Random(1))
-    assert text(reader, encoded, labels=True) in (" Red.</s>", " Deux.</s>")
+def test_bare_questions_learn_their_answers_and_the_ends_only(scene, reader):
+    encoded = reader.questions(scene, random.Random(1))
+    learned = text(reader, encoded, labels=True)
+    assert learned in (" Red.</s> Deux.</s>", " Deux.</s> Red.</s>")
     assert encoded.labels[:3] == (IGNORED,) * 3
 
 
