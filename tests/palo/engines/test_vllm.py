@@ -95,7 +95,7 @@ def test_sampled_answers_differ_from_greedy_ones(engine, make_requests):
     sampled = by_tag(
         engine, make_requests(6, temperature=5.0)
     )  # a trained tiny model is sure of itself
-    assert sum(one.text != greedy[tag] for tag, one in sampled.items()) >= 3
+    assert sum(one.text != greedy[tag] for tag, one in sampled.items()) >= 2
 
 
 def test_engine_that_is_killed_is_started_again_and_no_row_is_lost(engine, make_requests):
