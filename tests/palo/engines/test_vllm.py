@@ -92,9 +92,8 @@ def test_a_prompt_over_the_context_is_that_rows_failure(engine, make_requests):
 
 def test_sampled_answers_differ_from_greedy_ones(engine, make_requests):
     greedy = {tag: one.text for tag, one in by_tag(engine, make_requests(6)).items()}
-    sampled = by_tag(
-        engine, make_requests(6, temperature=5.0)
-    )  # a trained tiny model is sure of itself
+    # a trained tiny model is sure of itself: not every sampled answer is another one
+    sampled = by_tag(engine, make_requests(6, temperature=1.5))
     assert sum(one.text != greedy[tag] for tag, one in sampled.items()) >= 2
 
 
