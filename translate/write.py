@@ -164,4 +164,6 @@ def _account(audit: Audit, rows: Sequence[TranslatedSample], ids: set[str]) -> N
         audit.duplicate_ids += row.sample_id in ids
         ids.add(row.sample_id)
         audit.by_status.update(str(meta.status) for meta in row.meta)
-        audit.problems.update(meta.problem for meta in row.meta if meta.status is TurnStatus.FAILED)
+        # by kind: what comes after the colon differs from row to row
+        failed = (meta.problem for meta in row.meta if meta.status is TurnStatus.FAILED)
+        audit.problems.update(problem.partition(":")[0] for problem in failed)
