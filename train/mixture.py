@@ -17,6 +17,7 @@ from palo.errors import MissingResource
 from palo.languages import ENGLISH, TARGETS
 from palo.paths import DataPaths
 from palo.schemas import Role, Turn
+from palo.settings.refine import RefineSettings
 from palo.shards import digest, read_record, read_refined, read_samples, replaced, shard_paths
 
 CACHE_VERSION = "1"
@@ -71,15 +72,17 @@ class English:
     mix_images_dir: Path | None
 
 
-def open_mixture(paths: DataPaths, images_dir: Path | None, english: English) -> Mixture:
+def open_mixture(
+    paths: DataPaths, images_dir: Path | None, english: English, policy: RefineSettings
+) -> Mixture:
     """Builds the cache where it is missing or out of date. Raises MissingResource."""
-    inputs = mixture_inputs(paths, images_dir, english)
+    inputs = mixture_inputs(paths, images_dir, english, policy)
     folder = paths.root / "mixture"
     cache = folder / f"{digest(inputs)}.arrow"
     if not cache.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         with replaced(cache) as temporary:
-            _write(temporary, _examples(paths, images_dir, english))
+            _write(temporary, _examples(paths, images_dir, english, policy))
         for other in folder.glob("*.arrow"):
             if other != cache:
                 other.unlink()
@@ -89,7 +92,9 @@ def open_mixture(paths: DataPaths, images_dir: Path | None, english: English) ->
     return mixture
 
 
-def mixture_inputs(paths: DataPaths, images_dir: Path | None, english: English) -> dict[str, Any]:
+def mixture_inputs(
+    paths: DataPaths, images_dir: Path | None, english: English, policy: RefineSettings
+) -> dict[str, Any]:
     """What the cache depends on: the digests in the shards' records, never file times."""
     shards = {}
     folders = [paths.refined(lang) for lang in TARGETS]
@@ -105,12 +110,13 @@ def mixture_inputs(paths: DataPaths, images_dir: Path | None, english: English) 
         "version": CACHE_VERSION,
         "shards": shards,
         "images": str(images_dir),
+        "policy": policy.model_dump(mode="json", include={"policy", "keep_review"}),
         "mix": [str(mix), size, str(english.mix_images_dir)],
     }
 
 
 def _examples(
-    paths: DataPaths, images_dir: Path | None, english: English
+    paths: DataPaths, images_dir: Path | None, english: English, policy: RefineSettings
 ) -> Iterator[dict[str, Any]]:
     if english.mix_path is None:
         for path in shard_paths(paths.source_dir):
@@ -123,7 +129,8 @@ def _examples(
             for refined in read_refined(path):
                 if refined.kept:
                     one = refined.sample
-                    yield _row(one.sample_id, lang, one.image, images_dir, one.target)
+                    turns = one.target[: policy.kept_turns(refined.turn_verdicts)]
+                    yield _row(one.sample_id, lang, one.image, images_dir, turns)
 
 
 def read_llava_list(path: Path, images_dir: Path | None) -> Iterator[dict[str, Any]]:

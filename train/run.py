@@ -98,7 +98,7 @@ def stage1_inputs(scale: Scale, profile: Profile) -> str:
 def stage2_inputs(scale: Scale, profile: Profile) -> str:
     """What the checkpoint depends on."""
     paths, images_dir = DataPaths(profile.data_dir), profile.source.images_dir
-    mixture = mixture_inputs(paths, images_dir, _english(profile))
+    mixture = mixture_inputs(paths, images_dir, _english(profile), profile.refine)
     return digest([stage1_inputs(scale, profile), scale.model_dump(), mixture])
 
 
@@ -170,7 +170,7 @@ def _stage1(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal:
 def _stage2(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal: Journal) -> None:
     """The projector and the language model (or adapters on it), on instructions."""
     paths = DataPaths(profile.data_dir)
-    mixture = open_mixture(paths, profile.source.images_dir, _english(profile))
+    mixture = open_mixture(paths, profile.source.images_dir, _english(profile), profile.refine)
     journal.mixture = mixture.counts
     _fresh_unless(folder, stage2_inputs(scale, profile))
     language_model = parts.model.model.language_model

@@ -40,10 +40,9 @@ class StandinLanguageModel(Section):
     layers: int = 4
     heads: int = 4
     slots: int = 16  # places that a description takes, as many as an image has tokens
-    caption_riddle_steps: int = 130  # the first ones
-    riddle_steps: int = 130  # the next ones; then questions and all the rest
-    steps: int = 1600
-    batch_size: int = 48
+    riddle_steps: int = 40  # the first ones; then questions and all the rest
+    steps: int = 900
+    batch_size: int = 24
     learning_rate: float = 3e-3  # of embeddings and norms
     matrix_learning_rate: float = 8e-3
     seed: int = 7

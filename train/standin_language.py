@@ -21,16 +21,11 @@ from train.standin_words import start_together
 from train.template import IGNORED, IMAGE_TOKEN, Encoded
 
 Tick = Callable[[str], None]
-# Riddles come first. Questions alone, with their few labels, leave the model guessing for
-# thousands of steps (measured: 30% right after 1,400); riddles teach it to find the slot with the
-# right words in 150. Afterwards a step reads one of these:
-SHARES = (
-    0.3,
-    0.1,
-    0.1,
-    0.1,
-    0.4,
-)  # caption riddles, riddles, retellings, conversations, single questions
+# Questions alone, with their few labels, leave the model guessing for thousands of steps
+# (measured: 30% right after 1,400); riddles teach it to find the slot with the right words. Forms
+# are mixed from early on: learned one after another, each undoes some of the one before.
+# Caption riddles, riddles in all languages, retellings, conversations, bare questions:
+SHARES = (0.25, 0.1, 0.05, 0.1, 0.5)
 
 
 class SlotEmbedder:
@@ -133,10 +128,8 @@ def _form(
     reader: Reader, settings: StandinLanguageModel, step: int, rng: random.Random
 ) -> Callable[[Scene, random.Random], Encoded]:
     """One form of text for a whole batch, so that its sequences are of like length."""
-    if step < settings.caption_riddle_steps:
+    if step < settings.riddle_steps:
         return reader.caption_riddles
-    if step < settings.caption_riddle_steps + settings.riddle_steps:
-        return reader.riddles
     forms = (
         reader.caption_riddles,
         reader.riddles,

@@ -21,7 +21,7 @@ from train.template import IGNORED, IMAGE_TOKEN, SYSTEM, Encoded, Template
 RETELLING = "retelling"  # the `kind` of a text row whose answer tells all of its caption
 PLACING_TRIES = 100
 SENTENCE_END = re.compile(r"[.。।۔](?:\s+|$)|。")
-RIDDLES = 8  # in one sequence
+RIDDLES = 10  # in one sequence
 WEIGHTS = (6, 1, 1)  # completing, counting, comparing
 STRANGE_SHARE = 0.3  # of the counting ones: words of some other description
 MOST_CLUES = 3

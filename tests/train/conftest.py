@@ -39,7 +39,6 @@ STANDIN_LM = {
     "layers": 1,
     "heads": 2,
     "steps": 3,
-    "caption_riddle_steps": 1,
     "riddle_steps": 1,
 }
 STAGE = {"learning_rate": 1e-2, "batch_size": 4, "max_steps": 2, "save_every_steps": 1}

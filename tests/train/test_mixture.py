@@ -6,10 +6,13 @@ from palo import schemas
 from palo.errors import MissingResource
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
+from palo.schemas import Verdict
+from palo.settings.refine import ConversationPolicy, RefineSettings
 from palo.shards import read_refined, refined_to_row, shard_name, write_json, write_shard
 from train.mixture import English, epoch_order, open_mixture
 
 NO_MIX = English(None, None)
+DROP = RefineSettings()
 
 
 def cache_files(paths):
@@ -18,7 +21,7 @@ def cache_files(paths):
 
 def test_the_mixture_holds_every_kept_row_of_ten_languages(profile):
     paths = DataPaths(profile.data_dir)
-    mixture = open_mixture(paths, profile.source.images_dir, NO_MIX)
+    mixture = open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     rows = len(read_refined(paths.refined("ur") / shard_name(0)))
     assert mixture.counts == {str(lang): rows for lang in LANGUAGES}
     assert len(mixture) == 10 * rows
@@ -34,32 +37,56 @@ def test_rows_that_were_not_kept_stay_out(profile):
     rows = [refined_to_row(one) for one in read_refined(path)]
     rows[0]["kept"] = False
     write_shard(path, rows, schemas.REFINED, {}, {})
-    mixture = open_mixture(paths, profile.source.images_dir, NO_MIX)
+    mixture = open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     assert mixture.counts["ur"] == len(rows) - 1
     assert mixture.counts["fr"] == len(rows)
 
 
+def test_a_conversation_is_cut_before_its_first_bad_round_where_the_policy_says_so(profile):
+    paths = DataPaths(profile.data_dir)
+    path = paths.refined("ur") / shard_name(0)
+    rows = [refined_to_row(one) for one in read_refined(path)]
+    long = next(row for row in rows if len(row["target"]) >= 4)
+    long["turn_verdicts"][3] = str(Verdict.REJECT)
+    write_shard(path, rows, schemas.REFINED, {}, {})
+    images = profile.source.images_dir
+    cut = RefineSettings(policy=ConversationPolicy.CUT)
+
+    def turns_of_long(policy):
+        mixture = open_mixture(paths, images, NO_MIX, policy)
+        found = [mixture[index] for index in range(len(mixture))]
+        return [
+            len(one.turns)
+            for one in found
+            if (one.sample_id, one.lang) == (long["sample_id"], "ur")
+        ]
+
+    assert turns_of_long(cut) == [2]
+    whole = RefineSettings(policy=ConversationPolicy.WHOLE)
+    assert turns_of_long(whole) == [len(long["target"])]
+
+
 def test_the_cache_is_reused_and_rebuilt_when_a_shard_changes(profile):
     paths = DataPaths(profile.data_dir)
-    open_mixture(paths, profile.source.images_dir, NO_MIX)
+    open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     first = cache_files(paths)
-    open_mixture(paths, profile.source.images_dir, NO_MIX)
+    open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     assert cache_files(paths) == first
     path = paths.refined("ur") / shard_name(0)
     refined = read_refined(path)[1:]
     write_shard(path, [refined_to_row(one) for one in refined], schemas.REFINED, {}, {})
-    open_mixture(paths, profile.source.images_dir, NO_MIX)
+    open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     assert len(cache_files(paths)) == 1
     assert cache_files(paths) != first
 
 
 def test_a_deleted_cache_comes_back_byte_for_byte(profile):
     paths = DataPaths(profile.data_dir)
-    open_mixture(paths, profile.source.images_dir, NO_MIX)
+    open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     (cache,) = (paths.root / "mixture").glob("*.arrow")
     before = cache.read_bytes()
     cache.unlink()
-    open_mixture(paths, profile.source.images_dir, NO_MIX)
+    open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     assert cache.read_bytes() == before
 
 
@@ -71,7 +98,7 @@ def test_a_larger_english_list_takes_the_place_of_the_source_shards(profile, tmp
     ]
     write_json(tmp_path / "mix.json", rows)
     english = English(tmp_path / "mix.json", tmp_path / "images")
-    mixture = open_mixture(DataPaths(profile.data_dir), profile.source.images_dir, english)
+    mixture = open_mixture(DataPaths(profile.data_dir), profile.source.images_dir, english, DROP)
     assert mixture.counts["en"] == 2
     assert (mixture[0].sample_id, mixture[0].image) == ("7", None)
     assert mixture[1].image == tmp_path / "images" / "coco" / "b.jpg"
@@ -79,7 +106,7 @@ def test_a_larger_english_list_takes_the_place_of_the_source_shards(profile, tmp
 
 def test_an_empty_mixture_is_refused(tmp_path):
     with pytest.raises(MissingResource, match="No conversation was kept"):
-        open_mixture(DataPaths(tmp_path), None, NO_MIX)
+        open_mixture(DataPaths(tmp_path), None, NO_MIX, DROP)
 
 
 @pytest.mark.parametrize(("count", "batch"), [(103, 4), (7, 8), (400, 4)])
@@ -104,6 +131,6 @@ def test_batches_hold_samples_of_like_length():
 
 
 def test_examples_are_frozen(profile):
-    mixture = open_mixture(DataPaths(profile.data_dir), None, NO_MIX)
+    mixture = open_mixture(DataPaths(profile.data_dir), None, NO_MIX, DROP)
     with pytest.raises(dataclasses.FrozenInstanceError):
         mixture[0].lang = "fr"

@@ -23,7 +23,6 @@ SETTINGS = StandinLanguageModel(
     hidden_size=32,
     layers=2,
     heads=2,
-    caption_riddle_steps=1,
     riddle_steps=1,
     steps=5,
     batch_size=4,
