@@ -1,18 +1,25 @@
-"""Runs a pipeline of pipelines.yaml: the users' own commands, one after the other."""
+"""Runs a pipeline of pipelines.yaml: the users' own commands, one after the other.
+
+A step marked `aside` runs beside the steps after it, until one that `joins`.
+"""
 
 import importlib.util
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from palo.console import announce, console, note
 from palo.errors import UserError, unknown
 from palo.settings import Profile, Step, config_path, load_config
 from palo.shards import write_json
+
+CLEAN_STOP_S = 60.0  # what a step gets to stop cleanly before it is killed
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,15 @@ class StepTime:
     command: str
     seconds: float
     skipped: str  # "" or why the step was left out
+
+
+@dataclass(frozen=True)
+class _Running:
+    number: int
+    step: Step
+    child: "subprocess.Popen[bytes]"
+    start: float
+    log: Path
 
 
 def times_path(profile: Profile, name: str) -> Path:
@@ -35,34 +51,102 @@ def run(name: str, profile: Profile) -> None:
     pipelines = load_config(config_path()).pipelines
     if name not in pipelines:
         raise unknown("pipeline", name, pipelines)
-    steps = pipelines[name]
     announce(profile, name)
-    times: list[StepTime] = []
-    for number, step in enumerate(steps, start=1):
-        console.rule(f"{number}/{len(steps)} {step.title}", align="left")
-        times.append(_run_step(step, profile))
-        write_json(times_path(profile, name), [asdict(each) for each in times])
-    total = sum(each.seconds for each in times)
-    note(f"{name}: {len(steps)} steps in {total / 60:.1f} minutes")
+    _Run(name, profile, pipelines[name]).run()
 
 
-def _run_step(step: Step, profile: Profile) -> StepTime:
-    command = f"palo {step.run}"
-    if step.needs and importlib.util.find_spec(step.needs) is None:
-        reason = f"{step.needs} is not installed (make {step.needs} installs it)"
-        note(f"$ {command}\nleft out: {reason}")
-        return StepTime(step.title, command, 0.0, reason)
-    note(f"$ {command}")
-    start = time.monotonic()
-    words = [sys.executable, "-m", "palo", *shlex.split(step.run)]
-    environment = {**os.environ, "PROFILE": profile.name, "PALO_CONFIG": str(config_path())}
-    child = subprocess.Popen(words, env=environment)
-    code = _wait(child)
-    seconds = time.monotonic() - start
-    if code:
-        raise UserError(f"Step '{step.title}' failed: {command} (exit code {code}).")
-    note(f"({seconds:.0f} s)")
-    return StepTime(step.title, command, round(seconds, 1), "")
+class _Run:
+    def __init__(self, name: str, profile: Profile, steps: tuple[Step, ...]) -> None:
+        self.name, self.profile, self.steps = name, profile, steps
+        self.aside: list[_Running] = []
+        self.times: dict[int, StepTime] = {}
+
+    def run(self) -> None:
+        start = time.monotonic()
+        try:
+            for number, step in enumerate(self.steps, start=1):
+                if step.joins:
+                    self._join()
+                self._rule(number, step)
+                self._take(number, step)
+                self._look_aside()
+            self._join()
+        finally:
+            for running in self.aside:
+                _stop(running.child)
+        minutes = (time.monotonic() - start) / 60
+        note(f"{self.name}: {len(self.steps)} steps in {minutes:.1f} minutes")
+
+    def _rule(self, number: int, step: Step) -> None:
+        console.rule(f"{number}/{len(self.steps)} {step.title}", align="left")
+
+    def _take(self, number: int, step: Step) -> None:
+        if step.needs and importlib.util.find_spec(step.needs) is None:
+            reason = f"{step.needs} is not installed (make {step.needs} installs it)"
+            note(f"$ palo {step.run}\nleft out: {reason}")
+            self._ended(number, step, 0.0, reason)
+            return
+        note(f"$ palo {step.run}")
+        start = time.monotonic()
+        if step.aside:
+            log = times_path(self.profile, self.name).with_name(f"{self.name}-{number}.log")
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("wb") as output:
+                child = self._start(step, len(self.aside) + 2, output)
+            self.aside.append(_Running(number, step, child, start, log))
+            note(f"runs beside the next steps; its output: {log}")
+            return
+        child = self._start(step, len(self.aside) + 1)
+        code = _wait(child)
+        seconds = time.monotonic() - start
+        if code:
+            raise _failed(step, code)
+        note(f"({seconds:.0f} s)")
+        self._ended(number, step, seconds)
+
+    def _start(
+        self, step: Step, at_once: int, output: IO[bytes] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        words = [sys.executable, "-m", "palo", *shlex.split(step.run)]
+        environment = {
+            **os.environ,
+            "PROFILE": self.profile.name,
+            "PALO_CONFIG": str(config_path()),
+        }
+        if at_once > 1:  # each takes its share of the cores: more threads than cores stall all
+            threads = max(1, len(os.sched_getaffinity(0)) // at_once)
+            environment.setdefault("OMP_NUM_THREADS", str(threads))
+        return subprocess.Popen(words, env=environment, stdout=output, stderr=output)
+
+    def _look_aside(self) -> None:
+        """Takes in what has ended beside; a failure there ends the pipeline at once."""
+        for running in list(self.aside):
+            if running.child.poll() is not None:
+                self._take_in(running)
+
+    def _join(self) -> None:
+        for running in list(self.aside):
+            self._rule(running.number, running.step)
+            _wait(running.child)
+            self._take_in(running)
+
+    def _take_in(self, running: _Running) -> None:
+        self.aside.remove(running)
+        seconds = time.monotonic() - running.start
+        note(running.log.read_text(encoding="utf-8", errors="replace").rstrip())
+        if code := running.child.returncode:
+            raise _failed(running.step, code)
+        note(f"{running.step.title}: done beside the others ({seconds:.0f} s)")
+        self._ended(running.number, running.step, seconds)
+
+    def _ended(self, number: int, step: Step, seconds: float, skipped: str = "") -> None:
+        self.times[number] = StepTime(step.title, f"palo {step.run}", round(seconds, 1), skipped)
+        kept = [asdict(self.times[each]) for each in sorted(self.times)]
+        write_json(times_path(self.profile, self.name), kept)
+
+
+def _failed(step: Step, code: int) -> UserError:
+    return UserError(f"Step '{step.title}' failed: palo {step.run} (exit code {code}).")
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> int:
@@ -70,8 +154,15 @@ def _wait(child: "subprocess.Popen[bytes]") -> int:
     try:
         return child.wait()
     except KeyboardInterrupt:
-        try:
-            child.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            child.kill()
+        _stop(child, asked=True)
         raise
+
+
+def _stop(child: "subprocess.Popen[bytes]", asked: bool = False) -> None:
+    if child.poll() is None and not asked:
+        child.send_signal(signal.SIGINT)
+    try:
+        child.wait(timeout=CLEAN_STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

@@ -1,5 +1,6 @@
 """Commands of the train stage: `palo train --scale 7b`, `palo evaluate --scale 7b`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,20 +16,33 @@ ProfileOption = Annotated[
 ]
 
 
+class Until(StrEnum):
+    STAGE1 = "stage1"
+    STAGE2 = "stage2"
+
+
 def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("evaluate")(evaluate)
 
 
-def train(scale: ScaleOption, profile: ProfileOption = None) -> None:
+def train(
+    scale: ScaleOption,
+    until: Annotated[
+        Until, typer.Option(help="stage1 needs no translations; the next call goes on from it.")
+    ] = Until.STAGE2,
+    profile: ProfileOption = None,
+) -> None:
     """Train one scale: the projector on captions, then the model on ten languages."""
     settings = load_profile(profile)
     announce(settings, f"train {scale}")
     chosen = load_scale(scale, settings.train.scales_dir)
-    from train.run import train_scale
+    from train.run import train_projector, train_scale
 
-    folder = train_scale(chosen, settings)
-    note(f"Checkpoint: {folder}")
+    if until == Until.STAGE1:
+        note(f"Projector: {train_projector(chosen, settings)}")
+    else:
+        note(f"Checkpoint: {train_scale(chosen, settings)}")
 
 
 def evaluate(scale: ScaleOption, profile: ProfileOption = None) -> None:

@@ -1,6 +1,7 @@
 """What a run needs that this machine may not have; asked before any heavy import."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from palo.errors import MissingResource, UserError
@@ -17,10 +18,31 @@ def has_gpu() -> bool:
     return not hidden and (Path("/dev/nvidiactl").exists() or Path("/dev/nvidia0").exists())
 
 
+def require_for_stage1(scale: Scale, profile: Profile) -> None:
+    """Raises MissingResource that lists all that is missing, and what to do about each."""
+    _refuse(f"train {scale.name}", profile, _missing_for_stage1(scale, profile))
+
+
 def require_for_training(scale: Scale, profile: Profile) -> None:
     """Raises MissingResource that lists all that is missing, and what to do about each."""
     settings, paths = profile.train, DataPaths(profile.data_dir)
-    build = _how_to_get(profile, "palo sample build")
+    missing = _missing_for_stage1(scale, profile)
+    if settings.english_mix_path:
+        wanted = [
+            (settings.english_mix_path, "English instructions"),
+            (settings.english_mix_images_dir, "their images"),
+        ]
+        missing += _missing_paths(wanted, profile)
+    elif not shard_paths(paths.source_dir):
+        missing.append(f"English conversations in {paths.source_dir}: run palo translate first")
+    if not any(shard_paths(paths.refined(lang)) for lang in TARGETS):
+        refined = paths.refined("<language>")
+        missing.append(f"refined shards ({refined}): palo translate --lang all, then palo refine")
+    _refuse(f"train {scale.name}", profile, missing)
+
+
+def _missing_for_stage1(scale: Scale, profile: Profile) -> list[str]:
+    settings = profile.train
     missing = []
     if not scale.is_standin and not has_gpu():
         missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
@@ -29,20 +51,18 @@ def require_for_training(scale: Scale, profile: Profile) -> None:
         wanted.append((settings.text_path, "text for the stand-in language model"))
     if scale.vision_tower.standin:
         wanted.append((settings.patches_path, "patch labels for the stand-in vision tower"))
-    if settings.english_mix_path:
-        wanted.append((settings.english_mix_path, "English instructions"))
-        wanted.append((settings.english_mix_images_dir, "their images"))
-    elif not shard_paths(paths.source_dir):
-        missing.append(f"English conversations in {paths.source_dir}: run palo translate first")
+    return missing + _missing_paths(wanted, profile)
+
+
+def _missing_paths(wanted: Iterable[tuple[Path | None, str]], profile: Profile) -> list[str]:
+    missing = []
     for path, what in wanted:
         if path is None:
             raise UserError(f"Profile {profile.name} names no path for {what}: see pipelines.yaml.")
         if not path.exists():
-            missing.append(f"{what} ({path}): {build}")
-    if not any(shard_paths(paths.refined(lang)) for lang in TARGETS):
-        refined = paths.refined("<language>")
-        missing.append(f"refined shards ({refined}): palo translate --lang all, then palo refine")
-    _refuse(f"train {scale.name}", profile, missing)
+            how = _how_to_get(profile, "palo sample build")
+            missing.append(f"{what} ({path}): {how}")
+    return missing
 
 
 def require_for_evaluation(scale: Scale, profile: Profile) -> None:

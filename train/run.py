@@ -1,6 +1,7 @@
 """One scale from start to end: stage 1 (projector on captions), stage 2 (instructions), merge.
 
     palo train --scale 7b
+    palo train --scale 7b --until stage1
 
 What is finished is not done again; what was interrupted goes on from its last checkpoint.
 """
@@ -22,7 +23,7 @@ from palo.schemas import Role, Turn
 from palo.settings import Profile
 from palo.shards import digest, file_digest, read_json, write_json
 from train.mixture import English, Example, mixture_inputs, open_mixture, read_llava_list
-from train.resources import require_for_training
+from train.resources import require_for_stage1, require_for_training
 from train.scale import Scale, Stage
 from train.standins import ensure_language_model, ensure_tower, language_source, tower_source
 
@@ -75,7 +76,7 @@ def train_scale(scale: Scale, profile: Profile) -> Path:
     if _is_current(folder, inputs):
         note(f"{folder} is up to date")
         return folder
-    work = folder.with_name(f"{scale.name}.work")
+    work = _work(folder)
     with run_lock(work, f"train {scale.name}"):
         journal = Journal(scale.name)
         parts = _prepare(scale, profile, journal)
@@ -84,6 +85,24 @@ def train_scale(scale: Scale, profile: Profile) -> Path:
         _finish(parts, folder, inputs, journal)
     shutil.rmtree(work)
     return folder
+
+
+def train_projector(scale: Scale, profile: Profile) -> Path:
+    """Stage 1 alone, which needs no instructions; `train_scale` goes on from it.
+
+    The folder that holds projector.safetensors. Raises MissingResource as `train_scale` does.
+    """
+    require_for_stage1(scale, profile)
+    work = _work(DataPaths(profile.data_dir).checkpoint(scale.name))
+    with run_lock(work, f"train {scale.name}"):
+        journal = Journal(scale.name)
+        _stage1(scale, profile, _prepare(scale, profile, journal), work / "stage1", journal)
+    return work / "stage1"
+
+
+def _work(folder: Path) -> Path:
+    """Where an unfinished checkpoint's stages lie."""
+    return folder.with_name(f"{folder.name}.work")
 
 
 def stage1_inputs(scale: Scale, profile: Profile) -> str:

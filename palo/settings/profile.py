@@ -41,11 +41,13 @@ class Profile(Section):
 
 
 class Step(Section):
-    """One command of a pipeline; `needs` names a module without which the step is left out."""
+    """One command of a pipeline."""
 
     title: str
     run: str
-    needs: str | None = None
+    needs: str | None = None  # a module without which the step is left out
+    aside: bool = False  # runs beside the steps after it
+    joins: bool = False  # first waits for all that run beside
 
 
 class Config(Section):

@@ -97,6 +97,70 @@ def test_a_failing_step_is_named_and_later_ones_do_not_run(project, steps):
     assert [step["title"] for step in times()] == ["one"]
 
 
+def test_a_step_aside_runs_beside_the_next_ones_until_one_joins(project, steps, capsys):
+    steps(
+        {"title": "long", "run": "long", "aside": True},
+        {"title": "short", "run": "short"},
+        {"title": "last", "run": "last", "joins": True},
+    )
+    (project / "program").write_text(
+        """#!/bin/sh
+        here=$(dirname "$0")
+        case "$*" in
+        *long*) echo "from aside"; while [ ! -e "$here/short" ]; do sleep 0.05; done; sleep 0.2;;
+        esac
+        echo "$3 $OMP_NUM_THREADS" >> "$here/ended"; touch "$here/$3"
+        """
+    )
+    pipeline.run("demo", load_profile("sample"))
+    share = str(max(1, len(os.sched_getaffinity(0)) // 2))
+    assert (project / "ended").read_text().splitlines() == [
+        f"short {share}",
+        f"long {share}",
+        f"last {os.environ.get('OMP_NUM_THREADS', '')}",
+    ]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.index("from aside") > lines.index("$ palo short")
+    assert [step["title"] for step in times()] == ["long", "short", "last"]
+
+
+def test_a_step_that_fails_aside_ends_the_pipeline(project, steps, capsys):
+    steps(
+        {"title": "beside", "run": "fail", "aside": True},
+        {"title": "next", "run": "a"},
+        {"title": "never", "run": "b", "joins": True},
+    )
+    with pytest.raises(UserError, match=r"^Step 'beside' failed: palo fail \(exit code 3\)\.$"):
+        pipeline.run("demo", load_profile("sample"))
+    assert sorted(calls(project)) == [
+        "sample|pipelines.yaml|-m palo a",
+        "sample|pipelines.yaml|-m palo fail",
+    ]
+
+
+def test_what_runs_aside_is_stopped_when_a_later_step_fails(project, steps):
+    steps({"title": "beside", "run": "wait", "aside": True}, {"title": "next", "run": "fail"})
+    (project / "program").write_text(
+        f"""#!{PYTHON}
+import sys, time
+from pathlib import Path
+here = Path(__file__).parent
+if "fail" in sys.argv:
+    while not (here / "started").exists():
+        time.sleep(0.05)
+    sys.exit(3)
+try:
+    (here / "started").touch()
+    time.sleep(60)
+except KeyboardInterrupt:
+    (here / "stopped").touch()
+"""
+    )
+    with pytest.raises(UserError, match="Step 'next' failed"):
+        pipeline.run("demo", load_profile("sample"))
+    assert (project / "stopped").exists()
+
+
 def test_an_unknown_pipeline_names_the_nearest(steps):
     steps({"title": "one", "run": "a"})
     with pytest.raises(UserError, match=r"^Unknown pipeline 'dmo'\. Did you mean 'demo'\?"):

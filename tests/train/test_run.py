@@ -12,7 +12,7 @@ from tests.train.conftest import ROOT, make_scale
 from train import run
 from train.checkpoint import load_checkpoint
 from train.evaluate import evaluate_scale
-from train.run import train_scale
+from train.run import train_projector, train_scale
 from train.scale import load_scale
 
 pytestmark = pytest.mark.slow
@@ -74,6 +74,22 @@ def test_an_interrupted_run_keeps_stage_1_and_ends_with_the_same_weights(profile
     again = load_checkpoint(train_scale(scale, profile))[0].state_dict()
     assert stages == ["stage2"]
     assert all(torch.equal(whole[key], again[key]) for key in whole)
+
+
+def test_stage_1_alone_needs_no_translations_and_is_gone_on_from(profile, monkeypatch):
+    scale, paths = make_scale("7b"), DataPaths(profile.data_dir)
+    refined = paths.refined("fr").parent
+    aside = refined.with_name("not-yet")
+    refined.rename(aside)
+    projector = train_projector(scale, profile) / "projector.safetensors"
+    before = projector.read_bytes()
+    with pytest.raises(MissingResource, match="refined shards"):
+        train_scale(scale, profile)
+    aside.rename(refined)
+    monkeypatch.setattr(run, "read_captions", None)  # stage 1 is not done again
+    trained, _ = load_checkpoint(train_scale(scale, profile))
+    assert before
+    assert trained.model.multi_modal_projector is not None
 
 
 def test_training_changes_the_projector_and_the_language_model_but_never_the_tower(profile):
