@@ -140,7 +140,10 @@ def is_current(path: Path, inputs: Mapping[str, str]) -> bool:
 
 
 def remove_shards(folder: Path, keep: Sequence[Path]) -> None:
-    """Removes shards (and records) that are no longer part of the run."""
+    """Removes shards (and records) that are no longer part of the run, and what a killed writer
+    left behind; only the holder of the folder's run lock may call it."""
+    for path in folder.glob(".part-*.tmp"):
+        path.unlink(missing_ok=True)
     for path in shard_paths(folder):
         if path not in keep:
             path.unlink()

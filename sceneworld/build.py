@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from palo.languages import LANGUAGES
+from palo.languages import ENGLISH, LANGUAGES
 from palo.settings.world import WorldSettings
 from sceneworld import messages as m
-from sceneworld.captions import PROMPTS, caption, is_told, patches
+from sceneworld.captions import PROMPTS, caption, patches
 from sceneworld.conversations import (
     DETAIL_PROMPTS,
     Role,
@@ -26,14 +26,14 @@ from sceneworld.conversations import (
 )
 from sceneworld.draw import save_picture
 from sceneworld.grammar import say_turn
-from sceneworld.questions import VISUAL_KINDS, Exchange, QuestionKind, ask
+from sceneworld.questions import VISUAL_KINDS, Exchange, QuestionKind, ask, is_short
 from sceneworld.scene import Scene, Thing, make_scene
 from sceneworld.truth import IMAGE_TAG, Truth, add_turn, rows
 
 # A sample without an image comes once in so many pictures.
 IMAGES_PER_TEXT_SAMPLE = 16
 QUESTIONS_PER_EVALUATION_IMAGE = 4
-QUESTIONS_PER_TEXT_SCENE = 3
+QUESTIONS_PER_TEXT_SCENE = 6
 CORPUS_ROUNDS = 6
 CORPUS_LIST_SHARE = 0.4
 # So much of the corpus has several sentences: descriptions fill up to it.
@@ -84,7 +84,7 @@ def build_world(world_dir: Path, settings: WorldSettings) -> WorldSummary:
     source = _source(scenes, settings.source_images, images_dir, truth)
     captions, patch_rows = _captions(scenes, settings.caption_images, images_dir)
     corpus = _corpus(scenes, settings.corpus_scenes, truth)
-    text = _text(scenes, settings.text_scenes)
+    text = _text(scenes, settings.text_scenes, settings.parallel_text_scenes)
     _write_list(world_dir / "source.json", source)
     _write_lines(world_dir / "truth.jsonl", rows(truth))
     _write_lines(world_dir / "corpus.jsonl", rows(corpus))
@@ -189,28 +189,27 @@ def _captions(scenes: _Scenes, num_images: int, images_dir: Path) -> tuple[list[
     return captions, patch_rows
 
 
-def _text(scenes: _Scenes, num_scenes: int) -> list[Row]:
-    """Questions that the caption answers, in ten languages, for the stand-in language model."""
-    made = (scenes.make(f"text/{index:06d}") for index in range(num_scenes))
-    return [row for scene, rng in made for row in _text_rows(scene, rng)]
+def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
+    """Captions and questions they answer, for the stand-in language model.
 
-
-def _text_rows(scene: Scene, rng: random.Random) -> list[Row]:
-    """Short questions (`kind` question) and, once a language, the caption retold (`retelling`)."""
-    told = caption(scene)
-    text = []
-
-    def add(lang: str, kind: str, question: m.Message, answer: tuple[m.Message, ...]) -> None:
-        said = {"question": say_turn((question,), lang), "answer": say_turn(answer, lang)}
-        text.append({"caption": told, "lang": lang, "kind": kind, **said})
-
-    retold = tuple(m.SayRegion(thing.kind, thing.region) for thing in scene.things)
-    for lang in map(str, LANGUAGES):
-        for kind in rng.sample(VISUAL_KINDS, QUESTIONS_PER_TEXT_SCENE):
-            if exchange := ask(kind, scene, rng, lambda question: is_told(question, scene)):
-                add(lang, "question", exchange.question, exchange.short)
-        add(lang, "retelling", m.AskDetail(rng.randrange(DETAIL_PROMPTS)), retold)
-    return text
+    The first `num_parallel` scenes speak all ten languages, the others English.
+    """
+    rows = []
+    for index in range(num_scenes):
+        scene, rng = scenes.make(f"text/{index:06d}")
+        languages = LANGUAGES if index < num_parallel else (ENGLISH,)
+        kinds = (rng.choice(VISUAL_KINDS) for _ in range(QUESTIONS_PER_TEXT_SCENE))
+        asked = (ask(kind, scene, rng, is_short) for kind in kinds)
+        questions = [
+            {
+                str(lang): [say_turn((one.question,), lang), say_turn(one.short, lang)]
+                for lang in languages
+            }
+            for one in asked
+            if one
+        ]
+        rows.append({"caption": caption(scene), "questions": questions})
+    return rows
 
 
 def _evaluation(scenes: _Scenes, num_images: int, images_dir: Path) -> list[Row]:
@@ -241,7 +240,7 @@ def _scene_that_answers(
         scene, rng = scenes.make(scene_id)
         exchanges = []
         for kind in kinds:
-            asked = [ask(kind, scene, rng) for _ in range(EVALUATION_CHOICES)]
+            asked = [ask(kind, scene, rng, is_short) for _ in range(EVALUATION_CHOICES)]
             if found := [exchange for exchange in asked if exchange]:
                 exchanges.append(min(found, key=lambda exchange: said[_answer_key(exchange)]))
         if len(exchanges) == len(kinds):

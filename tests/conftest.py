@@ -88,6 +88,7 @@ def project(tmp_path, monkeypatch):
         "corpus_scenes": 20,
         "caption_images": 6,
         "text_scenes": 6,
+        "parallel_text_scenes": 4,
         "evaluation_images": 3,
     }
     sample["source"]["shard_rows"] = 8

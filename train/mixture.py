@@ -13,7 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from palo.errors import MissingResource
+from palo.errors import MissingResource, UserError
+from palo.json_stream import BrokenTail, stream_list
 from palo.languages import ENGLISH, TARGETS
 from palo.paths import DataPaths
 from palo.schemas import Role, Turn
@@ -134,13 +135,20 @@ def _examples(
 
 
 def read_llava_list(path: Path, images_dir: Path | None) -> Iterator[dict[str, Any]]:
-    """Rows of a LLaVA list (a JSON list of id, image, conversations), streamed."""
-    import ijson
+    """Rows of a LLaVA list (a JSON list of id, image, conversations), streamed.
 
-    with path.open("rb") as file:
-        for item in ijson.items(file, "item"):
+    Raises UserError for a file that breaks off or a sample of another form.
+    """
+    number = 0
+    try:
+        for item in stream_list(path):
+            number += 1
             turns = tuple(Turn(Role(turn["from"]), turn["value"]) for turn in item["conversations"])
             yield _row(str(item["id"]), ENGLISH, item.get("image"), images_dir, turns)
+    except BrokenTail as error:
+        raise UserError(f"{path} breaks off after sample {number}: {error}.") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"Sample {number} of {path} has no LLaVA form: {error!r}.") from None
 
 
 def _row(

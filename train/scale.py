@@ -40,11 +40,12 @@ class StandinLanguageModel(Section):
     layers: int = 4
     heads: int = 4
     slots: int = 16  # places that a description takes, as many as an image has tokens
-    riddle_steps: int = 40  # the first ones; then questions and all the rest
-    steps: int = 900
+    riddle_steps: int = 150  # the first ones,
+    english_steps: int = 650  # the first ones, riddles included; then ten languages
+    steps: int = 1050
     batch_size: int = 24
     learning_rate: float = 3e-3  # of embeddings and norms
-    matrix_learning_rate: float = 8e-3
+    matrix_learning_rate: float = 7e-3
     seed: int = 7
 
 

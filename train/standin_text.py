@@ -1,4 +1,4 @@
-"""What the stand-in language model reads: descriptions, riddles about them, questions, retellings.
+"""What the stand-in language model reads: descriptions, riddles about them, conversations.
 
 A description is the caption of a scene that is never drawn. Its phrases fill slots, one each, as
 patches fill image tokens. Everything after the slots is text to be learned.
@@ -6,52 +6,50 @@ patches fill image tokens. Everything after the slots is text to be learned.
 
 import itertools
 import random
-import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from palo.languages import ENGLISH
 from palo.schemas import IMAGE_TAG, Role, Turn
 from palo.tiny import train_tokenizer
 from train.template import IGNORED, IMAGE_TOKEN, SYSTEM, Encoded, Template
 
-RETELLING = "retelling"  # the `kind` of a text row whose answer tells all of its caption
 PLACING_TRIES = 100
-SENTENCE_END = re.compile(r"[.。।۔](?:\s+|$)|。")
-RIDDLES = 10  # in one sequence
-WEIGHTS = (6, 1, 1)  # completing, counting, comparing
-STRANGE_SHARE = 0.3  # of the counting ones: words of some other description
+RIDDLE_TRIES = 14  # in one sequence; most make a riddle
 MOST_CLUES = 3
-ROUNDS = 8  # of one conversation: many short answers share one description
 
 Pair = tuple[str, str]  # question, answer
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A description, the questions it answers, and its retellings in several languages."""
+    """A description and the questions it answers, each by language; English is always there."""
 
     caption: str
-    questions: tuple[Pair, ...]
-    retellings: tuple[Pair, ...]
+    questions: tuple[Mapping[str, Pair], ...]
 
     @cached_property
     def phrases(self) -> tuple[str, ...]:
         return tuple(part.strip().lower() for part in self.caption.rstrip(".").split(","))
 
+    @property
+    def is_parallel(self) -> bool:
+        """Whether its questions are told in other languages too."""
+        return len(self.questions[0]) > 1
 
-def group_scenes(rows: Sequence[dict[str, str]]) -> list[Scene]:
-    """Rows {caption, kind, question, answer} by caption, in order of appearance."""
-    questions: dict[str, list[Pair]] = defaultdict(list)
-    retellings: dict[str, list[Pair]] = defaultdict(list)
+
+def read_scenes(rows: Sequence[Mapping[str, Any]]) -> list[Scene]:
+    """Rows {caption, questions: [{language: [question, answer]}]}; rows that ask nothing go."""
+    scenes = []
     for row in rows:
-        chosen = retellings if row.get("kind") == RETELLING else questions
-        chosen[row["caption"]].append((row["question"], row["answer"]))
-    captions = dict.fromkeys(row["caption"] for row in rows)
-    return [Scene(one, tuple(questions[one]), tuple(retellings[one])) for one in captions]
+        questions = tuple(
+            {lang: (asked, said) for lang, (asked, said) in one.items()} for one in row["questions"]
+        )
+        if questions:
+            scenes.append(Scene(row["caption"], questions))
+    return scenes
 
 
 # As palo.tiny's, but Han and kana stand alone after a blank too (`ASSISTANT: 红色`), where a whole
@@ -68,7 +66,7 @@ def make_tokenizer(scenes: Sequence[Scene], vocab_size: int) -> Any:
     texts = [f"{SYSTEM} USER: ASSISTANT:"] * len(scenes)
     for scene in scenes:
         texts.append(scene.caption)
-        texts += [f"{ask} {answer}" for ask, answer in (*scene.questions, *scene.retellings)]
+        texts += [f" {asked} {said}" for one in scene.questions for asked, said in one.values()]
     return train_tokenizer(texts, vocab_size, extra_special=(IMAGE_TAG,), pattern=WORD_PATTERN)
 
 
@@ -102,147 +100,61 @@ def _place(words: set[str], side: int, rng: random.Random) -> int:
     return rng.choice(rows) * side + rng.choice(columns)
 
 
-Telling = list[list[int]]  # tokens a phrase
-
-
-def _clues(chosen: list[int], phrases: Telling, rng: random.Random) -> tuple[list[int], Telling]:
-    """Some tokens of the chosen phrase, in any order, and all phrases that have them."""
-    most = min(MOST_CLUES, len(chosen) - 1)
-    clues = rng.sample(chosen, rng.randint(1, most))
-    return clues, [phrase for phrase in phrases if set(clues) <= set(phrase)]
-
-
-class Riddle(StrEnum):
-    COMPLETING = "completing"
-    COUNTING = "counting"
-    COMPARING = "comparing"
-
-
 class Reader:
     """Makes sequences of training text, each about one scene."""
 
     def __init__(self, scenes: Sequence[Scene], tokenizer: Any) -> None:
         self.tokenizer, self.template = tokenizer, Template(tokenizer)
         self.empty = empty_words(scenes)
-        self.marks = {mark: self._tokens(mark) for mark in (":", " #", " /", ";")}
-        self._tellings = {scene.caption: self._told(scene) for scene in scenes}
-        self._all_phrases = [phrase for told in self._tellings.values() for phrase in told[0]]
+        self.asks, self.ends = self.tokens(":"), self.tokens(";")
+        self._phrases: dict[str, list[int]] = {}
 
-    @property
-    def tellings(self) -> list[list[Telling]]:
-        """Of every scene: the tokens of its caption's phrases, then of each retelling's."""
-        return list(self._tellings.values())
+    def tokens(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
     def words(self, phrase: str) -> str:
         """The phrase without the words that all phrases have, each after a blank."""
         return "".join(f" {word}" for word in phrase.split() if word not in self.empty)
 
     def phrase_tokens(self, phrase: str) -> list[int]:
-        return self._tokens(self.words(phrase))
-
-    def _tokens(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
-
-    def _told(self, scene: Scene) -> list[Telling]:
-        """The tokens of the phrases, then of the sentences of every retelling that has as many.
-
-        Tokens that all sentences of a telling share are left out: they are no clue.
-        """
-        tellings = [[self.phrase_tokens(phrase) for phrase in scene.phrases]]
-        for _, answer in scene.retellings:
-            sentences = [part for part in SENTENCE_END.split(answer) if part.strip()]
-            if len(sentences) == len(scene.phrases):
-                tokens = [self._tokens(f" {sentence.strip()}") for sentence in sentences]
-                shared = set.intersection(*(set(one) for one in tokens))
-                rest = [[t for t in one if t not in shared] for one in tokens]
-                if all(len(one) > 1 for one in rest):
-                    tellings.append(rest)
-        return tellings
-
-    def caption_riddles(self, scene: Scene, rng: random.Random) -> Encoded:
-        """Riddles in the words of the caption alone."""
-        return self._riddles(self._tellings[scene.caption][:1], rng)
+        """The tokens of a phrase's telling words; of "", none."""
+        if phrase not in self._phrases:
+            self._phrases[phrase] = self.tokens(self.words(phrase))
+        return self._phrases[phrase]
 
     def riddles(self, scene: Scene, rng: random.Random) -> Encoded:
-        """Riddles in all languages that the scene is told in."""
-        return self._riddles(self._tellings[scene.caption], rng)
+        """` star red: small top left; left big: circle top blue; ...` after the slots.
 
-    def _riddles(self, tellings: Sequence[Telling], rng: random.Random) -> Encoded:
-        """` star red: small top left; red # 2; star / heart: same no; ...` after the slots.
-
-        Nearly every token is a label that takes matching a slot by its words, which is what every
-        question about a scene comes down to. Only completing is done in other languages.
+        Some words of a phrase call for its others, in order. It takes matching a slot by its
+        words, which is what every question about a scene comes down to.
         """
+        phrases = [self.phrase_tokens(phrase) for phrase in scene.phrases]
         ids, labels = [self.tokenizer.bos_token_id, IMAGE_TOKEN], [IGNORED, IGNORED]
-        for _ in range(RIDDLES):
-            kind = rng.choices((Riddle.COMPLETING, Riddle.COUNTING, Riddle.COMPARING), WEIGHTS)[0]
-            clues, rest = self._riddle(kind, tellings, rng)
-            ids += [*clues, *rest, *self.marks[";"]]
-            labels += [*[IGNORED] * len(clues), *rest, *self.marks[";"]]
+        for clues, rest in filter(None, (_riddle(phrases, rng) for _ in range(RIDDLE_TRIES))):
+            ids += [*clues, *self.asks, *rest, *self.ends]
+            labels += [*[IGNORED] * len(clues + self.asks), *rest, *self.ends]
         return Encoded(tuple(ids), tuple(labels))
 
-    def _riddle(
-        self, kind: Riddle, tellings: Sequence[Telling], rng: random.Random
-    ) -> tuple[list[int], list[int]]:
-        if kind is Riddle.COUNTING:
-            return self._counting(tellings[0], rng)
-        if kind is Riddle.COMPARING and (made := self._comparing(tellings[0], rng)):
-            return made
-        return self._completing(rng.choice(tellings), rng) or self._counting(tellings[0], rng)
+    def caption(self, scene: Scene) -> Encoded:
+        """The description, in the form of stage 1."""
+        return self.template.caption(scene.caption)
 
-    def _completing(
-        self, phrases: Telling, rng: random.Random
-    ) -> tuple[list[int], list[int]] | None:
-        """Some words of a phrase call for its others; None where they fit different phrases."""
-        clues, fitting = _clues(rng.choice(phrases), phrases, rng)
-        if any(phrase != fitting[0] for phrase in fitting):
-            return None
-        return clues + self.marks[":"], [token for token in fitting[0] if token not in clues]
-
-    def _counting(self, phrases: Telling, rng: random.Random) -> tuple[list[int], list[int]]:
-        """How many phrases have these words; sometimes they come from another description."""
-        pool = self._all_phrases if rng.random() < STRANGE_SHARE else phrases
-        clues, fitting = _clues(rng.choice(pool), phrases, rng)
-        return clues + self.marks[" #"], self._tokens(f" {len(fitting)}")
-
-    def _comparing(
-        self, phrases: Telling, rng: random.Random
-    ) -> tuple[list[int], list[int]] | None:
-        """Whether one lies left of and above another; None where the words fit several."""
-        first, second = rng.choice(phrases), rng.choice(phrases)
-        clues, fitting = _clues(first, phrases, rng)
-        others, fitting_others = _clues(second, phrases, rng)
-        if len(fitting) > 1 or len(fitting_others) > 1:
-            return None
-        told = ""
-        for word in self._tokens(" left"), self._tokens(" top"):
-            here, there = word[0] in first, word[0] in second
-            told += " same" if here == there else " yes" if here else " no"
-        return clues + self.marks[" /"] + others + self.marks[":"], self._tokens(told)
-
-    def questions(self, scene: Scene, rng: random.Random) -> Encoded:
-        """Several questions and answers, languages mixed, with nothing around them."""
-        return self._bare(rng.sample(scene.questions, min(ROUNDS, len(scene.questions))))
-
-    def retelling(self, scene: Scene, rng: random.Random) -> Encoded:
-        """The description told in one of the languages, or as a bare caption (stage 1's form)."""
-        if not scene.retellings or rng.random() < 1 / (1 + len(scene.retellings)):
-            return self.template.caption(scene.caption)
-        return self._bare([rng.choice(scene.retellings)])
-
-    def conversation(self, scene: Scene, rng: random.Random) -> Encoded:
-        """Several questions of one scene, languages mixed, in the template of stage 2."""
+    def conversation(
+        self, scene: Scene, rng: random.Random, languages: Sequence[str] = (ENGLISH,)
+    ) -> Encoded:
+        """All questions in any order, each in one of the languages, in the template of stage 2."""
         turns = []
-        pairs = rng.sample(scene.questions, min(ROUNDS, len(scene.questions)))
-        for index, (question, answer) in enumerate(pairs):
+        for index, one in enumerate(rng.sample(scene.questions, len(scene.questions))):
+            question, answer = one[rng.choice(languages)]
             asked = f"{IMAGE_TAG}\n{question}" if index == 0 else question
             turns += [Turn(Role.HUMAN, asked), Turn(Role.GPT, answer)]
         return self.template.encode(turns, has_image=True)
 
-    def _bare(self, pairs: Sequence[Pair]) -> Encoded:
-        ids, labels = [self.tokenizer.bos_token_id, IMAGE_TOKEN], [IGNORED, IGNORED]
-        for question, answer in pairs:
-            asked, said = self._tokens(f" {question}"), self._tokens(f" {answer}")
-            ids += [*asked, *said, self.tokenizer.eos_token_id]
-            labels += [*[IGNORED] * len(asked), *said, self.tokenizer.eos_token_id]
-        return Encoded(tuple(ids), tuple(labels))
+
+def _riddle(phrases: Sequence[list[int]], rng: random.Random) -> tuple[list[int], list[int]] | None:
+    """Some tokens of a phrase, in any order, and its others; None where they fit another too."""
+    chosen = rng.choice(phrases)
+    clues = rng.sample(chosen, rng.randint(1, min(MOST_CLUES, len(chosen) - 1)))
+    if any(set(clues) <= set(phrase) and phrase != chosen for phrase in phrases):
+        return None
+    return clues, [token for token in chosen if token not in clues]

@@ -17,7 +17,7 @@ from palo.shards import digest, file_digest, read_json, write_json
 from train.scale import Scale
 
 RECORD = "palo.json"
-VERSION = "1"  # raise it when the same settings train another stand-in
+VERSION = "2"  # raise it when the same settings train another stand-in
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def ensure_language_model(scale: Scale, profile: Profile) -> Source:
     if settings is None or _is_current(source):
         return source
     from train.standin_language import train_language_model
-    from train.standin_text import group_scenes, make_tokenizer
+    from train.standin_text import make_tokenizer, read_scenes
 
-    scenes = group_scenes(_read_lines(profile.train.text_path))
+    scenes = read_scenes(_read_lines(profile.train.text_path))
     tokenizer = make_tokenizer(scenes, settings.vocab_size)
     with progress("stand-in language model", settings.steps) as tick:
         model = train_language_model(settings, scenes, tokenizer, _say(tick))

@@ -12,5 +12,6 @@ class WorldSettings(Section):
     source_images: int = Field(default=130, ge=1)  # three samples each
     corpus_scenes: int = Field(default=3000, ge=1)  # grammar text, to pretrain the translator
     caption_images: int = Field(default=1500, ge=1)  # captions and patch labels
-    text_scenes: int = Field(default=1500, ge=1)  # caption, question, answer as text
+    text_scenes: int = Field(default=12000, ge=1)  # captions and questions, as text
+    parallel_text_scenes: int = Field(default=3000, ge=1)  # of them, in all ten languages
     evaluation_images: int = Field(default=60, ge=1)

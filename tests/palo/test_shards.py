@@ -172,7 +172,10 @@ def test_removing_spares_what_is_kept(tmp_path):
     for number in range(3):
         write(tmp_path / shards.shard_name(number))
     (tmp_path / "manifest.json").write_text("{}")
+    left_behind = tmp_path / ".part-00007.parquet.4711.tmp"
+    left_behind.write_bytes(b"half a shard")
     shards.remove_shards(tmp_path, keep=[tmp_path / "part-00001.parquet"])
+    assert not left_behind.exists()
     assert files(tmp_path) == ["manifest.json", "part-00001.json", "part-00001.parquet"]
 
 

@@ -8,7 +8,7 @@ import pytest
 from sceneworld import messages as m
 from sceneworld.grammar import say_turn
 from sceneworld.messages import Colour, Group, Kind, Shape, Size
-from sceneworld.questions import VISUAL_KINDS, QuestionKind, ask, link
+from sceneworld.questions import VISUAL_KINDS, QuestionKind, ask, is_short, link
 from sceneworld.scene import Scene, Thing, make_scene
 
 SCENES = [make_scene(f"q/{number}", 5) for number in range(400)]
@@ -115,6 +115,11 @@ def test_links_name_the_shape():
     assert link(Kind(Shape.HEART)).sentence[0].url == "https://example.org/shapes/heart"
     blue = link(Kind(Shape.HEART, Colour.BLUE))
     assert blue.sentence[0].url == "https://example.org/shapes/blue-heart"
+
+
+def test_a_short_question_names_a_thing_by_two_words_at_most():
+    assert is_short(m.AskExists(Kind(Shape.STAR, Colour.RED)))
+    assert not is_short(m.AskExists(Kind(Shape.STAR, Colour.RED, Size.BIG)))
 
 
 @pytest.mark.parametrize("kind", VISUAL_KINDS)

@@ -40,6 +40,7 @@ STANDIN_LM = {
     "heads": 2,
     "steps": 3,
     "riddle_steps": 1,
+    "english_steps": 2,
 }
 STAGE = {"learning_rate": 1e-2, "batch_size": 4, "max_steps": 2, "save_every_steps": 1}
 KINDS = {
@@ -131,7 +132,12 @@ def micro_world(tmp_path_factory):
     """A data folder with a world of two source pictures; copied, never changed."""
     root = tmp_path_factory.mktemp("micro")
     settings = WorldSettings(
-        source_images=2, corpus_scenes=1, caption_images=6, text_scenes=6, evaluation_images=2
+        source_images=2,
+        corpus_scenes=1,
+        caption_images=6,
+        text_scenes=6,
+        parallel_text_scenes=4,
+        evaluation_images=2,
     )
     build_world(root / "world", settings)
     write_shards(DataPaths(root))

@@ -3,13 +3,13 @@ import dataclasses
 import pytest
 
 from palo import schemas
-from palo.errors import MissingResource
+from palo.errors import MissingResource, UserError
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.settings.refine import ConversationPolicy, RefineSettings
 from palo.shards import read_refined, refined_to_row, shard_name, write_json, write_shard
-from train.mixture import English, epoch_order, open_mixture
+from train.mixture import English, epoch_order, open_mixture, read_llava_list
 
 NO_MIX = English(None, None)
 DROP = RefineSettings()
@@ -134,3 +134,18 @@ def test_examples_are_frozen(profile):
     mixture = open_mixture(DataPaths(profile.data_dir), None, NO_MIX, DROP)
     with pytest.raises(dataclasses.FrozenInstanceError):
         mixture[0].lang = "fr"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[{"id": 1, "conversations": []}, {"id"', "breaks off after sample 1"),
+        ('[{"id": 1}]', "Sample 1 of .* has no LLaVA form: KeyError"),
+        ('[{"id": 1, "conversations": [{"from": "cat", "value": "x"}]}]', "'cat' is not a valid"),
+    ],
+)
+def test_a_broken_list_says_where_it_breaks(tmp_path, text, said):
+    path = tmp_path / "mix.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=said):
+        list(read_llava_list(path, None))

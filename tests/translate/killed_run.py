@@ -25,6 +25,7 @@ def script(request: Request) -> Result:
 
 
 def main(source: Path, data_dir: Path, delay_s: float) -> None:
+    print("ready 0", flush=True)
     fill._COMMIT_S = 0.05  # more commits, so more kinds of moments to be killed in
     paths = DataPaths(data_dir)
     ingest(SourceSettings(path=source, shard_rows=7), paths.source_dir)

@@ -16,7 +16,8 @@ from palo.paths import DataPaths
 PROGRAM = Path(__file__).with_name("killed_run.py")
 REPO = PROGRAM.parents[2]
 NUM_KILLS = 12
-DELAY_S = 0.02  # an undisturbed run takes about 2 s after the imports
+DELAY_S = 0.1  # an undisturbed run takes about 10 s after the imports
+MOST_S = 1.0  # to work before a kill: twelve of them together fall short of a run
 
 
 def start(source, data_dir, delay_s=DELAY_S):
@@ -57,8 +58,8 @@ def test_shards_are_byte_identical_whatever_kills_happened(tmp_path, write_sourc
     kills = 0
     while kills < NUM_KILLS:
         process = start(source, data_dir)
-        # the imports take most of a second; after that any moment will do
-        time.sleep(rng.uniform(0.3, 1.6))
+        assert process.stdout.readline() == "ready 0\n"
+        time.sleep(rng.uniform(0, MOST_S))
         if process.poll() is not None:
             break
         process.send_signal(signal.SIGKILL)
