@@ -36,6 +36,7 @@ QUESTIONS_PER_EVALUATION_IMAGE = 4
 QUESTIONS_PER_TEXT_SCENE = 6
 CORPUS_ROUNDS = 6
 CORPUS_LIST_SHARE = 0.4
+CORPUS_REASONING = 2  # times: comparisons are among the hardest sentences to translate
 # So much of the corpus has several sentences: descriptions fill up to it.
 CORPUS_SEVERAL_SHARE = 0.25
 # An evaluation question is the one of so many whose answer has been given least.
@@ -156,7 +157,8 @@ def _corpus(scenes: _Scenes, num_scenes: int, truth: Truth) -> Truth:
         exchanges = conversation_exchanges(
             scene, rng, CORPUS_ROUNDS, _is_for_corpus, left_out=(QuestionKind.LIST,)
         )
-        exchanges += reasoning_exchanges(scene, rng, _is_for_corpus)
+        for _ in range(CORPUS_REASONING):
+            exchanges += reasoning_exchanges(scene, rng, _is_for_corpus)
         for exchange in exchanges:
             add_turn(corpus, "", (exchange.question,))
             add(exchange.question, rng.choice((exchange.short, exchange.sentence)))

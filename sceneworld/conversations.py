@@ -14,6 +14,7 @@ from sceneworld.scene import Scene
 SHORT_SHARE = 0.7
 ROUNDS = (2, 3, 4)
 DETAIL_PROMPTS = 4
+MOST_TOLD = 4  # sentences about things in one description
 # Relative frequency of each question in a conversation.
 QUESTION_WEIGHTS = {
     QuestionKind.COLOUR: 10,
@@ -113,15 +114,15 @@ def answer(exchange: Exchange, rng: random.Random) -> tuple[Message, ...]:
 
 
 def detail_answer(scene: Scene, rng: random.Random) -> tuple[Message, ...]:
-    """A description of three to six sentences."""
+    """A description of three to five sentences."""
     named = [(thing, kind) for thing in scene.things if (kind := name_of(thing, scene, rng))]
     places: list[Message] = [m.SayRegion(kind, thing.region) for thing, kind in named]
     places = [places[i] for i in sorted(rng.sample(range(len(places)), min(3, len(places))))]
     description: list[Message] = [m.SayTotal(len(scene.things))]
-    if len(scene.groups) <= 4:
+    if len(scene.groups) <= 3:
         description.append(m.SayThere(scene.groups))
-    description += places[: 5 - len(description)]
-    if len(named) >= 2 and len(description) < 5 and rng.random() < 0.5:
+    description += places[: MOST_TOLD - len(description)]
+    if len(named) >= 2 and len(description) < MOST_TOLD and rng.random() < 0.5:
         (thing, kind), (other, other_kind) = rng.sample(named, 2)
         side = rng.choice([side for side in m.Side if thing.lies(side, other)])
         description.append(m.SaySide(kind, side, other_kind))

@@ -8,6 +8,7 @@ language model learn badly; on this one they learn well.
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from palo.languages import ENGLISH, LANGUAGES
 from palo.tiny import tiny_llama
 from train.scale import StandinLanguageModel
 from train.schedule import warmup_cosine
-from train.standin_text import Reader, Scene, slots
+from train.standin_text import Reader, Scene, Text, slots
 from train.standin_words import start_together
 from train.template import IGNORED, IMAGE_TOKEN, Encoded
 
@@ -32,32 +33,41 @@ ENGLISH_SHARE = 0.2  # of the conversations in ten languages
 ALIGNED_SCENES = 1000  # counting the words of more would only take longer
 
 
+@dataclass(frozen=True)
+class Batch:
+    """(B, L, hidden) embeddings and (B, L) labels, padded on the right; `seen` has the model's
+    attention mask and positions where texts have parts."""
+
+    embeddings: torch.Tensor
+    labels: torch.Tensor
+    seen: dict[str, torch.Tensor]
+
+
 class SlotEmbedder:
     """Token ids with IMAGE_TOKEN in them -> embeddings with the slots in its place."""
 
     def __init__(self, model: Any, reader: Reader) -> None:
         self.embed, self.reader = model.get_input_embeddings(), reader
 
-    def batch(
-        self, encoded: Sequence[Encoded], slot_texts: Sequence[Sequence[str]]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, L, hidden) embeddings and (B, L) labels, padded on the right."""
-        num_slots = len(slot_texts[0])
+    def batch(self, texts: Sequence[Text], slot_phrases: Sequence[Sequence[str]]) -> Batch:
+        encoded = [text.encoded for text in texts]
+        num_slots = len(slot_phrases[0])
         length = max(item.length(num_slots) for item in encoded)
         ids = torch.zeros(len(encoded), length, dtype=torch.long)
         labels = torch.full_like(ids, IGNORED)
         targets, tokens = [], []
-        for row, (item, texts) in enumerate(zip(encoded, slot_texts, strict=True)):
+        for row, (item, phrases) in enumerate(zip(encoded, slot_phrases, strict=True)):
             place = item.input_ids.index(IMAGE_TOKEN)
             for part, at in ((slice(0, place), 0), (slice(place + 1, None), place + num_slots)):
                 values = item.input_ids[part]
                 ids[row, at : at + len(values)] = torch.tensor(values)
                 labels[row, at : at + len(values)] = torch.tensor(item.labels[part])
-            for slot, text in enumerate(texts):
+            for slot, text in enumerate(phrases):
                 phrase = self.reader.phrase_tokens(text)
                 targets += [row * length + place + slot] * len(phrase)
                 tokens += phrase
-        return self._with_slots(ids, encoded, num_slots, targets, tokens), labels
+        embeddings = self._with_slots(ids, encoded, num_slots, targets, tokens)
+        return Batch(embeddings, labels, _seen(texts, num_slots, length))
 
     def _with_slots(
         self,
@@ -97,9 +107,9 @@ def train_language_model(
         in_english = step < settings.english_steps or rng.random() < ENGLISH_SHARE
         chosen = rng.choices(scenes if in_english else parallel, k=settings.batch_size)
         read = _form(reader, step < settings.riddle_steps, in_english, rng)
-        encoded = [read(scene) for scene in chosen]
-        texts = [slots(scene, settings.slots, rng) for scene in chosen]
-        loss = answer_loss(model, *embedder.batch(encoded, texts))
+        texts = [read(scene) for scene in chosen]
+        phrases = [slots(scene, settings.slots, rng) for scene in chosen]
+        loss = answer_loss(model, embedder.batch(texts, phrases))
         model.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -138,7 +148,7 @@ def _optimizers(model: Any, settings: StandinLanguageModel) -> list[torch.optim.
 
 def _form(
     reader: Reader, riddles_only: bool, in_english: bool, rng: random.Random
-) -> Callable[[Scene], Encoded]:
+) -> Callable[[Scene], Text]:
     """One form of text for a whole batch, so that its sequences are of like length."""
     share = rng.random()
     if riddles_only or share < RIDDLE_SHARE:
@@ -149,9 +159,27 @@ def _form(
     return lambda scene: reader.conversation(scene, rng, languages)
 
 
-def answer_loss(model: Any, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _seen(texts: Sequence[Text], num_slots: int, length: int) -> dict[str, torch.Tensor]:
+    """What each place sees, and its position: every part counts on from the slots."""
+    if not texts[0].parts:
+        return {}
+    part = torch.zeros(len(texts), length, dtype=torch.long)  # 0: seen by all
+    positions = torch.arange(length).repeat(len(texts), 1)
+    for row, text in enumerate(texts):
+        start = at = text.encoded.input_ids.index(IMAGE_TOKEN) + num_slots
+        for number, size in enumerate(text.parts, start=1):
+            part[row, at : at + size] = number
+            positions[row, at : at + size] = torch.arange(start, start + size)
+            at += size
+        part[row, at:] = -1  # padding
+    together = (part[:, None, :] == part[:, :, None]) | (part[:, None, :] == 0)
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    return {"attention_mask": (together & causal)[:, None], "position_ids": positions}
+
+
+def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
     """Mean cross-entropy of the labelled tokens; the head runs on those places only."""
-    hidden = model.model(inputs_embeds=embeddings).last_hidden_state
-    learned = labels[:, 1:] != IGNORED
+    hidden = model.model(inputs_embeds=batch.embeddings, **batch.seen).last_hidden_state
+    learned = batch.labels[:, 1:] != IGNORED
     logits = model.lm_head(hidden[:, :-1][learned])
-    return nn.functional.cross_entropy(logits, labels[:, 1:][learned])
+    return nn.functional.cross_entropy(logits, batch.labels[:, 1:][learned])

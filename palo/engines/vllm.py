@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -275,8 +276,18 @@ class _Host:
     def close(self) -> None:
         """Ends the engine process and the thread; safe to call after either died."""
         self._engine.shutdown()
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result(_STOP_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=_STOP_S)
+
+
+async def _cancel_others() -> None:
+    """Ends every other task of this loop: one left pending is complained of at exit."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _result(tag: str, output: Any) -> Result:

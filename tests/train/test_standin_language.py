@@ -6,8 +6,8 @@ import torch
 from palo.tiny import tiny_llama
 from train.scale import StandinLanguageModel
 from train.standin_language import SlotEmbedder, answer_loss, train_language_model
-from train.standin_text import Reader, make_tokenizer, read_scenes, slots
-from train.template import IGNORED, IMAGE_TOKEN
+from train.standin_text import Reader, Text, make_tokenizer, read_scenes, slots
+from train.template import IGNORED, IMAGE_TOKEN, Encoded
 
 CAPTIONS = (
     "A red circle in the top left corner, a blue star in the top right corner.",
@@ -55,12 +55,14 @@ def reader(scenes):
 def test_a_slot_is_the_sum_of_its_words_and_an_empty_one_is_nothing(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
     embedder = SlotEmbedder(model, reader)
-    encoded = [reader.conversation(scene, random.Random(1)) for scene in scenes]
+    read = [reader.conversation(scene, random.Random(1)) for scene in scenes]
     texts = [slots(scene, 16, random.Random(1)) for scene in scenes]
-    embeddings, labels = embedder.batch(encoded, texts)
-    assert embeddings.shape[:2] == labels.shape
+    batch = embedder.batch(read, texts)
+    embeddings = batch.embeddings
+    assert embeddings.shape[:2] == batch.labels.shape
+    assert not batch.seen
     words = reader.tokenizer(" red circle top left", add_special_tokens=False).input_ids
-    start = encoded[0].input_ids.index(IMAGE_TOKEN)
+    start = read[0].encoded.input_ids.index(IMAGE_TOKEN)
     place = start + texts[0].index(scenes[0].phrases[0])
     total = model.get_input_embeddings()(torch.tensor(words)).sum(0)
     torch.testing.assert_close(embeddings[0, place], total)
@@ -70,10 +72,10 @@ def test_a_slot_is_the_sum_of_its_words_and_an_empty_one_is_nothing(scenes, read
 
 def test_text_around_the_slots_keeps_its_embeddings_and_labels(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
-    encoded = reader.conversation(scenes[0], random.Random(1))
-    embeddings, labels = SlotEmbedder(model, reader).batch(
-        [encoded], [slots(scenes[0], 16, random.Random(1))]
-    )
+    read = reader.conversation(scenes[0], random.Random(1))
+    encoded = read.encoded
+    batch = SlotEmbedder(model, reader).batch([read], [slots(scenes[0], 16, random.Random(1))])
+    embeddings, labels = batch.embeddings, batch.labels
     place = encoded.input_ids.index(IMAGE_TOKEN)
     before, after = encoded.input_ids[:place], encoded.input_ids[place + 1 :]
     embed = model.get_input_embeddings()
@@ -85,12 +87,30 @@ def test_text_around_the_slots_keeps_its_embeddings_and_labels(scenes, reader):
 
 def test_the_loss_is_the_stock_models_on_the_same_labels(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
-    embeddings, labels = SlotEmbedder(model, reader).batch(
+    batch = SlotEmbedder(model, reader).batch(
         [reader.conversation(scene, random.Random(2)) for scene in scenes],
         [slots(scene, 16, random.Random(2)) for scene in scenes],
     )
-    expected = model(inputs_embeds=embeddings, labels=labels).loss
-    torch.testing.assert_close(answer_loss(model, embeddings, labels), expected)
+    expected = model(inputs_embeds=batch.embeddings, labels=batch.labels).loss
+    torch.testing.assert_close(answer_loss(model, batch), expected)
+
+
+def test_a_riddle_among_others_reads_as_it_does_alone(scenes, reader):
+    model = tiny_llama(reader.tokenizer, 32, 2, 2).eval()
+    embedder = SlotEmbedder(model, reader)
+    filled = [slots(scenes[0], 16, random.Random(3))]
+    many = reader.riddles(scenes[0], random.Random(3))
+    batch = embedder.batch([many], filled)
+    hidden = model.model(inputs_embeds=batch.embeddings, **batch.seen).last_hidden_state[0]
+    assert len(many.parts) > 3
+    at = 2
+    for size in many.parts:
+        ids, labels = many.encoded.input_ids, many.encoded.labels
+        alone = Encoded(ids[:2] + ids[at : at + size], labels[:2] + labels[at : at + size])
+        embeddings = embedder.batch([Text(alone)], filled).embeddings
+        expected = model.model(inputs_embeds=embeddings).last_hidden_state[0]
+        torch.testing.assert_close(hidden[at + 15 : at + 15 + size], expected[17:])
+        at += size
 
 
 def test_the_same_seed_trains_the_same_model(scenes, reader):

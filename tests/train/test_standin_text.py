@@ -31,7 +31,8 @@ def reader(scene):
     return Reader([scene], make_tokenizer([scene], 600))
 
 
-def text(reader, encoded, labels=False):
+def text(reader, one, labels=False):
+    encoded = one.encoded
     ids = encoded.labels if labels else encoded.input_ids
     return reader.tokenizer.decode([token for token in ids if token >= 0])
 
@@ -67,9 +68,9 @@ def test_more_phrases_than_a_quarter_holds_are_still_all_placed():
     assert sum(bool(phrase) for phrase in filled) == 6
 
 
-def riddles_in(reader, encoded):
-    assert encoded.input_ids[1] == IMAGE_TOKEN
-    told = text(reader, encoded).removeprefix("<s>").strip(" ;").split(";")
+def riddles_in(reader, one):
+    assert one.encoded.input_ids[1] == IMAGE_TOKEN
+    told = text(reader, one).removeprefix("<s>").strip(" ;").split(";")
     return [tuple(set(part.split()) for part in riddle.split(":")) for riddle in told]
 
 
@@ -86,7 +87,9 @@ def test_every_riddle_has_the_one_answer_that_the_description_gives(scene, reade
 
 
 def test_a_riddle_is_learned_from_its_answer_on(scene, reader):
-    encoded = reader.riddles(scene, random.Random(1))
+    made = reader.riddles(scene, random.Random(1))
+    encoded = made.encoded
+    assert sum(made.parts) == len(encoded.input_ids) - 2
     (mark,) = reader.asks
     asked = [index for index, token in enumerate(encoded.input_ids) if token == mark]
     assert asked
@@ -99,11 +102,11 @@ def test_a_riddle_is_learned_from_its_answer_on(scene, reader):
     ("lang", "answers"), [("en", {"Red.", "Two."}), ("fr", {"Rouge.", "Deux."})]
 )
 def test_a_conversation_asks_everything_in_the_template_of_stage_2(scene, reader, lang, answers):
-    encoded = reader.conversation(scene, random.Random(1), (lang,))
-    said = text(reader, encoded)
+    made = reader.conversation(scene, random.Random(1), (lang,))
+    said = text(reader, made)
     assert said.startswith("<s>A chat between a curious user")
     assert said.count("ASSISTANT: ") == 2
-    learned = text(reader, encoded, labels=True).split("</s>")
+    learned = text(reader, made, labels=True).split("</s>")
     assert {part.strip() for part in learned if part} == answers
 
 
