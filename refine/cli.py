@@ -46,7 +46,7 @@ def refine(
     shards = sum(len(shard_paths(paths.translated(code))) for code in langs)
     with progress("refine", 0 if seed else shards) as tick:
         summaries = [refine_language(settings, code, seed, now, tick) for code in langs]
-    console.print(_table(summaries))
+    console.print(_seed_table(summaries) if seed else _table(summaries))
     for summary in summaries:
         _say(summary)
 
@@ -81,6 +81,15 @@ def _table(summaries: list[LanguageSummary]) -> Table:
             str(one.queue.waiting),
             ", ".join(f"{name} {count}" for name, count in top) or "-",
         )
+    return shown
+
+
+def _seed_table(summaries: list[LanguageSummary]) -> Table:
+    shown = Table("language", title="the seed's turns in review")
+    for name in ("taken in now", "in queue"):
+        shown.add_column(name, justify="right")
+    for one in summaries:
+        shown.add_row(one.lang, str(one.intake.taken), str(one.queue.waiting))
     return shown
 
 

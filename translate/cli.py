@@ -103,9 +103,9 @@ def seed_command(
 ) -> None:
     """Pick and translate the samples that people review first."""
     settings = load_profile(profile)
+    announce(settings, f"translator seed --lang {lang}")
     langs = parse_languages(lang)
     kind = _engine_kind(engine, settings.translator)
-    announce(settings, f"translator seed --lang {lang}")
     _check(settings, settings.source, kind)
     paths = DataPaths(settings.data_dir)
     _ingest(settings.source, paths)
@@ -124,8 +124,8 @@ def seed_command(
 def train_command(lang: LangOption, profile: ProfileOption = None) -> None:
     """Fine-tune the translator on what people verified; the next translate uses the result."""
     settings = load_profile(profile)
-    langs = parse_languages(lang)
     announce(settings, f"translator train --lang {lang}")
+    langs = parse_languages(lang)
     lacks = missing(EngineKind.TRANSFORMERS, base_weights(settings.translator))
     if lacks:
         raise MissingResource("Cannot train the translator here:\n- " + "\n- ".join(lacks))
