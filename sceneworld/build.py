@@ -26,7 +26,7 @@ from sceneworld.conversations import (
 )
 from sceneworld.draw import save_picture
 from sceneworld.grammar import say_turn
-from sceneworld.questions import VISUAL_KINDS, Exchange, QuestionKind, ask, is_short
+from sceneworld.questions import TEXT_KINDS, VISUAL_KINDS, Exchange, QuestionKind, ask, is_short
 from sceneworld.scene import Scene, Thing, make_scene
 from sceneworld.truth import IMAGE_TAG, Truth, add_turn, rows
 
@@ -200,7 +200,7 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
     for index in range(num_scenes):
         scene, rng = scenes.make(f"text/{index:06d}")
         languages = LANGUAGES if index < num_parallel else (ENGLISH,)
-        kinds = (rng.choice(VISUAL_KINDS) for _ in range(QUESTIONS_PER_TEXT_SCENE))
+        kinds = (rng.choice(TEXT_KINDS) for _ in range(QUESTIONS_PER_TEXT_SCENE))
         asked = (ask(kind, scene, rng, is_short) for kind in kinds)
         questions = [
             {

@@ -41,16 +41,19 @@ class QuestionKind(StrEnum):
     LEFT = "left"
 
 
-# The kinds that the held-out questions are of: answered in a word or two that only the picture
-# gives. Counts and sides are talked about too, but a model of four layers learns neither within
-# the sample profile's minutes (measured: counts 35% right when colours are at 80%).
+# The kinds that the held-out questions are of: what one thing in the picture is like and where it
+# is. Counts, sides and existence are talked about too, but within the sample profile's minutes a
+# model of four layers learns none of them (measured when colours were at 95%: existence 62%,
+# counts 40%).
 VISUAL_KINDS = (
     QuestionKind.COLOUR,
     QuestionKind.SHAPE,
     QuestionKind.SIZE,
     QuestionKind.REGION,
-    QuestionKind.EXISTS,
 )
+# What the stand-in language model reads about: with existence it learns the others sooner (after
+# 600 steps 90% of them right, without 79%).
+TEXT_KINDS = (*VISUAL_KINDS, QuestionKind.EXISTS)
 MOST_WORDS = 2  # that name a thing in a held-out question
 
 

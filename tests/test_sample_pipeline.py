@@ -20,7 +20,8 @@ pytestmark = pytest.mark.slow
 def shrink_scale(path):
     scale = yaml.safe_load(path.read_text(encoding="utf-8"))
     scale["vision_tower"]["standin"] |= {"steps": 3, "batch_size": 4}
-    scale["language_model"]["standin"] |= {"steps": 3, "batch_size": 4}
+    scale["language_model"]["standin"] |= {"steps": 3, "riddle_steps": 1, "english_steps": 2}
+    scale["language_model"]["standin"] |= {"batch_size": 4}
     for stage in ("stage1", "stage2"):
         scale[stage] |= {"max_steps": 2, "batch_size": 2}
     path.write_text(yaml.safe_dump(scale), encoding="utf-8")
