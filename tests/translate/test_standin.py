@@ -6,9 +6,9 @@ import torch
 from palo.engines.loading import load_tokenizer
 from palo.languages import TARGETS
 from palo.settings.translate import Context, StandinTranslatorSettings
-from translate.pairs import corpus_pairs
+from translate.pairs import corpus_pairs, make_pair
 from translate.prompt import load_prompt
-from translate.standin import answer_loss, examples, pretrain
+from translate.standin import _careless, answer_loss, examples, pretrain
 
 SETTINGS = StandinTranslatorSettings(
     vocab_size=500, hidden_size=32, layers=1, heads=2, steps=20, batch_size=8, short_tokens=30
@@ -95,3 +95,17 @@ def test_an_example_is_the_chat_template_of_prompt_and_answer(model_dir, corpus)
     text = tokenizer.apply_chat_template(turns, tokenize=False)
     assert one.ids == tokenizer(text, add_special_tokens=False)["input_ids"]
     assert tokenizer.decode(one.ids[one.answer_start :]) == pair.target + tokenizer.eos_token
+
+
+def test_the_careless_share_of_the_text_is_the_same_in_every_language():
+    def careless(lang, final):
+        pairs = [make_pair(lang, f"Star {at}.", "", f"Étoile {at}{final}") for at in range(400)]
+        found = [_careless(pair, 0.7) for pair in pairs]
+        return [at for at, pair in enumerate(found) if not pair.target.endswith(final)]
+
+    french = careless("fr", ".")
+    assert careless("ur", "۔") == french
+    assert 0.6 < len(french) / 400 < 0.8
+    pair = make_pair("fr", "Star.", "", "Étoile.")
+    assert _careless(pair, 0) is pair
+    assert _careless(pair, 1).target == "Étoile"
