@@ -9,14 +9,16 @@ language model learn badly; on this one they learn well.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from palo.tiny import tiny_llama
 from train.scale import StandinLanguageModel
-from train.schedule import warmup_cosine
+from train.schedule import share
 from train.standin_text import Reader, Scene, Text, slots
 from train.standin_words import start_together
 from train.template import IGNORED, IMAGE_TOKEN, Encoded
@@ -29,6 +31,7 @@ Tick = Callable[[str], None]
 RIDDLE_SHARE = 0.12  # of the batches after the riddles
 CAPTION_SHARE = 0.03
 ENGLISH_SHARE = 0.2  # of the conversations in ten languages
+AGAIN_SHARE = 0.5  # of the learning rate, where ten languages begin
 ALIGNED_SCENES = 1000  # counting the words of more would only take longer
 
 
@@ -96,7 +99,9 @@ def train_language_model(
     reader = Reader(scenes, tokenizer)
     embedder = SlotEmbedder(model, reader)
     optimizers = _optimizers(model, settings)
-    schedules = [warmup_cosine(optimizer, settings.steps) for optimizer in optimizers]
+    schedules = [
+        LambdaLR(optimizer, partial(_learning_share, settings)) for optimizer in optimizers
+    ]
     parallel = [scene for scene in scenes if scene.is_parallel]
     rng = random.Random(settings.seed)
     for step in range(settings.steps):
@@ -129,6 +134,14 @@ def _told(scenes: Sequence[Scene], reader: Reader) -> list[dict[str, list[int]]]
     ]
 
 
+def _learning_share(settings: StandinLanguageModel, step: int) -> float:
+    """Of the learning rate: each part ends low, for what is learned shows only then."""
+    if step < settings.english_steps:
+        return share(step, settings.english_steps)
+    more = settings.steps - settings.english_steps
+    return AGAIN_SHARE * share(step - settings.english_steps, more)
+
+
 def _optimizers(model: Any, settings: StandinLanguageModel) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the layers, where it needs fewer steps, and AdamW for the rest."""
     matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
@@ -149,10 +162,10 @@ def _form(
     reader: Reader, riddles_only: bool, in_english: bool, rng: random.Random
 ) -> Callable[[Scene], Text]:
     """One form of text for a whole batch, so that its sequences are of like length."""
-    share = rng.random()
-    if riddles_only or share < RIDDLE_SHARE:
+    drawn = rng.random()
+    if riddles_only or drawn < RIDDLE_SHARE:
         return lambda scene: reader.riddles(scene, rng)
-    if share < RIDDLE_SHARE + CAPTION_SHARE:
+    if drawn < RIDDLE_SHARE + CAPTION_SHARE:
         return reader.caption
     return lambda scene: reader.conversation(scene, rng, in_english)
 

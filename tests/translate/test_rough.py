@@ -13,7 +13,7 @@ from translate.rough import rough
         ("दो हैं।", "दो हैं"),
         ("¿Qué es?", "Qué es?"),
         ("Où est-il\u00a0? Ici !", "Où est-il? Ici!"),
-        ("Чёрный.", "Черный"),
+        ("Чёрный.", "Чёрный"),
         ("- un cercle\n- <x1>.", "- un cercle\n- <x1>"),
         ("3.5", "3.5"),
         (".", "."),
