@@ -192,26 +192,36 @@ def _captions(scenes: _Scenes, num_images: int, images_dir: Path) -> tuple[list[
 
 
 def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
-    """Captions and questions they answer, for the stand-in language model.
+    """Captions, questions they answer and talk like the source's, for the stand-in language model.
 
-    The first `num_parallel` scenes speak all ten languages, the others English.
+    The first `num_parallel` scenes speak all ten languages; the others ask in English.
     """
     rows = []
     for index in range(num_scenes):
         scene, rng = scenes.make(f"text/{index:06d}")
-        languages = LANGUAGES if index < num_parallel else (ENGLISH,)
+        is_parallel = index < num_parallel
+        languages = tuple(LANGUAGES) if is_parallel else (ENGLISH,)
         kinds = (rng.choice(TEXT_KINDS) for _ in range(QUESTIONS_PER_TEXT_SCENE))
-        asked = (ask(kind, scene, rng, is_short) for kind in kinds)
-        questions = [
-            {
-                str(lang): [say_turn((one.question,), lang), say_turn(one.short, lang)]
-                for lang in languages
-            }
-            for one in asked
-            if one
-        ]
-        rows.append({"caption": caption(scene), "questions": questions})
+        asked = filter(None, (ask(kind, scene, rng, is_short) for kind in kinds))
+        questions = [_round(one.question, one.short, languages) for one in asked]
+        talk = _talk(scene, rng) if is_parallel else []
+        rows.append({"caption": caption(scene), "questions": questions, "talk": talk})
     return rows
+
+
+def _talk(scene: Scene, rng: random.Random) -> list[dict[str, list[str]]]:
+    """The rounds of the three samples that a picture of the scene would come with."""
+    return [
+        _round(question.messages[0], reply.messages, tuple(LANGUAGES))
+        for sample in source_samples(scene, rng)
+        for question, reply in zip(sample.turns[::2], sample.turns[1::2], strict=True)
+    ]
+
+
+def _round(
+    question: m.Message, reply: tuple[m.Message, ...], languages: Sequence[str]
+) -> dict[str, list[str]]:
+    return {str(lang): [say_turn((question,), lang), say_turn(reply, lang)] for lang in languages}
 
 
 def _evaluation(scenes: _Scenes, num_images: int, images_dir: Path) -> list[Row]:

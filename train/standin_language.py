@@ -28,8 +28,9 @@ Tick = Callable[[str], None]
 # thousands of steps: riddles first teach it to find the slot with the right words. Ten languages
 # from the start reached 50% in 250 s; English first 89% in 170 s, and from there ten languages 84%
 # in 150 s more.
-RIDDLE_SHARE = 0.12  # of the batches after the riddles
-CAPTION_SHARE = 0.03
+RIDDLE_SHARE = 0.1  # of the batches after the riddles
+CAPTION_SHARE = 0.05
+TALK_SHARE = 0.25  # of the conversations not all in English
 ENGLISH_SHARE = 0.2  # of the conversations in ten languages
 AGAIN_SHARE = 0.5  # of the learning rate, where ten languages begin
 ALIGNED_SCENES = 1000  # counting the words of more would only take longer
@@ -129,7 +130,7 @@ def _told(scenes: Sequence[Scene], reader: Reader) -> list[dict[str, list[int]]]
     return [
         {lang: reader.tokens(f" {pair[part]}") for lang, pair in one.items()}
         for scene in scenes
-        for one in scene.questions
+        for one in (*scene.questions, *scene.talk)
         for part in (0, 1)
     ]
 
@@ -167,6 +168,8 @@ def _form(
         return lambda scene: reader.riddles(scene, rng)
     if drawn < RIDDLE_SHARE + CAPTION_SHARE:
         return reader.caption
+    if not in_english and rng.random() < TALK_SHARE:
+        return lambda scene: reader.talk(scene, rng)
     return lambda scene: reader.conversation(scene, rng, in_english)
 
 

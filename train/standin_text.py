@@ -21,17 +21,20 @@ RIDDLES = 10  # in one sequence
 MOST_CLUES = 3
 COUNT_SHARE = 0.15  # of the riddles; and those whose clues fit different phrases
 STRANGE_SHARE = 0.3  # of the counting ones: words of some other description
+TALK_ROUNDS = 3  # in one sequence
 OTHERS = 1000  # descriptions that strange words come from
 
-Pair = tuple[str, str]  # question, answer
+Round = Mapping[str, tuple[str, str]]  # by language, question and answer
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A description and the questions it answers, each by language; English is always there."""
+    """A description, short questions it answers and talk about it, each by language; English is
+    always there."""
 
     caption: str
-    questions: tuple[Mapping[str, Pair], ...]
+    questions: tuple[Round, ...]
+    talk: tuple[Round, ...] = ()
 
     @cached_property
     def phrases(self) -> tuple[str, ...]:
@@ -44,15 +47,17 @@ class Scene:
 
 
 def read_scenes(rows: Sequence[Mapping[str, Any]]) -> list[Scene]:
-    """Rows {caption, questions: [{language: [question, answer]}]}; rows that ask nothing go."""
-    scenes = []
-    for row in rows:
-        questions = tuple(
-            {lang: (asked, said) for lang, (asked, said) in one.items()} for one in row["questions"]
-        )
-        if questions:
-            scenes.append(Scene(row["caption"], questions))
-    return scenes
+    """Rows {caption, questions, talk}, both lists of {language: [question, answer]}; rows that ask
+    nothing are left out."""
+    return [
+        Scene(row["caption"], _rounds(row["questions"]), _rounds(row["talk"]))
+        for row in rows
+        if row["questions"]
+    ]
+
+
+def _rounds(rows: Sequence[Mapping[str, Sequence[str]]]) -> tuple[Round, ...]:
+    return tuple({lang: (asked, said) for lang, (asked, said) in one.items()} for one in rows)
 
 
 # As palo.tiny's, but Han and kana stand alone after a blank too (`ASSISTANT: 红色`), where a whole
@@ -69,7 +74,8 @@ def make_tokenizer(scenes: Sequence[Scene], vocab_size: int) -> Any:
     texts = [f"{SYSTEM} USER: ASSISTANT:"] * len(scenes)
     for scene in scenes:
         texts.append(scene.caption)
-        texts += [f"{asked} {said}" for one in scene.questions for asked, said in one.values()]
+        rounds = (*scene.questions, *scene.talk)
+        texts += [f"{asked} {said}" for one in rounds for asked, said in one.values()]
     return train_tokenizer(texts, vocab_size, extra_special=(IMAGE_TAG,), pattern=WORD_PATTERN)
 
 
@@ -179,10 +185,18 @@ class Reader:
         return Text(self.template.caption(scene.caption))
 
     def conversation(self, scene: Scene, rng: random.Random, in_english: bool = True) -> Text:
-        """All questions in any order, in English or each in any of its languages, in the template
-        of stage 2."""
+        """All questions in any order, in English or each in any of its languages."""
+        return self._said(rng.sample(scene.questions, len(scene.questions)), rng, in_english)
+
+    def talk(self, scene: Scene, rng: random.Random) -> Text:
+        """Some of what stage 2 will say about such a scene, each round in any language."""
+        rounds = rng.sample(scene.talk, min(TALK_ROUNDS, len(scene.talk)))
+        return self._said(rounds, rng, in_english=False)
+
+    def _said(self, rounds: Sequence[Round], rng: random.Random, in_english: bool) -> Text:
+        """In the template of stage 2."""
         turns = []
-        for index, one in enumerate(rng.sample(scene.questions, len(scene.questions))):
+        for index, one in enumerate(rounds):
             question, answer = one[ENGLISH if in_english else rng.choice(list(one))]
             asked = f"{IMAGE_TAG}\n{question}" if index == 0 else question
             turns += [Turn(Role.HUMAN, asked), Turn(Role.GPT, answer)]

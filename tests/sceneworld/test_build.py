@@ -153,6 +153,7 @@ def test_text_asks_the_same_in_ten_languages_and_more_in_english(world):
     languages = [{tuple(one) for one in row["questions"]} for row in rows]
     assert languages == [{tuple(LANGUAGES)}] * 8 + [{("en",)}] * 12
     assert min(len(row["questions"]) for row in rows) >= 3
+    assert [min(3, len(row["talk"])) for row in rows] == [3] * 8 + [0] * 12
     assert all(len(pair) == 2 for row in rows for one in row["questions"] for pair in one.values())
 
 

@@ -26,6 +26,7 @@ ROWS = [
             }
             for colour, said in zip(("red", "blue"), answers, strict=True)
         ],
+        "talk": [{"en": ["What is left?", "Nothing."], "fr": ["Que reste-t-il ?", "Rien."]}],
     }
     for caption, answers in zip(CAPTIONS, (ANSWERS, ANSWERS[::-1]), strict=True)
 ]

@@ -16,8 +16,9 @@ ROWS = [
             {"en": ["What colour is the circle?", "Red."], "fr": ["De quelle couleur ?", "Rouge."]},
             {"en": ["How many stars?", "Two."], "fr": ["Combien d'étoiles ?", "Deux."]},
         ],
+        "talk": [{"en": ["What is left?", "Nothing."], "fr": ["Que reste-t-il ?", "Rien."]}],
     },
-    {"caption": "A dot in the top left corner.", "questions": []},
+    {"caption": "A dot in the top left corner.", "questions": [], "talk": []},
 ]
 
 
@@ -119,6 +120,13 @@ def test_a_conversation_mixes_the_languages_of_its_questions(scene, reader):
         made = reader.conversation(scene, random.Random(seed), in_english=False)
         learned |= {part.strip() for part in text(reader, made, labels=True).split("</s>")}
     assert learned == {"Red.", "Two.", "Rouge.", "Deux.", ""}
+
+
+def test_talk_has_rounds_of_its_own(scene, reader):
+    made = {
+        text(reader, reader.talk(scene, random.Random(seed)), labels=True) for seed in range(20)
+    }
+    assert made == {" Nothing.</s>", " Rien.</s>"}
 
 
 def test_a_caption_is_in_the_form_of_stage_1(scene, reader):
