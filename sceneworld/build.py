@@ -5,13 +5,14 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from palo.languages import ENGLISH, LANGUAGES
 from palo.settings.world import WorldSettings
 from sceneworld import messages as m
-from sceneworld.captions import PROMPTS, caption, patches
+from sceneworld.captions import PROMPTS, caption, is_told, patches
 from sceneworld.conversations import (
     DETAIL_PROMPTS,
     Role,
@@ -33,7 +34,6 @@ from sceneworld.truth import IMAGE_TAG, Truth, add_turn, rows
 # A sample without an image comes once in so many pictures.
 IMAGES_PER_TEXT_SAMPLE = 16
 QUESTIONS_PER_EVALUATION_IMAGE = 4
-QUESTIONS_PER_TEXT_SCENE = 6
 CORPUS_ROUNDS = 6
 CORPUS_LIST_SHARE = 0.4
 CORPUS_REASONING = 2  # times: comparisons are among the hardest sentences to translate
@@ -201,8 +201,8 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
         scene, rng = scenes.make(f"text/{index:06d}")
         is_parallel = index < num_parallel
         languages = tuple(LANGUAGES) if is_parallel else (ENGLISH,)
-        kinds = (rng.choice(TEXT_KINDS) for _ in range(QUESTIONS_PER_TEXT_SCENE))
-        asked = filter(None, (ask(kind, scene, rng, is_short) for kind in kinds))
+        told = partial(is_told, scene=scene)
+        asked = filter(None, (ask(kind, scene, rng, told) for kind in TEXT_KINDS))
         questions = [_round(one.question, one.short, languages) for one in asked]
         talk = _talk(scene, rng) if is_parallel else []
         rows.append({"caption": caption(scene), "questions": questions, "talk": talk})

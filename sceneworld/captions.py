@@ -1,5 +1,6 @@
 """What the stand-in vision tower and the projector learn from: patch labels and captions."""
 
+from sceneworld import messages as m
 from sceneworld.grammar.en import corner, indefinite
 from sceneworld.scene import GRID, Scene
 
@@ -24,3 +25,15 @@ def patches(scene: Scene) -> list[str]:
     for thing in scene.things:
         cells[thing.row * GRID + thing.column] = f"{thing.size} {thing.colour} {thing.shape}"
     return cells
+
+
+def is_told(question: m.Message, scene: Scene) -> bool:
+    """Whether the caption alone decides a question: sides only across the picture's middle."""
+    if not isinstance(question, m.AskSide):
+        return True
+    thing = next(thing for thing in scene.things if thing.is_a(question.kind))
+    other = next(thing for thing in scene.things if thing.is_a(question.other))
+    middle = GRID // 2
+    if question.side in (m.Side.LEFT, m.Side.RIGHT):
+        return (thing.column < middle) != (other.column < middle)
+    return (thing.row < middle) != (other.row < middle)

@@ -41,8 +41,8 @@ class StandinLanguageModel(Section):
     heads: int = 4
     slots: int = 16  # places that a description takes, as many as an image has tokens
     riddle_steps: int = 150  # the first ones,
-    english_steps: int = 500  # the first ones, riddles included; then ten languages
-    steps: int = 1000
+    english_steps: int = 600  # the first ones, riddles included; then ten languages
+    steps: int = 1100
     batch_size: int = 24
     learning_rate: float = 3e-3  # of embeddings and norms
     matrix_learning_rate: float = 7e-3

@@ -4,7 +4,6 @@ A description is the caption of a scene that is never drawn. Its phrases fill sl
 patches fill image tokens. Everything after the slots is text to be learned.
 """
 
-import itertools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from palo.schemas import IMAGE_TAG, Role, Turn
 from palo.tiny import train_tokenizer
 from train.template import IGNORED, IMAGE_TOKEN, SYSTEM, Encoded, Template
 
-PLACING_TRIES = 100
 RIDDLES = 10  # in one sequence
 MOST_CLUES = 3
 COUNT_SHARE = 0.15  # of the riddles; and those whose clues fit different phrases
@@ -89,24 +87,12 @@ def empty_words(scenes: Sequence[Scene]) -> frozenset[str]:
 def slots(scene: Scene, num_slots: int, rng: random.Random) -> list[str]:
     """The phrases of a description, in order, at random places among empty ones.
 
-    A phrase that names a corner stays in that quarter of the (square) grid of slots.
+    Where a slot stands tells nothing of where its thing lies: a model that could read it there
+    would never ask the projector for it.
     """
-    side = round(num_slots**0.5)
-    for _ in range(PLACING_TRIES):
-        places = [_place(set(phrase.split()), side, rng) for phrase in scene.phrases]
-        if all(one < after for one, after in itertools.pairwise(places)):
-            break
-    else:
-        places = sorted(rng.sample(range(num_slots), len(scene.phrases)))
+    places = sorted(rng.sample(range(num_slots), len(scene.phrases)))
     filled = dict(zip(places, scene.phrases, strict=True))
     return [filled.get(place, "") for place in range(num_slots)]
-
-
-def _place(words: set[str], side: int, rng: random.Random) -> int:
-    half = side // 2
-    rows = range(half) if "top" in words else range(half, side)
-    columns = range(half) if "left" in words else range(half, side)
-    return rng.choice(rows) * side + rng.choice(columns)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Captions and patch labels of a hand-made scene."""
 
-from sceneworld.captions import caption, patches
-from sceneworld.messages import Colour, Shape, Size
+from sceneworld import messages as m
+from sceneworld.captions import caption, is_told, patches
+from sceneworld.messages import Colour, Kind, Shape, Side, Size
 from sceneworld.scene import Scene, Thing
 
 SCENE = Scene(
@@ -25,3 +26,11 @@ def test_patches_name_the_content_of_the_sixteen_cells():
     cells = patches(SCENE)
     assert cells[:5] == ["", "big red circle", "", "small orange star", "big black cross"]
     assert cells[5:] == [""] * 11
+
+
+def test_a_caption_tells_sides_only_across_the_middle():
+    circle, star, cross = Kind(Shape.CIRCLE), Kind(Shape.STAR), Kind(Shape.CROSS)
+    assert is_told(m.AskSide(circle, Side.LEFT, star), SCENE)
+    assert not is_told(m.AskSide(circle, Side.RIGHT, cross), SCENE)
+    assert not is_told(m.AskSide(circle, Side.ABOVE, cross), SCENE)
+    assert is_told(m.AskCount(circle), SCENE)

@@ -55,18 +55,10 @@ def test_words_that_every_phrase_has_are_left_out(scene, reader):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_phrases_keep_their_order_and_their_quarter_of_the_grid(scene, seed):
+def test_phrases_keep_their_order_among_empty_slots(scene, seed):
     filled = slots(scene, 16, random.Random(seed))
+    assert len(filled) == 16
     assert [phrase for phrase in filled if phrase] == list(scene.phrases)
-    rows_and_columns = [divmod(place, 4) for place, phrase in enumerate(filled) if phrase]
-    quarters = [(row // 2, column // 2) for row, column in rows_and_columns]
-    assert quarters == [(0, 0), (0, 1), (1, 1)]
-
-
-def test_more_phrases_than_a_quarter_holds_are_still_all_placed():
-    crowded = Scene(", ".join(["a dot in the top left corner"] * 6) + ".", ())
-    filled = slots(crowded, 16, random.Random(1))
-    assert sum(bool(phrase) for phrase in filled) == 6
 
 
 def riddles_in(reader, one):
