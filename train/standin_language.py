@@ -24,10 +24,10 @@ from train.standin_words import start_together
 from train.template import IGNORED, IMAGE_TOKEN, Encoded
 
 Tick = Callable[[str], None]
-# Measured on two cores. Questions alone, with their few labels, leave the model guessing for
+# Single runs, which vary much. Questions alone, with their few labels, leave the model guessing for
 # thousands of steps: riddles first teach it to find the slot with the right words. Ten languages
-# from the start reached 50% in 250 s; English first 89% in 170 s, and from there ten languages 84%
-# in 150 s more.
+# from the start reached 50% in 250 s; English first 84% in 170 s, and from there ten languages 84%
+# in 200 s more at best. These settings have done worse: docs/decisions.md.
 RIDDLE_SHARE = 0.1  # of the batches after the riddles
 CAPTION_SHARE = 0.05
 TALK_SHARE = 0.25  # of the conversations not all in English

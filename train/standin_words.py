@@ -3,7 +3,7 @@
 The same questions are there in ten languages. Counting which token comes with which English one
 takes seconds and puts `rouge`, `красный` and `赤` beside `red`, and `combien` beside `How many`.
 What was learned in English then works in the others after a few hundred steps (measured after 200:
-75% right; without this, 37%). Training moves the words as it likes.
+75% right; without this, from the same English model, 37%). Training moves the words as it likes.
 """
 
 import math
