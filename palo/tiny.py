@@ -78,6 +78,7 @@ def tiny_llama(
     max_position: int = 2048,
     seed: int = 0,
     initializer_range: float | None = None,
+    rope_theta: float = 10_000.0,
 ) -> "LlamaForCausalLM":
     """A Llama of random weights; the same seed gives the same weights.
 
@@ -97,6 +98,7 @@ def tiny_llama(
         num_attention_heads=heads,
         num_key_value_heads=heads,
         max_position_embeddings=max_position,
+        rope_parameters={"rope_type": "default", "rope_theta": rope_theta},
         tie_word_embeddings=True,
         initializer_range=initializer_range or hidden_size**-0.5,
         bos_token_id=tokenizer.bos_token_id,

@@ -27,13 +27,12 @@ from sceneworld.conversations import (
 )
 from sceneworld.draw import save_picture
 from sceneworld.grammar import say_turn
-from sceneworld.questions import TEXT_KINDS, VISUAL_KINDS, Exchange, QuestionKind, ask, is_short
+from sceneworld.questions import HELD_OUT_KINDS, REASONING_KINDS, Exchange, QuestionKind, ask
 from sceneworld.scene import Scene, Thing, make_scene
 from sceneworld.truth import IMAGE_TAG, Truth, add_turn, rows
 
 # A sample without an image comes once in so many pictures.
 IMAGES_PER_TEXT_SAMPLE = 16
-QUESTIONS_PER_EVALUATION_IMAGE = 4
 CORPUS_ROUNDS = 6
 CORPUS_LIST_SHARE = 0.4
 CORPUS_REASONING = 2  # times: comparisons are among the hardest sentences to translate
@@ -202,7 +201,7 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
         is_parallel = index < num_parallel
         languages = tuple(LANGUAGES) if is_parallel else (ENGLISH,)
         told = partial(is_told, scene=scene)
-        asked = filter(None, (ask(kind, scene, rng, told) for kind in TEXT_KINDS))
+        asked = filter(None, (ask(kind, scene, rng, told) for kind in HELD_OUT_KINDS))
         questions = [_round(one.question, one.short, languages) for one in asked]
         talk = _talk(scene, rng) if is_parallel else []
         rows.append({"caption": caption(scene), "questions": questions, "talk": talk})
@@ -225,37 +224,37 @@ def _round(
 
 
 def _evaluation(scenes: _Scenes, num_images: int, images_dir: Path) -> list[Row]:
-    """Held-out pictures with four questions each, kinds in turn, answers evened out."""
+    """Held-out pictures with a question of every kind each, answers evened out."""
     questions = []
     said: Counter[str] = Counter()
     for index in range(num_images):
-        first = index * QUESTIONS_PER_EVALUATION_IMAGE
-        kinds = [
-            VISUAL_KINDS[(first + number) % len(VISUAL_KINDS)]
-            for number in range(QUESTIONS_PER_EVALUATION_IMAGE)
-        ]
-        scene, exchanges = _scene_that_answers(scenes, f"evaluation/{index:06d}", kinds, said)
+        scene, exchanges = _scene_that_answers(scenes, f"evaluation/{index:06d}", said)
         image = f"evaluation/{index:06d}.jpg"
         save_picture(scene, images_dir / image)
-        for number, (kind, exchange) in enumerate(zip(kinds, exchanges, strict=True)):
+        for number, (kind, exchange) in enumerate(zip(HELD_OUT_KINDS, exchanges, strict=True)):
             said[_answer_key(exchange)] += 1
-            row = {"id": f"{index:06d}-{number}", "image": image, "kind": str(kind)}
+            row = {
+                "id": f"{index:06d}-{number}",
+                "image": image,
+                "kind": str(kind),
+                "reasoning": kind in REASONING_KINDS,
+            }
             questions.append({**row, **_in_all_languages(exchange)})
     return questions
 
 
 def _scene_that_answers(
-    scenes: _Scenes, scene_id: str, kinds: Sequence[QuestionKind], said: Counter[str]
+    scenes: _Scenes, scene_id: str, said: Counter[str]
 ) -> tuple[Scene, list[Exchange]]:
-    """A new scene that offers all the kinds; of each the question whose answer is rarest so far."""
+    """A new scene that offers all kinds; of each the question whose answer is rarest so far."""
     while True:
         scene, rng = scenes.make(scene_id)
         exchanges = []
-        for kind in kinds:
-            asked = [ask(kind, scene, rng, is_short) for _ in range(EVALUATION_CHOICES)]
+        for kind in HELD_OUT_KINDS:
+            asked = [ask(kind, scene, rng) for _ in range(EVALUATION_CHOICES)]
             if found := [exchange for exchange in asked if exchange]:
                 exchanges.append(min(found, key=lambda exchange: said[_answer_key(exchange)]))
-        if len(exchanges) == len(kinds):
+        if len(exchanges) == len(HELD_OUT_KINDS):
             return scene, exchanges
 
 

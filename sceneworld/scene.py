@@ -12,8 +12,8 @@ CELL_PX = 64
 PICTURE_PX = GRID * CELL_PX
 WIDTHS_PX = {Size.SMALL: (24, 26, 28), Size.BIG: (50, 52, 54)}
 # How often 1, 2, 3 or 4 things of a scene share a kind: repeats make counting worth asking.
-REPEATS = {1: 1, 2: 3, 3: 3, 4: 3}
-MAX_THINGS = 5
+REPEATS = {1: 2, 2: 3, 3: 2, 4: 1}
+MAX_THINGS = 4
 MAX_ALIKE = 4
 
 OPPOSITE = {
@@ -91,7 +91,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """Two to five things in distinct cells, in raster order."""
+    """Two to four things in distinct cells, in raster order."""
 
     scene_id: str
     things: tuple[Thing, ...]

@@ -21,6 +21,7 @@ class Question:
     kind: str
     questions: Mapping[str, str]
     answers: Mapping[str, tuple[str, ...]]
+    reasoning: bool = False  # takes more than seeing one thing; measured apart
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def parse_questions(rows: Iterable[Mapping], images_dir: Path) -> list[Question]
             answers = {lang: tuple(row["answers"][lang]) for lang in LANGUAGES}
             asked = {lang: row["questions"][lang] for lang in LANGUAGES}
             image = images_dir / row["image"]
-            questions.append(Question(row["id"], image, row["kind"], asked, answers))
+            reasoning = bool(row.get("reasoning"))
+            questions.append(Question(row["id"], image, row["kind"], asked, answers, reasoning))
         except (KeyError, TypeError) as error:
             raise UserError(f"Question {number} of the questions file lacks {error}.") from None
     if not questions:

@@ -54,14 +54,26 @@ def evaluate(scale: ScaleOption, profile: ProfileOption = None) -> None:
 
     result = evaluate_scale(chosen, settings)
     console.print(_table(result))
+    console.print(_kinds(result))
 
 
 def _table(result: dict) -> Table:  # type: ignore[type-arg]
     """A row a language: how often right, the same with images shuffled, chance, fidelity."""
     table = Table("language", title=f"Held-out questions, {result['scale']}")
-    for title in ("questions", "right", "images shuffled", "chance", "right language"):
+    for title in ("questions", "right", "images shuffled", "chance", "reasoning", "right language"):
         table.add_column(title, justify="right")
+    keys = ("accuracy", "accuracy_shuffled", "chance", "reasoning", "fidelity")
     for lang, row in [*result["languages"].items(), ("mean", result["mean"])]:
-        shares = [row[key] for key in ("accuracy", "accuracy_shuffled", "chance", "fidelity")]
-        table.add_row(lang, str(row["questions"]), *(f"{share:.1%}" for share in shares))
+        table.add_row(lang, str(row["questions"]), *(f"{row[key]:.1%}" for key in keys))
+    return table
+
+
+def _kinds(result: dict) -> Table:  # type: ignore[type-arg]
+    """A row a kind of question, all languages together."""
+    table = Table("kind", title=f"By kind of question, {result['scale']}")
+    for title in ("questions", "right", "images shuffled"):
+        table.add_column(title, justify="right")
+    for kind, row in result["by_kind"].items():
+        shares = [row[key] for key in ("accuracy", "accuracy_shuffled")]
+        table.add_row(kind, str(row["questions"]), *(f"{share:.1%}" for share in shares))
     return table

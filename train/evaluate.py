@@ -26,7 +26,7 @@ from train.scale import Scale
 
 MAX_NEW_TOKENS = 64
 EXAMPLES_PER_LANGUAGE = 12
-VERSION = "1"  # raise it when the same checkpoint is measured otherwise
+VERSION = "2"  # raise it when the same checkpoint is measured otherwise
 
 Answers = list[Answered]
 
@@ -114,18 +114,26 @@ def report(
     unseen: Answers,
     judge: answers.Judge,
 ) -> dict[str, Any]:
-    """Everything that is measured, as it goes into evaluation/<scale>.json."""
+    """Everything that is measured, as it goes into evaluation/<scale>.json.
+
+    A language's accuracies and chance are over the questions that take no reasoning; fidelity is
+    over all.
+    """
+    seeing = [one for one in questions if not one.reasoning]
     languages = {}
     for lang in LANGUAGES:
         mine = [one for one in seen if one.lang == lang]
+        plain, hard = _parted(mine)
         languages[str(lang)] = {
-            "questions": len(mine),
-            "accuracy": answers.accuracy(mine),
-            "accuracy_shuffled": answers.accuracy([one for one in unseen if one.lang == lang]),
-            "chance": answers.chance(questions, lang),
+            "questions": len(plain),
+            "accuracy": answers.accuracy(plain),
+            "accuracy_shuffled": answers.accuracy(
+                _parted([one for one in unseen if one.lang == lang])[0]
+            ),
+            "chance": answers.chance(seeing, lang),
+            "reasoning": answers.accuracy(hard),
             "fidelity": answers.fidelity(mine, judge),
         }
-    kinds = sorted({one.kind for one in questions})
     by_kind = {
         kind: {
             "questions": sum(one.question.kind == kind for one in seen),
@@ -134,17 +142,25 @@ def report(
                 [one for one in unseen if one.question.kind == kind]
             ),
         }
-        for kind in kinds
+        for kind in dict.fromkeys(one.kind for one in questions)
     }
-    keys = ("accuracy", "accuracy_shuffled", "chance", "fidelity")
+    keys = ("accuracy", "accuracy_shuffled", "chance", "reasoning", "fidelity")
     mean = {key: sum(row[key] for row in languages.values()) / len(languages) for key in keys}
     return {
         "scale": scale,
         "languages": languages,
         "by_kind": by_kind,
-        "mean": {"questions": len(seen), **mean},
+        "mean": {"questions": len(_parted(seen)[0]), **mean},
         "examples": list(_examples(seen)),
     }
+
+
+def _parted(answered: Answers) -> tuple[Answers, Answers]:
+    """The answers to plain questions, and those to questions that take reasoning."""
+    parts: tuple[Answers, Answers] = ([], [])
+    for one in answered:
+        parts[one.question.reasoning].append(one)
+    return parts
 
 
 def _examples(seen: Answers) -> Iterator[dict[str, Any]]:

@@ -17,9 +17,10 @@ from train.template import IGNORED, IMAGE_TOKEN, SYSTEM, Encoded, Template
 
 RIDDLES = 10  # in one sequence
 MOST_CLUES = 3
-COUNT_SHARE = 0.15  # of the riddles; and those whose clues fit different phrases
+COUNT_SHARE = 0.3  # of the riddles; and those whose clues fit different phrases
 STRANGE_SHARE = 0.3  # of the counting ones: words of some other description
 TALK_ROUNDS = 3  # in one sequence
+SHUFFLED_SHARE = 0.5  # of the questions in English
 OTHERS = 1000  # descriptions that strange words come from
 
 Round = Mapping[str, tuple[str, str]]  # by language, question and answer
@@ -84,14 +85,14 @@ def empty_words(scenes: Sequence[Scene]) -> frozenset[str]:
     return frozenset(always | {"a", "an"})
 
 
-def slots(scene: Scene, num_slots: int, rng: random.Random) -> list[str]:
+def slots(phrases: Sequence[str], num_slots: int, rng: random.Random) -> list[str]:
     """The phrases of a description, in order, at random places among empty ones.
 
     Where a slot stands tells nothing of where its thing lies: a model that could read it there
     would never ask the projector for it.
     """
-    places = sorted(rng.sample(range(num_slots), len(scene.phrases)))
-    filled = dict(zip(places, scene.phrases, strict=True))
+    places = sorted(rng.sample(range(num_slots), len(phrases)))
+    filled = dict(zip(places, phrases, strict=True))
     return [filled.get(place, "") for place in range(num_slots)]
 
 
@@ -127,23 +128,23 @@ class Reader:
             self._phrases[phrase] = self.tokens(self.words(phrase))
         return self._phrases[phrase]
 
-    def riddles(self, scene: Scene, rng: random.Random) -> Text:
+    def riddles(self, told: Sequence[str], rng: random.Random) -> Text:
         """` star red: small top left; red # 2; ...` after the slots.
 
-        Some words of a phrase call for its others, in order, or for how many phrases have them
-        all. It takes matching a slot by its words, which is what every question about a scene
+        Some words of a told phrase call for its others, in order, or for how many phrases have
+        them all. It takes matching a slot by its words, which is what every question about a scene
         comes down to. Riddles apart from each other are learned sooner (after 400 steps and as
         many seconds, 76% of questions right against 56%; one run each).
         """
-        phrases = [self.phrase_tokens(phrase) for phrase in scene.phrases]
+        phrases = [self.phrase_tokens(phrase) for phrase in told]
         ids, labels = [self.tokenizer.bos_token_id, IMAGE_TOKEN], [IGNORED, IGNORED]
         parts = []
         for _ in range(RIDDLES):
             made = None if rng.random() < COUNT_SHARE else self._completing(phrases, rng)
-            asked, told = made or self._counting(phrases, rng)
-            ids += [*asked, *told, *self.ends]
-            labels += [*[IGNORED] * len(asked), *told, *self.ends]
-            parts.append(len(asked + told + self.ends))
+            asked, said = made or self._counting(phrases, rng)
+            ids += [*asked, *said, *self.ends]
+            labels += [*[IGNORED] * len(asked), *said, *self.ends]
+            parts.append(len(asked + said + self.ends))
         return Text(Encoded(tuple(ids), tuple(labels)), tuple(parts))
 
     def _completing(
@@ -170,23 +171,50 @@ class Reader:
         """The description, in the form of stage 1."""
         return Text(self.template.caption(scene.caption))
 
-    def conversation(self, scene: Scene, rng: random.Random, in_english: bool = True) -> Text:
-        """All questions in any order, in English or each in any of its languages."""
-        return self._said(rng.sample(scene.questions, len(scene.questions)), rng, in_english)
+    def conversation(self, scene: Scene, rng: random.Random) -> Text:
+        """All questions in any order, each in any of its languages."""
+        return self._said([_in_any(one, rng) for one in _mixed(scene.questions, rng)])
+
+    def english(self, scene: Scene, rng: random.Random) -> Text:
+        """All questions in any order, in English, half of them with their words in any order.
+
+        Other languages put them in other orders. A model that has learned to find them anywhere
+        understands those sooner (after 200 steps in all languages it answered 93% as many
+        questions in ten as in English, without it 87%; one run each).
+        """
+        rounds = [one[ENGLISH] for one in _mixed(scene.questions, rng)]
+        return self._said(
+            [
+                (_shuffled(asked, rng) if rng.random() < SHUFFLED_SHARE else asked, said)
+                for asked, said in rounds
+            ]
+        )
 
     def talk(self, scene: Scene, rng: random.Random) -> Text:
         """Some of what stage 2 will say about such a scene, each round in any language."""
-        rounds = rng.sample(scene.talk, min(TALK_ROUNDS, len(scene.talk)))
-        return self._said(rounds, rng, in_english=False)
+        return self._said([_in_any(one, rng) for one in _mixed(scene.talk, rng)[:TALK_ROUNDS]])
 
-    def _said(self, rounds: Sequence[Round], rng: random.Random, in_english: bool) -> Text:
-        """In the template of stage 2."""
+    def _said(self, rounds: Sequence[tuple[str, str]]) -> Text:
+        """Questions and answers in the template of stage 2."""
         turns = []
-        for index, one in enumerate(rounds):
-            question, answer = one[ENGLISH if in_english else rng.choice(list(one))]
+        for index, (question, answer) in enumerate(rounds):
             asked = f"{IMAGE_TAG}\n{question}" if index == 0 else question
             turns += [Turn(Role.HUMAN, asked), Turn(Role.GPT, answer)]
         return Text(self.template.encode(turns, has_image=True))
+
+
+def _mixed(rounds: Sequence[Round], rng: random.Random) -> list[Round]:
+    return rng.sample(rounds, len(rounds))
+
+
+def _in_any(one: Round, rng: random.Random) -> tuple[str, str]:
+    return one[rng.choice(list(one))]
+
+
+def _shuffled(question: str, rng: random.Random) -> str:
+    """Its words in any order; the question mark stays last."""
+    words = question.rstrip("?").split()
+    return " ".join(rng.sample(words, len(words))) + question[len(question.rstrip("?")) :]
 
 
 def _clues(phrase: Sequence[int], rng: random.Random) -> list[int]:

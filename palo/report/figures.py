@@ -42,6 +42,7 @@ class Answers:
     accuracy: float
     accuracy_shuffled: float
     chance: float
+    reasoning: float  # accuracy on questions that take more than seeing one thing
     fidelity: float
 
 

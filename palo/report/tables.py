@@ -28,14 +28,15 @@ def table(figures: Figures) -> Table:
 
 
 HEADINGS = (
-    "translated",
+    "trans-\nlated",
     "kept",
     "flagged",
     "chrF",
     "wrong\nturns",
     "caught",
     "answers\nright",
-    "images\nshuffled",
+    "images\nmixed",
+    "reaso-\nning",
     "in its\nlanguage",
 )
 
@@ -52,6 +53,7 @@ def cells(row: LanguageFigures) -> tuple[str, ...]:
         percent(truth.caught / truth.wrong) if truth and truth.wrong else NOTHING,
         percent(answers.accuracy) if answers else NOTHING,
         percent(answers.accuracy_shuffled) if answers else NOTHING,
+        percent(answers.reasoning) if answers else NOTHING,
         percent(answers.fidelity) if answers else NOTHING,
     )
 
@@ -70,6 +72,7 @@ def means(figures: Figures) -> tuple[str, ...]:
         percent(sum(row.caught for row in truths) / wrong) if wrong else NOTHING,
         mean([row.accuracy for row in answers], "{:.1%}"),
         mean([row.accuracy_shuffled for row in answers], "{:.1%}"),
+        mean([row.reasoning for row in answers], "{:.1%}"),
         mean([row.fidelity for row in answers], "{:.1%}"),
     )
 

@@ -56,7 +56,7 @@ def test_build_writes_the_world_and_says_how_much(world_dir, capsys):
         f"{len(source)} samples, {turns} turns, 6 captions, {len(questions)} held-out questions "
         f"in {world_dir}"
     )
-    assert len(source) >= 18 and len(questions) == 12
+    assert len(source) >= 18 and len(questions) == 21
 
 
 def test_a_world_that_is_up_to_date_is_left_alone(world_dir, capsys):

@@ -15,6 +15,7 @@ def make_questions(count=8):
             ("colour", "count")[n % 2],
             {lang: f"{lang} {n}" for lang in LANGUAGES},
             dict.fromkeys(LANGUAGES, (FORMS[("colour", "count")[n % 2]][n % 4 // 2],)),
+            reasoning=bool(n % 2),
         )
         for n in range(count)
     ]
@@ -43,19 +44,31 @@ def test_the_report_of_a_model_that_sees_and_cannot_guess():
     assert result["scale"] == "7b"
     assert list(result["languages"]) == [str(lang) for lang in LANGUAGES]
     assert result["languages"]["hi"] == {
-        "questions": 8,
+        "questions": 4,
         "accuracy": 1.0,
-        "accuracy_shuffled": 0.25,
+        "accuracy_shuffled": 0.5,
         "chance": 0.5,
+        "reasoning": 1.0,
         "fidelity": 1.0,
     }
     assert result["languages"]["ur"]["fidelity"] == 0.0
     assert result["mean"]["fidelity"] == 0.9
-    assert result["mean"]["questions"] == 80
+    assert result["mean"]["questions"] == 40
     assert result["by_kind"] == {
         "colour": {"questions": 40, "accuracy": 1.0, "accuracy_shuffled": 0.5},
         "count": {"questions": 40, "accuracy": 1.0, "accuracy_shuffled": 0.0},
     }
+
+
+def test_reasoning_is_measured_apart():
+    questions = make_questions()
+    answered = [
+        Answered(one.question, one.lang, "?") if one.question.reasoning else one
+        for one in said(questions)
+    ]
+    result = report("7b", questions, answered, said(questions, ""), lambda *_: True)
+    assert (result["mean"]["accuracy"], result["mean"]["reasoning"]) == (1.0, 0.0)
+    assert result["by_kind"]["count"]["accuracy"] == 0.0
 
 
 def test_examples_show_image_question_expected_and_answer():

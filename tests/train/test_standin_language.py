@@ -56,8 +56,8 @@ def reader(scenes):
 def test_a_slot_is_the_sum_of_its_words_and_an_empty_one_is_nothing(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
     embedder = SlotEmbedder(model, reader)
-    read = [reader.conversation(scene, random.Random(1)) for scene in scenes]
-    texts = [slots(scene, 16, random.Random(1)) for scene in scenes]
+    read = [reader.english(scene, random.Random(1)) for scene in scenes]
+    texts = [slots(scene.phrases, 16, random.Random(1)) for scene in scenes]
     batch = embedder.batch(read, texts)
     embeddings = batch.embeddings
     assert embeddings.shape[:2] == batch.labels.shape
@@ -73,9 +73,11 @@ def test_a_slot_is_the_sum_of_its_words_and_an_empty_one_is_nothing(scenes, read
 
 def test_text_around_the_slots_keeps_its_embeddings_and_labels(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
-    read = reader.conversation(scenes[0], random.Random(1))
+    read = reader.english(scenes[0], random.Random(1))
     encoded = read.encoded
-    batch = SlotEmbedder(model, reader).batch([read], [slots(scenes[0], 16, random.Random(1))])
+    batch = SlotEmbedder(model, reader).batch(
+        [read], [slots(scenes[0].phrases, 16, random.Random(1))]
+    )
     embeddings, labels = batch.embeddings, batch.labels
     place = encoded.input_ids.index(IMAGE_TOKEN)
     before, after = encoded.input_ids[:place], encoded.input_ids[place + 1 :]
@@ -89,8 +91,8 @@ def test_text_around_the_slots_keeps_its_embeddings_and_labels(scenes, reader):
 def test_the_loss_is_the_stock_models_on_the_same_labels(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
     batch = SlotEmbedder(model, reader).batch(
-        [reader.conversation(scene, random.Random(2)) for scene in scenes],
-        [slots(scene, 16, random.Random(2)) for scene in scenes],
+        [reader.english(scene, random.Random(2)) for scene in scenes],
+        [slots(scene.phrases, 16, random.Random(2)) for scene in scenes],
     )
     expected = model(inputs_embeds=batch.embeddings, labels=batch.labels).loss
     torch.testing.assert_close(answer_loss(model, batch), expected)
@@ -99,8 +101,8 @@ def test_the_loss_is_the_stock_models_on_the_same_labels(scenes, reader):
 def test_a_riddle_among_others_reads_as_it_does_alone(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 2, 2).eval()
     embedder = SlotEmbedder(model, reader)
-    filled = [slots(scenes[0], 16, random.Random(3))]
-    many = reader.riddles(scenes[0], random.Random(3))
+    filled = [slots(scenes[0].phrases, 16, random.Random(3))]
+    many = reader.riddles(scenes[0].phrases, random.Random(3))
     batch = embedder.batch([many], filled)
     hidden = model.model(inputs_embeds=batch.embeddings, **batch.seen).last_hidden_state[0]
     assert len(many.parts) > 3

@@ -56,7 +56,7 @@ def test_words_that_every_phrase_has_are_left_out(scene, reader):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_phrases_keep_their_order_among_empty_slots(scene, seed):
-    filled = slots(scene, 16, random.Random(seed))
+    filled = slots(scene.phrases, 16, random.Random(seed))
     assert len(filled) == 16
     assert [phrase for phrase in filled if phrase] == list(scene.phrases)
 
@@ -70,7 +70,7 @@ def test_every_riddle_has_the_one_answer_that_the_description_gives(scene, reade
     phrases = [set(reader.words(phrase).split()) for phrase in scene.phrases]
     made, told = set(), set()
     for seed in range(50):
-        for riddle in riddles_in(reader, reader.riddles(scene, random.Random(seed))):
+        for riddle in riddles_in(reader, reader.riddles(scene.phrases, random.Random(seed))):
             if "#" in riddle:
                 clues, count = riddle.split("#")
                 assert int(count) == sum(set(clues.split()) <= phrase for phrase in phrases)
@@ -86,7 +86,7 @@ def test_every_riddle_has_the_one_answer_that_the_description_gives(scene, reade
 
 
 def test_a_riddle_is_learned_from_its_answer_on(scene, reader):
-    made = reader.riddles(scene, random.Random(1))
+    made = reader.riddles(scene.phrases, random.Random(1))
     encoded = made.encoded
     assert sum(made.parts) == len(encoded.input_ids) - 2
     marks = (*reader.asks, reader.counts[-1])
@@ -98,7 +98,7 @@ def test_a_riddle_is_learned_from_its_answer_on(scene, reader):
 
 
 def test_a_conversation_asks_everything_in_the_template_of_stage_2(scene, reader):
-    made = reader.conversation(scene, random.Random(1))
+    made = reader.english(scene, random.Random(1))
     said = text(reader, made)
     assert said.startswith("<s>A chat between a curious user")
     assert said.count("ASSISTANT: ") == 2
@@ -106,10 +106,22 @@ def test_a_conversation_asks_everything_in_the_template_of_stage_2(scene, reader
     assert {part.strip() for part in learned if part} == {"Red.", "Two."}
 
 
+def test_half_of_the_english_questions_have_their_words_in_another_order(scene, reader):
+    as_asked, asked = 0, []
+    for seed in range(100):
+        said = text(reader, reader.english(scene, random.Random(seed)))
+        question = said.split("colour")[0].rpartition("USER:")[2] + said.partition("colour")[2]
+        asked.append(sorted(question.partition("?")[0].split()))
+        as_asked += "What colour is the circle? ASSISTANT: Red." in said
+    assert all(words == sorted(["What", "is", "the", "circle"]) for words in asked)
+    assert 40 < as_asked < 70
+
+
 def test_a_conversation_mixes_the_languages_of_its_questions(scene, reader):
     learned = set()
     for seed in range(20):
-        made = reader.conversation(scene, random.Random(seed), in_english=False)
+        made = reader.conversation(scene, random.Random(seed))
+        assert "What colour is the circle?" in text(reader, made) or "Rouge." in text(reader, made)
         learned |= {part.strip() for part in text(reader, made, labels=True).split("</s>")}
     assert learned == {"Red.", "Two.", "Rouge.", "Deux.", ""}
 

@@ -1,6 +1,6 @@
 import torch
 
-from train.standin_words import LANGUAGE_SHARE, OWN_SHARE, start_together
+from train.standin_words import LANGUAGE_SHARE, OWN_SHARE, align, start_together
 
 NAMES = {0: "red", 1: "blue", 2: "circle", 3: "star", 4: "rouge", 5: "bleu", 6: "cercle"}
 NAMES |= {7: "étoile", 8: "Rouge", 9: "est", 10: "inconnu", 11: "is"}
@@ -42,6 +42,31 @@ def test_a_word_starts_beside_the_english_word_that_it_comes_with():
     for token, english, other in ((4, 0, 1), (5, 1, 0), (6, 2, 3), (7, 3, 2)):
         assert likeness(after[token], before[english]) > 0.6
         assert abs(likeness(after[token], before[other])) < 0.4
+
+
+def test_a_word_renders_the_english_word_that_explains_it_not_one_that_is_always_there():
+    rendered = align(told(), {token: name.lower() for token, name in NAMES.items()})
+    assert {name: max(shares, key=shares.get) for name, shares in rendered.items()} == {
+        "rouge": 0,
+        "bleu": 1,
+        "cercle": 2,
+        "étoile": 3,
+        "est": 11,
+    }
+    for shares in rendered.values():
+        assert max(shares.values()) > 0.7
+        assert sum(shares.values()) <= 1.001
+
+
+def test_words_that_always_come_together_share_what_they_render():
+    said = [{"en": [0, 2], "fr": [4, 6]}, {"en": [0, 2], "fr": [4, 6]}]
+    for shares in align(said, NAMES).values():
+        assert shares == {0: 0.5, 2: 0.5}
+
+
+def test_nothing_told_renders_nothing():
+    assert align([], NAMES) == {}
+    assert align([{"en": [0, 2]}], NAMES) == {}
 
 
 def test_other_forms_of_a_word_start_there_too_yet_apart():

@@ -22,7 +22,7 @@ class Truth:
 
 
 def language(lang):
-    answers = Answers(240, 0.925, 0.2, 0.25, 0.995)
+    answers = Answers(240, 0.925, 0.2, 0.25, 0.5, 0.995)
     if lang == "en":
         return LanguageFigures(lang, None, None, answers)
     status = LanguageStatus(lang, 400, 400, 380, 20, 60)

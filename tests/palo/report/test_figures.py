@@ -11,7 +11,14 @@ from palo.schemas import Verdict
 from palo.settings import load_profile
 from palo.shards import write_json
 
-ROW = {"questions": 240, "accuracy": 0.9, "accuracy_shuffled": 0.2, "chance": 0.2, "fidelity": 1.0}
+ROW = {
+    "questions": 240,
+    "accuracy": 0.9,
+    "accuracy_shuffled": 0.2,
+    "chance": 0.2,
+    "reasoning": 0.5,
+    "fidelity": 1.0,
+}
 
 
 def of(figures, lang):
@@ -47,7 +54,7 @@ def test_the_evaluation_written_last_counts(run_data):
     os.utime(paths.evaluation("1.7b"), (1, 1))
     figures = collect(run_data, {})
     assert figures.scale == "7b"
-    assert of(figures, "ur").answers == Answers(240, 0.9, 0.2, 0.2, 1.0)
+    assert of(figures, "ur").answers == Answers(240, 0.9, 0.2, 0.2, 0.5, 1.0)
     assert of(figures, "fr").answers is None
 
 

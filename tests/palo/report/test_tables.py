@@ -24,21 +24,22 @@ def line(text, name):
 def test_a_language_shows_all_its_figures(full_figures):
     urdu = full_figures.languages[-1]
     assert dict(zip(HEADINGS, cells(urdu), strict=True)) == {
-        "translated": "400",
+        "trans-\nlated": "400",
         "kept": "380",
         "flagged": "20",
         "chrF": "96.2",
         "wrong\nturns": "5.0%",
         "caught": "80.0%",
         "answers\nright": "92.5%",
-        "images\nshuffled": "20.0%",
+        "images\nmixed": "20.0%",
+        "reaso-\nning": "50.0%",
         "in its\nlanguage": "99.5%",
     }
 
 
 def test_what_has_not_been_run_is_a_dash(empty_figures):
-    assert cells(empty_figures.languages[0]) == ("-",) * 9
-    assert means(empty_figures) == ("-",) * 9
+    assert cells(empty_figures.languages[0]) == ("-",) * 10
+    assert means(empty_figures) == ("-",) * 10
 
 
 def test_no_wrong_turns_leave_nothing_to_catch(full_figures):
@@ -59,10 +60,10 @@ def test_means_weigh_turns_and_languages(full_figures):
 
 def test_the_table_has_a_line_a_language_and_the_mean(full_figures):
     text = shown(full_figures)
-    figures = ["400", "380", "20", "96.2", "5.0%", "80.0%", "92.5%", "20.0%", "99.5%"]
+    figures = ["400", "380", "20", "96.2", "5.0%", "80.0%", "92.5%", "20.0%", "50.0%", "99.5%"]
     assert line(text, "ur") == ["ur Urdu", *figures]
     assert line(text, "ja") == ["ja Japanese", *figures]
-    assert line(text, "en") == ["en English", *"------", *figures[-3:]]
+    assert line(text, "en") == ["en English", *"------", *figures[-4:]]
     assert line(text, "mean") == ["mean", *figures]
     assert len(text.splitlines()) == 1 + 2 + 1 + 11  # title, two-line heading, rule, rows
     assert "Palo, profile sample, model 7b" in text
