@@ -34,7 +34,7 @@ def render(figures: Figures, evaluation_images_dir: Path) -> str:
     signatures = {row.truth.signature for row in figures.languages if row.truth}
     return template.render(
         figures=figures,
-        headings=HEADINGS,
+        headings=[heading.replace("-\n", "") for heading in HEADINGS],  # the page has room
         rows=[(f"{row.lang} {row.name}", cells(row)) for row in figures.languages],
         means=means(figures),
         plots=plots(figures),

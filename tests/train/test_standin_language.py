@@ -88,6 +88,19 @@ def test_text_around_the_slots_keeps_its_embeddings_and_labels(scenes, reader):
     assert (labels[0, : place + 16] == IGNORED).all()
 
 
+def test_noise_is_in_every_slot_and_nowhere_else(scenes, reader):
+    model = tiny_llama(reader.tokenizer, 32, 1, 2)
+    read = [reader.english(scenes[0], random.Random(1))]
+    filled = [slots(scenes[0].phrases, 16, random.Random(1))]
+    plain = SlotEmbedder(model, reader).batch(read, filled).embeddings[0]
+    noisy = SlotEmbedder(model, reader, noise=0.5, seed=1).batch(read, filled).embeddings[0]
+    place = read[0].encoded.input_ids.index(IMAGE_TOKEN)
+    changed = (noisy - plain).norm(dim=1)
+    assert changed.nonzero().flatten().tolist() == list(range(place, place + 16))
+    usual = model.get_input_embeddings().weight.norm(dim=1).mean()
+    assert 0.4 < changed[place : place + 16].mean() / usual < 0.6
+
+
 def test_the_loss_is_the_stock_models_on_the_same_labels(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
     batch = SlotEmbedder(model, reader).batch(
