@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from palo.settings import Profile
 
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+NOTHING = "-"  # in tables: what was not measured
 _PLAIN_EVERY_S = 10.0
 
 
@@ -62,6 +63,11 @@ def progress(what: str, total: int | None) -> Iterator[Tick]:
                 note(f"{what}: {done}{f' of {total}' if total else ''} {text}".rstrip())
 
         yield plain
+
+
+def percent(share: float | None) -> str:
+    """`93.4%`; a dash for what was not measured."""
+    return NOTHING if share is None else f"{share:.1%}"
 
 
 def _short(path: object) -> str:

@@ -27,7 +27,14 @@ from sceneworld.conversations import (
 )
 from sceneworld.draw import save_picture
 from sceneworld.grammar import say_turn
-from sceneworld.questions import HELD_OUT_KINDS, REASONING_KINDS, Exchange, QuestionKind, ask
+from sceneworld.questions import (
+    HELD_OUT_KINDS,
+    REASONING_KINDS,
+    SEEING_KINDS,
+    Exchange,
+    QuestionKind,
+    ask,
+)
 from sceneworld.scene import Scene, Thing, make_scene
 from sceneworld.truth import IMAGE_TAG, Truth, add_turn, rows
 
@@ -193,7 +200,8 @@ def _captions(scenes: _Scenes, num_images: int, images_dir: Path) -> tuple[list[
 def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
     """Captions, questions they answer and talk like the source's, for the stand-in language model.
 
-    The first `num_parallel` scenes speak all ten languages; the others ask in English.
+    Each is asked one question of every seeing kind and one of a reasoning kind. The first
+    `num_parallel` scenes speak all ten languages; the others ask in English.
     """
     rows = []
     for index in range(num_scenes):
@@ -201,7 +209,8 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
         is_parallel = index < num_parallel
         languages = tuple(LANGUAGES) if is_parallel else (ENGLISH,)
         told = partial(is_told, scene=scene)
-        asked = filter(None, (ask(kind, scene, rng, told) for kind in HELD_OUT_KINDS))
+        kinds = (*SEEING_KINDS, rng.choice(REASONING_KINDS))
+        asked = filter(None, (ask(kind, scene, rng, told) for kind in kinds))
         questions = [_round(one.question, one.short, languages) for one in asked]
         talk = _talk(scene, rng) if is_parallel else []
         rows.append({"caption": caption(scene), "questions": questions, "talk": talk})

@@ -49,7 +49,7 @@ def is_right(text: str, accepted: Iterable[str], lang: str) -> bool:
 
 
 def accuracy(answered: Sequence[Answered]) -> float:
-    return sum(one.correct for one in answered) / len(answered) if answered else 0.0
+    return sum(one.correct for one in answered) / len(answered)
 
 
 def chance(questions: Sequence[Question], lang: str) -> float:
@@ -101,4 +101,9 @@ def parse_questions(rows: Iterable[Mapping], images_dir: Path) -> list[Question]
             raise UserError(f"Question {number} of the questions file lacks {error}.") from None
     if not questions:
         raise UserError("The questions file is empty.")
+    if all(one.reasoning for one in questions):
+        raise UserError(
+            "Every question of the questions file takes `reasoning`: accuracy and chance are over "
+            "those that don't. Set it only where more than seeing one thing is asked."
+        )
     return questions

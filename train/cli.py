@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from palo.console import announce, console, note
+from palo.console import announce, console, note, percent
 from palo.settings import load_profile
 from train.scale import load_scale
 
@@ -64,7 +64,7 @@ def _table(result: dict) -> Table:  # type: ignore[type-arg]
         table.add_column(title, justify="right")
     keys = ("accuracy", "accuracy_shuffled", "chance", "reasoning", "fidelity")
     for lang, row in [*result["languages"].items(), ("mean", result["mean"])]:
-        table.add_row(lang, str(row["questions"]), *(f"{row[key]:.1%}" for key in keys))
+        table.add_row(lang, str(row["questions"]), *(percent(row[key]) for key in keys))
     return table
 
 
@@ -74,6 +74,6 @@ def _kinds(result: dict) -> Table:  # type: ignore[type-arg]
     for title in ("questions", "right", "images shuffled"):
         table.add_column(title, justify="right")
     for kind, row in result["by_kind"].items():
-        shares = [row[key] for key in ("accuracy", "accuracy_shuffled")]
-        table.add_row(kind, str(row["questions"]), *(f"{share:.1%}" for share in shares))
+        shares = [percent(row[key]) for key in ("accuracy", "accuracy_shuffled")]
+        table.add_row(kind, str(row["questions"]), *shares)
     return table

@@ -117,7 +117,7 @@ def report(
     """Everything that is measured, as it goes into evaluation/<scale>.json.
 
     A language's accuracies and chance are over the questions that take no reasoning; fidelity is
-    over all.
+    over all. Where none takes reasoning its accuracy is None.
     """
     seeing = [one for one in questions if not one.reasoning]
     languages = {}
@@ -131,7 +131,7 @@ def report(
                 _parted([one for one in unseen if one.lang == lang])[0]
             ),
             "chance": answers.chance(seeing, lang),
-            "reasoning": answers.accuracy(hard),
+            "reasoning": answers.accuracy(hard) if hard else None,
             "fidelity": answers.fidelity(mine, judge),
         }
     by_kind = {
@@ -145,7 +145,7 @@ def report(
         for kind in dict.fromkeys(one.kind for one in questions)
     }
     keys = ("accuracy", "accuracy_shuffled", "chance", "reasoning", "fidelity")
-    mean = {key: sum(row[key] for row in languages.values()) / len(languages) for key in keys}
+    mean = {key: _mean([row[key] for row in languages.values()]) for key in keys}
     return {
         "scale": scale,
         "languages": languages,
@@ -153,6 +153,11 @@ def report(
         "mean": {"questions": len(_parted(seen)[0]), **mean},
         "examples": list(_examples(seen)),
     }
+
+
+def _mean(shares: Sequence[float | None]) -> float | None:
+    known = [share for share in shares if share is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _parted(answered: Answers) -> tuple[Answers, Answers]:

@@ -42,8 +42,8 @@ class StandinLanguageModel(Section):
     rope_theta: float = 1e6  # most of a head's width tells what, not where
     slots: int = 16  # places that a description takes, as many as an image has tokens
     riddle_steps: int = 220  # the first ones,
-    english_steps: int = 550  # the first ones, riddles included; then ten languages
-    steps: int = 1150
+    english_steps: int = 600  # the first ones, riddles included; then ten languages
+    steps: int = 1400
     batch_size: int = 24
     learning_rate: float = 3e-3  # of embeddings and norms
     matrix_learning_rate: float = 7e-3

@@ -42,7 +42,7 @@ class Answers:
     accuracy: float
     accuracy_shuffled: float
     chance: float
-    reasoning: float  # accuracy on questions that take more than seeing one thing
+    reasoning: float | None  # accuracy on questions that take more than seeing one thing, if any
     fidelity: float
 
 
@@ -120,10 +120,10 @@ def _latest(folder: Path) -> dict[str, Any]:
 
 
 def _answers(evaluation: dict[str, Any], lang: str) -> Answers | None:
-    row = evaluation.get("languages", {}).get(lang)
-    if row is None:
-        return None
-    return Answers(**{name: row[name] for name in Answers.__dataclass_fields__})
+    """None where nothing was evaluated, or by a version that measured less."""
+    row = evaluation.get("languages", {}).get(lang, {})
+    names = Answers.__dataclass_fields__
+    return Answers(**{name: row[name] for name in names}) if names.keys() <= row.keys() else None
 
 
 def _examples(profile: Profile, paths: DataPaths) -> list[Example]:

@@ -3,9 +3,8 @@
 from rich import box
 from rich.table import Table
 
+from palo.console import NOTHING, percent
 from palo.report.figures import Figures, LanguageFigures
-
-NOTHING = "-"
 
 
 def table(figures: Figures) -> Table:
@@ -72,14 +71,10 @@ def means(figures: Figures) -> tuple[str, ...]:
         percent(sum(row.caught for row in truths) / wrong) if wrong else NOTHING,
         mean([row.accuracy for row in answers], "{:.1%}"),
         mean([row.accuracy_shuffled for row in answers], "{:.1%}"),
-        mean([row.reasoning for row in answers], "{:.1%}"),
+        mean([row.reasoning for row in answers if row.reasoning is not None], "{:.1%}"),
         mean([row.fidelity for row in answers], "{:.1%}"),
     )
 
 
 def mean(values: list[float] | list[int], form: str) -> str:
     return form.format(sum(values) / len(values)) if values else NOTHING
-
-
-def percent(share: float) -> str:
-    return f"{share:.1%}"

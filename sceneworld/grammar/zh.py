@@ -154,7 +154,7 @@ def short_answer(message: Message) -> str | None:
         case ShortColour(colour):
             return f"{COLOURS[colour]}。"
         case ShortShape(shape):
-            return f"{counted(1, Kind(shape))}。"
+            return f"{noun(Kind(shape))}。"
         case ShortSize(size):
             return f"{SIZES[size]}的。"
         case ShortCount(0, kind):

@@ -152,7 +152,10 @@ def test_text_asks_the_same_in_ten_languages_and_more_in_english(world):
     rows = lines(world[0] / "text.jsonl")
     languages = [{tuple(one) for one in row["questions"]} for row in rows]
     assert languages == [{tuple(LANGUAGES)}] * 8 + [{("en",)}] * 12
-    assert min(len(row["questions"]) for row in rows) >= 2
+    asked = [len(row["questions"]) for row in rows]
+    assert max(asked) == 5  # four seeing kinds and one that takes reasoning
+    assert min(asked) >= 1
+    assert sum(asked) / len(asked) >= 4  # not every scene offers all
     assert [min(3, len(row["talk"])) for row in rows] == [3] * 8 + [0] * 12
     assert all(len(pair) == 2 for row in rows for one in row["questions"] for pair in one.values())
 

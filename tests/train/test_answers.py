@@ -96,3 +96,9 @@ def test_a_question_without_a_language_is_refused(tmp_path):
 def test_an_empty_questions_file_is_refused(tmp_path):
     with pytest.raises(UserError, match="empty"):
         parse_questions([], tmp_path)
+
+
+def test_questions_that_all_take_reasoning_are_refused(tmp_path):
+    rows = [row("1", "count", {}) | {"reasoning": True}]
+    with pytest.raises(UserError, match=r"Every question .* `reasoning`"):
+        parse_questions(rows, tmp_path)

@@ -71,6 +71,13 @@ def test_reasoning_is_measured_apart():
     assert result["by_kind"]["count"]["accuracy"] == 0.0
 
 
+def test_where_nothing_takes_reasoning_it_is_unknown_not_zero():
+    questions = make_questions()[::2]
+    result = report("7b", questions, said(questions), said(questions), lambda *_: True)
+    assert (result["mean"]["accuracy"], result["mean"]["reasoning"]) == (1.0, None)
+    assert result["languages"]["hi"]["reasoning"] is None
+
+
 def test_examples_show_image_question_expected_and_answer():
     questions = make_questions(40)
     result = report("7b", questions, said(questions), said(questions, ""), lambda *_: True)

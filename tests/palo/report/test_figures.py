@@ -58,6 +58,13 @@ def test_the_evaluation_written_last_counts(run_data):
     assert of(figures, "fr").answers is None
 
 
+def test_an_evaluation_of_a_version_that_measured_less_is_left_out(run_data):
+    paths = DataPaths(run_data.data_dir)
+    old = {name: value for name, value in ROW.items() if name != "reasoning"}
+    write_json(paths.evaluation("7b"), {"scale": "7b", "languages": {"ur": old}})
+    assert of(collect(run_data, {}), "ur").answers is None
+
+
 def test_reports_of_the_translator_and_of_the_demo_are_taken_as_they_are(run_data):
     report = {"languages": {"ur": {"chrf_before": 80.0, "chrf_after": 95.0}}}
     step = {"title": "one", "command": "palo x", "seconds": 1.5, "skipped": ""}

@@ -81,7 +81,7 @@ GOLDEN = [
     (AskWidth(BLUE_TRIANGLE), "蓝色三角形有多宽？"),
     (AskLink(STAR), "在哪里可以读到更多关于星星的内容？"),
     (ShortColour(Colour.BLUE, BLUE_TRIANGLE), "蓝色。"),
-    (ShortShape(Shape.HEART), "一颗爱心。"),
+    (ShortShape(Shape.HEART), "爱心。"),
     (ShortSize(Size.BIG, BLUE_OBJECT), "大的。"),
     (ShortCount(2, CIRCLE), "两个。"),
     (ShortCount(2, STAR), "两颗。"),
