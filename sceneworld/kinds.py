@@ -38,7 +38,7 @@ class Side(StrEnum):
 
 
 class Region(StrEnum):
-    """The nine regions of a picture; only the corners and edges a 4x4 grid can name exactly."""
+    """The quarters of a picture, which are called its corners."""
 
     TOP_LEFT = "top left"
     TOP_RIGHT = "top right"
@@ -57,7 +57,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Group:
-    """`count` things of one kind; count is 1 to 6."""
+    """`count` things of one kind: 1 to 6, as far as every grammar counts; scenes hold fewer."""
 
     count: int
     kind: Kind

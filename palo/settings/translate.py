@@ -35,7 +35,7 @@ class StandinTranslatorSettings(Section):
     hidden_size: int = 128
     layers: int = 2
     heads: int = 4
-    steps: int = 2550
+    steps: int = 2900
     batch_size: int = 32
     learning_rate: float = 5e-3  # AdamW: embeddings and norms
     matrix_learning_rate: float = 0.02  # Muon: attention and feed-forward matrices
