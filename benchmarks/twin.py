@@ -50,9 +50,7 @@ def main() -> None:
         sys.exit(f"{chosen.data} has no refined shards: run `make demo` first.")
     with tempfile.TemporaryDirectory() as folder:
         build_world(Path(folder) / "questions", QUESTIONS)
-        runs = [
-            run(int(seed), chosen.data, Path(folder)) for seed in str(chosen.seeds).split(",")
-        ]
+        runs = [run(int(seed), chosen.data, Path(folder)) for seed in str(chosen.seeds).split(",")]
     rights = [each["evaluation_mean"]["accuracy"] for each in runs]
     result = {
         "cores": len(os.sched_getaffinity(0)),

@@ -7,7 +7,8 @@ source turn and its English context, so that a change of model or prompt never t
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,9 @@ from palo.shards import disk_full
 
 Row = tuple[Any, ...]
 
+_OF_SOURCE = "SELECT * FROM entries WHERE source = ?"
+_SALVAGE_ROWS = 4096
+_LEAST_ROW_BYTES = 40  # no entry is smaller: bounds the row numbers of a file
 _KEYS_PER_QUERY = 500  # below SQLite's limit on variables of old builds (999)
 
 
@@ -114,7 +118,8 @@ class _Database:
         if "malformed" in text or "not a database" in text:
             return UserError(
                 f"The translation memory {self.path} is damaged ({text}). Nothing was changed. "
-                "Move it away, or restore a copy, and run the command again."
+                "Save what can be read with `palo memory salvage`, or restore a copy, and run the "
+                "command again."
             )
         if "locked" in text:
             return UserError(f"The translation memory {self.path} is in use by another process.")
@@ -190,6 +195,35 @@ class TranslationMemory(_Database):
             (astuple(entry) for entry in entries),
         )
 
+    def entries(self) -> Iterator[Entry]:
+        """All of them, in the order they came; not held in memory at once."""
+        try:
+            for row in self._connection.execute("SELECT * FROM entries ORDER BY rowid"):
+                yield self._entry(row)
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
+
+    def of_source(self, text: str) -> list[Entry]:
+        """Every entry of an English segment, whatever its context, translator or prompt."""
+        return [self._entry(row) for row in self._read(f"{_OF_SOURCE} ORDER BY rowid", (text,))]
+
+    def by_status(self) -> Counter[str]:
+        return self._counts("status")
+
+    def problems(self) -> Counter[str]:
+        """Why entries failed, without the details behind a colon."""
+        counts: Counter[str] = Counter()
+        for problem, number in self._counts("problem").items():
+            if problem:
+                counts[problem.partition(":")[0]] += number
+        return counts
+
+    def signatures(self) -> Counter[str]:
+        return self._counts("signature")
+
+    def _counts(self, column: str) -> Counter[str]:
+        return Counter(dict(self._read(f"SELECT {column}, count(*) FROM entries GROUP BY 1")))
+
 
 class VerifiedMemory(_Database):
     """What people accepted or wrote; the newest word on a turn replaces the older."""
@@ -229,9 +263,70 @@ class VerifiedMemory(_Database):
         rows = self._read(f"SELECT {self._columns} FROM entries ORDER BY segment, sample_id, turn")
         return [self._entry(row) for row in rows]
 
+    def of_source(self, text: str) -> list[VerifiedEntry]:
+        """Every word on a turn with this text, its image tag aside."""
+        tagged = (text, f"{IMAGE_TAG}\n{text}", f"{text}\n{IMAGE_TAG}")
+        rows = self._read(
+            f"SELECT {self._columns} FROM entries WHERE source IN (?, ?, ?) ORDER BY rowid", tagged
+        )
+        return [self._entry(row) for row in rows]
+
     @staticmethod
     def _entry(row: Row) -> VerifiedEntry:
         source, context, text, sample_id, turn, all_copies, reviewer, batch, created = row
         return VerifiedEntry(
             source, context, text, sample_id, turn, bool(all_copies), reviewer, batch, created
         )
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What `salvage` saved into `path`; `lost` row numbers lie in pages that can't be read."""
+
+    path: Path
+    rows: int
+    lost: int
+
+
+def salvage(path: Path) -> Salvaged:
+    """Copies every readable row of a damaged memory into `<name>.salvaged.sqlite` beside it.
+
+    The damaged file is only read. Raises UserError where its table can't be found at all, or where
+    a salvaged file lies there already.
+    """
+    fresh = path.with_name(f"{path.stem}.salvaged.sqlite")
+    if fresh.exists():
+        raise UserError(f"{fresh} is there already: move it away first.")
+    kind = VerifiedMemory if path.name.endswith(".verified.sqlite") else TranslationMemory
+    damaged = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    rows = lost = 0
+    try:
+        columns = len(damaged.execute("SELECT * FROM entries LIMIT 0").description)
+        insert = f"INSERT OR IGNORE INTO entries VALUES ({','.join('?' * columns)})"
+        with kind(fresh) as whole:
+            for found, missed in _readable(damaged, path.stat().st_size // _LEAST_ROW_BYTES):
+                whole._write(insert, found)
+                rows, lost = rows + len(found), lost + missed
+    except sqlite3.Error as error:
+        raise UserError(f"{path} can't be salvaged ({error}): restore a copy.") from None
+    finally:
+        damaged.close()
+    return Salvaged(fresh, rows, lost)
+
+
+def _readable(damaged: sqlite3.Connection, last: int) -> Iterator[tuple[list[Row], int]]:
+    """The rows numbered 1 to `last`, in parts, and how many of a part can't be read; a part that
+    fails is halved until one row fails alone."""
+    parts = [(start, start + _SALVAGE_ROWS - 1) for start in range(1, last + 1, _SALVAGE_ROWS)]
+    parts.reverse()
+    while parts:
+        start, end = parts.pop()
+        between = "SELECT * FROM entries NOT INDEXED WHERE rowid BETWEEN ? AND ?"
+        try:
+            yield damaged.execute(between, (start, end)).fetchall(), 0
+        except sqlite3.DatabaseError:
+            if start == end:
+                yield [], 1
+            else:
+                middle = (start + end) // 2
+                parts += [(middle + 1, end), (start, middle)]

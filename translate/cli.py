@@ -1,4 +1,4 @@
-"""`palo translate` and `palo translator pretrain | seed | train`."""
+"""`palo translate` and `palo translator pretrain | seed | train`; `palo memory` is beside it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,6 +18,7 @@ from palo.settings import Profile, load_profile
 from palo.settings.translate import EngineKind, SourceSettings, TranslatorSettings
 from translate.ingest import IngestReport, ingest
 from translate.job import Job
+from translate.memory_cli import memory_app
 from translate.prompt import load_prompt
 from translate.run import Places, translate_language
 from translate.seed import write_seed
@@ -30,7 +31,7 @@ ProfileOption = Annotated[
     str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
 ]
 EngineOption = Annotated[
-    str | None, typer.Option("--engine", help="vllm, transformers or scripted.")
+    str | None, typer.Option("--engine", help="vllm, openai, transformers or scripted.")
 ]
 
 translator_app = typer.Typer(
@@ -41,6 +42,7 @@ translator_app = typer.Typer(
 def register(app: typer.Typer) -> None:
     app.command("translate")(translate)
     app.add_typer(translator_app)
+    app.add_typer(memory_app)
 
 
 def translate(
@@ -196,8 +198,7 @@ def _engines(
     """Each language with its engine; languages with the same weights share one."""
     current: tuple[Weights, Engine] | None = None
     for lang in langs:
-        scripted = kind is EngineKind.SCRIPTED
-        weights = base_weights(settings) if scripted else weights_for(settings, lang)
+        weights = weights_for(settings, lang) if kind.loads_weights else base_weights(settings)
         if current is None or current[0] != weights:
             stack.close()  # two models at once would not fit on one GPU
             current = (weights, stack.enter_context(open_engine(kind, weights, settings)))

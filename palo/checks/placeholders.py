@@ -1,13 +1,14 @@
 """Finds protected spans: what a translation must carry over byte for byte.
 
 `<image>` and other tags, URLs, e-mail addresses, code, LaTeX, boxes such as
-`[0.25, 0.00, 0.50, 0.25]` and template placeholders such as `{name}`.
+`[0.25, 0.00, 0.50, 0.25]`, template placeholders such as `{name}`, and emoji.
 """
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+
+import regex
 
 
 class SpanKind(StrEnum):
@@ -19,6 +20,7 @@ class SpanKind(StrEnum):
     EMAIL = "email"
     BOX = "box"
     PLACEHOLDER = "placeholder"
+    EMOJI = "emoji"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class SpanDifference:
         return bool(self.missing or self.extra)
 
 
-_NUMBER = r"[-+]?\d+(?:\.\d+)?"
+# One picture and what changes it: a skin, a presentation, the tags of a flag (UTS #51, 1.4.9).
+_PICTURE = r"\p{Extended_Pictographic}(?:\p{EMod}|\uFE0F)?[\U000E0020-\U000E007F]*"
+_NUMBER = r"[-+]?[0-9]+(?:\.[0-9]+)?"
 
 # The order decides who wins: code may hold anything, so it comes first. Only ASCII belongs to a
 # URL, because Chinese and Japanese put no space behind it. Money ("$5 and $10") is no LaTeX:
@@ -58,14 +62,16 @@ _PATTERNS = {
     SpanKind.URL: r"(?<![A-Za-z0-9])(?:https?://|ftp://|www\.)[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+",
     SpanKind.EMAIL: r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
     SpanKind.BOX: rf"\[\s*{_NUMBER}(?:\s*,\s*{_NUMBER})+\s*\]",
+    # families joined by U+200D; flags of two letters; keys such as 1\uFE0F\u20E3
+    SpanKind.EMOJI: rf"{_PICTURE}(?:\u200D{_PICTURE})*|\p{{RI}}{{2}}|[0-9#*]\uFE0F?\u20E3",
     SpanKind.PLACEHOLDER: r"\{\{[A-Za-z0-9_.]*\}\}|\{[A-Za-z0-9_.]*\}|%\([A-Za-z0-9_]+\)[sdf]",
 }
-_ANY = re.compile(
+_ANY = regex.compile(
     "|".join(f"(?P<{kind.value}>{pattern})" for kind, pattern in _PATTERNS.items()),
-    re.DOTALL | re.ASCII,
+    regex.DOTALL,
 )
 # No span is without one of these: most texts are done after this one look.
-_HINT = re.compile(r"[`$\\<@\[{%]|://|www\.")
+_HINT = regex.compile(r"[`$\\<@\[{%\p{Extended_Pictographic}\p{RI}\u20E3]|://|www\.")
 _URL_TAIL = ".,;:!?'*"
 
 

@@ -31,13 +31,16 @@ def signature(weights: Weights, settings: TranslatorSettings) -> Signature:
     else:
         name, version = weights.model, _revision(weights)
     adapter = weights_digest(weights.adapter_dir) if weights.adapter_dir else ""
-    extra = {
+    return Signature(name, version, settings.dtype, adapter, _asked_with(settings))
+
+
+def _asked_with(settings: TranslatorSettings) -> dict[str, str]:
+    return {
         "max_tokens": str(settings.max_tokens),
         "max_model_tokens": str(settings.max_model_tokens),
         "max_attempts": str(settings.max_attempts),
         "retry_temperature": str(settings.retry_temperature),
     }
-    return Signature(name, version, settings.dtype, adapter, extra)
 
 
 def _revision(weights: Weights) -> str:
@@ -51,7 +54,7 @@ def _revision(weights: Weights) -> str:
 def missing(kind: EngineKind, weights: Weights) -> list[str]:
     """What this machine lacks for the engine, each with what to do; empty where all is there."""
     lacks: list[str] = []
-    if kind is EngineKind.SCRIPTED:
+    if not kind.loads_weights:
         return lacks
     if weights.local:
         if not (Path(weights.model) / "config.json").is_file():
@@ -86,6 +89,12 @@ def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings
         raise MissingResource(f"This machine cannot run engine '{kind}':\n- " + "\n- ".join(lacks))
     if kind is EngineKind.SCRIPTED:
         return ScriptedEngine()
+    if kind is EngineKind.OPENAI:
+        from palo.engines.openai import OpenaiEngine
+
+        model = settings.server.model or weights.model
+        served = Signature(model, "served", "", extra=_asked_with(settings))
+        return OpenaiEngine(model, served, settings.server, settings.stall_timeout_s)
     decided_by = signature(weights, settings)
     if kind is EngineKind.VLLM:
         from palo.engines.vllm import VllmEngine

@@ -25,7 +25,24 @@ class Context(StrEnum):
 class EngineKind(StrEnum):
     TRANSFORMERS = "transformers"
     VLLM = "vllm"
+    OPENAI = "openai"  # a server elsewhere; `server` says where
     SCRIPTED = "scripted"  # deterministic stand-in for tests of everything around an engine
+
+    @property
+    def loads_weights(self) -> bool:
+        """Whether the translator's weights must be on this machine."""
+        return self in (EngineKind.TRANSFORMERS, EngineKind.VLLM)
+
+
+class ServerSettings(Section):
+    """An OpenAI-compatible server, for the `openai` engine; its key is in OPENAI_API_KEY."""
+
+    base_url: str = "http://localhost:8000/v1"
+    model: str | None = None  # the name it serves; None: the translator's
+    concurrency: int = Field(default=64, ge=1)  # requests under way at once
+    timeout_s: float = Field(default=120.0, gt=0)  # of one try
+    max_retries: int = Field(default=5, ge=0)  # in a round, with growing waits
+    logprobs: bool = True  # false for servers that refuse to give them
 
 
 class StandinTranslatorSettings(Section):
@@ -78,5 +95,6 @@ class TranslatorSettings(Section):
     tensor_parallel_size: int = 1
     stall_timeout_s: float = 300.0
     seed_samples: int = 1000  # how many samples `palo translator seed` picks
+    server: ServerSettings = ServerSettings()  # openai engine
     standin: StandinTranslatorSettings | None = None
     finetune: FinetuneSettings = FinetuneSettings()

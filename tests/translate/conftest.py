@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
 
 from palo.paths import DataPaths
 from palo.settings.translate import SourceSettings, TranslatorSettings
+from translate.cli import register
 from translate.ingest import ingest
 from translate.job import Job
 from translate.prompt import load_prompt
@@ -55,3 +59,40 @@ def make_job(settings):
         return Job(lang, load_prompt(lang), signature, changed)
 
     return make
+
+
+@pytest.fixture
+def project(tmp_path, write_source, monkeypatch):
+    """A folder with a pipelines.yaml of its own; returns its data folder."""
+    write_source(tmp_path / "llava.json")
+    translator = {"model": "data/model", "finetuned_dir": "data/tuned"}
+    profile = {
+        "description": "test",
+        "data_dir": "data",
+        "source": {"path": "llava.json", "shard_rows": 15},
+        "translator": translator,
+        "train": {"scales_dir": "s", "captions_path": "c", "captions_images_dir": "i"},
+        "evaluate": {"questions_path": "q", "images_dir": "i"},
+    }
+    real = {**profile, "translator": {**translator, "model": "palo-tests/none", "engine": "vllm"}}
+    real["source"] = {"path": "absent.json"}
+    config = {"default_profile": "test", "profiles": {"test": profile, "real": real}}
+    (tmp_path / "pipelines.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.chdir(tmp_path)
+    return DataPaths(tmp_path / "data")
+
+
+@pytest.fixture
+def palo():
+    """Runs a command of the stage; raises what it raises, returns what it prints."""
+
+    def run(*arguments):
+        app = typer.Typer()
+        register(app)
+        result = CliRunner().invoke(app, arguments)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run

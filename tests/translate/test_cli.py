@@ -4,7 +4,6 @@ import json
 
 import pytest
 import typer
-import yaml
 from typer.testing import CliRunner
 
 from palo.errors import MissingResource, UserError
@@ -13,39 +12,7 @@ from palo.shards import read_translated, shard_paths
 from translate.cli import register
 
 
-@pytest.fixture
-def project(tmp_path, write_source, monkeypatch):
-    """A folder with a pipelines.yaml of its own; returns its data folder."""
-    write_source(tmp_path / "llava.json")
-    translator = {"model": "data/model", "finetuned_dir": "data/tuned"}
-    profile = {
-        "description": "test",
-        "data_dir": "data",
-        "source": {"path": "llava.json", "shard_rows": 15},
-        "translator": translator,
-        "train": {"scales_dir": "s", "captions_path": "c", "captions_images_dir": "i"},
-        "evaluate": {"questions_path": "q", "images_dir": "i"},
-    }
-    real = {**profile, "translator": {**translator, "model": "palo-tests/none", "engine": "vllm"}}
-    real["source"] = {"path": "absent.json"}
-    config = {"default_profile": "test", "profiles": {"test": profile, "real": real}}
-    (tmp_path / "pipelines.yaml").write_text(yaml.safe_dump(config))
-    monkeypatch.chdir(tmp_path)
-    return DataPaths(tmp_path / "data")
-
-
-def palo(*arguments):
-    """Runs a command; raises what it raises, returns what it prints."""
-    app = typer.Typer()
-    register(app)
-    result = CliRunner().invoke(app, arguments)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def test_first_line_names_the_profile_and_the_last_the_audit(project):
+def test_first_line_names_the_profile_and_the_last_the_audit(project, palo):
     output = palo("translate", "--lang", "fr,ur", "--engine", "scripted")
     lines = output.strip().split("\n")
     assert lines[0].startswith("palo translate --lang fr,ur · profile test · data ")
@@ -54,7 +21,9 @@ def test_first_line_names_the_profile_and_the_last_the_audit(project):
     assert len(shard_paths(project.translated("ur"))) == 3
 
 
-def test_another_file_is_translated_beside_the_profiles_own_data(project, tmp_path, write_source):
+def test_another_file_is_translated_beside_the_profiles_own_data(
+    project, tmp_path, write_source, palo
+):
     palo("translate", "--lang", "fr", "--engine", "scripted")
     before = [path.read_bytes() for path in shard_paths(project.source_dir)]
     other = write_source(tmp_path / "other.json", 3)
@@ -65,7 +34,7 @@ def test_another_file_is_translated_beside_the_profiles_own_data(project, tmp_pa
     assert [path.read_bytes() for path in shard_paths(project.source_dir)] == before
 
 
-def test_malformed_samples_and_a_broken_tail_are_told(project, tmp_path):
+def test_malformed_samples_and_a_broken_tail_are_told(project, tmp_path, palo):
     text = (tmp_path / "llava.json").read_text()
     (tmp_path / "bad.json").write_text('[{"id": 1}, ' + text[1:-50])
     output = palo("translate", "--lang", "fr", "--engine", "scripted", "--source", "bad.json")
@@ -74,7 +43,7 @@ def test_malformed_samples_and_a_broken_tail_are_told(project, tmp_path):
     assert "fr: 39 samples, 156 turns" in output
 
 
-def test_everything_that_is_missing_is_listed_before_any_work(project, monkeypatch):
+def test_everything_that_is_missing_is_listed_before_any_work(project, monkeypatch, palo):
     monkeypatch.setattr("palo.engines.open.has_gpu", lambda: False)
     with pytest.raises(MissingResource) as error:
         palo("translate", "--lang", "ur", "--profile", "real")
@@ -99,12 +68,12 @@ def test_everything_that_is_missing_is_listed_before_any_work(project, monkeypat
         (("translator", "train", "--lang", "ur"), "palo translator pretrain"),
     ],
 )
-def test_mistakes_are_answered_with_what_to_do(project, arguments, said):
+def test_mistakes_are_answered_with_what_to_do(project, arguments, said, palo):
     with pytest.raises(UserError, match=said):
         palo(*arguments)
 
 
-def test_seed_translates_a_part_into_shards_of_its_own(project):
+def test_seed_translates_a_part_into_shards_of_its_own(project, palo):
     output = palo("translator", "seed", "--lang", "ur,fr", "--num", "5", "--engine", "scripted")
     assert "Seed: 5 samples" in output
     for lang in ("ur", "fr"):

@@ -33,6 +33,18 @@ def spans(text):
         ("公式\\(a+b\\)です", [("\\(a+b\\)", SpanKind.LATEX)]),
         ("write to a.b@example.com now", [("a.b@example.com", SpanKind.EMAIL)]),
         ("<b>bold</b>", [("<b>", SpanKind.TAG), ("</b>", SpanKind.TAG)]),
+        ("a \U0001f600!", [("\U0001f600", SpanKind.EMOJI)]),
+        (  # a family joined by U+200D, a hand with a skin, the flag of Bangladesh, key 1, a heart
+            "\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f44d\U0001f3fd "
+            "\U0001f1e7\U0001f1e9 1\ufe0f\u20e3 \u2764\ufe0f",
+            [
+                ("\U0001f468\u200d\U0001f469\u200d\U0001f467", SpanKind.EMOJI),
+                ("\U0001f44d\U0001f3fd", SpanKind.EMOJI),
+                ("\U0001f1e7\U0001f1e9", SpanKind.EMOJI),
+                ("1\ufe0f\u20e3", SpanKind.EMOJI),
+                ("\u2764\ufe0f", SpanKind.EMOJI),
+            ],
+        ),
     ],
 )
 def test_spans_are_found_with_their_kind(text, expected):
@@ -45,6 +57,9 @@ def test_spans_are_found_with_their_kind(text, expected):
         "It costs $5 and $10.",
         "a < b and c > d",
         "[1]",
+        "[\u0660.\u0661, \u0660.\u0662]",  # digits of Arabic: a box is written in ASCII
+        "5 * 3 # 4",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # joiners are letters' business too
         "[see below]",
         "50% sure",
         "红色。",

@@ -1,0 +1,202 @@
+"""The `openai` engine: any server that speaks OpenAI's chat completions, `vllm serve` among them.
+
+The SDK retries what may pass (429, 5xx, timeouts, lost connections) with growing, jittered waits
+and honours Retry-After. On top of that a request is given up only while others are answered: an
+outage is no row's fault. One that outlasts `stall_timeout_s` ends the run, with nothing lost.
+"""
+
+import asyncio
+import os
+import random
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any, Self
+
+from palo.engines.stream import Request, Result, Signature
+from palo.errors import UserError
+from palo.settings.translate import ServerSettings
+
+API_KEY = "OPENAI_API_KEY"
+_ROUNDS = 3  # of the SDK's retries, while others are answered
+_PAUSE_S = 8.0  # between rounds; the SDK's longest wait
+_TRANSIENT = (408, 409, 429)  # and everything from 500
+_OF_THE_RUN = (401, 403, 404)  # key or model are wrong: no request would fare better
+_MOST_HELD = 32
+_ERROR_CHARS = 300
+_STOP_S = 10.0
+
+
+class OpenaiEngine:
+    """Connects at the first request. The key comes from the environment and goes nowhere else."""
+
+    kind = "openai"
+
+    def __init__(
+        self, model: str, signature: Signature, server: ServerSettings, stall_timeout_s: float
+    ) -> None:
+        self.signature = signature
+        self._model, self._server, self._stall_timeout_s = model, server, stall_timeout_s
+        self._key = os.environ.get(API_KEY, "")
+        self._client: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._answers = 0
+        self._answered_at = 0.0
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
+        """Raises UserError where the server refuses everything, or nothing comes any more."""
+        source = iter(requests)
+        flying: set[Future[Result]] = set()
+        held: list[Result] = []  # refused before anything was answered: the rows' fault, or all's?
+        try:
+            while True:
+                while len(flying) < self._server.concurrency:
+                    request = next(source, None)
+                    if request is None:
+                        break
+                    flying.add(self._submit(request))
+                if not flying:
+                    break
+                done, flying = wait(flying, return_when=FIRST_COMPLETED)
+                for future in done:
+                    held.append(future.result())
+                if self._answers:
+                    yield from held
+                    held = []
+                elif len(held) >= _MOST_HELD:
+                    raise UserError(
+                        f"{self._server.base_url} refused the first {len(held)} requests "
+                        f"({held[0].error}). Nothing of them is kept; mend the settings of the "
+                        "translator's server and run the same command again."
+                    )
+            yield from held
+        finally:
+            for future in flying:
+                future.cancel()
+
+    def _submit(self, request: Request) -> "Future[Result]":
+        self._start()
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(self._ask(request), self._loop)
+
+    async def _ask(self, request: Request) -> Result:
+        import openai
+
+        rounds = 0
+        while True:
+            before, wait_s = self._answers, None
+            try:
+                result = _result(request, await self._complete(request))
+            except openai.APIStatusError as error:
+                if error.status_code in _OF_THE_RUN:
+                    raise self._refusal(error) from None
+                if error.status_code < 500 and error.status_code not in _TRANSIENT:
+                    return _failed(request, self._plain(error))
+                reason, wait_s = self._plain(error), _retry_after_s(error)
+            except (openai.APIError, ValueError) as error:  # connection, timeout, broken JSON
+                reason = self._plain(error)
+            else:
+                self._answers += 1
+                self._answered_at = time.monotonic()
+                return result
+            rounds += self._answers > before  # the server answers others meanwhile
+            if rounds >= _ROUNDS:
+                return _failed(request, f"no answer in {rounds} rounds of retries: {reason}")
+            if wait_s is None:
+                wait_s = _PAUSE_S * (1 - random.random() / 2)
+            if time.monotonic() + wait_s - self._answered_at > self._stall_timeout_s:
+                raise self._outage(reason)
+            await asyncio.sleep(wait_s)
+
+    async def _complete(self, request: Request) -> Any:
+        wanted = request.sampling
+        more: dict[str, Any] = {"seed": wanted.seed} if wanted.temperature else {}
+        if self._server.logprobs:
+            more["logprobs"] = True
+        return await self._client.chat.completions.create(
+            model=self._model,
+            messages=[{"role": one.role, "content": one.content} for one in request.messages],
+            max_tokens=wanted.max_tokens,
+            temperature=wanted.temperature,
+            **more,
+        )
+
+    def _refusal(self, error: Any) -> UserError:
+        how = f"Set {API_KEY}" if error.status_code != 404 else "Check base_url and model"
+        return UserError(
+            f"{self._server.base_url} refused the request for model '{self._model}': "
+            f"{self._plain(error)}. {how} and run the same command again."
+        )
+
+    def _outage(self, reason: str) -> UserError:
+        return UserError(
+            f"{self._server.base_url} gave no answer for {self._stall_timeout_s:g} s ({reason}). "
+            "What was translated is kept. Once the server answers, run the same command again."
+        )
+
+    def _plain(self, error: Exception) -> str:
+        """What a person needs of the error; servers may repeat the key in theirs."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        if error.__cause__ is not None and str(error.__cause__):
+            text += f" ({error.__cause__})"
+        if self._key:
+            text = text.replace(self._key, "***")
+        return text[:_ERROR_CHARS]
+
+    def _start(self) -> None:
+        if self._client is not None:
+            return
+        from openai import AsyncOpenAI
+
+        self._client = AsyncOpenAI(
+            base_url=self._server.base_url,
+            api_key=self._key or "none",
+            timeout=self._server.timeout_s,
+            max_retries=self._server.max_retries,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
+        self._thread.start()
+        self._answered_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._loop is None or self._thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result(_STOP_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=_STOP_S)
+        self._client = self._loop = self._thread = None
+
+
+def _result(request: Request, answer: Any) -> Result:
+    """Raises ValueError for an answer without a choice."""
+    if not getattr(answer, "choices", None):
+        raise ValueError("the answer has no choices")
+    choice, usage = answer.choices[0], answer.usage
+    tokens = choice.logprobs.content if choice.logprobs else None
+    logprob = sum(token.logprob for token in tokens) / len(tokens) if tokens else None
+    return Result(
+        request.tag,
+        choice.message.content or "",
+        choice.finish_reason or "stop",
+        logprob,
+        usage.prompt_tokens if usage else 0,
+        usage.completion_tokens if usage else 0,
+    )
+
+
+def _failed(request: Request, error: str) -> Result:
+    return Result(request.tag, "", "error", error=error)
+
+
+def _retry_after_s(error: Any) -> float | None:
+    """What the server asks to wait, where the SDK found it too long to wait for."""
+    try:
+        return float(error.response.headers.get("retry-after", ""))
+    except ValueError:
+        return None

@@ -1,0 +1,71 @@
+"""A run against a server with every fault at once: no row is lost, none sent for nothing."""
+
+import json
+import zlib
+from collections import Counter
+
+import pytest
+
+from palo.engines.open import Weights, open_engine
+from palo.paths import DataPaths
+from palo.schemas import TurnStatus
+from palo.settings.translate import EngineKind, ServerSettings, SourceSettings
+from palo.shards import read_translated, shard_paths
+from tests.faulty_server import Fault, FaultyServer
+from translate.ingest import ingest
+from translate.run import Places, translate_language
+
+NUM_SAMPLES = 5000
+QUESTIONS = ("What is shown?", "What do you see?", "What is in the picture?")
+FAULTS = [fault for fault in Fault if fault not in (Fault.NONE, Fault.NO_KEY)]
+SAID = "یہ تصویر میں ایک ستارہ ہے۔"
+
+
+def pick(asked, number):
+    """Each fault for 1% of the texts, when they are asked first."""
+    place = zlib.crc32(asked.encode()) % 100
+    return FAULTS[place] if place < len(FAULTS) and number == 0 else Fault.NONE
+
+
+@pytest.mark.slow
+def test_one_percent_of_every_fault_in_5000_requests(tmp_path, make_job):
+    samples = [
+        {
+            "id": str(n),
+            "conversations": [
+                {"from": "human", "value": QUESTIONS[n % len(QUESTIONS)]},
+                {"from": "gpt", "value": f"The star in picture {n} is red."},
+            ],
+        }
+        for n in range(NUM_SAMPLES)
+    ]
+    (tmp_path / "llava.json").write_text(json.dumps(samples), encoding="utf-8")
+    paths = DataPaths(tmp_path / "data")
+    ingest(SourceSettings(path=tmp_path / "llava.json"), paths.source_dir)
+    faulty = FaultyServer(pick, lambda asked: f"{SAID} {zlib.crc32(asked.encode())}۔")
+    faulty.hang_s = 2.0
+    with faulty.running():
+        server = ServerSettings(base_url=faulty.url, concurrency=32, timeout_s=1.0)
+        job = make_job("ur", signature="served", server=server)
+        with open_engine(EngineKind.OPENAI, Weights("palo/served"), job.settings) as engine:
+            report = translate_language(job, Places.of(paths, "ur"), engine)
+    unique = NUM_SAMPLES + len(QUESTIONS)
+    assert report.fill.sent == unique
+    assert len(faulty.seen) == unique
+    planned = Counter(pick(asked, 0) for asked in faulty.seen)
+    assert all(30 <= planned[fault] <= 70 for fault in FAULTS)
+    again = dict.fromkeys(FAULTS, 1) | {Fault.REFUSED: 0}
+    assert sum(faulty.seen.values()) == unique + sum(planned[f] * again[f] for f in FAULTS)
+    assert report.fill.retried == planned[Fault.EMPTY] + planned[Fault.WRONG]
+    assert report.audit.balanced
+    assert report.audit.by_status == {
+        "translated": 2 * NUM_SAMPLES - planned[Fault.REFUSED],
+        "failed": planned[Fault.REFUSED],
+    }
+    rows = [row for path in shard_paths(paths.translated("ur")) for row in read_translated(path)]
+    ids = [row.sample_id.partition("-")[0] for row in rows]
+    assert ids == [str(n) for n in range(NUM_SAMPLES)]
+    for row in rows:
+        status, text = row.meta[1].status, row.target[1].text
+        assert (status is TurnStatus.FAILED) == (not text)
+        assert not text or text.startswith(SAID)
