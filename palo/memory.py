@@ -207,6 +207,15 @@ class TranslationMemory(_Database):
         """Every entry of an English segment, whatever its context, translator or prompt."""
         return [self._entry(row) for row in self._read(f"{_OF_SOURCE} ORDER BY rowid", (text,))]
 
+    def forget(self, signature: str, problem: str) -> int:
+        """Drops this translator's failures whose problem begins so, to be asked again; how many."""
+        where = "signature = ? AND status = ? AND substr(problem, 1, length(?)) = ?"
+        values = (signature, str(TurnStatus.FAILED), problem, problem)
+        [(number,)] = self._read(f"SELECT count(*) FROM entries WHERE {where}", values)
+        if number:
+            self._write(f"DELETE FROM entries WHERE {where}", [values])
+        return int(number)
+
     def by_status(self) -> Counter[str]:
         return self._counts("status")
 

@@ -25,8 +25,8 @@ from train.template import IGNORED, IMAGE_TOKEN, Encoded
 
 Tick = Callable[[str], None]
 # Questions alone, with their few labels, leave the model guessing for thousands of steps: riddles
-# first teach it to find the slot with the right words. Ten languages from the start, even after
-# the riddles: 49% of questions right where English first and then ten languages reached 72%.
+# first teach it to find the slot with the right words; then English teaches it to be asked, before
+# ten languages do (docs/decisions.md).
 RIDDLE_SHARE = 0.1  # of the batches after the riddles
 CAPTION_SHARE = 0.1  # stage 1 learns no better than the model captions
 TALK_SHARE = 0.15  # of the conversations not all in English

@@ -3,9 +3,8 @@
 The same questions are there in ten languages. IBM's first word alignment model (Brown and others
 1993, section 4) finds in a second which English words a word renders, and puts `rouge`, `красный`
 and `赤` beside `red`. A model that has read English only then understands questions in the others
-at once: asked in all ten languages it gave the right English answer to 57% of the questions, to 71%
-of the English ones (one run). Counting which words come together instead leans to frequent ones:
-29%.
+at once, more than half of them right. Counting which words come together instead leans to frequent
+ones and gets half as many (docs/decisions.md).
 """
 
 import math

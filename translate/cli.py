@@ -51,6 +51,9 @@ def translate(
         Path | None, typer.Option("--source", help="Any LLaVA-Instruct JSON file.")
     ] = None,
     engine: EngineOption = None,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Ask again what got no answer last time.")
+    ] = False,
     profile: ProfileOption = None,
 ) -> None:
     """Translate the source into one or more languages; run again to go on after a stop."""
@@ -62,7 +65,7 @@ def translate(
     _check(settings, files, kind)
     _ingest(files, paths)
     places = {one: Places.of(paths, one) for one in langs}
-    _translate_all(settings.translator, kind, places)
+    _translate_all(settings.translator, kind, places, retry_errors)
 
 
 @translator_app.command("pretrain")
@@ -184,12 +187,15 @@ def _ingest(files: SourceSettings, paths: DataPaths) -> IngestReport:
 
 
 def _translate_all(
-    settings: TranslatorSettings, kind: EngineKind, places: dict[Language, Places]
+    settings: TranslatorSettings,
+    kind: EngineKind,
+    places: dict[Language, Places],
+    retry_errors: bool = False,
 ) -> None:
     with ExitStack() as stack:
         for lang, engine in _engines(settings, kind, list(places), stack):
             job = Job(lang, load_prompt(lang), str(engine.signature), settings)
-            note(translate_language(job, places[lang], engine).line)
+            note(translate_language(job, places[lang], engine, retry_errors).line)
 
 
 def _engines(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from palo.console import progress
+from palo.console import note, progress
 from palo.engines.stream import Engine
 from palo.lock import run_lock
 from palo.memory import TranslationMemory, VerifiedMemory
@@ -19,6 +19,7 @@ from palo.shards import read_record, remove_shards, shard_paths, write_json
 from translate.fill import FillCounts, Filler
 from translate.ingest import remove_leftovers
 from translate.job import Job
+from translate.validate import Problem
 from translate.write import Audit, write_shards
 
 
@@ -62,8 +63,14 @@ class LanguageReport:
         return text
 
 
-def translate_language(job: Job, places: Places, engine: Engine) -> LanguageReport:
-    """Raises Locked while another process works on this language, UserError on a full disk."""
+def translate_language(
+    job: Job, places: Places, engine: Engine, retry_errors: bool = False
+) -> LanguageReport:
+    """Raises Locked while another process works on this language, UserError on a full disk.
+
+    `retry_errors` asks again what got no answer for the engine's sake; what was answered badly
+    would only be answered so again.
+    """
     sources = shard_paths(places.source_dir)
     with (
         run_lock(places.memory_path.parent / job.lang, f"translation into {job.lang}"),
@@ -71,6 +78,8 @@ def translate_language(job: Job, places: Places, engine: Engine) -> LanguageRepo
         VerifiedMemory(places.verified_path) as verified,
     ):
         remove_leftovers(places.target_dir)
+        if retry_errors and (number := memory.forget(job.signature, Problem.ENGINE)):
+            note(f"{job.lang}: asking again for {number:,} segments that got no answer")
         with progress(f"translate {job.lang}", _turns(sources)) as tick:
             filler = Filler(job, memory, verified, _now, tick)
             counts = filler.run(sources, engine)

@@ -18,9 +18,9 @@ from translate.run import Places, translate_language
 UNIQUE_SEGMENTS = 7 + 40 + 1 + 1  # seven first questions, the answers, "How many?", "Two."
 
 
-def run(paths, job, engine=None):
+def run(paths, job, engine=None, **options):
     engine = engine or ScriptedEngine()
-    report = translate_language(job, Places.of(paths, job.lang), engine)
+    report = translate_language(job, Places.of(paths, job.lang), engine, **options)
     rows = [
         row for path in shard_paths(paths.translated(job.lang)) for row in read_translated(path)
     ]
@@ -58,6 +58,25 @@ def test_second_run_sends_and_writes_nothing(paths, make_job):
     report, _, engine = run(paths, make_job())
     assert (engine.sent, report.audit.written) == (0, 0)
     assert contents(paths.translated("fr")) == before
+
+
+def test_what_got_no_answer_is_asked_again_only_when_wanted(paths, make_job):
+    def silent(request):
+        result = scripted_result(request)
+        if "star 3," in request.messages[-1].content:
+            return replace(result, text="", finish_reason="error", error="400")
+        if "star 4," in request.messages[-1].content:
+            return replace(result, text="")  # answered, but badly
+        return result
+
+    failed = run(paths, make_job(), ScriptedEngine(script=silent))[0]
+    assert failed.audit.by_status["failed"] == 2
+    report, _, engine = run(paths, make_job())
+    assert (engine.sent, report.audit.by_status["failed"]) == (0, 2)
+    report, rows, engine = run(paths, make_job(), retry_errors=True)
+    assert (engine.sent, report.audit.by_status["failed"]) == (1, 1)
+    assert rows[3].target[1].text.count("https://example.org/3") == 1
+    assert report.audit.balanced
 
 
 def test_manifest_says_what_the_language_holds(paths, make_job):
