@@ -76,9 +76,11 @@ def segment_key(text: str, context: str) -> bytes:
     return _hash(text, context)
 
 
-def machine_key(signature: str, prompt_version: str, lang: str, text: str, context: str) -> bytes:
-    """Everything that decides an engine's text; 16 bytes."""
-    return _hash(signature, prompt_version, lang, text, context)
+def machine_key(
+    signature: str, prompt_version: str, lang: str, text: str, context: str, *more: str
+) -> bytes:
+    """Everything that decides an engine's text; 16 bytes. `more` is what else the prompt shows."""
+    return _hash(signature, prompt_version, lang, text, context, *more)
 
 
 def _hash(*parts: str) -> bytes:

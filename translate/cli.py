@@ -19,7 +19,6 @@ from palo.settings.translate import EngineKind, SourceSettings, TranslatorSettin
 from translate.ingest import IngestReport, ingest
 from translate.job import Job
 from translate.memory_cli import memory_app
-from translate.prompt import load_prompt
 from translate.run import Places, translate_language
 from translate.seed import write_seed
 from translate.translator import base_weights, weights_for
@@ -194,7 +193,7 @@ def _translate_all(
 ) -> None:
     with ExitStack() as stack:
         for lang, engine in _engines(settings, kind, list(places), stack):
-            job = Job(lang, load_prompt(lang), str(engine.signature), settings)
+            job = Job.of(lang, str(engine.signature), settings)
             note(translate_language(job, places[lang], engine, retry_errors).line)
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from palo.engines.stream import Engine, Request, Result
 from palo.memory import Entry, TranslationMemory, VerifiedMemory, english_context
 from palo.schemas import Sample, TurnStatus
+from palo.settings.translate import Context
 from palo.shards import read_samples
+from translate.dialogue import Conversations
 from translate.job import Job
 from translate.segments import Segment, segment
 from translate.validate import Problem, find_problem
@@ -27,11 +29,12 @@ Seen = Callable[[int], None]
 
 @dataclass
 class _Work:
-    """A segment on its way; `best` is its best failed attempt so far."""
+    """A segment on its way; `best` is its best failed attempt so far, `wrong` its last."""
 
     segment: Segment
     key: bytes
     attempt: int = 0
+    wrong: Problem | None = None
     best: tuple[Problem, Result] | None = None
 
 
@@ -63,8 +66,11 @@ class Filler:
         self._clock = clock
         self._seen = seen
         self._open: dict[bytes, _Work] = {}  # sent and not yet committed
-        self._retries: deque[_Work] = deque()
-        self._done: list[Entry] = []
+        self._ready: deque[_Work] = deque()  # to be sent before anything new is begun
+        self._done: dict[bytes, Entry] = {}  # not yet committed
+        self._talks: Conversations | None = None
+        if job.settings.context is Context.DIALOGUE:
+            self._talks = Conversations(job, self._word, self._find)
         self._committed_at = time.monotonic()
         self.counts = FillCounts()
 
@@ -74,7 +80,7 @@ class Filler:
         try:
             while True:
                 first = next(requests, None)  # an engine without work need not even load
-                if first is None and not self._retries:
+                if first is None and not self._ready:
                     return self.counts
                 for result in engine.stream(self._with(first, requests)):
                     self._take(result, engine.kind)
@@ -85,24 +91,37 @@ class Filler:
         if first is not None:
             yield first
         yield from rest
-        yield from self._retry_requests()
+        yield from self._ready_requests()
 
     def _requests(self, shards: Iterable[Path]) -> Iterator[Request]:
         for path in shards:
             samples = read_samples(path)
-            for work in self._missing(samples):
-                yield from self._retry_requests()
-                self.counts.sent += 1
+            for work in self._missing(samples) if self._talks is None else self._begun(samples):
+                yield from self._ready_requests()
                 yield self._request(work)
             self._seen(sum(len(sample.turns) for sample in samples))
 
-    def _retry_requests(self) -> Iterator[Request]:
-        while self._retries:
-            self.counts.retried += 1
-            yield self._request(self._retries.popleft())
+    def _ready_requests(self) -> Iterator[Request]:
+        while self._ready:
+            yield self._request(self._ready.popleft())
 
     def _request(self, work: _Work) -> Request:
-        return self._job.request(work.segment, work.key, work.attempt)
+        if work.attempt:
+            self.counts.retried += 1
+        else:
+            self.counts.sent += 1
+        return self._job.request(work.segment, work.key, work.attempt, work.wrong)
+
+    def _begun(self, samples: Sequence[Sample]) -> Iterator[_Work]:
+        """The first missing turn of each conversation; the others follow once that is there."""
+        assert self._talks is not None
+        for sample in samples:
+            for key, found in self._talks.begin(sample):
+                yield self._opened(key, found)
+
+    def _opened(self, key: bytes, found: Segment) -> _Work:
+        work = self._open[key] = _Work(found, key)
+        return work
 
     def _missing(self, samples: Sequence[Sample]) -> Iterator[_Work]:
         """The segments of a shard that are neither in a memory nor on their way, each once.
@@ -114,7 +133,7 @@ class Filler:
         for sample in samples:
             for index in range(len(sample.turns)):
                 found = segment(sample.turns, index, self._job.settings.context)
-                if found.copied or self._is_verified(sample, index):
+                if found.copied or self._word(sample, index) is not None:
                     continue
                 key = self._job.key(found)
                 if key not in self._open:
@@ -122,15 +141,18 @@ class Filler:
         for key in self._memory.get(list(wanted)):
             del wanted[key]
         for key, found in wanted.items():
-            work = _Work(found, key)
-            self._open[key] = work
-            yield work
+            yield self._opened(key, found)
 
-    def _is_verified(self, sample: Sample, index: int) -> bool:
+    def _word(self, sample: Sample, index: int) -> str | None:
+        """What a person wrote for the turn."""
         if self._verified is None:
-            return False
+            return None
         text, context = sample.turns[index].text, english_context(sample.turns, index)
-        return self._verified.find(sample.sample_id, index, text, context) is not None
+        word = self._verified.find(sample.sample_id, index, text, context)
+        return word.text if word else None
+
+    def _find(self, key: bytes) -> Entry | None:
+        return self._done.get(key) or self._memory.get([key]).get(key)
 
     def _take(self, result: Result, engine_kind: str) -> None:
         work = self._open[bytes.fromhex(result.tag)]
@@ -143,42 +165,44 @@ class Filler:
         if work.best is None or problem.rank > work.best[0].rank:
             work.best = (problem, result)
         work.attempt += 1
+        work.wrong = problem
         # an engine's refusal (prompt too long, died twice on it) would only come again
         if problem is Problem.ENGINE or work.attempt >= self._job.settings.max_attempts:
             self._finish(work, *work.best, engine_kind)
         else:
-            self._retries.append(work)
+            self._ready.append(work)
 
     def _finish(
         self, work: _Work, problem: Problem | None, result: Result, engine_kind: str
     ) -> None:
         self.counts.failed += problem is not None
-        self._done.append(
-            Entry(
-                key=work.key,
-                source=work.segment.text,
-                context=work.segment.context,
-                text=result.text.strip(),
-                status=TurnStatus.FAILED if problem else TurnStatus.TRANSLATED,
-                finish_reason=result.finish_reason,
-                mean_logprob=result.mean_logprob,
-                attempts=work.attempt if problem else work.attempt + 1,
-                engine=engine_kind,
-                signature=self._job.signature,
-                prompt_version=self._job.version,
-                problem=_problem_text(problem, result),
-                created=self._clock(),
-            )
+        entry = Entry(
+            key=work.key,
+            source=work.segment.text,
+            context=work.segment.before.english,
+            text=result.text.strip(),
+            status=TurnStatus.FAILED if problem else TurnStatus.TRANSLATED,
+            finish_reason=result.finish_reason,
+            mean_logprob=result.mean_logprob,
+            attempts=work.attempt if problem else work.attempt + 1,
+            engine=engine_kind,
+            signature=self._job.signature,
+            prompt_version=self._job.version,
+            problem=_problem_text(problem, result),
+            created=self._clock(),
         )
+        self._done[entry.key] = entry
+        if self._talks is not None:
+            self._ready += [self._opened(*asked) for asked in self._talks.goes_on(entry)]
         if len(self._done) >= _COMMIT_ENTRIES or time.monotonic() - self._committed_at >= _COMMIT_S:
             self._commit()
 
     def _commit(self) -> None:
         if self._done:
-            self._memory.put(self._done)
-        for entry in self._done:
-            del self._open[entry.key]
-        self._done = []
+            self._memory.put(list(self._done.values()))
+        for key in self._done:
+            del self._open[key]
+        self._done = {}
         self._committed_at = time.monotonic()
 
 

@@ -17,11 +17,12 @@ from palo.engines.loading import load_model, load_tokenizer
 from palo.engines.open import Weights, open_engine
 from palo.engines.stream import Message, Request, Sampling
 from palo.errors import UserError
-from palo.memory import VerifiedMemory
+from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
 from palo.settings.translate import EngineKind, FinetuneSettings, TranslatorSettings
-from palo.shards import digest, read_json, write_json
-from translate.pairs import Pair, verified_pairs
+from palo.shards import digest, read_json, shard_paths, write_json
+from translate.glossary import load_glossary
+from translate.pairs import Conversations, Pair, conversations_of, verified_pairs
 from translate.scores import LanguageScores, Score, score, score_report
 from translate.translator import Finetuned, activate, base_version, base_weights
 
@@ -45,7 +46,7 @@ def finetune(
 
     Raises UserError where too little is verified.
     """
-    splits = {lang: _split(lang, settings, paths) for lang in langs}
+    splits = _splits(langs, settings, paths)
     apart = bool(settings.finetune.lora_rank)
     groups = [[lang] for lang in langs] if apart else [list(langs)]
     scores: dict[str, LanguageScores] = {}
@@ -59,9 +60,26 @@ def finetune(
     return scores
 
 
-def _split(lang: str, settings: TranslatorSettings, paths: DataPaths) -> Split:
-    with VerifiedMemory(paths.verified(lang)) as memory:
-        pairs = verified_pairs(lang, memory.entries(), settings.context)
+def _splits(
+    langs: Sequence[str], settings: TranslatorSettings, paths: DataPaths
+) -> dict[str, Split]:
+    words: dict[str, list[VerifiedEntry]] = {}
+    for lang in langs:
+        with VerifiedMemory(paths.verified(lang)) as memory:
+            words[lang] = memory.entries()
+    ids = {entry.sample_id for entries in words.values() for entry in entries}
+    conversations = conversations_of(shard_paths(paths.source_dir), ids) if ids else {}
+    return {lang: _split(lang, words[lang], settings, conversations) for lang in langs}
+
+
+def _split(
+    lang: str,
+    words: Sequence[VerifiedEntry],
+    settings: TranslatorSettings,
+    conversations: Conversations,
+) -> Split:
+    glossary = load_glossary(settings.glossary_dir, lang)
+    pairs = verified_pairs(lang, words, settings.context, conversations, glossary)
     if len(pairs) < MIN_PAIRS:
         raise UserError(
             f"Only {len(pairs)} verified segments in {lang}; a fine-tune needs {MIN_PAIRS}. "

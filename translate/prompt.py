@@ -1,9 +1,11 @@
 """The prompt of a segment: the same words for translating, pretraining and fine-tuning.
 
 The instruction of a language is data (`prompts/<lang>.yaml`), what all share is in
-`prompts/rules.yaml`. The fixed instruction comes first, then context, then text.
+`prompts/rules.yaml`. What never changes comes first, then context, terms, a note on what was wrong
+with the last answer, and the text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,10 +16,19 @@ import yaml
 from palo.engines.stream import Message
 from palo.errors import UserError
 from palo.shards import digest
+from translate.context import MAX_CONTEXT_CHARS
+from translate.glossary import Term
 
 PROMPTS_DIR = Path(__file__).parent / "prompts"
-# A question of this length says enough about the answer's gender and number; its tail counts most.
-MAX_CONTEXT_CHARS = 2000
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What introduces the parts of a prompt."""
+
+    context: str
+    terms: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -26,25 +37,35 @@ class Prompt:
 
     lang: str
     instruction: str
-    context_label: str
-    text_label: str
+    labels: Labels
+    notes: dict[str, str]  # by what was wrong with the last answer
 
     @property
     def version(self) -> str:
-        parts = [self.instruction, self.context_label, self.text_label, MAX_CONTEXT_CHARS]
-        return digest(parts)[:12]
+        labels = self.labels
+        parts = [self.instruction, labels.context, labels.terms, labels.text]
+        return digest([*parts, sorted(self.notes.items()), MAX_CONTEXT_CHARS])[:12]
 
     @property
     def fixed_parts(self) -> tuple[str, ...]:
-        """What stands in every prompt; a stand-in's tokenizer holds each as one token."""
-        return (self.instruction, self.context_label, self.text_label)
+        """What stands in prompts word for word; a stand-in's tokenizer holds each as one token."""
+        labels = self.labels
+        return (self.instruction, labels.context, labels.terms, labels.text, *self.notes.values())
 
-    def render(self, text: str, context: str) -> str:
-        before = f"{self.context_label}{context[-MAX_CONTEXT_CHARS:]}" if context else ""
-        return f"{self.instruction}{before}{self.text_label}{text}"
+    def render(self, text: str, context: str, terms: Sequence[Term] = (), wrong: str = "") -> str:
+        """`wrong` names what was wrong with the last answer, "" at the first attempt."""
+        parts = [self.instruction]
+        if context:
+            parts += [self.labels.context, context]
+        if terms:
+            pairs = "; ".join(f"{term.english} = {term.translation}" for term in terms)
+            parts += [self.labels.terms, pairs]
+        return "".join([*parts, self.notes.get(wrong, ""), self.labels.text, text])
 
-    def messages(self, text: str, context: str) -> tuple[Message, ...]:
-        return (Message("user", self.render(text, context)),)
+    def messages(
+        self, text: str, context: str, terms: Sequence[Term] = (), wrong: str = ""
+    ) -> tuple[Message, ...]:
+        return (Message("user", self.render(text, context, terms, wrong)),)
 
 
 @cache
@@ -54,7 +75,10 @@ def load_prompt(lang: str) -> Prompt:
     own = _read(lang)
     task = str(shared["task"]).format(language=own["language"])
     return Prompt(
-        lang, f"{task} {own['rules']}", str(shared["context_label"]), str(shared["text_label"])
+        lang,
+        f"{task} {own['rules']}",
+        Labels(**shared["labels"]),
+        {wrong: f"\n{note}" for wrong, note in shared["notes"].items()},
     )
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import regex
 
 from palo.checks.placeholders import protected_spans
-from palo.memory import english_context
 from palo.schemas import IMAGE_TAG, Turn
 from palo.settings.translate import Context
+from translate.context import NOTHING, Before, before
 
 # all that str.strip() takes off, which is a little more than \s
 _AROUND = rf"(?:[\s\x1c-\x1f]|{IMAGE_TAG})*"
@@ -20,22 +20,24 @@ _LEADING = regex.compile(_AROUND)
 _TRAILING = regex.compile(_AROUND + r"\Z")
 PLACEHOLDER = regex.compile(r"<x\d+>")
 _LETTER = regex.compile(r"\p{L}")
+_OK = regex.compile(r"\W*(?:OK|ok|Ok)\W*")  # the same in all ten languages
 
 
 @dataclass(frozen=True)
 class Segment:
-    """`text` is what the model sees; `prefix`, `suffix` and `spans` are what it does not."""
+    """`text` and `before` are what the model sees; `prefix`, `suffix` and `spans` are not."""
 
     text: str
-    context: str
+    before: Before
     prefix: str
     suffix: str
     spans: tuple[str, ...]
 
     @property
     def copied(self) -> bool:
-        """Whether nothing is left to translate: numbers, marks, URLs, code."""
-        return _LETTER.search(PLACEHOLDER.sub("", self.text)) is None
+        """Whether nothing is left to translate: numbers, marks, URLs, code, "OK"."""
+        bare = PLACEHOLDER.sub("", self.text)
+        return _LETTER.search(bare) is None or _OK.fullmatch(bare) is not None
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -58,13 +60,14 @@ def placeholder(number: int) -> str:
     return f"<x{number}>"
 
 
-def segment(turns: Sequence[Turn], index: int, context: Context) -> Segment:
-    """The segment of turn `index`."""
-    before = english_context(turns, index) if context is Context.SOURCE else ""
-    return cut(turns[index].text, before)
+def segment(
+    turns: Sequence[Turn], index: int, context: Context, said: Sequence[str | None] = ()
+) -> Segment:
+    """The segment of turn `index`; `said` as in `context.before`."""
+    return cut(turns[index].text, before(turns, index, context, said))
 
 
-def cut(text: str, context: str) -> Segment:
+def cut(text: str, seen: Before = NOTHING) -> Segment:
     leading = _LEADING.match(text)
     assert leading is not None
     prefix, rest = text[: leading.end()], text[leading.end() :]
@@ -76,7 +79,7 @@ def cut(text: str, context: str) -> Segment:
         spans.append(span.text)
         parts += [body[at : span.start], placeholder(len(spans))]
         at = span.end
-    return Segment("".join([*parts, body[at:]]), context, prefix, suffix, tuple(spans))
+    return Segment("".join([*parts, body[at:]]), seen, prefix, suffix, tuple(spans))
 
 
 def mask(segment: Segment, target: str) -> str | None:

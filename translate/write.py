@@ -15,6 +15,7 @@ from palo.schemas import (
     TurnMeta,
     TurnStatus,
 )
+from palo.settings.translate import Context
 from palo.shards import (
     digest,
     file_digest,
@@ -82,10 +83,13 @@ def write_shards(
 
 def translate_sample(sample: Sample, job: Job, known: Known) -> TranslatedSample:
     """The target turns of one sample; every one of them must be known or copied."""
-    made = [
-        _turn(sample, index, segment(sample.turns, index, job.settings.context), job, known)
-        for index in range(len(sample.turns))
-    ]
+    made: list[tuple[str, TurnMeta]] = []
+    said: list[str | None] = []
+    for index in range(len(sample.turns)):
+        found = segment(sample.turns, index, job.settings.context, said)
+        text, meta = _turn(sample, index, found, job, known)
+        made.append((text, meta))
+        said.append(None if meta.status is TurnStatus.FAILED else text)
     targets = tuple(
         Turn(turn.role, text) for turn, (text, _) in zip(sample.turns, made, strict=True)
     )
@@ -131,19 +135,34 @@ def _known(
     job: Job, samples: Sequence[Sample], memory: TranslationMemory, verified: VerifiedMemory
 ) -> Known:
     words: dict[tuple[str, int], VerifiedEntry] = {}
-    keys: dict[bytes, None] = {}
-    anything_verified = bool(verified.count())
-    for sample in samples:
-        for index, turn in enumerate(sample.turns):
-            if anything_verified:
+    if verified.count():
+        for sample in samples:
+            for index, turn in enumerate(sample.turns):
                 context = english_context(sample.turns, index)
                 if word := verified.find(sample.sample_id, index, turn.text, context):
                     words[sample.sample_id, index] = word
-                    continue
+    if job.settings.context is Context.DIALOGUE:
+        return Known(_Lookup(memory), words)
+    keys: dict[bytes, None] = {}
+    for sample in samples:
+        for index in range(len(sample.turns)):
+            if (sample.sample_id, index) in words:
+                continue
             found = segment(sample.turns, index, job.settings.context)
             if not found.copied:
                 keys[job.key(found)] = None
     return Known(memory.get(list(keys)), words)
+
+
+class _Lookup(dict[bytes, Entry]):
+    """In a dialogue a turn's key is known only after the turn before, so they come one by one."""
+
+    def __init__(self, memory: TranslationMemory) -> None:
+        super().__init__()
+        self._memory = memory
+
+    def __missing__(self, key: bytes) -> Entry:
+        return self._memory.get([key])[key]
 
 
 def _used(rows: Sequence[TranslatedSample]) -> str:

@@ -1,4 +1,4 @@
-"""The phrases of phrases.yaml, read once; what preamble.py and refusal.py look for."""
+"""The phrases of phrases.yaml, read once; what preamble, question and refusal look for."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,11 +11,12 @@ _OPENING = " \t\r\n\"'“”„«»‘’「『《*_#>"
 
 @dataclass(frozen=True)
 class Phrases:
-    """Case-folded phrases by language code; `delimiters` belong to no language."""
+    """Phrases by language code, case-folded but for question words; `delimiters` belong to none."""
 
     preamble: dict[str, tuple[str, ...]]
     explanation: dict[str, tuple[str, ...]]
     refusal: dict[str, tuple[str, ...]]
+    question_words: dict[str, tuple[str, ...]]
     delimiters: tuple[str, ...]
 
 
@@ -30,6 +31,7 @@ def phrases() -> Phrases:
         preamble=by_language("preamble"),
         explanation=by_language("explanation"),
         refusal=by_language("refusal"),
+        question_words={lang: tuple(found) for lang, found in raw["question_words"].items()},
         delimiters=tuple(map(str.casefold, raw["delimiters"])),
     )
 

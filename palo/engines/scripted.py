@@ -13,7 +13,8 @@ Script = Callable[[Request], Result]
 
 
 def scripted_result(request: Request) -> Result:
-    """Two numbers from the digest of prompt and sampling, around the text's placeholders."""
+    """Two numbers from the digest of prompt and sampling, around the text's placeholders; a
+    question stays one."""
     prompt = request.messages[-1].content
     sampling = request.sampling
     seen = f"{prompt}\0{sampling.temperature}\0{sampling.seed}"
@@ -21,6 +22,7 @@ def scripted_result(request: Request) -> Result:
     first, second = int.from_bytes(digest[:4], "big"), int.from_bytes(digest[4:], "big")
     text_part = prompt.split("\nText: ")[-1]
     words = [str(first), *_PLACEHOLDER.findall(text_part), str(second)]
+    words += ["?"] * text_part.rstrip().endswith("?")
     logprob = -first / 2**32
     return Result(request.tag, " ".join(words), "stop", logprob, len(prompt.split()), len(words))
 

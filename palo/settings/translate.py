@@ -18,8 +18,11 @@ class SourceSettings(Section):
 
 
 class Context(StrEnum):
+    """What the model sees of the turns before a segment."""
+
     NONE = "none"
-    SOURCE = "source"  # an answer is translated in sight of the English question before it
+    SOURCE = "source"  # the English ones that it depends on; none for a question like any other
+    DIALOGUE = "dialogue"  # all of them with their translations, so turns wait for one another
 
 
 class EngineKind(StrEnum):
@@ -85,6 +88,7 @@ class TranslatorSettings(Section):
     dtype: str = "float32"
     engine: EngineKind = EngineKind.TRANSFORMERS
     context: Context = Context.SOURCE
+    glossary_dir: Path | None = None  # `<lang>.csv` files with columns english, translation
     max_tokens: int = 512
     max_model_tokens: int = 4096
     max_attempts: int = Field(default=3, ge=1)

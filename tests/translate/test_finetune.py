@@ -14,6 +14,7 @@ from palo.settings.translate import (
 from palo.shards import read_json
 from translate.finetune import finetune, split
 from translate.pairs import make_pair
+from translate.segments import cut
 from translate.translator import base_weights, weights_for
 
 WORDS = {"red": "rouge", "blue": "bleu", "green": "vert", "big": "grand", "small": "petit"}
@@ -31,11 +32,11 @@ def sentences():
 
 
 def test_split_keeps_equal_english_on_one_side_and_depends_on_keys_only():
-    pairs = [make_pair("fr", english, "", said) for english, said in sentences()]
+    pairs = [make_pair("fr", cut(english), said) for english, said in sentences()]
     found = split(pairs, 0.2)
     assert {pair.key for pair in found.train}.isdisjoint({pair.key for pair in found.held_out})
     assert 0.1 < len(found.held_out) / len(pairs) < 0.3
-    urdu = [make_pair("ur", english, "", "اردو") for english, _ in sentences()]
+    urdu = [make_pair("ur", cut(english), "اردو") for english, _ in sentences()]
     held = {pair.key for pair in split(urdu[::-1], 0.2).held_out}
     assert held == {pair.key for pair in found.held_out}
 

@@ -5,7 +5,9 @@ import pytest
 from palo.engines.stream import Message
 from palo.errors import UserError
 from palo.languages import TARGETS
-from translate.prompt import MAX_CONTEXT_CHARS, load_prompt
+from translate.glossary import Term
+from translate.prompt import load_prompt
+from translate.validate import Problem
 
 
 @pytest.mark.parametrize("lang", TARGETS)
@@ -19,7 +21,7 @@ def test_every_language_has_an_instruction_that_names_its_task(lang):
 def test_what_never_changes_comes_first_and_the_text_last():
     prompt = load_prompt("ur")
     told = prompt.render("Two.", "How many?")
-    assert told == f"{prompt.instruction}\nQuestion it answers: How many?\nText: Two."
+    assert told == f"{prompt.instruction}\nWhat was said before it: How many?\nText: Two."
     assert prompt.render("Two.", "") == f"{prompt.instruction}\nText: Two."
     assert prompt.messages("Two.", "") == (Message("user", prompt.render("Two.", "")),)
 
@@ -36,14 +38,25 @@ def test_version_changes_with_any_word_and_differs_between_languages():
     versions = {load_prompt(lang).version for lang in TARGETS}
     assert len(versions) == len(TARGETS)
     assert replace(prompt, instruction=prompt.instruction + " ").version != prompt.version
-    assert replace(prompt, text_label="\nText:").version != prompt.version
+    labels = replace(prompt.labels, text="\nText:")
+    assert replace(prompt, labels=labels).version != prompt.version
+    assert replace(prompt, notes={}).version != prompt.version
     assert replace(prompt).version == prompt.version
 
 
-def test_only_the_end_of_an_endless_context_is_shown():
-    told = load_prompt("fr").render("Yes.", "a" * 10_000 + "b" * MAX_CONTEXT_CHARS)
-    assert told.count("b" * MAX_CONTEXT_CHARS) == 1
-    assert "ab" not in told
+def test_terms_and_a_note_on_the_last_answer_stand_between_context_and_text():
+    prompt = load_prompt("fr")
+    told = prompt.render("A bus.", "What?", (Term("bus", "autobus"), Term("car", "auto")), "empty")
+    assert told == (
+        f"{prompt.instruction}\nWhat was said before it: What?"
+        "\nTranslate these terms so: bus = autobus; car = auto"
+        "\nThe last answer was empty. Translate the whole text.\nText: A bus."
+    )
+
+
+def test_everything_that_can_be_wrong_with_an_answer_has_its_note():
+    wanted = {str(problem) for problem in Problem} - {"engine error"}  # that is not asked again
+    assert load_prompt("fr").notes.keys() == wanted
 
 
 def test_language_without_a_prompt_file_says_which_file_to_write():

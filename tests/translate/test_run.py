@@ -13,6 +13,7 @@ from palo.schemas import TurnStatus
 from palo.settings.translate import SourceSettings
 from palo.shards import read_json, read_samples, read_translated, shard_paths
 from translate.ingest import ingest
+from translate.job import Job
 from translate.run import Places, translate_language
 
 UNIQUE_SEGMENTS = 7 + 40 + 1 + 1  # seven first questions, the answers, "How many?", "Two."
@@ -175,6 +176,38 @@ def test_bad_answer_is_tried_again_with_other_sampling(paths, make_job):
     assert rows[0].meta[3].attempts == 2
     assert rows[0].meta[3].status is TurnStatus.TRANSLATED
     assert (report.fill.sent, report.fill.retried) == (UNIQUE_SEGMENTS, 1)
+
+
+def test_a_retry_says_what_was_wrong_with_the_answer_before(paths, make_job):
+    asked = []
+
+    def script(request):
+        result = scripted_result(request)
+        if not request.messages[0].content.endswith("\nText: Two."):
+            return result
+        asked.append(request.messages[0].content)
+        return replace(result, text=("", "Sure, here is it: 2", "Deux.")[len(asked) - 1])
+
+    job = make_job()
+    run(paths, job, ScriptedEngine(script=script))
+    notes = job.prompt.notes
+    told = [[wrong for wrong, note in notes.items() if note in prompt] for prompt in asked]
+    assert told == [[], ["empty"], ["preamble"]]
+
+
+def test_a_changed_glossary_asks_again_only_for_what_holds_its_terms(paths, make_job, tmp_path):
+    def job(*terms):
+        path = tmp_path / "terms" / "fr.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(["english,translation", *terms]), encoding="utf-8")
+        settings = make_job(glossary_dir=path.parent).settings
+        return Job.of("fr", "scripted", settings)
+
+    _, rows, _ = run(paths, make_job())
+    _, same, engine = run(paths, job("cat,chat"))
+    assert (engine.sent, same) == (0, rows)
+    assert run(paths, job("picture,image"))[2].sent == 7
+    assert run(paths, job("picture,photo", "cat,chat"))[2].sent == 7
 
 
 def test_after_the_last_attempt_the_best_one_is_kept_and_marked(paths, make_job):
