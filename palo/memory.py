@@ -9,7 +9,8 @@ import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,7 +45,8 @@ class Entry:
     created: str
 
 
-_ENTRY_FIELDS = tuple(field.name for field in fields(Entry))
+# unlike astuple these copy nothing, which is most of what a write would cost
+_entry_values = attrgetter(*(field.name for field in fields(Entry)))
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ class VerifiedEntry:
     reviewer: str
     batch: str
     created: str
+
+
+_verified_values = attrgetter(*(field.name for field in fields(VerifiedEntry)))
 
 
 def english_context(turns: Sequence[Turn], index: int) -> str:
@@ -175,18 +180,22 @@ class TranslationMemory(_Database):
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
         """The entries there are, by key; a missing key is missing from the answer."""
-        found: dict[bytes, Entry] = {}
+        return {row[0]: self._entry(row) for row in self._of_keys("*", keys)}
+
+    def has(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Which of the keys there are; their entries are not read."""
+        return {row[0] for row in self._of_keys("key", keys)}
+
+    def _of_keys(self, columns: str, keys: Sequence[bytes]) -> Iterator[Row]:
         for start in range(0, len(keys), _KEYS_PER_QUERY):
             part = keys[start : start + _KEYS_PER_QUERY]
             marks = ",".join("?" * len(part))
-            for row in self._read(f"SELECT * FROM entries WHERE key IN ({marks})", part):
-                found[row[0]] = self._entry(row)
-        return found
+            yield from self._read(f"SELECT {columns} FROM entries WHERE key IN ({marks})", part)
 
     @staticmethod
     def _entry(row: Row) -> Entry:
-        values = dict(zip(_ENTRY_FIELDS, row, strict=True))
-        return Entry(**{**values, "status": TurnStatus(values["status"])})
+        key, source, context, text, status, *how = row
+        return Entry(key, source, context, text, TurnStatus(status), *how)
 
     def put(self, entries: Sequence[Entry]) -> None:
         """Commits all of them or none."""
@@ -194,7 +203,7 @@ class TranslationMemory(_Database):
         self._write(
             # unlike INSERT OR IGNORE this drops nothing but a key that is there
             f"INSERT INTO entries VALUES ({marks}) ON CONFLICT (key) DO NOTHING",
-            (astuple(entry) for entry in entries),
+            (_entry_values(entry) for entry in entries),
         )
 
     def entries(self) -> Iterator[Entry]:
@@ -253,7 +262,7 @@ class VerifiedMemory(_Database):
         self._write(
             f"INSERT OR REPLACE INTO entries (segment, {self._columns}) "
             "VALUES (?,?,?,?,?,?,?,?,?,?)",
-            ((segment_key(entry.source, entry.context), *astuple(entry)) for entry in entries),
+            ((segment_key(one.source, one.context), *_verified_values(one)) for one in entries),
         )
 
     def find(self, sample_id: str, turn: int, text: str, context: str) -> VerifiedEntry | None:

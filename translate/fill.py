@@ -20,7 +20,7 @@ from translate.job import Job
 from translate.segments import Segment, segment
 from translate.validate import Problem, find_problem
 
-_COMMIT_ENTRIES = 256
+COMMIT_ENTRIES = 256
 _COMMIT_S = 1.0
 
 Clock = Callable[[], str]
@@ -127,7 +127,7 @@ class Filler:
         """The segments of a shard that are neither in a memory nor on their way, each once.
 
         What is on its way when the shard is read is in `_open` until it is committed, and what is
-        committed is found by `get`; so no segment is sent twice.
+        committed is found by `has`; so no segment is sent twice.
         """
         wanted: dict[bytes, Segment] = {}
         for sample in samples:
@@ -138,7 +138,7 @@ class Filler:
                 key = self._job.key(found)
                 if key not in self._open:
                     wanted.setdefault(key, found)
-        for key in self._memory.get(list(wanted)):
+        for key in self._memory.has(list(wanted)):
             del wanted[key]
         for key, found in wanted.items():
             yield self._opened(key, found)
@@ -194,7 +194,7 @@ class Filler:
         self._done[entry.key] = entry
         if self._talks is not None:
             self._ready += [self._opened(*asked) for asked in self._talks.goes_on(entry)]
-        if len(self._done) >= _COMMIT_ENTRIES or time.monotonic() - self._committed_at >= _COMMIT_S:
+        if len(self._done) >= COMMIT_ENTRIES or time.monotonic() - self._committed_at >= _COMMIT_S:
             self._commit()
 
     def _commit(self) -> None:

@@ -1,6 +1,7 @@
 """What decides the translation of a segment: language, prompt, engine signature, sampling."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from palo.engines.stream import Request, Sampling
 from palo.memory import machine_key
@@ -30,7 +31,7 @@ class Job:
         glossary = load_glossary(settings.glossary_dir, lang)
         return cls(lang, load_prompt(lang), signature, settings, glossary)
 
-    @property
+    @cached_property  # every key asks for it
     def version(self) -> str:
         """Of prompt and validation, for the memory key."""
         return f"{self.prompt.version}.{_VALIDATION_RULES}"

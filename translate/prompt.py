@@ -7,7 +7,7 @@ with the last answer, and the text.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Prompt:
     labels: Labels
     notes: dict[str, str]  # by what was wrong with the last answer
 
-    @property
+    @cached_property
     def version(self) -> str:
         labels = self.labels
         parts = [self.instruction, labels.context, labels.terms, labels.text]

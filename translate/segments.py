@@ -17,7 +17,8 @@ from translate.context import NOTHING, Before, before
 # all that str.strip() takes off, which is a little more than \s
 _AROUND = rf"(?:[\s\x1c-\x1f]|{IMAGE_TAG})*"
 _LEADING = regex.compile(_AROUND)
-_TRAILING = regex.compile(_AROUND + r"\Z")
+# from the end backwards: a search would try every run of spaces in the text, and each again
+_TRAILING = regex.compile(_AROUND, regex.REVERSE)
 PLACEHOLDER = regex.compile(r"<x\d+>")
 _LETTER = regex.compile(r"\p{L}")
 _OK = regex.compile(r"\W*(?:OK|ok|Ok)\W*")  # the same in all ten languages
@@ -71,7 +72,7 @@ def cut(text: str, seen: Before = NOTHING) -> Segment:
     leading = _LEADING.match(text)
     assert leading is not None
     prefix, rest = text[: leading.end()], text[leading.end() :]
-    trailing = _TRAILING.search(rest)
+    trailing = _TRAILING.match(rest)
     assert trailing is not None
     body, suffix = rest[: trailing.start()], rest[trailing.start() :]
     parts, spans, at = [], [], 0

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 
 from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory, english_context
@@ -27,6 +28,7 @@ from palo.shards import (
 from translate.job import Job
 from translate.segments import Segment, segment
 
+_meta_values = attrgetter(*(one.name for one in fields(TurnMeta)))  # as asdict, without its copies
 PERSON = "person"  # TurnMeta.engine of a verified turn; its signature is the reviewer
 
 
@@ -169,7 +171,7 @@ def _used(rows: Sequence[TranslatedSample]) -> str:
     """Digest of what the memories said: texts and how they came about."""
     return digest(
         [
-            [turn.text, list(asdict(meta).values())]
+            [turn.text, _meta_values(meta)]
             for row in rows
             for turn, meta in zip(row.target, row.meta, strict=True)
         ]
