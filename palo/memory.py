@@ -89,12 +89,10 @@ def machine_key(
 
 
 def _hash(*parts: str) -> bytes:
-    state = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode("utf-8")
-        state.update(len(data).to_bytes(8, "little"))  # so ("ab", "c") differs from ("a", "bc")
-        state.update(data)
-    return state.digest()
+    data = [part.encode("utf-8") for part in parts]
+    # lengths, so that ("ab", "c") differs from ("a", "bc")
+    whole = b"".join([len(part).to_bytes(8, "little") + part for part in data])
+    return hashlib.blake2b(whole, digest_size=16).digest()
 
 
 class _Database:

@@ -6,7 +6,6 @@ Beside the shards: `manifest.json` (what was read) and `set-aside.jsonl` (index,
 """
 
 import json
-from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from palo.shards import (
     write_shard,
 )
 from translate.llava import Malformed, parse_sample
+from translate.sample_ids import SeenIds
 
 _RULES = "1"  # raise when the same file would give other shards
 _MAX_SHOWN = 10_000  # characters of a malformed item that set-aside.jsonl repeats
@@ -102,7 +102,7 @@ class _Writer:
         self._settings = settings
         self._folder = folder
         self._inputs = inputs
-        self._seen: Counter[str] = Counter()
+        self._seen = SeenIds()
         self._rows: list[Sample] = []
         self._turns = 0
         self.paths: list[Path] = []
@@ -130,10 +130,6 @@ class _Writer:
         return IngestReport(samples, self._turns, set_aside, len(self.paths), broken)
 
     def _add(self, sample: Sample) -> None:
-        """Exact duplicates get a counter; being equal, any of them may have any number."""
-        self._seen[sample.sample_id] += 1
-        if (copy := self._seen[sample.sample_id]) > 1:
-            sample = replace(sample, sample_id=f"{sample.sample_id}-{copy}")
         self._rows.append(sample)
         if len(self._rows) == self._settings.shard_rows:
             self._flush()
@@ -142,11 +138,19 @@ class _Writer:
         path = self._folder / shard_name(len(self.paths))
         turns = sum(len(sample.turns) for sample in self._rows)
         counts = {"samples": len(self._rows), "turns": turns}
-        rows = [sample_to_row(sample) for sample in self._rows]
+        rows = [sample_to_row(sample) for sample in self._numbered()]
         write_shard(path, rows, SOURCE, self._inputs, counts)
         self.paths.append(path)
         self._turns += turns
         self._rows = []
+
+    def _numbered(self) -> list[Sample]:
+        """Exact duplicates get a counter; being equal, any of them may have any number."""
+        seen = self._seen.add([sample.sample_id for sample in self._rows])
+        return [
+            replace(sample, sample_id=f"{sample.sample_id}-{times + 1}") if times else sample
+            for sample, times in zip(self._rows, seen, strict=True)
+        ]
 
 
 def _aside_line(index: int, item: Any, reason: str) -> str:

@@ -25,7 +25,9 @@ from palo.shards import (
     translated_to_row,
     write_shard,
 )
+from translate.dialogue import shown
 from translate.job import Job
+from translate.sample_ids import SeenIds
 from translate.segments import Segment, segment
 
 _meta_values = attrgetter(*(one.name for one in fields(TurnMeta)))  # as asdict, without its copies
@@ -49,12 +51,17 @@ class Audit:
         return self.turns == self.by_status.total() and not self.duplicate_ids
 
 
+Words = Mapping[tuple[str, int], VerifiedEntry]  # by sample id and turn
+Cut = tuple[Segment, bytes]  # a turn's segment and its key, b"" where there is nothing to send
+
+
 @dataclass(frozen=True)
 class Known:
-    """What the memories say of one shard's turns."""
+    """What the memories say of one shard's turns; `cuts` go by the sample's place in it."""
 
+    cuts: Sequence[Sequence[Cut]]
     machine: Mapping[bytes, Entry]
-    verified: Mapping[tuple[str, int], VerifiedEntry]
+    verified: Words
 
 
 def write_shards(
@@ -66,11 +73,14 @@ def write_shards(
 ) -> Audit:
     """Writes what is not up to date and accounts for every turn of every source shard."""
     audit = Audit(shards=len(sources))
-    ids: set[str] = set()
+    ids = SeenIds()
     for path in sources:
         samples = read_samples(path)
         known = _known(job, samples, memory, verified)
-        rows = [translate_sample(sample, job, known) for sample in samples]
+        rows = [
+            translate_sample(sample, job.lang, cuts, known)
+            for sample, cuts in zip(samples, known.cuts, strict=True)
+        ]
         _account(audit, rows, ids)
         inputs = {"source": file_digest(path), "entries": _used(rows), **job.inputs}
         target = folder / path.name
@@ -83,22 +93,18 @@ def write_shards(
     return audit
 
 
-def translate_sample(sample: Sample, job: Job, known: Known) -> TranslatedSample:
+def translate_sample(
+    sample: Sample, lang: str, cuts: Sequence[Cut], known: Known
+) -> TranslatedSample:
     """The target turns of one sample; every one of them must be known or copied."""
-    made: list[tuple[str, TurnMeta]] = []
-    said: list[str | None] = []
-    for index in range(len(sample.turns)):
-        found = segment(sample.turns, index, job.settings.context, said)
-        text, meta = _turn(sample, index, found, job, known)
-        made.append((text, meta))
-        said.append(None if meta.status is TurnStatus.FAILED else text)
+    made = [_turn(sample, index, *cut, known) for index, cut in enumerate(cuts)]
     targets = tuple(
         Turn(turn.role, text) for turn, (text, _) in zip(sample.turns, made, strict=True)
     )
     return TranslatedSample(
         sample_id=sample.sample_id,
         source_id=sample.source_id,
-        lang=job.lang,
+        lang=lang,
         image=sample.image,
         source=sample.turns,
         target=targets,
@@ -108,15 +114,14 @@ def translate_sample(sample: Sample, job: Job, known: Known) -> TranslatedSample
 
 
 def _turn(
-    sample: Sample, index: int, found: Segment, job: Job, known: Known
+    sample: Sample, index: int, found: Segment, key: bytes, known: Known
 ) -> tuple[str, TurnMeta]:
     source = sample.turns[index].text
     if word := known.verified.get((sample.sample_id, index)):
         meta = TurnMeta(TurnStatus.VERIFIED, 0, "stop", None, PERSON, word.reviewer, "", "")
         return found.reframe(word.text), meta
-    if found.copied:
+    if not key:
         return source, TurnMeta(TurnStatus.COPIED, 0, "", None, "", "", "", "")
-    key = job.key(found)
     entry = known.machine[key]
     meta = TurnMeta(
         entry.status,
@@ -136,35 +141,58 @@ def _turn(
 def _known(
     job: Job, samples: Sequence[Sample], memory: TranslationMemory, verified: VerifiedMemory
 ) -> Known:
-    words: dict[tuple[str, int], VerifiedEntry] = {}
-    if verified.count():
-        for sample in samples:
-            for index, turn in enumerate(sample.turns):
-                context = english_context(sample.turns, index)
-                if word := verified.find(sample.sample_id, index, turn.text, context):
-                    words[sample.sample_id, index] = word
+    words = _words(samples, verified)
     if job.settings.context is Context.DIALOGUE:
-        return Known(_Lookup(memory), words)
-    keys: dict[bytes, None] = {}
+        return _known_dialogues(job, samples, memory, words)
+    cuts = [_cut(sample, job) for sample in samples]
+    keys = {
+        key: None
+        for sample, of_sample in zip(samples, cuts, strict=True)
+        for index, (_, key) in enumerate(of_sample)
+        if key and (sample.sample_id, index) not in words
+    }
+    return Known(cuts, memory.get(list(keys)), words)
+
+
+def _words(samples: Sequence[Sample], verified: VerifiedMemory) -> Words:
+    words: dict[tuple[str, int], VerifiedEntry] = {}
+    if not verified.count():
+        return words
     for sample in samples:
-        for index in range(len(sample.turns)):
-            if (sample.sample_id, index) in words:
-                continue
-            found = segment(sample.turns, index, job.settings.context)
-            if not found.copied:
-                keys[job.key(found)] = None
-    return Known(memory.get(list(keys)), words)
+        for index, turn in enumerate(sample.turns):
+            context = english_context(sample.turns, index)
+            if word := verified.find(sample.sample_id, index, turn.text, context):
+                words[sample.sample_id, index] = word
+    return words
 
 
-class _Lookup(dict[bytes, Entry]):
-    """In a dialogue a turn's key is known only after the turn before, so they come one by one."""
+def _cut(sample: Sample, job: Job) -> list[Cut]:
+    found = [segment(sample.turns, at, job.settings.context) for at in range(len(sample.turns))]
+    return [(one, b"" if one.copied else job.key(one)) for one in found]
 
-    def __init__(self, memory: TranslationMemory) -> None:
-        super().__init__()
-        self._memory = memory
 
-    def __missing__(self, key: bytes) -> Entry:
-        return self._memory.get([key])[key]
+def _known_dialogues(
+    job: Job, samples: Sequence[Sample], memory: TranslationMemory, words: Words
+) -> Known:
+    """A turn's key is known only once the text of the turn before is, so they come one by one."""
+    machine: dict[bytes, Entry] = {}
+    cuts = []
+    for sample in samples:
+        said: list[str | None] = []
+        made: list[Cut] = []
+        for index, turn in enumerate(sample.turns):
+            found = segment(sample.turns, index, Context.DIALOGUE, said)
+            key = b"" if found.copied else job.key(found)
+            made.append((found, key))
+            if word := words.get((sample.sample_id, index)):
+                said.append(word.text)
+            elif not key:
+                said.append(turn.text)
+            else:
+                entry = machine[key] = machine.get(key) or memory.get([key])[key]
+                said.append(shown(found, entry))
+        cuts.append(made)
+    return Known(cuts, machine, words)
 
 
 def _used(rows: Sequence[TranslatedSample]) -> str:
@@ -178,12 +206,11 @@ def _used(rows: Sequence[TranslatedSample]) -> str:
     )
 
 
-def _account(audit: Audit, rows: Sequence[TranslatedSample], ids: set[str]) -> None:
+def _account(audit: Audit, rows: Sequence[TranslatedSample], ids: SeenIds) -> None:
+    audit.duplicate_ids += sum(map(bool, ids.add([row.sample_id for row in rows])))
     for row in rows:
         audit.samples += 1
         audit.turns += len(row.source)
-        audit.duplicate_ids += row.sample_id in ids
-        ids.add(row.sample_id)
         audit.by_status.update(str(meta.status) for meta in row.meta)
         # by kind: what comes after the colon differs from row to row
         failed = (meta.problem for meta in row.meta if meta.status is TurnStatus.FAILED)
