@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from palo.errors import UserError
-from palo.json_stream import BrokenTail, stream_list
+from palo.json_stream import BrokenTail, Oversized, stream_list
 from palo.schemas import SOURCE, Sample
 from palo.settings.translate import SourceSettings
 from palo.shards import (
@@ -155,6 +155,9 @@ class _Writer:
 
 def _aside_line(index: int, item: Any, reason: str) -> str:
     """ASCII JSON, so that even a lone surrogate is kept as it came."""
+    if isinstance(item, Oversized):
+        line = {"index": index, "id": item.member("id"), "reason": reason, "item": item.head}
+        return json.dumps(line) + "\n"
     source_id = item.get("id") if isinstance(item, dict) else None
     text = json.dumps(item)
     shown = item if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."

@@ -5,6 +5,7 @@ import json
 import re
 from typing import Any
 
+from palo.json_stream import MAX_ITEM_CHARS, Oversized
 from palo.schemas import IMAGE_TAG, Role, Sample, Turn
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -19,6 +20,11 @@ def parse_sample(item: Any, origin: str, max_turn_chars: int) -> Sample:
 
     Raises Malformed.
     """
+    if isinstance(item, Oversized):
+        raise Malformed(
+            f"the item has {item.num_chars} characters of JSON, over {MAX_ITEM_CHARS}: "
+            "no turn of it is read"
+        )
     if not isinstance(item, dict):
         raise Malformed(f"an item must be an object, not {type(item).__name__}")
     source_id = _source_id(item)
