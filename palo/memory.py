@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
@@ -78,21 +79,28 @@ def english_context(turns: Sequence[Turn], index: int) -> str:
 
 
 def segment_key(text: str, context: str) -> bytes:
-    return _hash(text, context)
+    return hashlib.blake2b(_part(text) + _part(context), digest_size=16).digest()
 
 
 def machine_key(
     signature: str, prompt_version: str, lang: str, text: str, context: str, *more: str
 ) -> bytes:
     """Everything that decides an engine's text; 16 bytes. `more` is what else the prompt shows."""
-    return _hash(signature, prompt_version, lang, text, context, *more)
-
-
-def _hash(*parts: str) -> bytes:
-    data = [part.encode("utf-8") for part in parts]
-    # lengths, so that ("ab", "c") differs from ("a", "bc")
-    whole = b"".join([len(part).to_bytes(8, "little") + part for part in data])
+    whole = _translator_part(signature, prompt_version, lang) + b"".join(
+        map(_part, (text, context, *more))
+    )
     return hashlib.blake2b(whole, digest_size=16).digest()
+
+
+@lru_cache(maxsize=16)
+def _translator_part(signature: str, prompt_version: str, lang: str) -> bytes:
+    return _part(signature) + _part(prompt_version) + _part(lang)
+
+
+def _part(text: str) -> bytes:
+    """With its length, so that ("ab", "c") differs from ("a", "bc")."""
+    data = text.encode("utf-8")
+    return len(data).to_bytes(8, "little") + data
 
 
 class _Database:

@@ -33,6 +33,8 @@ from palo.schemas import (
 
 Row = dict[str, Any]
 
+_ROLES = {role.value: role for role in Role}
+
 
 @dataclass(frozen=True)
 class ShardRecord:
@@ -233,4 +235,4 @@ def _row(sample: Sample | TranslatedSample, *lists: str) -> Row:
 
 
 def _turns(values: list[Row]) -> tuple[Turn, ...]:
-    return tuple(Turn(Role(value["role"]), value["text"]) for value in values)
+    return tuple([Turn(_ROLES[value["role"]], value["text"]) for value in values])

@@ -37,7 +37,7 @@ class Segment:
     @property
     def copied(self) -> bool:
         """Whether nothing is left to translate: numbers, marks, URLs, code, "OK"."""
-        bare = PLACEHOLDER.sub("", self.text)
+        bare = PLACEHOLDER.sub("", self.text) if self.spans else self.text
         return _LETTER.search(bare) is None or _OK.fullmatch(bare) is not None
 
     @property
@@ -46,9 +46,10 @@ class Segment:
 
     def restore(self, text: str) -> str:
         """The target turn for the model's `text`; unknown placeholders stay as they are."""
-        originals = dict(zip(self.placeholders, self.spans, strict=True))
-        body = PLACEHOLDER.sub(lambda match: originals.get(match.group(), match.group()), text)
-        return self.prefix + body.strip() + self.suffix
+        if self.spans:
+            originals = dict(zip(self.placeholders, self.spans, strict=True))
+            text = PLACEHOLDER.sub(lambda match: originals.get(match.group(), match.group()), text)
+        return self.prefix + text.strip() + self.suffix
 
     def reframe(self, text: str) -> str:
         """A person's text for this turn, with the image tags that it may have left out."""
