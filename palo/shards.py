@@ -157,9 +157,19 @@ def read_shard(path: Path) -> list[Row]:
     try:
         return pq.read_table(path).to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(
-            f"Cannot read shard {path}: {error}. Remove it and run the stage again."
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def read_column(path: Path, name: str) -> list[Any]:
+    """One column of a shard, the others unread. Raises UserError for a file that is no Parquet."""
+    try:
+        return pq.read_table(path, columns=[name]).column(name).to_pylist()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(f"Cannot read shard {path}: {error}. Remove it and run the stage again.")
 
 
 def read_samples(path: Path) -> list[Sample]:

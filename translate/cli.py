@@ -16,12 +16,15 @@ from palo.lock import run_lock
 from palo.paths import DataPaths, source_root
 from palo.settings import Profile, load_profile
 from palo.settings.translate import EngineKind, SourceSettings, TranslatorSettings
+from translate.audit import require_whole
+from translate.events import Sink
 from translate.ingest import IngestReport, ingest
 from translate.job import Job
 from translate.memory_cli import memory_app
-from translate.run import Places, translate_language
+from translate.run import LanguageReport, Places, translate_language
 from translate.seed import write_seed
 from translate.translator import base_weights, weights_for
+from translate.watching import show_account, watching
 
 LangOption = Annotated[
     str, typer.Option("--lang", help="Target languages: ur, or ur,fr, or all.", show_default=False)
@@ -53,6 +56,12 @@ def translate(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Ask again what got no answer last time.")
     ] = False,
+    events: Annotated[
+        Path | None, typer.Option("--events", help="Append JSON events to this file.")
+    ] = None,
+    metrics: Annotated[
+        Path | None, typer.Option("--metrics", help="Keep Prometheus metrics in this file.")
+    ] = None,
     profile: ProfileOption = None,
 ) -> None:
     """Translate the source into one or more languages; run again to go on after a stop."""
@@ -64,7 +73,9 @@ def translate(
     _check(settings, files, kind)
     _ingest(files, paths)
     places = {one: Places.of(paths, one) for one in langs}
-    _translate_all(settings.translator, kind, places, retry_errors)
+    with watching(events, metrics) as sink:
+        reports = _translate_all(settings.translator, kind, places, sink, retry_errors)
+    _account(reports, places)
 
 
 @translator_app.command("pretrain")
@@ -121,7 +132,9 @@ def seed_command(
         one: Places(seed_source, paths.seed_dir / one, paths.memory(one), paths.verified(one))
         for one in langs
     }
-    _translate_all(settings.translator, kind, places)
+    with watching() as sink:
+        reports = _translate_all(settings.translator, kind, places, sink)
+    _account(reports, places)
 
 
 @translator_app.command("train")
@@ -189,12 +202,23 @@ def _translate_all(
     settings: TranslatorSettings,
     kind: EngineKind,
     places: dict[Language, Places],
+    sink: Sink,
     retry_errors: bool = False,
-) -> None:
+) -> list[LanguageReport]:
+    reports = []
     with ExitStack() as stack:
         for lang, engine in _engines(settings, kind, list(places), stack):
             job = Job.of(lang, str(engine.signature), settings)
-            note(translate_language(job, places[lang], engine, retry_errors).line)
+            reports.append(translate_language(job, places[lang], engine, retry_errors, sink))
+            note(reports[-1].line)
+    return reports
+
+
+def _account(reports: list[LanguageReport], places: dict[Language, Places]) -> None:
+    """Raises AuditFailed, after all is shown, where a language's shards are not whole."""
+    show_account(reports)
+    audits = {report.lang: report.audit for report in reports}
+    require_whole(audits, {str(lang): place.target_dir for lang, place in places.items()})
 
 
 def _engines(

@@ -23,10 +23,14 @@ class _Talk:
 
 
 class Conversations:
-    """Knows which turn of which conversation can be asked next; holds only those under way."""
+    """Knows which turn of which conversation can be asked next; holds only those under way.
+
+    `copied` and `reused` count the turns that needed no request.
+    """
 
     def __init__(self, job: Job, word: Word, find: Find) -> None:
         self._job, self._word, self._find = job, word, find
+        self.copied = self.reused = 0
         self._waiting: dict[bytes, list[_Talk]] = defaultdict(list)
 
     def begin(self, sample: Sample) -> Iterator[tuple[bytes, Segment]]:
@@ -36,7 +40,9 @@ class Conversations:
 
     def goes_on(self, entry: Entry) -> Iterator[tuple[bytes, Segment]]:
         """What can be asked now that `entry` is there."""
-        for talk in self._waiting.pop(entry.key, ()):
+        talks = self._waiting.pop(entry.key, [])
+        self.reused += max(0, len(talks) - 1)
+        for talk in talks:
             found = self._segment(talk)
             talk.said.append(shown(found, entry))
             yield from self._advance(talk)
@@ -47,8 +53,10 @@ class Conversations:
             found = self._segment(talk)
             if (word := self._word(sample, len(said))) is not None:
                 said.append(word)
+                self.reused += 1
                 continue
             if found.copied:
+                self.copied += 1
                 said.append(sample.turns[len(said)].text)
                 continue
             key = self._job.key(found)
@@ -59,6 +67,7 @@ class Conversations:
                 if first:
                     yield key, found
                 return
+            self.reused += 1
             said.append(shown(found, entry))
 
     def _segment(self, talk: _Talk) -> Segment:

@@ -5,9 +5,9 @@ once. Results are committed in small batches: a killed run loses at most the las
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from palo.engines.stream import Engine, Request, Result
@@ -24,7 +24,6 @@ COMMIT_ENTRIES = 256
 _COMMIT_S = 1.0
 
 Clock = Callable[[], str]
-Seen = Callable[[int], None]
 
 
 @dataclass
@@ -40,17 +39,48 @@ class _Work:
 
 @dataclass
 class FillCounts:
-    """`sent` counts segments, `retried` the attempts after the first."""
+    """`sent` counts segments, `retried` the attempts after the first.
+
+    Of the `turns` read so far `copied` have nothing to translate, `reused` are in a memory or equal
+    to one that is on its way, and `wanted` need a request; of those `finished` have their entry.
+    `turns_with_work` are the turns of shards that wanted something: what was done before a restart
+    says nothing of what is left.
+    """
 
     sent: int = 0
     retried: int = 0
     failed: int = 0
     prompt_tokens: int = 0
     output_tokens: int = 0
+    turns: int = 0
+    copied: int = 0
+    reused: int = 0
+    wanted: int = 0
+    finished: int = 0
+    turns_with_work: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+
+    def read(self, turns: int, copied: int, wanted: int) -> None:
+        self.turns += turns
+        self.copied += copied
+        self.wanted += wanted
+        self.reused += turns - copied - wanted
+        self.turns_with_work += turns if wanted else 0
+
+    def settled(self, copied: int, reused: int) -> None:
+        """Of a dialogue only the turns themselves tell, one by one, what needs no request."""
+        self.copied, self.reused = copied, reused
+        self.wanted = self.turns - copied - reused
+
+
+Watch = Callable[[FillCounts], None]
 
 
 class Filler:
-    """Fills the memory for one language; `clock` gives the time that entries are stamped with."""
+    """Fills the memory for one language; `clock` gives the time that entries are stamped with.
+
+    `watch` is called after every shard read and every answer. `only` leaves out all other keys.
+    """
 
     def __init__(
         self,
@@ -58,13 +88,15 @@ class Filler:
         memory: TranslationMemory,
         verified: VerifiedMemory,
         clock: Clock,
-        seen: Seen = lambda turns: None,
+        watch: Watch = lambda counts: None,
+        only: Collection[bytes] | None = None,
     ) -> None:
         self._job = job
         self._memory = memory
         self._verified = verified if verified.count() else None
         self._clock = clock
-        self._seen = seen
+        self._watch = watch
+        self._only = only
         self._open: dict[bytes, _Work] = {}  # sent and not yet committed
         self._ready: deque[_Work] = deque()  # to be sent before anything new is begun
         self._done: dict[bytes, Entry] = {}  # not yet committed
@@ -99,7 +131,6 @@ class Filler:
             for work in self._missing(samples) if self._talks is None else self._begun(samples):
                 yield from self._ready_requests()
                 yield self._request(work)
-            self._seen(sum(len(sample.turns) for sample in samples))
 
     def _ready_requests(self) -> Iterator[Request]:
         while self._ready:
@@ -115,9 +146,13 @@ class Filler:
     def _begun(self, samples: Sequence[Sample]) -> Iterator[_Work]:
         """The first missing turn of each conversation; the others follow once that is there."""
         assert self._talks is not None
+        turns = sum(len(sample.turns) for sample in samples)
+        self.counts.read(turns, 0, turns)  # until they turn out to need no request
         for sample in samples:
             for key, found in self._talks.begin(sample):
                 yield self._opened(key, found)
+            self.counts.settled(self._talks.copied, self._talks.reused)
+            self._watch(self.counts)
 
     def _opened(self, key: bytes, found: Segment) -> _Work:
         work = self._open[key] = _Work(found, key)
@@ -130,16 +165,20 @@ class Filler:
         committed is found by `has`; so no segment is sent twice.
         """
         wanted: dict[bytes, Segment] = {}
+        copied = 0
         for sample in samples:
             for index in range(len(sample.turns)):
                 found = segment(sample.turns, index, self._job.settings.context)
+                copied += found.copied
                 if found.copied or self._word(sample, index) is not None:
                     continue
                 key = self._job.key(found)
-                if key not in self._open:
+                if key not in self._open and (self._only is None or key in self._only):
                     wanted.setdefault(key, found)
         for key in self._memory.has(list(wanted)):
             del wanted[key]
+        self.counts.read(sum(len(sample.turns) for sample in samples), copied, len(wanted))
+        self._watch(self.counts)
         for key, found in wanted.items():
             yield self._opened(key, found)
 
@@ -161,7 +200,11 @@ class Filler:
         problem = find_problem(work.segment, result, self._job.lang)
         if problem is None:
             self._finish(work, None, result, engine_kind)
-            return
+        else:
+            self._try_again(work, problem, result, engine_kind)
+        self._watch(self.counts)
+
+    def _try_again(self, work: _Work, problem: Problem, result: Result, engine_kind: str) -> None:
         if work.best is None or problem.rank > work.best[0].rank:
             work.best = (problem, result)
         work.attempt += 1
@@ -175,7 +218,10 @@ class Filler:
     def _finish(
         self, work: _Work, problem: Problem | None, result: Result, engine_kind: str
     ) -> None:
-        self.counts.failed += problem is not None
+        self.counts.finished += 1
+        if problem is not None:
+            self.counts.failed += 1
+            self.counts.problems[str(problem)] += 1
         entry = Entry(
             key=work.key,
             source=work.segment.text,
@@ -194,6 +240,7 @@ class Filler:
         self._done[entry.key] = entry
         if self._talks is not None:
             self._ready += [self._opened(*asked) for asked in self._talks.goes_on(entry)]
+            self.counts.settled(self._talks.copied, self._talks.reused)
         if len(self._done) >= COMMIT_ENTRIES or time.monotonic() - self._committed_at >= _COMMIT_S:
             self._commit()
 

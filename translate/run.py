@@ -5,22 +5,29 @@
 A run that was killed, or stopped with Ctrl-C, goes on where it was when it is started again.
 """
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from palo.console import note, progress
+from palo.console import note
 from palo.engines.stream import Engine
+from palo.errors import UserError
 from palo.lock import run_lock
 from palo.memory import TranslationMemory, VerifiedMemory
 from palo.paths import DataPaths
 from palo.shards import read_record, remove_shards, shard_paths, write_json
+from translate.audit import Audit, audit_shards
+from translate.events import Failed, Finished, ShardWritten, Sink, Started, nowhere
 from translate.fill import FillCounts, Filler
 from translate.ingest import remove_leftovers
 from translate.job import Job
+from translate.progress import Tracker
 from translate.validate import Problem
-from translate.write import Audit, write_shards
+from translate.write import write_shards
 
 
 @dataclass(frozen=True)
@@ -41,13 +48,16 @@ class Places:
 
 @dataclass(frozen=True)
 class LanguageReport:
+    """`written` counts the shards that were not up to date."""
+
     lang: str
     fill: FillCounts
+    written: int
     audit: Audit
 
     @property
     def line(self) -> str:
-        """`ur: 2410 turns = 310 verified + 2060 translated + 34 copied + 6 failed; ...`"""
+        """`ur: 40 samples, 160 turns = 3 verified + 150 translated + 5 copied + 2 failed; ...`"""
         status = self.audit.by_status
         shares = " + ".join(
             f"{status[name]} {name}" for name in ("verified", "translated", "copied", "failed")
@@ -55,7 +65,7 @@ class LanguageReport:
         text = (
             f"{self.lang}: {self.audit.samples} samples, {self.audit.turns} turns = {shares}; "
             f"{self.fill.sent} segments sent, {self.fill.retried} retries, "
-            f"{self.audit.written} of {self.audit.shards} shards written"
+            f"{self.written} of {self.audit.shards} shards written"
         )
         if self.audit.problems:
             reasons = ", ".join(f"{name} {n}" for name, n in self.audit.problems.most_common())
@@ -64,35 +74,74 @@ class LanguageReport:
 
 
 def translate_language(
-    job: Job, places: Places, engine: Engine, retry_errors: bool = False
+    job: Job, places: Places, engine: Engine, retry_errors: bool = False, sink: Sink = nowhere
 ) -> LanguageReport:
     """Raises Locked while another process works on this language, UserError on a full disk.
 
     `retry_errors` asks again what got no answer for the engine's sake; what was answered badly
-    would only be answered so again.
+    would only be answered so again. Whether the audit found all in order is for the caller to ask
+    (`require_whole`), so that one language does not stop the others.
     """
     sources = shard_paths(places.source_dir)
+    start_s = time.monotonic()
     with (
+        _errors_told(job.lang, sink),
         run_lock(places.memory_path.parent / job.lang, f"translation into {job.lang}"),
         TranslationMemory(places.memory_path) as memory,
         VerifiedMemory(places.verified_path) as verified,
     ):
+        turns = _turns(sources)
+        sink(Started(job.lang, turns, job.signature, job.version))
         remove_leftovers(places.target_dir)
         if retry_errors and (number := memory.forget(job.signature, Problem.ENGINE)):
             note(f"{job.lang}: asking again for {number:,} segments that got no answer")
-        with progress(f"translate {job.lang}", _turns(sources)) as tick:
-            filler = Filler(job, memory, verified, _now, tick)
-            counts = filler.run(sources, engine)
-        audit = write_shards(job, sources, places.target_dir, memory, verified)
+        track = Tracker(job.lang, turns, sink, time.monotonic)
+        counts = Filler(job, memory, verified, _now, track).run(sources, engine)
+        track.last(counts)
+
+        def wrote(name: str, number: int) -> None:
+            sink(ShardWritten(job.lang, name, number, len(sources)))
+
+        written = write_shards(job, sources, places.target_dir, memory, verified, wrote)
         remove_shards(places.target_dir, [places.target_dir / path.name for path in sources])
-        assert audit.balanced, f"{job.lang}: the audit does not add up: {audit}"
+        audit = audit_shards(job.lang, sources, places.target_dir)
         write_json(places.target_dir / "manifest.json", _manifest(job, audit))
-    return LanguageReport(job.lang, counts, audit)
+        report = LanguageReport(job.lang, counts, written, audit)
+        sink(_finished(report, time.monotonic() - start_s))
+    return report
+
+
+@contextmanager
+def _errors_told(lang: str, sink: Sink) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:  # Ctrl-C ends a run like an error
+        message = str(error) if isinstance(error, UserError) else str(error)[:200]
+        sink(Failed(lang, type(error).__name__, message))
+        raise
 
 
 def _turns(sources: list[Path]) -> int:
     records = (read_record(path) for path in sources)
     return sum(record.counts["turns"] for record in records if record)
+
+
+def _finished(report: LanguageReport, elapsed_s: float) -> Finished:
+    audit = report.audit
+    return Finished(
+        lang=report.lang,
+        whole=audit.balanced,
+        samples=audit.samples,
+        turns=audit.turns,
+        by_status=dict(audit.by_status),
+        problems=dict(audit.problems),
+        sent=report.fill.sent,
+        retried=report.fill.retried,
+        shards=audit.shards,
+        written=report.written,
+        audit=audit.account,
+        elapsed_s=elapsed_s,
+    )
 
 
 def _manifest(job: Job, audit: Audit) -> dict[str, Any]:
@@ -105,6 +154,7 @@ def _manifest(job: Job, audit: Audit) -> dict[str, Any]:
         "shards": audit.shards,
         "signature": job.signature,
         "prompt_version": job.version,
+        "audit": audit.account,
     }
 
 

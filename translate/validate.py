@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cache
 
 from palo.checks.language import UNKNOWN, LanguageId
+from palo.checks.placeholders import span_difference
 from palo.checks.preamble import explanation, leaked_delimiter, preamble
 from palo.checks.question import answered
 from palo.checks.refusal import refusal
@@ -128,5 +129,7 @@ def _decorated(source: str, text: str, lang: str) -> Problem | None:
 
 
 def _placeholders(segment: Segment, text: str) -> Problem | None:
+    """Each placeholder once, and put back nothing made up beside it, nor grown into a URL."""
     kept = all(text.count(mark) == 1 for mark in segment.placeholders)
-    return None if kept else Problem.PLACEHOLDER
+    same = kept and not span_difference(segment.restore(segment.text), segment.restore(text))
+    return None if same else Problem.PLACEHOLDER

@@ -1,8 +1,7 @@
 """Pass two: TRANSLATED shards as a pure function of source shard, job and memory entries."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 
@@ -27,28 +26,10 @@ from palo.shards import (
 )
 from translate.dialogue import shown
 from translate.job import Job
-from translate.sample_ids import SeenIds
 from translate.segments import Segment, segment
 
 _meta_values = attrgetter(*(one.name for one in fields(TurnMeta)))  # as asdict, without its copies
 PERSON = "person"  # TurnMeta.engine of a verified turn; its signature is the reviewer
-
-
-@dataclass
-class Audit:
-    """The end-of-run account: every source turn is in exactly one status."""
-
-    samples: int = 0
-    turns: int = 0
-    shards: int = 0
-    written: int = 0  # shards that were not up to date
-    by_status: Counter[str] = field(default_factory=Counter)
-    problems: Counter[str] = field(default_factory=Counter)
-    duplicate_ids: int = 0
-
-    @property
-    def balanced(self) -> bool:
-        return self.turns == self.by_status.total() and not self.duplicate_ids
 
 
 Words = Mapping[tuple[str, int], VerifiedEntry]  # by sample id and turn
@@ -70,18 +51,17 @@ def write_shards(
     folder: Path,
     memory: TranslationMemory,
     verified: VerifiedMemory,
-) -> Audit:
-    """Writes what is not up to date and accounts for every turn of every source shard."""
-    audit = Audit(shards=len(sources))
-    ids = SeenIds()
-    for path in sources:
+    wrote: Callable[[str, int], None] = lambda name, number: None,
+) -> int:
+    """Writes what is not up to date, telling `wrote` each shard's name and place; how many."""
+    written = 0
+    for number, path in enumerate(sources, start=1):
         samples = read_samples(path)
         known = _known(job, samples, memory, verified)
         rows = [
             translate_sample(sample, job.lang, cuts, known)
             for sample, cuts in zip(samples, known.cuts, strict=True)
         ]
-        _account(audit, rows, ids)
         inputs = {"source": file_digest(path), "entries": _used(rows), **job.inputs}
         target = folder / path.name
         if not is_current(target, inputs):
@@ -89,8 +69,9 @@ def write_shards(
             write_shard(
                 target, [translated_to_row(row) for row in rows], TRANSLATED, inputs, counts
             )
-            audit.written += 1
-    return audit
+            written += 1
+            wrote(target.name, number)
+    return written
 
 
 def translate_sample(
@@ -204,14 +185,3 @@ def _used(rows: Sequence[TranslatedSample]) -> str:
             for turn, meta in zip(row.target, row.meta, strict=True)
         ]
     )
-
-
-def _account(audit: Audit, rows: Sequence[TranslatedSample], ids: SeenIds) -> None:
-    audit.duplicate_ids += sum(map(bool, ids.add([row.sample_id for row in rows])))
-    for row in rows:
-        audit.samples += 1
-        audit.turns += len(row.source)
-        audit.by_status.update(str(meta.status) for meta in row.meta)
-        # by kind: what comes after the colon differs from row to row
-        failed = (meta.problem for meta in row.meta if meta.status is TurnStatus.FAILED)
-        audit.problems.update(problem.partition(":")[0] for problem in failed)

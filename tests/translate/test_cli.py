@@ -16,8 +16,11 @@ def test_first_line_names_the_profile_and_the_last_the_audit(project, palo):
     output = palo("translate", "--lang", "fr,ur", "--engine", "scripted")
     lines = output.strip().split("\n")
     assert lines[0].startswith("palo translate --lang fr,ur · profile test · data ")
-    assert lines[-2].startswith("fr: 40 samples, 160 turns = ")
-    assert lines[-1].startswith("ur: 40 samples, 160 turns = ")
+    accounts = [line for line in lines if ": 40 samples, 160 turns = " in line]
+    assert [line[:2] for line in accounts] == ["fr", "ur"]
+    (together,) = [line for line in lines if line.startswith("together")]
+    assert together.split() == ["together", "320", "0", "320", "0", "0", "98", "0"]
+    assert "Audit of fr, ur: all 320 source turns are in the shards;" in output
     assert len(shard_paths(project.translated("ur"))) == 3
 
 

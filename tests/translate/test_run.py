@@ -57,7 +57,7 @@ def test_second_run_sends_and_writes_nothing(paths, make_job):
     run(paths, make_job())
     before = contents(paths.translated("fr"))
     report, _, engine = run(paths, make_job())
-    assert (engine.sent, report.audit.written) == (0, 0)
+    assert (engine.sent, report.written) == (0, 0)
     assert contents(paths.translated("fr")) == before
 
 
@@ -102,7 +102,7 @@ def test_other_shard_size_sends_nothing_and_leaves_no_stale_shard(paths, make_jo
     run(paths, make_job())
     ingest(SourceSettings(path=tmp_path / "llava.json", shard_rows=25), paths.source_dir)
     report, rows, engine = run(paths, make_job())
-    assert (engine.sent, report.audit.written, len(rows)) == (0, 2, 40)
+    assert (engine.sent, report.written, len(rows)) == (0, 2, 40)
     assert len(shard_paths(paths.translated("fr"))) == 2
 
 
@@ -123,7 +123,7 @@ def test_verified_turn_wins_and_rewrites_only_its_shard(paths, make_job):
     with VerifiedMemory(paths.verified("fr")) as verified:
         verified.put([entry])
     report, again, _ = run(paths, make_job())
-    assert report.audit.written == 1
+    assert report.written == 1
     assert report.audit.by_status == {"translated": 159, "verified": 1}
     assert again[-1].target[1].text == "Vu."
     assert again[-1].meta[1].status is TurnStatus.VERIFIED
