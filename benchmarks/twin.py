@@ -43,14 +43,14 @@ MADE = ("world", "source", "refined")  # by the pipeline: all that training read
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", default="7,8,9")
+    parser.add_argument("--seeds", type=seeds, default="7,8,9", help="whole numbers: 7,8,9")
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "sample")
     chosen = parser.parse_args()
     if not (chosen.data / "refined").is_dir():
         sys.exit(f"{chosen.data} has no refined shards: run `make demo` first.")
     with tempfile.TemporaryDirectory() as folder:
         build_world(Path(folder) / "questions", QUESTIONS)
-        runs = [run(int(seed), chosen.data, Path(folder)) for seed in str(chosen.seeds).split(",")]
+        runs = [run(seed, chosen.data, Path(folder)) for seed in chosen.seeds]
     rights = [each["evaluation_mean"]["accuracy"] for each in runs]
     result = {
         "cores": len(os.sched_getaffinity(0)),
@@ -60,6 +60,11 @@ def main() -> None:
         "runs": runs,
     }
     print(json.dumps(result))
+
+
+def seeds(text: str) -> list[int]:
+    """argparse names the option and the text where one of them is no number."""
+    return [int(part) for part in text.split(",")]
 
 
 def run(seed: int, data_dir: Path, folder: Path) -> dict[str, Any]:

@@ -1,15 +1,10 @@
 """`palo card`: the card of the translated dataset."""
 
-from typing import Annotated
-
 import typer
 
 from palo.console import announce, note
+from palo.options import ProfileOption
 from palo.settings import config_path, load_profile
-
-ProfileOption = Annotated[
-    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
-]
 
 
 def register(app: typer.Typer) -> None:

@@ -9,8 +9,6 @@ palo status
 import errno
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -23,15 +21,12 @@ import translate.cli
 from palo import pipeline, status
 from palo.console import announce, console, note
 from palo.errors import UserError
+from palo.options import ProfileOption, SourceOption
 from palo.settings import load_profile
 from palo.shards import disk_full
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 STOPPED = "Stopped. What was done is kept: the same command goes on from here."
-
-ProfileOption = Annotated[
-    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
-]
 
 app = typer.Typer(
     name="palo",
@@ -52,9 +47,7 @@ for register in (
 
 @app.command("status")
 def status_command(
-    source: Annotated[
-        Path | None, typer.Option("--source", help="The file that `palo translate --source` took.")
-    ] = None,
+    source: SourceOption = None,
     profile: ProfileOption = None,
 ) -> None:
     """Per language: source, translated, kept, flagged, reviewed, left to do."""

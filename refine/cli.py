@@ -2,7 +2,6 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from rich.table import Table
 from palo.console import announce, console, note, progress
 from palo.errors import UserError
 from palo.languages import parse_languages
+from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
@@ -25,17 +25,12 @@ def register(app: typer.Typer) -> None:
 
 
 def refine(
-    lang: Annotated[str, typer.Option(help="A language, a comma list, or all.")] = "all",
-    profile: Annotated[
-        str | None,
-        typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=..."),
-    ] = None,
+    lang: LangsOption = "all",
+    profile: ProfileOption = None,
     seed: Annotated[
         bool, typer.Option("--seed", help="Export the seed's translations for review instead.")
     ] = False,
-    source: Annotated[
-        Path | None, typer.Option("--source", help="The file that `palo translate --source` took.")
-    ] = None,
+    source: SourceOption = None,
 ) -> None:
     """Take in reviewed CSVs, judge translations, write the next review batch."""
     settings = load_profile(profile).on(source)

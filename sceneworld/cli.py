@@ -7,14 +7,12 @@ import typer
 from palo.console import announce, note
 from palo.errors import UserError
 from palo.lock import run_lock
+from palo.options import ProfileOption
 from palo.paths import DataPaths
 from palo.settings import Profile, load_profile
 from palo.settings.world import WorldSettings
 from palo.shards import digest, read_json, write_json
 
-ProfileOption = Annotated[
-    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
-]
 WORLD_VERSION = "4"  # raise it when the same settings give another world
 
 

@@ -7,13 +7,11 @@ import typer
 from rich.table import Table
 
 from palo.console import announce, console, note, percent
+from palo.options import ProfileOption
 from palo.settings import load_profile
 from train.scale import load_scale
 
 ScaleOption = Annotated[str, typer.Option(help="1.7b, 7b or 13b: a file of the scales folder.")]
-ProfileOption = Annotated[
-    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
-]
 
 
 class Until(StrEnum):

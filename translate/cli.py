@@ -13,6 +13,7 @@ from palo.engines.stream import Engine
 from palo.errors import MissingResource, UserError, unknown
 from palo.languages import Language, parse_languages
 from palo.lock import run_lock
+from palo.options import LangsOption, ProfileOption
 from palo.paths import DataPaths, source_root
 from palo.settings import Profile, load_profile
 from palo.settings.translate import EngineKind, SourceSettings, TranslatorSettings
@@ -26,12 +27,6 @@ from translate.seed import write_seed
 from translate.translator import base_weights, weights_for
 from translate.watching import show_account, watching
 
-LangOption = Annotated[
-    str, typer.Option("--lang", help="Target languages: ur, or ur,fr, or all.", show_default=False)
-]
-ProfileOption = Annotated[
-    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
-]
 EngineOption = Annotated[
     str | None, typer.Option("--engine", help="vllm, openai, transformers or scripted.")
 ]
@@ -48,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 
 def translate(
-    lang: LangOption,
+    lang: LangsOption,
     source: Annotated[
         Path | None, typer.Option("--source", help="Any LLaVA-Instruct JSON file.")
     ] = None,
@@ -109,7 +104,7 @@ def pretrain_command(profile: ProfileOption = None) -> None:
 
 @translator_app.command("seed")
 def seed_command(
-    lang: LangOption,
+    lang: LangsOption,
     num: Annotated[
         int | None, typer.Option("--num", min=1, help="How many samples to pick.")
     ] = None,
@@ -138,7 +133,7 @@ def seed_command(
 
 
 @translator_app.command("train")
-def train_command(lang: LangOption, profile: ProfileOption = None) -> None:
+def train_command(lang: LangsOption, profile: ProfileOption = None) -> None:
     """Fine-tune the translator on what people verified; the next translate uses the result."""
     settings = load_profile(profile)
     announce(settings, f"translator train --lang {lang}")

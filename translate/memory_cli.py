@@ -13,6 +13,7 @@ from palo.errors import UserError
 from palo.languages import parse_languages
 from palo.lock import run_lock
 from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory, salvage
+from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.schemas import TurnStatus
 from palo.settings import Profile, load_profile
@@ -20,21 +21,14 @@ from palo.shards import shard_paths
 from translate.exchange import take_in
 from translate.tmx import CONTEXT, TOOL, Unit, read_tmx, write_tmx
 
-LangOption = Annotated[str, typer.Option(help="A language, a comma list, or all.")]
 OneLangOption = Annotated[str, typer.Option(help="One language.")]
-SourceOption = Annotated[
-    Path | None, typer.Option("--source", help="The file that `palo translate --source` took.")
-]
-ProfileOption = Annotated[
-    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
-]
 
 memory_app = typer.Typer(name="memory", help="The translation memories.", no_args_is_help=True)
 
 
 @memory_app.command("stats")
 def stats_command(
-    lang: LangOption = "all", source: SourceOption = None, profile: ProfileOption = None
+    lang: LangsOption = "all", source: SourceOption = None, profile: ProfileOption = None
 ) -> None:
     """Per language: entries by status, what people verified, failures by reason, size."""
     _, paths = _begin(f"memory stats --lang {lang}", source, profile)
@@ -66,7 +60,7 @@ def stats_command(
 @memory_app.command("show")
 def show_command(
     text: Annotated[str, typer.Argument(help="An English text, whole, as the source has it.")],
-    lang: LangOption = "all",
+    lang: LangsOption = "all",
     source: SourceOption = None,
     profile: ProfileOption = None,
 ) -> None:
