@@ -21,9 +21,8 @@ from palo.shards import disk_full
 
 Row = tuple[Any, ...]
 
+_NOWHERE = Path(":memory:")  # SQLite's name for a database without a file
 _OF_SOURCE = "SELECT * FROM entries WHERE source = ?"
-_SALVAGE_ROWS = 4096
-_LEAST_ROW_BYTES = 40  # no entry is smaller: bounds the row numbers of a file
 _KEYS_PER_QUERY = 500  # below SQLite's limit on variables of old builds (999)
 
 
@@ -103,6 +102,36 @@ def _part(text: str) -> bytes:
     return len(data).to_bytes(8, "little") + data
 
 
+def damaged(path: Path, why: str) -> UserError:
+    lang = path.name.partition(".")[0]
+    return UserError(
+        f"The translation memory {path} is damaged ({why}). It was left as it is. Save what "
+        f"can be read with `palo memory salvage --lang {lang}`, or restore a copy, and run the "
+        "command again."
+    )
+
+
+def _explain(path: Path, error: sqlite3.Error) -> UserError:
+    text = str(error)
+    if "full" in text:
+        return disk_full(path)
+    if any(word in text for word in ("malformed", "not a database", "decode to UTF-8")):
+        return damaged(path, text)
+    if "locked" in text:
+        return UserError(f"The translation memory {path} is in use by another process.")
+    return UserError(f"The translation memory {path} failed: {text}.")
+
+
+def _check_head(path: Path) -> None:
+    """SQLite removes a log without a database before it: the entries in it would be lost."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.is_file() and log.stat().st_size and not (path.is_file() and path.stat().st_size):
+        raise UserError(
+            f"The translation memory {path} is empty or gone, but its log {log} is not. Restore "
+            "the memory, or move the log away, and run the command again."
+        )
+
+
 class _Database:
     """A SQLite file with one writer; errors come out as sentences."""
 
@@ -111,32 +140,25 @@ class _Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        _check_head(path)
         try:
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
             mode = self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.executescript(self._schema)
         except sqlite3.Error as error:
-            raise self._explain(error) from error
-        if mode != "wal":
+            raise _explain(self.path, error) from error
+        if mode != ("memory" if path == _NOWHERE else "wal"):
             raise MissingResource(
                 f"{path} lies on a file system where SQLite cannot keep a write-ahead log "
                 f"(journal mode '{mode}'; NFS and Lustre are such). Put data_dir on a local disk."
             )
 
-    def _explain(self, error: sqlite3.Error) -> UserError:
-        text = str(error)
-        if "full" in text:
-            return disk_full(self.path)
-        if "malformed" in text or "not a database" in text:
-            return UserError(
-                f"The translation memory {self.path} is damaged ({text}). Nothing was changed. "
-                "Save what can be read with `palo memory salvage`, or restore a copy, and run the "
-                "command again."
-            )
-        if "locked" in text:
-            return UserError(f"The translation memory {self.path} is in use by another process.")
-        return UserError(f"The translation memory {self.path} failed: {text}.")
+    @classmethod
+    def existing(cls, path: Path) -> Self:
+        """The memory there, or an empty one that is nowhere: a look makes no file."""
+        _check_head(path)
+        return cls(path if path.is_file() and path.stat().st_size else _NOWHERE)
 
     def _write(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         try:
@@ -149,13 +171,19 @@ class _Database:
                     self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise self._explain(error) from error
+            raise _explain(self.path, error) from error
 
     def _read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         try:
             return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise self._explain(error) from error
+            raise _explain(self.path, error) from error
+
+    def take_rows(self, rows: Iterable[Row]) -> None:
+        """Rows as they stand in another file of this kind; not one that lacks what it must have."""
+        columns = self._read("SELECT count(*) FROM pragma_table_info('entries')")[0][0]
+        marks = ",".join("?" * columns)
+        self._write(f"INSERT OR IGNORE INTO entries VALUES ({marks})", rows)
 
     def count(self) -> int:
         return int(self._read("SELECT count(*) FROM entries")[0][0])
@@ -218,7 +246,7 @@ class TranslationMemory(_Database):
             for row in self._connection.execute("SELECT * FROM entries ORDER BY rowid"):
                 yield self._entry(row)
         except sqlite3.Error as error:
-            raise self._explain(error) from error
+            raise _explain(self.path, error) from error
 
     def of_source(self, text: str) -> list[Entry]:
         """Every entry of an English segment, whatever its context, translator or prompt."""
@@ -305,54 +333,14 @@ class VerifiedMemory(_Database):
         )
 
 
-@dataclass(frozen=True)
-class Salvaged:
-    """What `salvage` saved into `path`; `lost` row numbers lie in pages that can't be read."""
+class ReadOnly(_Database):
+    """A memory in whatever state it is, opened so that no byte of it or its log changes."""
 
-    path: Path
-    rows: int
-    lost: int
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _check_head(path)
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        self._connection = sqlite3.connect(address, timeout=30, uri=True)
 
-
-def salvage(path: Path) -> Salvaged:
-    """Copies every readable row of a damaged memory into `<name>.salvaged.sqlite` beside it.
-
-    The damaged file is only read. Raises UserError where its table can't be found at all, or where
-    a salvaged file lies there already.
-    """
-    fresh = path.with_name(f"{path.stem}.salvaged.sqlite")
-    if fresh.exists():
-        raise UserError(f"{fresh} is there already: move it away first.")
-    kind = VerifiedMemory if path.name.endswith(".verified.sqlite") else TranslationMemory
-    damaged = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    rows = lost = 0
-    try:
-        columns = len(damaged.execute("SELECT * FROM entries LIMIT 0").description)
-        insert = f"INSERT OR IGNORE INTO entries VALUES ({','.join('?' * columns)})"
-        with kind(fresh) as whole:
-            for found, missed in _readable(damaged, path.stat().st_size // _LEAST_ROW_BYTES):
-                whole._write(insert, found)
-                rows, lost = rows + len(found), lost + missed
-    except sqlite3.Error as error:
-        raise UserError(f"{path} can't be salvaged ({error}): restore a copy.") from None
-    finally:
-        damaged.close()
-    return Salvaged(fresh, rows, lost)
-
-
-def _readable(damaged: sqlite3.Connection, last: int) -> Iterator[tuple[list[Row], int]]:
-    """The rows numbered 1 to `last`, in parts, and how many of a part can't be read; a part that
-    fails is halved until one row fails alone."""
-    parts = [(start, start + _SALVAGE_ROWS - 1) for start in range(1, last + 1, _SALVAGE_ROWS)]
-    parts.reverse()
-    while parts:
-        start, end = parts.pop()
-        between = "SELECT * FROM entries NOT INDEXED WHERE rowid BETWEEN ? AND ?"
-        try:
-            yield damaged.execute(between, (start, end)).fetchall(), 0
-        except sqlite3.DatabaseError:
-            if start == end:
-                yield [], 1
-            else:
-                middle = (start + end) // 2
-                parts += [(middle + 1, end), (start, middle)]
+    def query(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
+        return self._read(statement, values)

@@ -12,16 +12,20 @@ from palo.console import announce, console, note
 from palo.errors import UserError
 from palo.languages import parse_languages
 from palo.lock import run_lock
-from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory, salvage
+from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory
 from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
+from palo.salvage import Salvaged, salvage
 from palo.schemas import TurnStatus
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
-from translate.exchange import take_in
+from translate.exchange import Delivery, Fate, Taken, take_in
 from translate.tmx import CONTEXT, TOOL, Unit, read_tmx, write_tmx
 
 OneLangOption = Annotated[str, typer.Option(help="One language.")]
+
+_ALWAYS_TOLD = (Fate.VERIFIED, Fate.KNOWN)
+_EXAMPLE_CHARS = 80
 
 memory_app = typer.Typer(name="memory", help="The translation memories.", no_args_is_help=True)
 
@@ -38,10 +42,14 @@ def stats_command(
     problems: Counter[str] = Counter()
     for one in parse_languages(lang):
         machine, verified = paths.memory(one), paths.verified(one)
-        if not machine.is_file() and not verified.is_file():
+        files = [each for each in (machine, verified) if each.is_file()]
+        if not files:
             table.add_row(one, *"-----")
             continue
-        with TranslationMemory(machine) as memory, VerifiedMemory(verified) as words:
+        with (
+            TranslationMemory.existing(machine) as memory,
+            VerifiedMemory.existing(verified) as words,
+        ):
             by_status, signatures = memory.by_status(), memory.signatures()
             problems += memory.problems()
             table.add_row(
@@ -50,7 +58,7 @@ def stats_command(
                 f"{by_status[TurnStatus.FAILED]:,}",
                 f"{words.count():,}",
                 f"{len(signatures)}",
-                f"{(machine.stat().st_size + verified.stat().st_size) / 1e6:.1f}",
+                f"{sum(each.stat().st_size for each in files) / 1e6:.1f}",
             )
     console.print(table)
     for problem, number in problems.most_common():
@@ -68,16 +76,11 @@ def show_command(
     settings, paths = _begin(f"memory show --lang {lang}", source, profile)
     found = 0
     for one in parse_languages(lang):
-        for path, kind in ((paths.memory(one), "machine"), (paths.verified(one), "person")):
-            if not path.is_file():
-                continue
-            with (TranslationMemory if kind == "machine" else VerifiedMemory)(path) as memory:
-                entries = memory.of_source(text.strip())
-            for entry in entries:
-                found += 1
-                note(f"{one}  {entry.text}")
-                for name, value in _provenance(entry).items():
-                    note(f"    {name}: {value}")
+        for entry in _of_source(paths, one, text.strip()):
+            found += 1
+            note(f"{one}  {entry.text}")
+            for name, value in _provenance(entry).items():
+                note(f"    {name}: {value}")
     if not found:
         raise UserError(
             f"No memory of profile '{settings.name}' holds the text '{text}'. It must be whole; "
@@ -94,11 +97,11 @@ def export_command(
 ) -> None:
     """Write a language's memories as TMX 1.4b; verified units first."""
     _, paths = _begin(f"memory export --lang {lang}", source, profile)
-    (one,) = _single(lang)
+    one = _single(lang)
     _require(paths, one)
     with (
-        TranslationMemory(paths.memory(one)) as memory,
-        VerifiedMemory(paths.verified(one)) as words,
+        TranslationMemory.existing(paths.memory(one)) as memory,
+        VerifiedMemory.existing(paths.verified(one)) as words,
     ):
         written = write_tmx(path, one, _units(memory, words))
     note(f"{path}: {written.units:,} units")
@@ -114,9 +117,9 @@ def import_command(
     source: SourceOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Take a TMX file in as verified translations; machine units left as they were are skipped."""
+    """Take a TMX file in as verified translations; what the memories say already is skipped."""
     settings, paths = _begin(f"memory import --lang {lang}", source, profile)
-    (one,) = _single(lang)
+    one = _single(lang)
     shards = shard_paths(paths.source_dir)
     if not shards:
         raise UserError(
@@ -125,24 +128,12 @@ def import_command(
         )
     with (
         run_lock(paths.memory(one).parent / one, f"TMX import into {one}"),
-        TranslationMemory(paths.memory(one)) as memory,
+        TranslationMemory.existing(paths.memory(one)) as memory,
         VerifiedMemory(paths.verified(one)) as words,
     ):
-        taken = take_in(
-            read_tmx(path, one),
-            one,
-            path.name,
-            shards,
-            settings.translator.context,
-            memory,
-            words,
-            reviewer,
-        )
-    note(
-        f"{path}: {taken.units:,} units = {taken.used:,} verified + {taken.unchanged:,} left as "
-        f"the machine wrote them + {taken.unmatched:,} that no turn of the source has + "
-        f"{taken.broken:,} that lose protected spans; {taken.turns:,} turns verified"
-    )
+        delivery = Delivery(read_tmx(path, one), one, path.name, reviewer)
+        taken = take_in(delivery, shards, settings.translator.context, memory, words)
+    _tell(path, taken)
 
 
 @memory_app.command("salvage")
@@ -151,14 +142,46 @@ def salvage_command(
 ) -> None:
     """Copy what can be read of a damaged memory into a new file; the damaged one stays."""
     _, paths = _begin(f"memory salvage --lang {lang}", source, profile)
-    (one,) = _single(lang)
+    one = _single(lang)
     _require(paths, one)
-    for path in (paths.memory(one), paths.verified(one)):
-        if not path.is_file():
-            continue
-        saved = salvage(path)
-        note(f"{saved.path}: {saved.rows:,} rows saved, {saved.lost:,} row numbers unreadable")
-    note("To go on with them, move the damaged files away and give the new ones their names.")
+    saved, hopeless = [], []
+    with run_lock(paths.memory_dir / one, f"salvage of the memories of {one}"):
+        for path in (paths.memory(one), paths.verified(one)):
+            if not path.is_file():
+                continue
+            try:
+                made = salvage(path)
+            except UserError as error:
+                hopeless.append(str(error))
+                continue
+            if made is None:
+                note(f"{path} is whole.")
+            else:
+                saved.append((path, made))
+    for path, made in saved:
+        _tell_saved(path, made)
+    if hopeless:
+        raise UserError("\n".join(hopeless))
+
+
+def _tell_saved(path: Path, made: Salvaged) -> None:
+    name = path.name
+    note(f"{made.path}: {made.rows:,} rows saved, {made.lost:,} row numbers unreadable")
+    note(
+        f"To go on with it, move {path} away, with {name}-wal and {name}-shm where they are, and "
+        f"rename {made.path.name} to {name}. Then run the command again: it asks for what is lost."
+    )
+
+
+def _tell(path: Path, taken: Taken) -> None:
+    """All fates with their numbers, then an example of each that a person may want to mend."""
+    counts = {fate: taken.fates[fate] for fate in Fate}
+    shown = [f"{counts[fate]:,} {fate}" for fate in Fate if counts[fate] or fate in _ALWAYS_TOLD]
+    note(f"{path}: {taken.fates.total():,} units = {' + '.join(shown)}")
+    note(f"turns verified: {taken.turns:,}")
+    for fate, english in taken.first.items():
+        if fate not in _ALWAYS_TOLD:
+            note(f"the first {fate}: {english[:_EXAMPLE_CHARS]}")
 
 
 def _begin(what: str, source: Path | None, profile: str | None) -> tuple[Profile, DataPaths]:
@@ -168,11 +191,19 @@ def _begin(what: str, source: Path | None, profile: str | None) -> tuple[Profile
     return settings, DataPaths(settings.data_dir)
 
 
-def _single(lang: str) -> list[str]:
+def _single(lang: str) -> str:
     found = [str(one) for one in parse_languages(lang)]
     if len(found) != 1:
-        raise UserError(f"One language at a time, not '{lang}': a TMX file is of one pair.")
-    return found
+        raise UserError(f"One language at a time, not '{lang}'.")
+    return found[0]
+
+
+def _of_source(paths: DataPaths, lang: str, text: str) -> list[Entry | VerifiedEntry]:
+    with (
+        TranslationMemory.existing(paths.memory(lang)) as memory,
+        VerifiedMemory.existing(paths.verified(lang)) as words,
+    ):
+        return [*memory.of_source(text), *words.of_source(text)]
 
 
 def _require(paths: DataPaths, lang: str) -> None:
@@ -183,22 +214,20 @@ def _require(paths: DataPaths, lang: str) -> None:
         )
 
 
-def _provenance(entry: Entry | VerifiedEntry) -> dict[str, object]:
+def _provenance(entry: Entry | VerifiedEntry) -> dict[str, str]:
+    named = {"after": entry.context} if entry.context else {}
     if isinstance(entry, VerifiedEntry):
         turn = "every copy" if entry.all_copies else f"sample {entry.sample_id}, turn {entry.turn}"
-        named: dict[str, object] = {
-            "verified by": f"{entry.reviewer} ({entry.batch}), {entry.created}, for {turn}"
-        }
-    else:
-        logprob = "-" if entry.mean_logprob is None else f"{entry.mean_logprob:.3f}"
-        named = {
-            "status": entry.status + (f" ({entry.problem})" if entry.problem else ""),
-            "engine": f"{entry.engine}, {entry.created}, attempts {entry.attempts}, "
-            f"finish {entry.finish_reason}, mean logprob {logprob}",
-            "translator": entry.signature,
-            "prompt": entry.prompt_version,
-        }
-    return ({"after": entry.context} if entry.context else {}) | named
+        said_by = f"{entry.reviewer} ({entry.batch}), {entry.created}, for {turn}"
+        return named | {"verified by": said_by}
+    logprob = "-" if entry.mean_logprob is None else f"{entry.mean_logprob:.3f}"
+    return named | {
+        "status": entry.status + (f" ({entry.problem})" if entry.problem else ""),
+        "engine": f"{entry.engine}, {entry.created}, attempts {entry.attempts}, "
+        f"finish {entry.finish_reason}, mean logprob {logprob}",
+        "translator": entry.signature,
+        "prompt": entry.prompt_version,
+    }
 
 
 def _units(memory: TranslationMemory, words: VerifiedMemory) -> Iterator[Unit]:

@@ -19,6 +19,7 @@ from palo.errors import UserError
 from palo.lock import run_lock
 from palo.memory import TranslationMemory, VerifiedMemory
 from palo.paths import DataPaths
+from palo.salvage import check
 from palo.shards import read_record, remove_shards, shard_paths, write_json
 from translate.audit import Audit, audit_shards
 from translate.events import Failed, Finished, ShardWritten, Sink, Started, nowhere
@@ -87,8 +88,7 @@ def translate_language(
     with (
         _errors_told(job.lang, sink),
         run_lock(places.memory_path.parent / job.lang, f"translation into {job.lang}"),
-        TranslationMemory(places.memory_path) as memory,
-        VerifiedMemory(places.verified_path) as verified,
+        _memories(places) as (memory, verified),
     ):
         turns = _turns(sources)
         sink(Started(job.lang, turns, job.signature, job.version))
@@ -119,6 +119,18 @@ def _errors_told(lang: str, sink: Sink) -> Iterator[None]:
         message = str(error) if isinstance(error, UserError) else str(error)[:200]
         sink(Failed(lang, type(error).__name__, message))
         raise
+
+
+@contextmanager
+def _memories(places: Places) -> Iterator[tuple[TranslationMemory, VerifiedMemory]]:
+    """Both, looked through before anything is written: a damaged one is left as it is."""
+    check(places.memory_path)
+    check(places.verified_path)
+    with (
+        TranslationMemory(places.memory_path) as memory,
+        VerifiedMemory(places.verified_path) as verified,
+    ):
+        yield memory, verified
 
 
 def _turns(sources: list[Path]) -> int:

@@ -6,8 +6,9 @@ Texts that XML can't hold (control characters) are left out, and counted.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import regex
 from lxml import etree
@@ -18,6 +19,7 @@ from palo.shards import replaced
 
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _VERSION = "1.4"
+_TMX_DATE = "%Y%m%dT%H%M%SZ"
 # what XML 1.0 has no way to write, not even escaped
 _UNWRITABLE = regex.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 CONTEXT = "x-context"
@@ -47,7 +49,15 @@ class Written:
 
 
 def write_tmx(path: Path, lang: str, units: Iterable[Unit]) -> Written:
-    """The file is whole or not there at all."""
+    """The file is whole or as it was. Raises UserError where it can't be written."""
+    try:
+        with replaced(path) as fresh, fresh.open("wb") as file:
+            return _write(file, lang, units)
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror or error}.") from None
+
+
+def _write(file: IO[bytes], lang: str, units: Iterable[Unit]) -> Written:
     written = left_out = 0
     header = {
         "creationtool": TOOL,
@@ -58,14 +68,14 @@ def write_tmx(path: Path, lang: str, units: Iterable[Unit]) -> Written:
         "srclang": str(ENGLISH),
         "datatype": "plaintext",
     }
-    with replaced(path) as fresh, etree.xmlfile(str(fresh), encoding="utf-8") as xml:
+    with etree.xmlfile(file, encoding="utf-8") as xml:
         xml.write_declaration()
         xml.write_doctype('<!DOCTYPE tmx SYSTEM "tmx14.dtd">')
         with xml.element("tmx", version=_VERSION):
             xml.write(etree.Element("header", header), pretty_print=True)
             with xml.element("body"):
                 for unit in units:
-                    texts = (unit.source, unit.target, *unit.properties.values())
+                    texts = (unit.source, unit.target, unit.changed_by, *unit.properties.values())
                     if any(_UNWRITABLE.search(text) for text in texts):
                         left_out += 1
                         continue
@@ -75,10 +85,8 @@ def write_tmx(path: Path, lang: str, units: Iterable[Unit]) -> Written:
 
 
 def _element(unit: Unit, lang: str) -> Any:
-    attributes = {"changedate": _tmx_date(unit.changed)} if unit.changed else {}
-    if unit.changed_by:
-        attributes["changeid"] = unit.changed_by
-    element = etree.Element("tu", attributes)
+    said = {"changedate": _tmx_date(unit.changed), "changeid": unit.changed_by}
+    element = etree.Element("tu", {name: value for name, value in said.items() if value})
     for name, value in unit.properties.items():
         etree.SubElement(element, "prop", type=name).text = value
     for code, text in ((str(ENGLISH), unit.source), (lang, unit.target)):
@@ -89,15 +97,23 @@ def _element(unit: Unit, lang: str) -> Any:
 def read_tmx(path: Path, lang: str) -> Iterator[Unit]:
     """The units from English into `lang`, whatever region codes they carry (`en-GB`, `ur_PK`).
 
-    Raises UserError for a file that is missing, no TMX, or breaks off; what came before a break has
-    been yielded by then.
+    Raises UserError for a file that is missing, can't be read, is no TMX, or breaks off; what came
+    before a break has been yielded by then.
     """
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.")
+    try:
+        with path.open("rb") as file:
+            yield from _read(file, path, lang)
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
+
+
+def _read(file: IO[bytes], path: Path, lang: str) -> Iterator[Unit]:
     try:
         # entities are not resolved and nothing is fetched: the file comes from outside
         elements = etree.iterparse(
-            str(path), tag=("tmx", "tu"), resolve_entities=False, no_network=True, huge_tree=True
+            file, tag=("tmx", "tu"), resolve_entities=False, no_network=True, huge_tree=True
         )
         for _, element in elements:
             if element.tag == "tu":
@@ -136,13 +152,15 @@ def _unit(element: Any, lang: str) -> Unit | None:
 
 
 def _tmx_date(iso: str) -> str:
-    """`2026-11-23T20:15:00+00:00` -> `20261123T201500Z`"""
-    return iso[:19].replace("-", "").replace(":", "") + "Z"
+    """`2026-11-23T21:15:00+01:00` -> `20261123T201500Z`; without a zone it is UTC."""
+    if not iso:
+        return ""
+    time = datetime.fromisoformat(iso)
+    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC).strftime(_TMX_DATE)
 
 
 def _iso_date(tmx: str) -> str:
-    if not regex.fullmatch(r"\d{8}T\d{6}Z", tmx):
+    try:
+        return datetime.strptime(tmx, _TMX_DATE).replace(tzinfo=UTC).isoformat()
+    except ValueError:
         return ""
-    day, time = tmx[:8], tmx[9:15]
-    date = f"{day[:4]}-{day[4:6]}-{day[6:]}"
-    return f"{date}T{time[:2]}:{time[2:4]}:{time[4:]}+00:00"

@@ -65,7 +65,7 @@ def find_problem(segment: Segment, result: Result, lang: str) -> Problem | None:
         return Problem.ECHO
     if refusal(segment.text, text, lang):
         return Problem.REFUSAL
-    if _wrong_script(segment.text, text, lang):
+    if wrong_script(segment.text, text, lang):
         return Problem.SCRIPT
     around = _decorated(segment.text, text, lang)
     if not around and _wrong_language(text, lang):  # English around a translation is no language
@@ -86,7 +86,7 @@ def _echoed(source: str, text: str) -> bool:
     return letters >= _MIN_ECHO_LETTERS and source.casefold() == text.casefold()
 
 
-def _wrong_script(source: str, text: str, lang: str) -> bool:
+def wrong_script(source: str, text: str, lang: str) -> bool:
     """Placeholders are no language, and a short answer may be all names: "Wi-Fi", "NASA"."""
     text = PLACEHOLDER.sub(" ", text)
     counts = script_counts(text)

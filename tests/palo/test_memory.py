@@ -202,9 +202,9 @@ def test_a_file_that_is_no_memory_is_named_and_left_alone(tmp_path, kind):
     with pytest.raises(UserError) as raised:
         kind(path)
     assert str(raised.value) == (
-        f"The translation memory {path} is damaged (file is not a database). Nothing was changed. "
-        "Save what can be read with `palo memory salvage`, or restore a copy, and run the command "
-        "again."
+        f"The translation memory {path} is damaged (file is not a database). It was left as it is. "
+        "Save what can be read with `palo memory salvage --lang ur`, or restore a copy, and run "
+        "the command again."
     )
     assert path.read_bytes() == b"no database at all " * 300
     assert [each.name for each in tmp_path.iterdir()] == ["ur.sqlite"]

@@ -1,5 +1,7 @@
 """TMX there and back: texts, contexts and properties byte for byte, other tools' files too."""
 
+import io
+
 import pytest
 from lxml import etree
 
@@ -30,6 +32,30 @@ def test_the_file_is_tmx_1_4(tmp_path):
     header = {"creationtool", "creationtoolversion", "segtype", "o-tmf", "adminlang", "srclang"}
     assert set(root.find("header").attrib) == header | {"datatype"}
     assert [child.tag for child in root] == ["header", "body"]
+
+
+DTD = """
+<!ELEMENT tmx (header, body)> <!ATTLIST tmx version CDATA #FIXED "1.4">
+<!ELEMENT header (note|prop|ude)*>
+<!ATTLIST header creationtool CDATA #REQUIRED creationtoolversion CDATA #REQUIRED
+  segtype (block|paragraph|sentence|phrase) #REQUIRED o-tmf CDATA #REQUIRED
+  adminlang CDATA #REQUIRED srclang CDATA #REQUIRED datatype CDATA #REQUIRED>
+<!ELEMENT body (tu*)> <!ELEMENT tu ((note|prop)*, tuv+)>
+<!ATTLIST tu changedate CDATA #IMPLIED changeid CDATA #IMPLIED>
+<!ELEMENT tuv ((note|prop)*, seg)> <!ATTLIST tuv xml:lang CDATA #REQUIRED>
+<!ELEMENT seg (#PCDATA)> <!ELEMENT prop (#PCDATA)> <!ATTLIST prop type CDATA #REQUIRED>
+<!ELEMENT note (#PCDATA)> <!ELEMENT ude EMPTY>
+"""
+
+
+def test_the_file_keeps_the_rules_of_the_standard(tmp_path):
+    units = [Unit("Two.", "دو۔", {CONTEXT: "How many?"}, "amna", "2026-11-23"), Unit("A", "B")]
+    write_tmx(tmp_path / "ur.tmx", "ur", units)
+    root = etree.parse(str(tmp_path / "ur.tmx")).getroot()
+    rules = etree.DTD(io.StringIO(DTD))
+    assert rules.validate(root), rules.error_log
+    assert root.find("body/tu").get("changedate") == "20261123T000000Z"
+    assert not rules.validate(etree.fromstring("<tmx version='1.4'><body/></tmx>"))
 
 
 def test_what_xml_cannot_hold_is_left_out_and_counted(tmp_path):
@@ -67,11 +93,13 @@ def test_other_tools_files_are_read_and_nothing_is_fetched(tmp_path):
         ("<html><body/></html>", "outermost element is not <tmx>"),
         ("id,text\n1,red", "not a whole TMX file"),
         ("", "not a whole TMX file"),
+        (OTHERS.replace("?>", ' encoding="klingon"?>', 1), "not a whole TMX file"),
+        (OTHERS.encode().replace(b"star", b"st\xe4r"), "not a whole TMX file"),
     ],
 )
 def test_what_is_no_tmx_file_is_told(tmp_path, content, said):
     path = tmp_path / "bad.tmx"
-    path.write_text(content, encoding="utf-8")
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=said):
         list(read_tmx(path, "ur"))
 
