@@ -24,10 +24,12 @@ class Fault(StrEnum):
     WRONG = "wrong language"
     REFUSED = "400"
     NO_KEY = "401"
+    NO_RIGHT = "403"
+    NO_MODEL = "404"
 
 
 STATUS = {Fault.BUSY: 429, Fault.BUSY_UNTIL: 429, Fault.BROKEN: 500, Fault.REFUSED: 400}
-STATUS[Fault.NO_KEY] = 401
+STATUS |= {Fault.NO_KEY: 401, Fault.NO_RIGHT: 403, Fault.NO_MODEL: 404}
 
 
 class FaultyServer:

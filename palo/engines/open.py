@@ -93,7 +93,7 @@ def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings
         from palo.engines.openai import OpenaiEngine
 
         model = settings.server.model or weights.model
-        served = Signature(model, "served", "", extra=_asked_with(settings))
+        served = Signature(model, "served", settings.server.version, extra=_asked_with(settings))
         return OpenaiEngine(model, served, settings.server, settings.stall_timeout_s)
     decided_by = signature(weights, settings)
     if kind is EngineKind.VLLM:

@@ -3,18 +3,24 @@
 The SDK retries what may pass (429, 5xx, timeouts, lost connections) with growing, jittered waits
 and honours Retry-After. On top of that a request is given up only while others are answered: an
 outage is no row's fault. One that outlasts `stall_timeout_s` ends the run, with nothing lost.
+
+The server alone knows what weights stand behind a name. Where they change and the name does not,
+`server.version` (any text) says so: it is part of the signature, so the memory keeps them apart.
 """
 
 import asyncio
 import os
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
-from palo.engines.stream import Request, Result, Signature
+from palo.engines.stream import Message, Request, Result, Sampling, Signature
 from palo.errors import UserError
 from palo.settings.translate import ServerSettings
 
@@ -22,7 +28,12 @@ API_KEY = "OPENAI_API_KEY"
 _ROUNDS = 3  # of the SDK's retries, while others are answered
 _PAUSE_S = 8.0  # between rounds; the SDK's longest wait
 _TRANSIENT = (408, 409, 429)  # and everything from 500
-_OF_THE_RUN = (401, 403, 404)  # key or model are wrong: no request would fare better
+_OF_THE_RUN = {  # no request would fare better
+    401: f"Set {API_KEY} to a key that the server knows",
+    403: f"The key in {API_KEY} may not use this model: take another of either",
+    404: "Check base_url, which mostly ends in /v1, and the model's name there",
+}
+_EASY = (Message("user", "Hello."),)  # what a server that answers anything answers
 _MOST_HELD = 32
 _ERROR_CHARS = 300
 _STOP_S = 10.0
@@ -49,32 +60,46 @@ class OpenaiEngine:
         """Raises UserError where the server refuses everything, or nothing comes any more."""
         source = iter(requests)
         flying: set[Future[Result]] = set()
-        held: list[Result] = []  # refused before anything was answered: the rows' fault, or all's?
+        held: list[Result] = []
+        ended: BaseException | None = None
+        sampling = Sampling(1)
         try:
             while True:
                 while len(flying) < self._server.concurrency:
                     request = next(source, None)
                     if request is None:
                         break
+                    sampling = request.sampling
                     flying.add(self._submit(request))
                 if not flying:
                     break
                 done, flying = wait(flying, return_when=FIRST_COMPLETED)
                 for future in done:
-                    held.append(future.result())
+                    if error := future.exception():
+                        ended = error
+                    else:
+                        held.append(future.result())
+                # refused before anything was answered: these rows' fault, or everything's?
+                if held and not self._answers and (not flying or len(held) >= _MOST_HELD):
+                    self._try_easy(held, sampling)
                 if self._answers:
-                    yield from held
+                    yield from held  # before the end of a run, too: they were paid for
                     held = []
-                elif len(held) >= _MOST_HELD:
-                    raise UserError(
-                        f"{self._server.base_url} refused the first {len(held)} requests "
-                        f"({held[0].error}). Nothing of them is kept; mend the settings of the "
-                        "translator's server and run the same command again."
-                    )
-            yield from held
+                if ended:
+                    raise ended
         finally:
             for future in flying:
                 future.cancel()
+
+    def _try_easy(self, refused: list[Result], sampling: Sampling) -> None:
+        """Counts as an answer where the server has one for an easy request of the same kind."""
+        easy = self._submit(Request("", _EASY, sampling)).result()
+        if easy.error:
+            raise UserError(
+                f"{self._server.base_url} refused the first {len(refused)} requests "
+                f"({refused[0].error}) and a simple one ({easy.error}). Nothing of them is kept; "
+                "mend the settings of the translator's server and run the same command again."
+            )
 
     def _submit(self, request: Request) -> "Future[Result]":
         self._start()
@@ -84,7 +109,7 @@ class OpenaiEngine:
     async def _ask(self, request: Request) -> Result:
         import openai
 
-        rounds = 0
+        rounds, started_at = 0, time.monotonic()
         while True:
             before, wait_s = self._answers, None
             try:
@@ -106,7 +131,9 @@ class OpenaiEngine:
                 return _failed(request, f"no answer in {rounds} rounds of retries: {reason}")
             if wait_s is None:
                 wait_s = _PAUSE_S * (1 - random.random() / 2)
-            if time.monotonic() + wait_s - self._answered_at > self._stall_timeout_s:
+            # from its own start at least: between streams nobody asks, so nobody is answered
+            silent_since = max(started_at, self._answered_at)
+            if time.monotonic() + wait_s - silent_since > self._stall_timeout_s:
                 raise self._outage(reason)
             await asyncio.sleep(wait_s)
 
@@ -124,10 +151,10 @@ class OpenaiEngine:
         )
 
     def _refusal(self, error: Any) -> UserError:
-        how = f"Set {API_KEY}" if error.status_code != 404 else "Check base_url and model"
+        mend = _OF_THE_RUN[error.status_code]
         return UserError(
             f"{self._server.base_url} refused the request for model '{self._model}': "
-            f"{self._plain(error)}. {how} and run the same command again."
+            f"{self._plain(error)}. {mend}, and run the same command again."
         )
 
     def _outage(self, reason: str) -> UserError:
@@ -150,6 +177,7 @@ class OpenaiEngine:
             return
         from openai import AsyncOpenAI
 
+        _check_host(self._server.base_url)
         self._client = AsyncOpenAI(
             base_url=self._server.base_url,
             api_key=self._key or "none",
@@ -159,7 +187,6 @@ class OpenaiEngine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
         self._thread.start()
-        self._answered_at = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -171,6 +198,20 @@ class OpenaiEngine:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=_STOP_S)
         self._client = self._loop = self._thread = None
+
+
+def _check_host(base_url: str) -> None:
+    """Raises UserError for a host without an address; a proxy, where one is set, looks it up."""
+    host = urlsplit(base_url).hostname
+    if getproxies():
+        return
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        raise UserError(
+            f"The server's name '{host}' in base_url {base_url} has no address here "
+            f"({error.strerror}). Check it, or the network, and run the same command again."
+        ) from None
 
 
 def _result(request: Request, answer: Any) -> Result:

@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from palo.settings.model import Section
 
@@ -42,10 +43,19 @@ class ServerSettings(Section):
 
     base_url: str = "http://localhost:8000/v1"
     model: str | None = None  # the name it serves; None: the translator's
+    version: str = ""  # any text, to change when other weights stand behind the same name
     concurrency: int = Field(default=64, ge=1)  # requests under way at once
     timeout_s: float = Field(default=120.0, gt=0)  # of one try
     max_retries: int = Field(default=5, ge=0)  # in a round, with growing waits
     logprobs: bool = True  # false for servers that refuse to give them
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("write it in full, such as http://localhost:8000/v1")
+        return value
 
 
 class StandinTranslatorSettings(Section):

@@ -17,7 +17,8 @@ from translate.run import Places, translate_language
 
 NUM_SAMPLES = 5000
 QUESTIONS = ("What is shown?", "What do you see?", "What is in the picture?")
-FAULTS = [fault for fault in Fault if fault not in (Fault.NONE, Fault.NO_KEY)]
+OF_THE_RUN = (Fault.NO_KEY, Fault.NO_RIGHT, Fault.NO_MODEL)
+FAULTS = [fault for fault in Fault if fault not in (Fault.NONE, *OF_THE_RUN)]
 SAID = "یہ تصویر میں ایک ستارہ ہے۔"
 
 
@@ -69,3 +70,30 @@ def test_one_percent_of_every_fault_in_5000_requests(tmp_path, make_job):
         status, text = row.meta[1].status, row.target[1].text
         assert (status is TurnStatus.FAILED) == (not text)
         assert not text or text.startswith(SAID)
+
+
+def test_the_key_stands_nowhere_but_in_the_requests(tmp_path, make_job, monkeypatch, capfd):
+    """This server repeats it in what it says of a refused request."""
+    key = "sk-nobody-shall-see-this"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    turns = [{"from": "human", "value": "What?"}, {"from": "gpt", "value": "A red star is shown."}]
+    samples = [{"id": "1", "conversations": turns}]
+    (tmp_path / "llava.json").write_text(json.dumps(samples), encoding="utf-8")
+    paths = DataPaths(tmp_path / "data")
+    ingest(SourceSettings(path=tmp_path / "llava.json"), paths.source_dir)
+    faulty = FaultyServer(
+        lambda asked, number: Fault.REFUSED if "star" in asked else Fault.NONE, lambda asked: SAID
+    )
+    with faulty.running():
+        job = make_job("ur", signature="served", server=ServerSettings(base_url=faulty.url))
+        with open_engine(EngineKind.OPENAI, Weights("palo/served"), job.settings) as engine:
+            report = translate_language(job, Places.of(paths, "ur"), engine)
+    print(report.line)
+    assert faulty.keys == {f"Bearer {key}"}
+    assert report.audit.by_status == {"translated": 1, "failed": 1}
+    row = read_translated(shard_paths(paths.translated("ur"))[0])[0]
+    assert "***" in row.meta[1].problem
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 4
+    assert not [path for path in files if key.encode() in path.read_bytes()]
+    assert key not in "".join(capfd.readouterr())

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from pydantic import ValidationError
 
 from palo.engines.open import Weights, missing, open_engine
 from palo.engines.stream import Message, Request, Sampling
@@ -142,15 +143,99 @@ def test_a_longer_wait_than_the_run_bears_is_told(ask):
         ask(always(Fault.BUSY_UNTIL), retry_after="3600", stall_timeout_s=5)
 
 
-def test_a_wrong_key_ends_the_run_at_once_without_showing_it(ask):
-    with pytest.raises(UserError, match="Set OPENAI_API_KEY") as caught:
-        ask(always(Fault.NO_KEY))
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault.NO_KEY, r"401.* Set OPENAI_API_KEY to a key"),
+        (Fault.NO_RIGHT, r"403.* The key in OPENAI_API_KEY may not use this model"),
+        (Fault.NO_MODEL, r"404.* Check base_url, which mostly ends in /v1, and the model's name"),
+    ],
+)
+def test_what_no_request_survives_ends_the_run_at_once_without_showing_the_key(ask, fault, said):
+    with pytest.raises(UserError, match=said) as caught:
+        ask(always(fault))
     assert KEY not in str(caught.value)
 
 
-def test_a_server_that_refuses_everything_fails_no_row(ask):
-    with pytest.raises(UserError, match=r"refused the first \d+ requests .*400"):
-        ask(always(Fault.REFUSED), num=500)
+@pytest.mark.parametrize("num", [1, 3, 500])
+def test_a_server_that_refuses_everything_fails_no_row(ask, num):
+    with pytest.raises(UserError, match=r"refused the first \d+ requests .*400.* a simple one"):
+        ask(always(Fault.REFUSED), num=num)
+
+
+@pytest.mark.parametrize("num", [1, 3, 100])
+def test_rows_that_are_refused_by_a_server_that_answers_others_are_failures(ask, num):
+    def pick(asked, number):
+        return Fault.REFUSED if asked.startswith("text") else Fault.NONE
+
+    faulty, results = ask(pick, num=num)
+    assert sorted(results) == sorted(f"t{n}" for n in range(num))
+    assert all("400" in one.error for one in results.values())
+    assert faulty.seen.total() == num + 1
+
+
+def test_a_pause_between_two_streams_is_no_outage(tmp_path, monkeypatch):
+    monkeypatch.setattr("palo.engines.openai._PAUSE_S", 0.05)
+    faulty = FaultyServer(once(Fault.BROKEN), lambda asked: "said")
+    with faulty.running():
+        settings = TranslatorSettings(
+            model="palo/served",
+            finetuned_dir=tmp_path,
+            stall_timeout_s=1.0,
+            server=ServerSettings(base_url=faulty.url, max_retries=0),
+        )
+        with open_engine(EngineKind.OPENAI, Weights("palo/served"), settings) as engine:
+            assert len(list(engine.stream(requests(1)))) == 1
+            time.sleep(1.2)
+            assert not any(one.error for one in engine.stream(requests(4)[3:]))
+    assert faulty.seen["text 3"] == 2
+
+
+def test_what_was_answered_is_given_out_before_the_run_ends(ask, tmp_path):
+    faulty = FaultyServer(once(Fault.NO_KEY), lambda asked: "said")
+    seen = []
+    with faulty.running():
+        settings = TranslatorSettings(
+            model="palo/served",
+            finetuned_dir=tmp_path,
+            server=ServerSettings(base_url=faulty.url, concurrency=1),
+        )
+        with (
+            open_engine(EngineKind.OPENAI, Weights("palo/served"), settings) as engine,
+            pytest.raises(UserError, match="401"),
+        ):
+            seen.extend(one.tag for one in engine.stream(requests(8)))
+    assert seen == ["t0", "t1", "t2"]
+
+
+@pytest.mark.parametrize("url", ["localhost:8000/v1", "", "http://", "ftp://a/v1", "http://a:x/"])
+def test_an_address_that_is_none_is_refused_with_the_settings(url):
+    with pytest.raises(ValidationError, match="base_url"):
+        ServerSettings(base_url=url)
+
+
+def test_a_host_without_an_address_is_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("palo.engines.openai.getproxies", dict)
+    settings = TranslatorSettings(
+        model="palo/served",
+        finetuned_dir=tmp_path,
+        server=ServerSettings(base_url="http://no-such-host.invalid/v1"),
+    )
+    with (
+        open_engine(EngineKind.OPENAI, Weights("palo/served"), settings) as engine,
+        pytest.raises(UserError, match=r"'no-such-host\.invalid' .* has no address here"),
+    ):
+        list(engine.stream(requests(2)))
+
+
+def test_weights_behind_the_same_name_are_told_apart_by_their_version(tmp_path):
+    def signed(version):
+        server = ServerSettings(version=version)
+        settings = TranslatorSettings(model="palo/base", finetuned_dir=tmp_path, server=server)
+        return str(open_engine(EngineKind.OPENAI, Weights("palo/base"), settings).signature)
+
+    assert signed("").startswith("palo/base|served|max_attempts=3")
+    assert signed("of May").startswith("palo/base|served|of May|max_attempts=3")
 
 
 def test_nobody_there_is_told(tmp_path):
