@@ -18,6 +18,7 @@ from palo.paths import DataPaths, source_root
 from palo.settings import Profile, load_profile
 from palo.settings.translate import EngineKind, SourceSettings, TranslatorSettings
 from translate.audit import require_whole
+from translate.estimating import estimate_all
 from translate.events import Sink
 from translate.ingest import IngestReport, ingest
 from translate.job import Job
@@ -51,6 +52,12 @@ def translate(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Ask again what got no answer last time.")
     ] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Measure a sample and say what the rest would take.")
+    ] = False,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=2, help="Segments for --estimate.")
+    ] = None,
     events: Annotated[
         Path | None, typer.Option("--events", help="Append JSON events to this file.")
     ] = None,
@@ -68,6 +75,11 @@ def translate(
     _check(settings, files, kind)
     _ingest(files, paths)
     places = {one: Places.of(paths, one) for one in langs}
+    if estimate:
+        with ExitStack() as stack:
+            jobs = _jobs(settings.translator, kind, list(langs), stack)
+            estimate_all(jobs, places, kind, sample)
+        return
     with watching(events, metrics) as sink:
         reports = _translate_all(settings.translator, kind, places, sink, retry_errors)
     _account(reports, places)
@@ -202,9 +214,9 @@ def _translate_all(
 ) -> list[LanguageReport]:
     reports = []
     with ExitStack() as stack:
-        for lang, engine in _engines(settings, kind, list(places), stack):
-            job = Job.of(lang, str(engine.signature), settings)
-            reports.append(translate_language(job, places[lang], engine, retry_errors, sink))
+        jobs = _jobs(settings, kind, list(places), stack)
+        for place, (job, engine) in zip(places.values(), jobs, strict=True):
+            reports.append(translate_language(job, place, engine, retry_errors, sink))
             note(reports[-1].line)
     return reports
 
@@ -216,14 +228,15 @@ def _account(reports: list[LanguageReport], places: dict[Language, Places]) -> N
     require_whole(audits, {str(lang): place.target_dir for lang, place in places.items()})
 
 
-def _engines(
+def _jobs(
     settings: TranslatorSettings, kind: EngineKind, langs: list[Language], stack: ExitStack
-) -> Iterator[tuple[Language, Engine]]:
-    """Each language with its engine; languages with the same weights share one."""
+) -> Iterator[tuple[Job, Engine]]:
+    """Each language's job with its engine; languages with the same weights share one."""
     current: tuple[Weights, Engine] | None = None
     for lang in langs:
         weights = weights_for(settings, lang) if kind.loads_weights else base_weights(settings)
         if current is None or current[0] != weights:
             stack.close()  # two models at once would not fit on one GPU
             current = (weights, stack.enter_context(open_engine(kind, weights, settings)))
-        yield lang, current[1]
+        engine = current[1]
+        yield Job.of(lang, str(engine.signature), settings), engine

@@ -1,0 +1,111 @@
+"""An estimate holds the truth, narrows with the sample, and wastes nothing."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from palo.engines.scripted import ScriptedEngine, scripted_result
+from palo.memory import TranslationMemory
+from palo.shards import shard_paths
+from translate.estimate import estimate_language
+from translate.extrapolate import Estimate, Unit, draw, quotient, ratio_total, speed
+from translate.run import Places, translate_language
+
+
+def population(seed, num=3000):
+    """Long-tailed lengths, and tokens that follow them with noise and now and then a retry."""
+    rng = random.Random(seed)
+    units, tokens = [], {}
+    for number in range(num):
+        size = max(5, round(rng.lognormvariate(4.0, 1.0)))
+        unit = Unit(number.to_bytes(16, "big"), size, size + 300)
+        units.append(unit)
+        tokens[unit.key] = 3 + size * rng.uniform(0.3, 0.7) * (2 if rng.random() < 0.03 else 1)
+    return units, tokens
+
+
+def estimated(units, tokens, num, seed):
+    strata = draw(units, num, seed)
+    sizes = {unit.key: float(unit.size) for unit in units}
+    return ratio_total(strata, sizes, tokens, sum(sizes.values()))
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    units, tokens = population(1)
+    truth = sum(tokens.values())
+    found = [estimated(units, tokens, 200, seed) for seed in range(200)]
+    held = sum(one.low <= truth <= one.high for one in found)
+    assert 180 <= held <= 198  # 95 % of 200 is 190
+
+
+def test_the_interval_narrows_with_the_sample_and_closes_with_all():
+    units, tokens = population(2)
+    shares = [estimated(units, tokens, num, 7).share for num in (50, 200, 800, 3000)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 2 * shares[2]
+    whole = estimated(units, tokens, 3000, 7)
+    assert (whole.value, whole.half) == (pytest.approx(sum(tokens.values())), 0)
+
+
+def test_the_same_segments_are_drawn_whatever_their_order():
+    units, _ = population(3)
+    drawn = {unit.key for one in draw(units, 100, 7) for unit in one.drawn}
+    again = {unit.key for one in draw(units[::-1], 100, 7) for unit in one.drawn}
+    other = {unit.key for one in draw(units, 100, 8) for unit in one.drawn}
+    assert len(drawn) == 100
+    assert drawn == again != other
+
+
+def test_speed_of_even_answers_is_exact_and_of_uneven_ones_uncertain():
+    assert speed([(n / 2, 10) for n in range(41)]) == Estimate(20.0, 0.0)
+    uneven = speed([(n / 2, 10 if n % 8 < 4 else 30) for n in range(41)])
+    assert uneven.low < 40.0 < uneven.high
+    assert speed([(1.0, 5)]) is None
+    assert quotient(Estimate(100.0, 30.0), Estimate(10.0, 4.0)) == Estimate(10.0, 5.0)
+
+
+def by_length(request):
+    text = request.messages[-1].content.split("\nText: ")[-1]
+    noise = random.Random(request.tag).uniform(0.8, 1.2)
+    return replace(scripted_result(request), output_tokens=round(10 * len(text) * noise))
+
+
+def test_the_sample_is_in_the_memory_and_the_run_sends_exactly_the_rest(paths, make_job):
+    job, places = make_job(), Places.of(paths, "fr")
+    ticks = iter(range(10_000))
+    found = estimate_language(
+        job, places, ScriptedEngine(script=by_length), 20, 1, lambda: "2026", lambda: next(ticks)
+    )
+    stock = found.inventory
+    assert (stock.turns, stock.unique, stock.there, stock.copied) == (160, 49, 0, 0)
+    assert (found.sampled, found.left) == (20, 29)
+    assert not shard_paths(paths.translated("fr"))
+    with TranslationMemory(paths.memory("fr")) as memory:
+        assert memory.count() == 20
+    report = translate_language(job, places, ScriptedEngine(script=by_length))
+    assert report.fill.sent == 29
+    assert found.output_tokens.low <= report.fill.output_tokens <= found.output_tokens.high
+    assert found.prompt_tokens.value == pytest.approx(report.fill.prompt_tokens, rel=0.01)
+    assert found.seconds.value == pytest.approx(
+        found.output_tokens.value / found.tokens_per_s.value
+    )
+
+
+def test_a_finished_language_has_nothing_left(paths, make_job):
+    job, places = make_job(), Places.of(paths, "fr")
+    translate_language(job, places, ScriptedEngine())
+    found = estimate_language(job, places, ScriptedEngine(), 20, 1, lambda: "2026", lambda: 0.0)
+    assert (found.inventory.there, found.sampled, found.left) == (49, 0, 0)
+    assert (found.output_tokens.value, found.seconds) == (0.0, Estimate(0.0, 0.0))
+
+
+def test_the_command_prints_counts_and_costs(project, palo):
+    arguments = ("--engine", "scripted", "--estimate", "--sample", "20")
+    output = palo("translate", "--lang", "fr,ur", *arguments)
+    assert "fr: 20 segments translated into the memory as a sample" in output
+    assert "machine-hours" in output
+    rows = [line.split() for line in output.split("\n")]
+    assert ["ur", "160", "0", "0", "49", "0", "20", "29"] in rows
+    assert not shard_paths(project.translated("fr"))
+    assert "29 segments sent" in palo("translate", "--lang", "fr", "--engine", "scripted")
