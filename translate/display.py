@@ -46,7 +46,7 @@ class _Moving:
                 self._spinner.update(text=text)
                 self._live.update(self._spinner)
             case Finished() | Failed():
-                self._live.update(Text(""))
+                self._live.update(Text(""), refresh=True)
 
     def _bar(self, event: Progress) -> Table:
         grid = Table.grid(padding=(0, 1), expand=True)

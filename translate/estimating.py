@@ -75,7 +75,7 @@ def stock_table(found: Sequence[LanguageEstimate]) -> Table:
 
 def cost_table(found: Sequence[LanguageEstimate], count: int, unit: str) -> Table:
     """What is left, in tokens, time and hours of `count` machines."""
-    table = _table("prompt tokens", "output tokens", "tokens/s", "time", unit)
+    table = _table("prompt\ntokens", "output\ntokens", "tokens/s", "time", unit)
     for one in found:
         rate = NOTHING if one.tokens_per_s is None else _number(one.tokens_per_s)
         table.add_row(one.lang, *_tokens([one]), rate, *_time(one.seconds, count))
@@ -88,7 +88,7 @@ def cost_table(found: Sequence[LanguageEstimate], count: int, unit: str) -> Tabl
 
 
 def _table(*names: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)  # for 80 columns
     table.add_column("", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
@@ -103,12 +103,19 @@ def _tokens(found: Sequence[LanguageEstimate]) -> list[str]:
 
 
 def _number(found: Estimate) -> str:
-    return f"{found.value:,.0f} ± {found.share:.1%}"
+    return f"{_short(found.value)} ±{found.share:.1%}"
 
 
 def _time(found: Estimate | None, count: int) -> tuple[str, str]:
     if found is None:
         return NOTHING, NOTHING
-    hours = Estimate(found.value * count / 3600, found.half * count / 3600)
-    shown = f"{duration(found.value)} ± {duration(found.half)}"
-    return shown, f"{hours.value:,.3g} ± {hours.half:,.2g}"
+    hours = found.value * count / 3600
+    return f"{duration(found.value)} ±{found.share:.1%}", f"{hours:,.3g} ±{found.share:.1%}"
+
+
+def _short(value: float) -> str:
+    """Three digits are more than the interval allows: `940`, `26.1k`, `1.23M`."""
+    for size, mark in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{mark}"
+    return f"{value:.0f}"

@@ -11,7 +11,6 @@ from rich import box
 from rich.table import Table
 
 from palo.console import console, note
-from palo.languages import LANGUAGES
 from palo.schemas import TurnStatus
 from translate.display import display
 from translate.event_file import event_file
@@ -56,8 +55,8 @@ def show_account(reports: Sequence[LanguageReport]) -> None:
         langs = ", ".join(report.lang for report in whole)
         note(
             f"Audit of {langs}: all {turns:,} source turns are in the shards; no sample missing, "
-            f"doubled or foreign; structure identical ({read:,} of {shards:,} shards read back, "
-            "the others unchanged since they were)."
+            f"doubled or foreign; structure identical ({read:,} of {shards:,} shards read back"
+            f"{', the others unchanged since they were' if read < shards else ''})."
         )
 
 
@@ -65,13 +64,13 @@ def account_table(reports: Sequence[LanguageReport]) -> Table:
     """Fits 80 columns with seven-digit counts."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("turns", no_wrap=True)
-    for name in ("source", *TurnStatus, "sent", "retries"):
-        table.add_column(str(name), justify="right", no_wrap=True)
+    for name in ("source", *TurnStatus, "sent"):
+        shown = str(name).replace("translated", "trans-\nlated")
+        table.add_column(shown, justify="right", no_wrap=True)
     table.add_column("audit", no_wrap=True)
     for report in reports:
-        name = LANGUAGES[report.lang].name  # type: ignore[index]
         verdict = "whole" if report.audit.balanced else "[bold red]BROKEN[/]"
-        table.add_row(f"{report.lang} {name}", *_cells([report]), verdict)
+        table.add_row(report.lang, *_cells([report]), verdict)
     table.add_section()
     table.add_row("together", *_cells(reports), "")
     return table
@@ -82,5 +81,4 @@ def _cells(reports: Sequence[LanguageReport]) -> list[str]:
     for status in TurnStatus:
         numbers.append(sum(report.audit.by_status[status] for report in reports))
     numbers.append(sum(report.fill.sent for report in reports))
-    numbers.append(sum(report.fill.retried for report in reports))
     return [f"{number:,}" for number in numbers]

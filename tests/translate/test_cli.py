@@ -19,7 +19,7 @@ def test_first_line_names_the_profile_and_the_last_the_audit(project, palo):
     accounts = [line for line in lines if ": 40 samples, 160 turns = " in line]
     assert [line[:2] for line in accounts] == ["fr", "ur"]
     (together,) = [line for line in lines if line.startswith("together")]
-    assert together.split() == ["together", "320", "0", "320", "0", "0", "98", "0"]
+    assert together.split() == ["together", "320", "0", "320", "0", "0", "98"]
     assert "Audit of fr, ur: all 320 source turns are in the shards;" in output
     assert len(shard_paths(project.translated("ur"))) == 3
 
