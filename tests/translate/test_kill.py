@@ -81,9 +81,8 @@ def test_ctrl_c_ends_the_process_and_the_same_command_finishes_the_run(tmp_path,
     data_dir = tmp_path / "data"
     process = start(source, data_dir)
     deadline = time.monotonic() + 60
-    while not DataPaths(data_dir).memory("fr").is_file() and time.monotonic() < deadline:
+    while not translated_so_far(data_dir) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) != 0
     done = translated_so_far(data_dir)
