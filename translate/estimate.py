@@ -13,9 +13,10 @@ from typing import Self
 
 from palo.engines.open import has_gpu
 from palo.engines.stream import Engine, Request, Result
+from palo.errors import UserError
 from palo.lock import run_lock
 from palo.memory import TranslationMemory, VerifiedMemory, english_context
-from palo.settings.translate import EngineKind, TranslatorSettings
+from palo.settings.translate import Context, EngineKind, TranslatorSettings
 from palo.shards import read_samples, shard_paths
 from translate.extrapolate import Estimate, Stratum, Unit, draw, quotient, ratio_total, speed
 from translate.fill import Filler
@@ -142,7 +143,16 @@ def estimate_language(
     monotonic: Monotonic,
     answered: Callable[[int], None] = lambda number: None,
 ) -> LanguageEstimate:
-    """Translates about `num` missing segments into the memory; writes no shard."""
+    """Translates about `num` missing segments into the memory; writes no shard.
+
+    Raises UserError for dialogues: what a turn's prompt holds is known only once the turn before is
+    translated, so no sample stands for the rest.
+    """
+    if job.settings.context is Context.DIALOGUE:
+        raise UserError(
+            "--estimate can't foretell `context: dialogue`, where every prompt holds translations. "
+            "Estimate with `context: source` and expect up to three times its prompt tokens."
+        )
     with (
         run_lock(places.memory_path.parent / job.lang, f"estimate for {job.lang}"),
         TranslationMemory(places.memory_path) as memory,
@@ -187,10 +197,10 @@ def take_stock(
                     found.copied += 1
                 elif (key := job.key(one)) not in seen:
                     seen.add(key)
-                    asked = job.prompt.messages(one.text, one.context)
+                    asked = job.request(one, key, 0).messages
                     prompt_size = sum(len(message.content) for message in asked)
                     new[key] = Unit(key, len(one.text), prompt_size)
-        _take_in(found, new, memory.get(list(new)), path)
+        _take_in(found, new, memory.has(list(new)), path)
     found.unique = len(seen)
     return found
 

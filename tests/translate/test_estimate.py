@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from palo.engines.scripted import ScriptedEngine, scripted_result
+from palo.errors import UserError
 from palo.memory import TranslationMemory
+from palo.settings.translate import Context
 from palo.shards import shard_paths
 from translate.estimate import estimate_language
 from translate.extrapolate import Estimate, Unit, draw, quotient, ratio_total, speed
@@ -90,6 +92,14 @@ def test_the_sample_is_in_the_memory_and_the_run_sends_exactly_the_rest(paths, m
     assert found.seconds.value == pytest.approx(
         found.output_tokens.value / found.tokens_per_s.value
     )
+
+
+def test_a_dialogue_is_not_foretold(paths, make_job):
+    job = make_job(context=Context.DIALOGUE)
+    with pytest.raises(UserError, match="context: source"):
+        estimate_language(
+            job, Places.of(paths, "fr"), ScriptedEngine(), 20, 1, lambda: "2026", lambda: 0.0
+        )
 
 
 def test_a_finished_language_has_nothing_left(paths, make_job):

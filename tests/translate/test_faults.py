@@ -22,6 +22,10 @@ FAULTS = [fault for fault in Fault if fault not in (Fault.NONE, *OF_THE_RUN)]
 SAID = "یہ تصویر میں ایک ستارہ ہے۔"
 
 
+def mark(asked):
+    return "؟" if asked.endswith("?") else "۔"
+
+
 def pick(asked, number):
     """Each fault for 1% of the texts, when they are asked first."""
     place = zlib.crc32(asked.encode()) % 100
@@ -43,7 +47,7 @@ def test_one_percent_of_every_fault_in_5000_requests(tmp_path, make_job):
     (tmp_path / "llava.json").write_text(json.dumps(samples), encoding="utf-8")
     paths = DataPaths(tmp_path / "data")
     ingest(SourceSettings(path=tmp_path / "llava.json"), paths.source_dir)
-    faulty = FaultyServer(pick, lambda asked: f"{SAID} {zlib.crc32(asked.encode())}۔")
+    faulty = FaultyServer(pick, lambda asked: f"{SAID} {zlib.crc32(asked.encode())}{mark(asked)}")
     faulty.hang_s = 2.0
     with faulty.running():
         server = ServerSettings(base_url=faulty.url, concurrency=32, timeout_s=1.0)
@@ -82,7 +86,8 @@ def test_the_key_stands_nowhere_but_in_the_requests(tmp_path, make_job, monkeypa
     paths = DataPaths(tmp_path / "data")
     ingest(SourceSettings(path=tmp_path / "llava.json"), paths.source_dir)
     faulty = FaultyServer(
-        lambda asked, number: Fault.REFUSED if "star" in asked else Fault.NONE, lambda asked: SAID
+        lambda asked, number: Fault.REFUSED if "star" in asked else Fault.NONE,
+        lambda asked: SAID + mark(asked),
     )
     with faulty.running():
         job = make_job("ur", signature="served", server=ServerSettings(base_url=faulty.url))
