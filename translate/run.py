@@ -28,7 +28,7 @@ from translate.ingest import remove_leftovers
 from translate.job import Job
 from translate.progress import Tracker
 from translate.validate import Problem
-from translate.write import write_shards
+from translate.write import Writer
 
 
 @dataclass(frozen=True)
@@ -95,18 +95,24 @@ def translate_language(
         remove_leftovers(places.target_dir)
         if retry_errors and (number := memory.forget(job.signature, Problem.ENGINE)):
             note(f"{job.lang}: asking again for {number:,} segments that got no answer")
+        names = [path.name for path in sources]
+
+        def wrote(name: str) -> None:
+            sink(ShardWritten(job.lang, name, names.index(name) + 1, len(names)))
+
+        writer = Writer(job, places.target_dir, memory, verified, wrote)
+        left = [path for path in sources if not writer.again(path)]
         track = Tracker(job.lang, turns, sink, time.monotonic)
-        counts = Filler(job, memory, verified, _now, track).run(sources, engine)
+        filler = Filler(job, memory, verified, _now, track)
+        filler.skip(writer.turns)
+        counts = filler.run(left, engine)
         track.last(counts)
-
-        def wrote(name: str, number: int) -> None:
-            sink(ShardWritten(job.lang, name, number, len(sources)))
-
-        written = write_shards(job, sources, places.target_dir, memory, verified, wrote)
+        missing = [path.name for path in left if not writer.write(path)]
+        assert not missing, f"{job.lang}: segments neither translated nor known in {missing}"
         remove_shards(places.target_dir, [places.target_dir / path.name for path in sources])
         audit = audit_shards(job.lang, sources, places.target_dir)
         write_json(places.target_dir / "manifest.json", _manifest(job, audit))
-        report = LanguageReport(job.lang, counts, written, audit)
+        report = LanguageReport(job.lang, counts, writer.written, audit)
         sink(_finished(report, time.monotonic() - start_s))
     return report
 

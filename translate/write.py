@@ -43,35 +43,57 @@ class Known:
     cuts: Sequence[Sequence[Cut]]
     machine: Mapping[bytes, Entry]
     verified: Words
+    whole: bool  # no turn is neither known nor copied
 
 
-def write_shards(
-    job: Job,
-    sources: Sequence[Path],
-    folder: Path,
-    memory: TranslationMemory,
-    verified: VerifiedMemory,
-    wrote: Callable[[str, int], None] = lambda name, number: None,
-) -> int:
-    """Writes what is not up to date, telling `wrote` each shard's name and place; how many."""
-    written = 0
-    for number, path in enumerate(sources, start=1):
+class Writer:
+    """Writes the shards of one language that are not up to date.
+
+    `wrote` is told the name of each; `turns` counts those of all shards so far, up to date or not.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        folder: Path,
+        memory: TranslationMemory,
+        verified: VerifiedMemory,
+        wrote: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._job = job
+        self._folder = folder
+        self._memory = memory
+        self._verified = verified
+        self._wrote = wrote
+        self.turns = 0
+        self.written = 0
+
+    def again(self, path: Path) -> bool:
+        """Takes a shard that an earlier run wrote, if nothing of it needs to be sent any more."""
+        return (self._folder / path.name).is_file() and self.write(path)
+
+    def write(self, path: Path) -> bool:
+        """False, and nothing is done, where no memory holds a segment of the source shard."""
         samples = read_samples(path)
-        known = _known(job, samples, memory, verified)
+        known = _known(self._job, samples, self._memory, self._verified)
+        if not known.whole:
+            return False
         rows = [
-            translate_sample(sample, job.lang, cuts, known)
+            translate_sample(sample, self._job.lang, cuts, known)
             for sample, cuts in zip(samples, known.cuts, strict=True)
         ]
-        inputs = {"source": file_digest(path), "entries": _used(rows), **job.inputs}
-        target = folder / path.name
+        inputs = {"source": file_digest(path), "entries": _used(rows), **self._job.inputs}
+        target = self._folder / path.name
+        turns = sum(len(row.target) for row in rows)
         if not is_current(target, inputs):
-            counts = {"samples": len(rows), "turns": sum(len(row.target) for row in rows)}
+            counts = {"samples": len(rows), "turns": turns}
             write_shard(
                 target, [translated_to_row(row) for row in rows], TRANSLATED, inputs, counts
             )
-            written += 1
-            wrote(target.name, number)
-    return written
+            self.written += 1
+            self._wrote(target.name)
+        self.turns += turns
+        return True
 
 
 def translate_sample(
@@ -132,7 +154,8 @@ def _known(
         for index, (_, key) in enumerate(of_sample)
         if key and (sample.sample_id, index) not in words
     }
-    return Known(cuts, memory.get(list(keys)), words)
+    machine = memory.get(list(keys))
+    return Known(cuts, machine, words, whole=len(machine) == len(keys))
 
 
 def _words(samples: Sequence[Sample], verified: VerifiedMemory) -> Words:
@@ -157,7 +180,7 @@ def _known_dialogues(
 ) -> Known:
     """A turn's key is known only once the text of the turn before is, so they come one by one."""
     machine: dict[bytes, Entry] = {}
-    cuts = []
+    cuts: list[list[Cut]] = []
     for sample in samples:
         said: list[str | None] = []
         made: list[Cut] = []
@@ -170,10 +193,12 @@ def _known_dialogues(
             elif not key:
                 said.append(turn.text)
             else:
-                entry = machine[key] = machine.get(key) or memory.get([key])[key]
-                said.append(shown(found, entry))
+                machine |= memory.get([key]) if key not in machine else {}
+                if key not in machine:
+                    return Known(cuts, machine, words, whole=False)
+                said.append(shown(found, machine[key]))
         cuts.append(made)
-    return Known(cuts, machine, words)
+    return Known(cuts, machine, words, whole=True)
 
 
 def _used(rows: Sequence[TranslatedSample]) -> str:
