@@ -146,7 +146,9 @@ class _Reader:
             else:
                 # a number at the edge of the window may go on beyond it
                 if end < len(self._text) or self._ended:
-                    self._at = end
+                    begin, self._at = self._at, end
+                    if end - begin > MAX_ITEM_CHARS:
+                        return Oversized(self._text[begin : begin + _HEAD_CHARS], end - begin)
                     return found
             self._grow(size)
             size *= 2  # so that one huge item is not parsed again for every chunk of it

@@ -23,6 +23,10 @@ Row = tuple[Any, ...]
 
 _NOWHERE = Path(":memory:")  # SQLite's name for a database without a file
 _OF_SOURCE = "SELECT * FROM entries WHERE source = ?"
+# Keys fall anywhere in their index, so a batch touches as many pages as it has entries: they are
+# written back seldom and together. The cache is held small, so that memory stays flat.
+_CHECKPOINT_PAGES = 16_000  # of 4 KiB
+_CACHE_KIB = 8_000
 _KEYS_PER_QUERY = 500  # below SQLite's limit on variables of old builds (999)
 
 
@@ -145,6 +149,8 @@ class _Database:
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
             mode = self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
             self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+            self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
             self._connection.executescript(self._schema)
         except sqlite3.Error as error:
             raise _explain(self.path, error) from error

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from palo.errors import UserError
-from palo.json_stream import BrokenTail, stream_list
+from palo.json_stream import MAX_ITEM_CHARS, BrokenTail, Oversized, stream_list
 
 
 def items(path):
@@ -72,6 +72,30 @@ def test_lone_surrogates_and_invalid_utf8_stay_inside_their_item(tmp_path):
     found, why = items(written(tmp_path, rb'["x\ud800y", "' + b"\xff" + rb'", "fine"]'))
     assert found == ["x\ud800y", "\udcff", "fine"]
     assert why == ""
+
+
+@pytest.mark.parametrize("piece", ["x", "\\\\", '\\"', "\\u0041", "]}{[", "é"])
+def test_an_item_too_large_to_hold_is_passed_over_and_named(tmp_path, piece):
+    long = piece * (MAX_ITEM_CHARS // len(piece) + 100_003)
+    large = f'{{"id" : "a\\"b", "image": "x.jpg", "text": ["{long}"], "late": 1}}'
+    path = written(tmp_path, f'[1, {large} , "{long}", {{"id": 2}}]'.encode())
+    found, why = items(path)
+    assert (found[0], found[3], why) == (1, {"id": 2}, "")
+    assert [one.num_chars for one in found[1:3]] == [len(large), len(long) + 2]
+    assert large.startswith(found[1].head)
+    assert found[1].member("id") == 'a"b'
+    assert found[1].member("image") == "x.jpg"
+    assert found[1].member("late") is None
+    assert isinstance(found[2], Oversized)
+    assert found[2].member("id") is None
+
+
+@pytest.mark.parametrize("bad", ['{"id" 5}', '{"id": 5]', "5" * 5000, "nul", '{"open": "'])
+def test_what_is_no_json_is_not_taken_for_a_large_item(tmp_path, bad):
+    rest = ', {"id": 2}' * (MAX_ITEM_CHARS // 10)
+    found, why = items(written(tmp_path, f"[1, {bad}{rest}]".encode()))
+    assert found == [1]
+    assert why
 
 
 @pytest.mark.parametrize(
