@@ -111,6 +111,7 @@ def test_a_key_that_is_not_there_is_missing_from_the_answer(memory):
     assert memory.get([b"\0" * 16]) == {}
     assert memory.get([]) == {}
     assert list(memory.get([b"\0" * 16, entry().key])) == [entry().key]
+    assert memory.has([b"\0" * 16, entry().key]) == {entry().key}
 
 
 def test_a_key_is_written_once(memory):
