@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # else `translate` is this file
+# else `translate` would be this file
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from palo.engines.loading import load_tokenizer, stop_ids
 from palo.engines.open import Weights, open_engine

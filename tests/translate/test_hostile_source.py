@@ -27,7 +27,7 @@ ODD_TEXTS = {
     ),
     "line separators": "one\u2028two\u0085three\u2029four\x0bfive\x0csix\r\nseven",
     "zero width": "\ufeffstart\u200bmiddle\u200c\u200d\u2060end\u00ad",
-    "combining": "e\u0301 \u0958 \u09dc ﷺ " + "z" + "\u0300" * 500,
+    "combining": "e\u0301 \u0958 \u09dc ﷺ " + "z" + "\u0300" * 40,
     "controls": "bell\x07 escape\x1b[31m delete\x7f \x80\x9f",
     "private and unassigned": "name \ue000 \U0010ffff \ufffe \ufdd0",
 }
@@ -87,7 +87,7 @@ def test_odd_characters_are_carried_byte_for_byte_and_structure_is_kept(read, ma
 
 @pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS)
 def test_odd_characters_come_back_from_a_segment_byte_for_byte(text):
-    found = cut(f"<image>\n{text}\n", "")
+    found = cut(f"<image>\n{text}\n")
     assert found.restore(found.text) == f"<image>\n{text}\n"
 
 
@@ -106,7 +106,7 @@ def test_a_turn_of_100000_characters_is_translated_and_its_spans_restored(read, 
     paths = read(["What?", text], ["Who?", "Ana."])
     report, rows = translated(paths, make_job())
     assert rows[0].source[1].text == text
-    spans = cut(text, "").spans
+    spans = cut(text).spans
     assert len(spans) > 5000
     assert [rows[0].target[1].text.split(" ")[1:-1]] == [list(spans)]
     assert report.audit.by_status == {"translated": 4}
@@ -128,7 +128,7 @@ def test_a_turn_of_100000_characters_is_translated_and_its_spans_restored(read, 
 )
 @pytest.mark.timeout(60)
 def test_no_text_of_100000_characters_holds_up_the_run(text):
-    found = cut(text, "")
+    found = cut(text)
     assert found.restore(found.text) == text
 
 
