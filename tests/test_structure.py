@@ -10,7 +10,7 @@ import pytest
 REPO_DIR = Path(__file__).resolve().parent.parent
 STAGES = ("translate", "refine", "train", "data_cards", "sceneworld")
 FRONT_DOOR = "palo/cli.py"
-HEAVY = ("torch", "vllm", "transformers")
+HEAVY = ("torch", "vllm", "ray", "transformers")
 MAX_LINES = 350
 FILES = {
     path.relative_to(REPO_DIR).as_posix(): path.read_text(encoding="utf-8")

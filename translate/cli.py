@@ -29,7 +29,7 @@ from translate.translator import base_weights, weights_for
 from translate.watching import show_account, watching
 
 EngineOption = Annotated[
-    str | None, typer.Option("--engine", help="vllm, openai, transformers or scripted.")
+    str | None, typer.Option("--engine", help="vllm, ray, openai, transformers or scripted.")
 ]
 
 translator_app = typer.Typer(

@@ -65,6 +65,10 @@ def missing(kind: EngineKind, weights: Weights) -> list[str]:
             f"model {weights.model} in the Hugging Face cache: "
             f"run `hf download {weights.model}{revision}`"
         )
+    if kind is EngineKind.RAY:  # GPU and vLLM are its nodes' matter: each says what it lacks
+        if importlib.util.find_spec("ray") is None:
+            lacks.append("Ray: run `pip install -e '.[ray]'`, or use --engine vllm")
+        return lacks
     if not weights.local and not has_gpu():
         lacks.append(
             f"an NVIDIA GPU for {weights.model}: run on a machine with one, or use --profile sample"
@@ -102,6 +106,10 @@ def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings
         return VllmEngine(
             weights.model, weights.revision, decided_by, settings, weights.adapter_dir
         )
+    if kind is EngineKind.RAY:
+        from palo.engines.ray import RayEngine
+
+        return RayEngine(weights, decided_by, settings)
     from palo.engines.transformers import TransformersEngine
 
     return TransformersEngine(

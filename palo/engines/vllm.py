@@ -76,7 +76,7 @@ class VllmEngine:
         self._host: _Host | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
         self._deaths = 0  # without a result in between
-        self._limit = max(1, int(settings.max_num_seqs * _FEED))
+        self._limit = max(1, int(settings.max_num_seqs * settings.data_parallel_size * _FEED))
 
     @property
     def host(self) -> "_Host":
@@ -127,8 +127,8 @@ class VllmEngine:
         if isinstance(got, Result):
             if got.tag in flying:  # else it was given up with an engine that has gone
                 self._deaths = 0
-                flight = flying.pop(got.tag)
-                yield got if got.finish_reason != "abort" else _refused(flight, "aborted")
+                del flying[got.tag]
+                yield got
             return
         if got.generation != self.host.generation:
             return
@@ -184,6 +184,7 @@ class VllmEngine:
             max_num_seqs=settings.max_num_seqs,
             gpu_memory_utilization=settings.gpu_memory_utilization,
             tensor_parallel_size=settings.tensor_parallel_size,
+            data_parallel_size=settings.data_parallel_size,  # one EngineCore process each
             generation_config="vllm",  # sampling is ours to choose, not the model folder's
             enable_prefix_caching=True,
             disable_log_stats=True,
@@ -267,7 +268,7 @@ class _Host:
             async for output in self._engine.generate(
                 prompt, sampling, tag, lora_request=self._lora
             ):
-                self._queue.put(_result(tag, output))
+                self._queue.put(_result(tag, output) or _Death("vLLM gave up", self.generation))
         except EngineDeadError as error:
             self._queue.put(_Death(f"engine process died: {error}"[:200], self.generation))
         except (ValueError, EngineGenerateError) as error:  # vLLM refuses this one request
@@ -275,9 +276,9 @@ class _Host:
 
     def close(self) -> None:
         """Ends the engine process and the thread; safe to call after either died."""
-        self._engine.shutdown()
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # first, or they complain of the engine's end
             asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result(_STOP_S)
+        self._engine.shutdown()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=_STOP_S)
 
@@ -290,14 +291,17 @@ async def _cancel_others() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-def _result(tag: str, output: Any) -> Result:
+def _result(tag: str, output: Any) -> Result | None:
+    """None for what vLLM gave up: it does so on its way down, as when another rank has died."""
     answer = output.outputs[0]
+    if answer.finish_reason in (None, "abort"):
+        return None
     num_tokens = len(answer.token_ids)
     total = answer.cumulative_logprob
     return Result(
         tag,
         answer.text,
-        answer.finish_reason or "abort",
+        answer.finish_reason,
         total / num_tokens if total is not None and num_tokens else None,
         len(output.prompt_token_ids),
         num_tokens,

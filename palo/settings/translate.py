@@ -30,12 +30,13 @@ class EngineKind(StrEnum):
     TRANSFORMERS = "transformers"
     VLLM = "vllm"
     OPENAI = "openai"  # a server elsewhere; `server` says where
+    RAY = "ray"  # vLLM in actors across machines; `ray` says which
     SCRIPTED = "scripted"  # deterministic stand-in for tests of everything around an engine
 
     @property
     def loads_weights(self) -> bool:
         """Whether the translator's weights must be on this machine."""
-        return self in (EngineKind.TRANSFORMERS, EngineKind.VLLM)
+        return self in (EngineKind.TRANSFORMERS, EngineKind.VLLM, EngineKind.RAY)
 
 
 class ServerSettings(Section):
@@ -56,6 +57,15 @@ class ServerSettings(Section):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("write it in full, such as http://localhost:8000/v1")
         return value
+
+
+class RaySettings(Section):
+    """A Ray cluster, for the `ray` engine. A worker is an actor with a vLLM of its own."""
+
+    address: str | None = None  # "auto", "host:6379", ...; None: a Ray of this run's own, here
+    workers: int | None = Field(default=None, ge=1)  # None: as many as the nodes have room for
+    # What a worker takes of its node. GPUs: tensor_parallel_size; where no node has a GPU, none.
+    cpus_per_worker: float | None = Field(default=None, gt=0)  # None: 1, or a whole CPU node
 
 
 class StandinTranslatorSettings(Section):
@@ -104,11 +114,13 @@ class TranslatorSettings(Section):
     max_attempts: int = Field(default=3, ge=1)
     retry_temperature: float = 0.7
     batch_size: int = 32  # transformers engine
-    max_num_seqs: int = 64  # vllm engine
+    max_num_seqs: int = 64  # vllm engine, for each model at work
     gpu_memory_utilization: float = 0.9
-    tensor_parallel_size: int = 1
+    tensor_parallel_size: int = Field(default=1, ge=1)  # GPUs that share one model
+    data_parallel_size: int = Field(default=1, ge=1)  # models side by side (vllm engine)
     stall_timeout_s: float = 300.0
     seed_samples: int = 1000  # how many samples `palo translator seed` picks
     server: ServerSettings = ServerSettings()  # openai engine
+    ray: RaySettings = RaySettings()  # ray engine
     standin: StandinTranslatorSettings | None = None
     finetune: FinetuneSettings = FinetuneSettings()
