@@ -215,7 +215,8 @@ class RayEngine:
         if self._losses >= self._most + _SPARE_LOSSES:
             raise UserError(
                 f"Ray workers were lost {self._losses} times in a row. The last one: "
-                f"{reason.rstrip('.')}. What was translated is kept. Mend that and run the same command again."
+                f"{reason.rstrip('.')}. What was translated is kept. Mend that and run the same "
+                "command again."
             )
 
     def _dismiss(self, worker: _Worker) -> None:

@@ -109,6 +109,23 @@ def test_engine_that_is_killed_is_started_again_and_no_row_is_lost(engine, make_
     assert found == expected
 
 
+def test_two_ranks_share_the_requests_and_the_death_of_one_loses_no_row(
+    engine, settings, make_requests
+):
+    expected = {tag: one.text for tag, one in by_tag(engine, make_requests(60)).items()}
+    found = {}
+    twice = settings.model_copy(update={"data_parallel_size": 2})
+    with open_engine(EngineKind.VLLM, Weights(settings.model), twice) as parallel:
+        for count, result in enumerate(parallel.stream(make_requests(60))):
+            if count == 3:
+                ranks = [one for one in engine_processes() if "EngineCore_DP" in _title(one)]
+                assert len(ranks) == 2
+                ranks[1].kill()
+            assert result.tag not in found
+            found[result.tag] = result.text
+    assert found == expected
+
+
 def test_a_killed_run_leaves_no_engine_process_behind(settings, tmp_path):
     program = tmp_path / "run.py"
     program.write_text(
