@@ -102,8 +102,14 @@ def test_a_killed_worker_and_a_removed_node_lose_no_row(engine, cluster, make_re
     """No worker is left then; the node that is left gets another one."""
     requests = make_requests(60)
     found = by_tag(_with_losses(engine, cluster, requests))
-    assert texts(found) == wanted(requests)
-    assert {result.error for result in found.values()} == {""}
+    assert found.keys() == {request.tag for request in requests}
+    # of what the first had in flight, the second had one in flight at most: that may be the cause
+    blamed = [tag for tag, result in found.items() if result.error]
+    assert len(blamed) <= 1
+    for tag in blamed:
+        assert found.pop(tag).error.startswith("the engine died on it (")
+    expected = wanted(requests)
+    assert texts(found) == {tag: expected[tag] for tag in found}
 
 
 def _with_losses(engine, cluster, requests):
