@@ -53,3 +53,16 @@ def test_everything_missing_is_listed_at_once(monkeypatch):
 def test_scripted_engine_needs_nothing(engine_settings):
     assert missing(EngineKind.SCRIPTED, Weights("none")) == []
     assert open_engine(EngineKind.SCRIPTED, Weights("none"), engine_settings).kind == "scripted"
+
+
+def test_without_ray_its_extra_is_named_and_its_nodes_answer_for_the_rest(
+    engine_settings, monkeypatch
+):
+    weights = Weights(engine_settings.model)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (lack,) = missing(EngineKind.RAY, weights)
+    assert "pip install -e '.[ray]'" in lack
+    monkeypatch.undo()
+    with open_engine(EngineKind.RAY, weights, engine_settings) as engine:
+        assert engine.kind == "ray"
+        assert engine.signature == signature(weights, engine_settings)
