@@ -10,18 +10,12 @@ from pathlib import Path
 
 from palo.checks.image_tag import image_tags_moved
 from palo.checks.placeholders import span_difference, without_protected
-from palo.memory import (
-    TranslationMemory,
-    VerifiedEntry,
-    VerifiedMemory,
-    english_context,
-    machine_key,
-)
+from palo.memory import TranslationMemory, VerifiedEntry, VerifiedMemory, english_context
 from palo.schemas import Sample
 from palo.settings.translate import Context
 from palo.shards import read_samples
 from translate.segments import PLACEHOLDER, Segment, segment
-from translate.tmx import TOOL, Unit
+from translate.tmx import KEY, TOOL, Unit
 from translate.validate import wrong_script
 
 _BATCH = 500
@@ -101,10 +95,10 @@ class _Wanted:
         if candidate := self._of_turn.get((sample.sample_id, index)):
             return candidate, cut.reframe(candidate.unit.target)
         text = sample.turns[index].text
-        context = english_context(sample.turns, index)
+        contexts = (english_context(sample.turns, index), cut.before.english, None)
         end = len(text) - len(cut.suffix)
         for known in (cut.text, text.strip(), text[len(cut.prefix) : end]):
-            for before in (context, None):
+            for before in contexts:
                 if candidate := self._of_text.get((known, before)):
                     target = candidate.unit.target
                     is_masked = known == cut.text and bool(cut.spans)
@@ -136,7 +130,8 @@ def take_in(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for sample in (sample for path in shards for sample in read_samples(path)):
         for index in range(len(sample.turns)):
-            match = wanted.find(sample, index, segment(sample.turns, index, context))
+            cut = segment(sample.turns, index, context, (None,) * index)  # English is enough here
+            match = wanted.find(sample, index, cut)
             if match is None or match[0].fate is Fate.CONTRADICTED:
                 continue
             candidate, text = match
@@ -158,7 +153,7 @@ def _new(
     """The units that say something the memories don't hold yet; the others are counted."""
     stream = iter(delivery.units)
     while some := list(islice(stream, _BATCH)):
-        keys = [_machine_key(unit, delivery.lang) for unit in some]
+        keys = [_machine_key(unit) for unit in some]
         entries = memory.get([key for key in keys if key])
         for unit, key in zip(some, keys, strict=True):
             known = entries[key].text if key in entries else None
@@ -178,12 +173,12 @@ def _is_empty(unit: Unit) -> bool:
     return not unit.target.strip() or (should and not says)
 
 
-def _machine_key(unit: Unit, lang: str) -> bytes | None:
+def _machine_key(unit: Unit) -> bytes | None:
     """Where the machine's own unit stands in its memory; None for one from elsewhere."""
-    signature, prompt = unit.properties.get("x-signature"), unit.properties.get("x-prompt")
-    if signature is None or prompt is None:
+    try:
+        return bytes.fromhex(unit.properties.get(KEY, "")) or None
+    except ValueError:
         return None
-    return machine_key(signature, prompt, lang, unit.source, unit.context or "")
 
 
 def _place(unit: Unit) -> Place | None:

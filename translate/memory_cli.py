@@ -20,7 +20,7 @@ from palo.schemas import TurnStatus
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
 from translate.exchange import Delivery, Fate, Taken, take_in
-from translate.tmx import CONTEXT, TOOL, Unit, read_tmx, write_tmx
+from translate.tmx import CONTEXT, KEY, TOOL, Unit, read_tmx, write_tmx
 
 OneLangOption = Annotated[str, typer.Option(help="One language.")]
 
@@ -254,6 +254,7 @@ def _units(memory: TranslationMemory, words: VerifiedMemory) -> Iterator[Unit]:
                     CONTEXT: entry.context,
                     "x-status": str(entry.status),
                     "x-engine": entry.engine,
+                    KEY: entry.key.hex(),
                     "x-signature": entry.signature,
                     "x-prompt": entry.prompt_version,
                 },

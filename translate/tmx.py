@@ -23,6 +23,7 @@ _TMX_DATE = "%Y%m%dT%H%M%SZ"
 # what XML 1.0 has no way to write, not even escaped
 _UNWRITABLE = regex.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 CONTEXT = "x-context"
+KEY = "x-key"  # of a machine unit in its memory, hex
 TOOL = "palo"
 
 

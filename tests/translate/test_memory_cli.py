@@ -1,6 +1,7 @@
 """`palo memory` as a person runs it: what is there, out to a CAT tool, and back."""
 
 import pytest
+import yaml
 from lxml import etree
 
 from palo.errors import Locked, UserError
@@ -77,6 +78,20 @@ def test_an_export_taken_in_unchanged_verifies_nothing(translated, exported, pal
     assert "49 units = 0 verified + 49 known already\n" in said
     with VerifiedMemory(translated.verified("ur")) as words:
         assert words.count() == 0
+
+
+def test_units_of_dialogues_and_glossaries_are_known_again_too(project, palo, tmp_path):
+    settings = yaml.safe_load((tmp_path / "pipelines.yaml").read_text(encoding="utf-8"))
+    translator = settings["profiles"]["test"]["translator"]
+    translator |= {"context": "dialogue", "glossary_dir": "terms"}
+    (tmp_path / "pipelines.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    (tmp_path / "terms").mkdir()
+    (tmp_path / "terms" / "ur.csv").write_text("english,translation\nstar,تارا", encoding="utf-8")
+    palo("translate", "--lang", "ur", "--engine", "scripted")
+    path = str(tmp_path / "ur.tmx")
+    palo("memory", "export", path, "--lang", "ur")
+    said = palo("memory", "import", path, "--lang", "ur", "--reviewer", "me")
+    assert "127 units = 0 verified + 127 known already\n" in said
 
 
 def test_a_changed_unit_is_verified_for_every_turn_with_its_text_and_context(
