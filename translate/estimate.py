@@ -232,7 +232,8 @@ def _left(
 def at_once(settings: TranslatorSettings, kind: EngineKind) -> int:
     """How many segments the engine works on when it is full."""
     return {
-        EngineKind.VLLM: settings.max_num_seqs,
+        EngineKind.VLLM: settings.max_num_seqs * settings.data_parallel_size,
+        EngineKind.RAY: settings.max_num_seqs * (settings.ray.workers or 1),
         EngineKind.OPENAI: settings.server.concurrency,
         EngineKind.TRANSFORMERS: settings.batch_size,
     }.get(kind, 1)
@@ -243,9 +244,17 @@ def default_sample(settings: TranslatorSettings, kind: EngineKind) -> int:
 
 
 def machines(settings: TranslatorSettings, kind: EngineKind) -> tuple[int, str]:
-    """How many of what are busy while the engine works."""
+    """How many of what are busy while the engine works; of a Ray without a number of workers
+    nothing is known but that it is one cluster."""
     if kind is EngineKind.OPENAI:
         return 1, "server-hours"
+    if kind is EngineKind.RAY:
+        workers = settings.ray.workers
+        if workers is None:
+            return 1, "cluster-hours"
+        return workers * settings.tensor_parallel_size, "GPU-hours"
     if not (has_gpu() and kind.loads_weights):
         return 1, "machine-hours"
-    return (settings.tensor_parallel_size if kind is EngineKind.VLLM else 1), "GPU-hours"
+    if kind is EngineKind.VLLM:
+        return settings.tensor_parallel_size * settings.data_parallel_size, "GPU-hours"
+    return 1, "GPU-hours"

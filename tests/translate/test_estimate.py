@@ -8,9 +8,9 @@ import pytest
 from palo.engines.scripted import ScriptedEngine, scripted_result
 from palo.errors import UserError
 from palo.memory import TranslationMemory
-from palo.settings.translate import Context
+from palo.settings.translate import Context, EngineKind, RaySettings
 from palo.shards import shard_paths
-from translate.estimate import estimate_language
+from translate.estimate import estimate_language, machines
 from translate.extrapolate import Estimate, Unit, draw, quotient, ratio_total, speed
 from translate.run import Places, translate_language
 
@@ -119,3 +119,23 @@ def test_the_command_prints_counts_and_costs(project, palo):
     assert ["ur", "160", "0", "0", "49", "0", "20", "29"] in rows
     assert not shard_paths(project.translated("fr"))
     assert "29 segments sent" in palo("translate", "--lang", "fr", "--engine", "scripted")
+
+
+@pytest.mark.parametrize(
+    ("kind", "gpu", "expected"),
+    [
+        (EngineKind.VLLM, True, (8, "GPU-hours")),
+        (EngineKind.TRANSFORMERS, True, (1, "GPU-hours")),
+        (EngineKind.VLLM, False, (1, "machine-hours")),
+        (EngineKind.OPENAI, True, (1, "server-hours")),
+        (EngineKind.RAY, False, (6, "GPU-hours")),
+    ],
+)
+def test_hours_are_of_what_the_engine_keeps_busy(settings, monkeypatch, kind, gpu, expected):
+    monkeypatch.setattr("translate.estimate.has_gpu", lambda: gpu)
+    more = {"tensor_parallel_size": 2, "data_parallel_size": 4, "ray": RaySettings(workers=3)}
+    assert machines(settings.model_copy(update=more), kind) == expected
+
+
+def test_a_ray_of_unknown_size_is_counted_as_one_cluster(settings):
+    assert machines(settings, EngineKind.RAY) == (1, "cluster-hours")

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from palo.engines.open import Weights, open_engine
+from palo.engines.open import Weights, open_engine, signature
 from palo.engines.stream import Message, Request, Sampling
 from palo.settings.translate import EngineKind, TranslatorSettings
 
@@ -160,3 +160,30 @@ def test_a_killed_run_leaves_no_engine_process_behind(settings, tmp_path):
     run.wait()
     _, alive = psutil.wait_procs(started, timeout=20)
     assert alive == []
+
+
+def test_an_adapter_changes_the_text_as_it_does_in_the_transformers_engine(
+    settings, make_requests, tmp_path
+):
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(5)
+    base = AutoModelForCausalLM.from_pretrained(settings.model)
+    wanted = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
+    get_peft_model(base, wanted).save_pretrained(tmp_path)
+    tuned, plain = Weights(settings.model, None, tmp_path), Weights(settings.model)
+    assert str(signature(tuned, settings)) != str(signature(plain, settings))
+    requests = make_requests(12)
+    texts = {}
+    for kind, weights in (
+        (EngineKind.VLLM, tuned),
+        (EngineKind.TRANSFORMERS, tuned),
+        (EngineKind.TRANSFORMERS, plain),
+    ):
+        with open_engine(kind, weights, settings) as opened:
+            found = by_tag(opened, requests)
+        texts[kind, weights] = [found[one.tag].text.rstrip("\ufffd") for one in requests]
+    ours, theirs, without = texts.values()
+    assert ours == theirs != without
