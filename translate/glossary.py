@@ -8,6 +8,7 @@ translates again only the segments that have its term.
 """
 
 import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,18 +57,21 @@ NO_GLOSSARY = Glossary({})
 def load_glossary(folder: Path | None, lang: str) -> Glossary:
     """The language's file, or no terms where there is none.
 
-    Raises UserError for a file that is no UTF-8 CSV, lacks a column, leaves a cell empty, or gives
-    a term twice.
+    Raises UserError for a missing folder, and for a file that is no UTF-8 CSV, lacks a column,
+    leaves a cell empty, or gives a term twice.
     """
-    if folder is None or not (path := folder / f"{lang}.csv").is_file():
+    if folder is None:
+        return NO_GLOSSARY
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}: mend translator.glossary_dir, or remove it.")
+    if not (path := folder / f"{lang}.csv").is_file():
         return NO_GLOSSARY
     try:
         content = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"The glossary {path} is not UTF-8 text ({error}): save it so.") from None
-    lines = content.split("\n")
-    delimiter = max(_DELIMITERS, key=lines[0].count)
-    reader = csv.DictReader(lines, delimiter=delimiter)
+    delimiter = max(_DELIMITERS, key=content.partition("\n")[0].count)
+    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter)
     names = {name.strip().casefold(): name for name in reader.fieldnames or ()}
     if missing := [name for name in _COLUMNS if name not in names]:
         raise UserError(

@@ -35,7 +35,12 @@ def test_what_spreadsheets_save_is_read(write, delimiter):
     assert write(f"\ufeff{content}").terms == {"frisbee": FRISBEE}
 
 
-def test_no_file_and_no_folder_are_no_terms(tmp_path):
+def test_a_folder_that_is_not_there_is_a_mistake(tmp_path):
+    with pytest.raises(UserError, match=r"no folder .*terms: mend translator\.glossary_dir"):
+        load_glossary(tmp_path / "terms", "ur")
+
+
+def test_no_file_and_no_setting_are_no_terms(tmp_path):
     assert load_glossary(tmp_path, "ur") is NO_GLOSSARY
     assert load_glossary(None, "ur").found_in("frisbee") == ()
 
