@@ -33,11 +33,18 @@ STATUS |= {Fault.NO_KEY: 401, Fault.NO_RIGHT: 403, Fault.NO_MODEL: 404}
 
 
 class FaultyServer:
-    """`pick(asked, number)` says how the `number`-th request with this text ends (from 0);
+    """Requests are told apart by their `text`, by default all of the last message.
+
+    `pick(asked, number)` says how the `number`-th request with this text ends (from 0);
     `say(asked)` is the right answer. `retry_after` is what Fault.BUSY_UNTIL sends."""
 
-    def __init__(self, pick: Callable[[str, int], Fault], say: Callable[[str], str]) -> None:
-        self.pick, self.say = pick, say
+    def __init__(
+        self,
+        pick: Callable[[str, int], Fault],
+        say: Callable[[str], str],
+        text: Callable[[str], str] = str,
+    ) -> None:
+        self.pick, self.say, self.text = pick, say, text
         self.retry_after = "0.05"
         self.hang_s = 5.0
         self.delay_s = 0.0  # before every right answer
@@ -93,7 +100,7 @@ def _handler(faulty: FaultyServer):
 
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked = body["messages"][-1]["content"]
+            asked = faulty.text(body["messages"][-1]["content"])
             fault = faulty.begin(asked, self.headers.get("Authorization", ""))
             try:
                 self.answer(fault, asked)

@@ -32,6 +32,11 @@ def pick(asked, number):
     return FAULTS[place] if place < len(FAULTS) and number == 0 else Fault.NONE
 
 
+def without_note(asked):
+    """A retry's prompt says what was wrong with the last answer; it is the same segment."""
+    return "\n".join(line for line in asked.split("\n") if not line.startswith("The last answer"))
+
+
 @pytest.mark.slow
 def test_one_percent_of_every_fault_in_5000_requests(tmp_path, make_job):
     samples = [
@@ -47,7 +52,11 @@ def test_one_percent_of_every_fault_in_5000_requests(tmp_path, make_job):
     (tmp_path / "llava.json").write_text(json.dumps(samples), encoding="utf-8")
     paths = DataPaths(tmp_path / "data")
     ingest(SourceSettings(path=tmp_path / "llava.json"), paths.source_dir)
-    faulty = FaultyServer(pick, lambda asked: f"{SAID} {zlib.crc32(asked.encode())}{mark(asked)}")
+    faulty = FaultyServer(
+        pick,
+        lambda asked: f"{SAID} {zlib.crc32(asked.encode())}{mark(asked)}",
+        without_note,
+    )
     faulty.hang_s = 2.0
     with faulty.running():
         server = ServerSettings(base_url=faulty.url, concurrency=32, timeout_s=1.0)
