@@ -52,14 +52,14 @@ def before(
     start = index
     while start > 0 and (context is Context.DIALOGUE or _depends(turns[start])):
         start -= 1
-    window = _nearest(turns[start:index])
-    if not window:
+    if start == index:
         return NOTHING
-    english = window[0][1]
-    if len(window) > 1 or context is Context.DIALOGUE:
-        english = "\n".join(_line(role, text) for role, text in window)
-    if context is not Context.DIALOGUE:
-        return Before(english)
+    if start == index - 1 and context is Context.SOURCE:
+        return Before(_plain(turns[start].text)[-MAX_CONTEXT_CHARS:])
+    window = _nearest(turns[start:index])
+    english = "\n".join(_line(role, text) for role, text in window)
+    if context is Context.SOURCE:
+        return Before(english if len(window) > 1 else window[0][1])
     translations = list(said[index - len(window) : index])
     lines = []
     for (role, text), translation in zip(window, translations, strict=True):

@@ -45,7 +45,8 @@ class Job:
     def key(self, segment: Segment) -> bytes:
         before = segment.before
         more = [f"shown {before.shown}"] if before.shown else []
-        more += [f"{term.english} = {term.translation}" for term in self._terms(segment)]
+        if self.glossary.terms:
+            more += [f"{term.english} = {term.translation}" for term in self._terms(segment)]
         return machine_key(
             self.signature, self.version, self.lang, segment.text, before.english, *more
         )
