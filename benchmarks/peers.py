@@ -1,15 +1,18 @@
-"""datatrove's InferenceRunner and Ray Data LLM on the prompts of benchmarks/translate.py.
+"""datatrove's InferenceRunner and Ray Data LLM, beside ours, on prompts of benchmarks/translate.py.
 
 datatrove asks `vllm serve` on this machine (its own way to start one wants a package called vllm);
-Ray Data LLM hosts vLLM itself. Start-up is left out: a peer's speed is that from the moment a fifth
-of its answers are there until the last one is. That flatters them a little, for what they do before
-the first answer and after the last is not counted, while ours is timed from end to end.
+Ray Data LLM hosts vLLM itself, started anew with each run. Each has the machine for itself
+and runs twice from end to end, over few segments and over many: its speed is the difference in
+segments over the difference in time, so what a run costs whatever its length (start-up, filling,
+draining) cancels out for all alike.
 """
 
 import os
 import socket
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -21,45 +24,75 @@ from typing import Any
 from palo.engines.stream import Request
 from palo.settings.translate import TranslatorSettings
 
-_WARM = 0.2  # of the answers, before the clock starts
 _START_S = 300
+_FEW = 400  # segments of the shorter run
 
 
-def measure(bench: Any, num_segments: int, ours_per_s: float) -> dict[str, Any]:
-    """`bench` is translate.Bench; our speed over each peer's, start-up aside."""
-    settings = bench.settings
-    with serving(settings) as url:
-        asked = bench.work(num_segments).requests
-        datatrove_per_s = steady(datatrove(asked, settings, url, bench.folder / "datatrove"))
-    ray_per_s = steady(ray_data(bench.work(num_segments).requests, settings))
-    return {
-        "datatrove_segments_per_s": round(datatrove_per_s, 1),
-        "ratio_to_datatrove": round(ours_per_s / datatrove_per_s, 2),
-        "ray_data_segments_per_s": round(ray_per_s, 1),
-        "ratio_to_ray_data": round(ours_per_s / ray_per_s, 2),
-    }
+def measure(bench: Any, rounds: int, num_segments: int) -> dict[str, Any]:
+    """`bench` is translate.Bench; our speed over each peer's in runs of that many segments."""
+    contenders = {"ours": ours, "datatrove": asked_of_server, "ray_data": asked_of_ray}
+    speeds: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        for name, contender in contenders.items():
+            few, many = contender(bench, (_FEW, num_segments))
+            speeds[name].append((num_segments - _FEW) / (many - few))
+            print(f"round {number + 1}, {name}: {few:.1f} s, {many:.1f} s", flush=True)
+    result: dict[str, Any] = {"peers_segments": [_FEW, num_segments]}
+    for name in ("datatrove", "ray_data"):
+        ratios = [our / their for our, their in zip(speeds["ours"], speeds[name], strict=True)]
+        result[f"ratio_to_{name}"] = round(statistics.median(ratios), 3)
+        result[f"ratio_to_{name}_of_rounds"] = [round(ratio, 3) for ratio in ratios]
+    for name, of_rounds in speeds.items():
+        result[f"{name}_alone_segments_per_s"] = round(statistics.median(of_rounds), 1)
+    return result
 
 
-def steady(times: list[float]) -> float:
-    """Answers a second, from the times of all answers, without the first ones."""
-    ordered = sorted(times)
-    first = int(len(ordered) * _WARM)
-    return (len(ordered) - 1 - first) / (ordered[-1] - ordered[first])
+def ours(bench: Any, sizes: tuple[int, ...]) -> list[float]:
+    """Seconds of a run of each size, the whole of `translate_language`."""
+    with bench.engine() as engine:
+        works = [bench.work(size, str(engine.signature)) for size in sizes]
+        return [bench.timed_run(work, engine) for work in works]
 
 
-def datatrove(
-    asked: list[Request], settings: TranslatorSettings, url: str, output: Path
-) -> list[float]:
-    """When each answer came, in seconds."""
+def asked_of_server(bench: Any, sizes: tuple[int, ...]) -> list[float]:
+    with serving(bench.settings) as url:
+        datatrove(bench.work(64).requests, bench.settings, url, bench.folder / "warm")  # as ours is
+        return [timed_datatrove(bench, bench.work(size).requests, url) for size in sizes]
+
+
+def timed_datatrove(bench: Any, asked: list[Request], url: str) -> float:
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=bench.folder) as output:
+        datatrove(asked, bench.settings, url, Path(output))
+        return time.perf_counter() - start
+
+
+def asked_of_ray(bench: Any, sizes: tuple[int, ...]) -> list[float]:
+    import ray
+
+    works = [bench.work(size).requests for size in sizes]
+    # its workers take ten CPUs as given; only the engine computes, and it has all cores
+    ray.init(num_cpus=16, log_to_driver=False, include_dashboard=False)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    try:
+        return [timed_ray(asked, bench.settings) for asked in works]
+    finally:
+        ray.shutdown()
+
+
+def timed_ray(asked: list[Request], settings: TranslatorSettings) -> float:
+    start = time.perf_counter()
+    ray_data(asked, settings)
+    return time.perf_counter() - start
+
+
+def datatrove(asked: list[Request], settings: TranslatorSettings, url: str, output: Path) -> None:
     from datatrove.data import Document
     from datatrove.pipeline.inference.run_inference import InferenceConfig, InferenceRunner
     from datatrove.pipeline.writers import JsonlWriter
 
-    times = []
-
     async def rollout(document: Any, generate: Any) -> str:
         answer = await generate({"messages": [{"role": "user", "content": document.text}]})
-        times.append(time.perf_counter())
         return str(answer.text)
 
     runner = InferenceRunner(
@@ -80,7 +113,6 @@ def datatrove(
     runner.run(Document(text=one.messages[0].content, id=one.tag) for one in asked)
     written = sum(1 for path in output.rglob("*.jsonl.gz") for _ in lines(path))
     assert written == len(asked), f"datatrove wrote {written} of {len(asked)}"
-    return times
 
 
 def lines(path: Path) -> Iterator[str]:
@@ -90,15 +122,10 @@ def lines(path: Path) -> Iterator[str]:
         yield from file
 
 
-def ray_data(asked: list[Request], settings: TranslatorSettings) -> list[float]:
-    """When each answer came, in seconds; answers of one batch come at once."""
+def ray_data(asked: list[Request], settings: TranslatorSettings) -> None:
     import ray
     from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
-    if not ray.is_initialized():
-        # its workers take ten CPUs as given; only the engine computes, and it has all cores
-        ray.init(num_cpus=16, log_to_driver=False, include_dashboard=False)
-        ray.data.DataContext.get_current().enable_progress_bars = False
     on_gpu = ray.cluster_resources().get("GPU", 0) > 0
     more: dict[str, Any] = {} if on_gpu else {"placement_group_config": {"bundles": [{"CPU": 1}]}}
     config = vLLMEngineProcessorConfig(
@@ -125,9 +152,8 @@ def ray_data(asked: list[Request], settings: TranslatorSettings) -> list[float]:
         postprocess=lambda row: {"text": row["generated_text"]},
     )
     rows = [{"prompt": one.messages[0].content} for one in asked]
-    times = [time.perf_counter() for _ in processor(ray.data.from_items(rows)).iter_rows()]
-    assert len(times) == len(asked)
-    return times
+    answered = sum(1 for _ in processor(ray.data.from_items(rows)).iter_rows())
+    assert answered == len(asked), f"Ray Data answered {answered} of {len(asked)}"
 
 
 @contextmanager

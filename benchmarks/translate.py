@@ -7,17 +7,21 @@ A tiny model with random weights says 64 tokens to each prompt, so every contend
 work. Ours is the whole of `translate_language` with a cold memory: prompts, engine, validation,
 memory, audit and shards; raw vLLM is `LLM.chat` with all prompts at once. Both are warm, take turns
 round by round, and get texts never seen before. `--model` takes a real model on a GPU. The peers
-(`pip install -e '.[peers]'`) start anew with each run, so their speed is that between a
-shorter and a longer run. Prints one JSON object last; the ratio to raw vLLM is held against .95.
+(`pip install -e '.[peers]'`) are measured as benchmarks/peers.py says. On a CPU every engine is
+given all cores: by itself vLLM leaves one free in some ways of starting it and not in others.
+Prints one JSON object last; the ratio to raw vLLM is held against .95.
 """
 
 import argparse
 import json
+import os
 import random
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +61,7 @@ class Work:
 
 def main() -> None:
     args = arguments()
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", f"0-{(os.cpu_count() or 1) - 1}")
     with tempfile.TemporaryDirectory() as folder:
         model = args.model or tiny_model(Path(folder) / "model")
         settings = TranslatorSettings(
@@ -75,7 +80,8 @@ def main() -> None:
         if args.peers:
             from benchmarks import peers
 
-            result |= peers.measure(bench, args.segments, result["segments_per_s"])
+            print(json.dumps(result), flush=True)
+            result |= peers.measure(bench, args.rounds, args.peers_segments)
     print(json.dumps(result))
 
 
@@ -87,6 +93,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--max-num-seqs", type=int, default=64)
     parser.add_argument("--peers", action="store_true", help="datatrove and Ray Data LLM as well")
+    parser.add_argument("--peers-segments", type=int, default=2000, help="of their longer run")
     return parser.parse_args()
 
 
@@ -132,21 +139,18 @@ class Bench:
         return {"id": str(number), "conversations": turns}
 
     def against_raw(self, rounds: int, num_segments: int) -> dict[str, Any]:
-        settings = self.settings
-        with open_engine(EngineKind.VLLM, Weights(settings.model), settings) as engine:
-            signature = str(engine.signature)
-            list(engine.stream(self.work(64).requests))  # warm
-            raw = RawVllm(settings)
+        with self.engine() as engine:
+            raw = RawVllm(self.settings)
             raw.chat(self.work(64).requests)
             ours, theirs = [], []
             for number in range(rounds):
-                work = self.work(num_segments, signature)
+                work = self.work(num_segments, str(engine.signature))
                 turns = [
-                    (ours, lambda w=work: self._run(w, engine, signature)),
-                    (theirs, lambda w=work: raw.chat(w.requests)),
+                    (ours, lambda w=work: self.timed_run(w, engine)),
+                    (theirs, lambda w=work: timed(lambda: raw.chat(w.requests))),
                 ]
                 for times, contender in turns if number % 2 else turns[::-1]:
-                    times.append(timed(contender) / len(work.requests))
+                    times.append(contender() / len(work.requests))
             few = self.work(max(TURNS, num_segments // 10)).requests
             alone_s = timed(lambda: [list(engine.stream([one])) for one in few]) / len(few)
             raw.close()
@@ -162,10 +166,22 @@ class Bench:
             "ratio_to_sequential": round(alone_s / statistics.median(ours), 2),
         }
 
-    def _run(self, work: Work, engine: Any, signature: str) -> None:
-        job = Job.of(LANG, signature, self.settings)
+    @contextmanager
+    def engine(self) -> Iterator[Any]:
+        """Ours, warm."""
+        settings = self.settings
+        with open_engine(EngineKind.VLLM, Weights(settings.model), settings) as engine:
+            list(engine.stream(self.work(64).requests))
+            yield engine
+
+    def timed_run(self, work: Work, engine: Any) -> float:
+        """Seconds of a whole run with a cold memory."""
+        job = Job.of(LANG, str(engine.signature), self.settings)
+        start = time.perf_counter()
         report = translate_language(job, Places.of(work.paths, LANG), engine)
+        took = time.perf_counter() - start
         assert report.fill.sent == len(work.requests), report
+        return took
 
 
 class RawVllm:

@@ -1,20 +1,24 @@
 """Engine processes never outlive their run, even one that was killed with SIGKILL.
 
-Every process an engine starts inherits a mark in its environment that names the run. A watcher
-process waits for the run to end (its end of a pipe closes, however the run ended) and then kills
-whatever still carries the mark. The next run does the same once more before it starts.
+Every process an engine starts inherits a mark in its environment that names the run and the
+engine. A watcher process waits for either to end (its end of a pipe closes, however that came
+about) and then kills whatever still carries the mark. The next run does the same once more before
+it starts.
 """
 
+import itertools
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 import psutil
 
 _MARK = "PALO_ENGINE_OF"
+_engine_numbers = itertools.count(1)
 _ROUNDS = 10  # a child that was just being started may show up a moment later
 _ROUND_S = 0.3
 
@@ -25,27 +29,33 @@ def owner_mark(pid: int | None = None) -> str:
     return f"{process.pid}:{process.create_time():.2f}"
 
 
+def new_mark() -> str:
+    """Of one engine of this process: the watcher of another must let it live."""
+    return f"{owner_mark()}:{next(_engine_numbers)}"
+
+
 @contextmanager
-def marked() -> Iterator[None]:
-    """Processes started inside carry the mark of this one."""
+def marked(mark: str) -> Iterator[None]:
+    """Processes started inside carry the mark."""
     # vLLM renames its processes, which by default overwrites the environment others can read
     os.environ["SPT_NOENV"] = "1"
-    os.environ[_MARK] = owner_mark()
+    resource_tracker.ensure_running()  # outside the mark: later engines use it, too
+    os.environ[_MARK] = mark
     try:
         yield
     finally:
         os.environ.pop(_MARK, None)
 
 
-def start_watcher() -> subprocess.Popen[bytes]:
+def start_watcher(mark: str) -> subprocess.Popen[bytes]:
     """Keep the result: its stdin is the pipe. In a session of its own, so Ctrl-C spares it."""
-    command = [sys.executable, "-m", "palo.engines.reaper", owner_mark()]
+    command = [sys.executable, "-m", "palo.engines.reaper", mark]
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def reap_orphans() -> list[int]:
     """Kills engine processes whose run has ended; returns their ids."""
-    return [kill(process) for process, owner in _engine_processes() if not _alive(owner)]
+    return [kill(process) for process, mark in _engine_processes() if not _alive(mark)]
 
 
 def kill(process: psutil.Process) -> int:
@@ -59,14 +69,15 @@ def kill(process: psutil.Process) -> int:
 def _engine_processes() -> Iterator[tuple[psutil.Process, str]]:
     for process in psutil.process_iter():
         try:
-            owner = process.environ().get(_MARK)
+            mark = process.environ().get(_MARK)
         except psutil.Error:  # gone by now, or another user's
             continue
-        if owner and process.pid != os.getpid():
-            yield process, owner
+        if mark and process.pid != os.getpid():
+            yield process, mark
 
 
-def _alive(owner: str) -> bool:
+def _alive(mark: str) -> bool:
+    owner, _, _ = mark.rpartition(":")
     pid = int(owner.partition(":")[0])
     try:
         process = psutil.Process(pid)
@@ -75,12 +86,12 @@ def _alive(owner: str) -> bool:
         return False
 
 
-def watch(owner: str) -> None:
-    """Returns once the run has ended and none of its engine processes is left."""
+def watch(mark: str) -> None:
+    """Returns once the run or the engine has ended and none of its processes is left."""
     sys.stdin.buffer.read()  # nothing is ever written: this ends when the other end closes
     for _ in range(_ROUNDS):
         for process, found in list(_engine_processes()):
-            if found == owner:
+            if found == mark:
                 kill(process)
         time.sleep(_ROUND_S)
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from palo.engines.chat import prompt_ids, too_long
 from palo.engines.loading import load_tokenizer, stop_ids
-from palo.engines.reaper import marked, reap_orphans, start_watcher
+from palo.engines.reaper import marked, new_mark, reap_orphans, start_watcher
 from palo.engines.stream import Request, Result, Signature
 from palo.errors import UserError
 from palo.settings.translate import TranslatorSettings
@@ -74,6 +74,7 @@ class VllmEngine:
         self._adapter_dir = adapter_dir
         self._tokenizer: Any = None
         self._host: _Host | None = None
+        self._mark = new_mark()
         self._watcher: subprocess.Popen[bytes] | None = None
         self._deaths = 0  # without a result in between
         self._limit = max(1, int(settings.max_num_seqs * settings.data_parallel_size * _FEED))
@@ -149,11 +150,11 @@ class VllmEngine:
             os.environ.setdefault(name, value)
         reap_orphans()
         if self._watcher is None:
-            self._watcher = start_watcher()
+            self._watcher = start_watcher(self._mark)
         if self._tokenizer is None:
             self._tokenizer = load_tokenizer(self._model, self._revision)
         stops = stop_ids(self._model, self._revision, self._tokenizer)
-        self._host = _Host(self._arguments(), self._adapter_dir, sorted(stops))
+        self._host = _Host(self._arguments(), self._adapter_dir, sorted(stops), self._mark)
 
     def _restart(self, reason: str) -> None:
         self._deaths += 1
@@ -213,7 +214,9 @@ class _Host:
 
     _generations = 0
 
-    def __init__(self, arguments: Any, adapter_dir: Path | None, stops: list[int]) -> None:
+    def __init__(
+        self, arguments: Any, adapter_dir: Path | None, stops: list[int], mark: str
+    ) -> None:
         _Host._generations += 1
         self._stops = stops
         self.generation = _Host._generations
@@ -226,7 +229,7 @@ class _Host:
             from vllm.lora.request import LoRARequest
 
             self._lora = LoRARequest("translator", 1, str(adapter_dir))
-        with marked():
+        with marked(mark):
             self._engine: Any = asyncio.run_coroutine_threadsafe(
                 self._open(arguments), self._loop
             ).result()

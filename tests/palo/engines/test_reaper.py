@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from palo.engines.reaper import marked, owner_mark, reap_orphans, start_watcher
+from palo.engines.reaper import marked, new_mark, owner_mark, reap_orphans, start_watcher
 
 REPO = Path(__file__).resolve().parents[3]
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -18,9 +18,10 @@ SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sle
 # A run that starts a watcher and an "engine", tells the engine's process id, and waits.
 RUN = """
 import subprocess, sys, time
-from palo.engines.reaper import marked, start_watcher
-watcher = start_watcher()
-with marked():
+from palo.engines.reaper import marked, new_mark, start_watcher
+mark = new_mark()
+watcher = start_watcher(mark)
+with marked(mark):
     engine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
                               start_new_session=True, stdin=subprocess.DEVNULL)
 print(engine.pid, flush=True)
@@ -62,10 +63,10 @@ def ended(pid, timeout_s=20.0):
 
 def test_only_engines_of_runs_that_ended_are_reaped(sleeper):
     gone = subprocess.Popen([sys.executable, "-c", ""])
-    mark = owner_mark(gone.pid)
+    mark = f"{owner_mark(gone.pid)}:1"
     gone.wait()
     orphan = sleeper(PALO_ENGINE_OF=mark)
-    kept = sleeper(PALO_ENGINE_OF=owner_mark())
+    kept = sleeper(PALO_ENGINE_OF=new_mark())
     other = sleeper()
     assert orphan.pid in reap_orphans()
     assert ended(orphan.pid)
@@ -74,17 +75,18 @@ def test_only_engines_of_runs_that_ended_are_reaped(sleeper):
 
 
 def test_the_mark_is_on_what_is_started_inside_only(sleeper):
-    with marked():
+    mark = new_mark()
+    with marked(mark):
         inside = sleeper()
     outside = sleeper()
-    assert psutil.Process(inside.pid).environ()["PALO_ENGINE_OF"] == owner_mark()
+    assert psutil.Process(inside.pid).environ()["PALO_ENGINE_OF"] == mark
     assert "PALO_ENGINE_OF" not in psutil.Process(outside.pid).environ()
 
 
 def test_a_process_id_that_is_used_again_is_another_owner(sleeper):
     process = sleeper()
     pid, _, started = owner_mark(process.pid).partition(":")
-    orphan = sleeper(PALO_ENGINE_OF=f"{pid}:{float(started) - 5:.2f}")
+    orphan = sleeper(PALO_ENGINE_OF=f"{pid}:{float(started) - 5:.2f}:1")
     assert orphan.pid in reap_orphans()
 
 
@@ -104,7 +106,14 @@ def test_an_engine_dies_with_its_run(how):
     assert ended(engine_pid)
 
 
-def test_the_watcher_ends_when_its_pipe_closes():
-    watcher = start_watcher()
+def test_a_closed_engine_takes_its_own_processes_with_it_and_no_other_engines(sleeper):
+    first, second = new_mark(), new_mark()
+    with marked(first):
+        closed = sleeper()
+    with marked(second):
+        living = sleeper()
+    watcher = start_watcher(first)
     watcher.stdin.close()
     assert watcher.wait(timeout=30) == 0
+    assert ended(closed.pid)
+    assert living.poll() is None

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from palo.engines.open import Weights, open_engine
-from palo.engines.reaper import marked, start_watcher
+from palo.engines.reaper import marked, new_mark, start_watcher
 from palo.engines.stream import Message, Request, Sampling
 from palo.settings.translate import EngineKind, ServerSettings, TranslatorSettings
 
@@ -34,6 +34,7 @@ class Served:
             self._port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}/v1"
         self._process = None
+        self.mark = new_mark()
 
     def start(self):
         command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
@@ -41,7 +42,7 @@ class Served:
         command += ["--host", "127.0.0.1", "--port", str(self._port), "--dtype", "float32"]
         command += ["--max-model-len", "128", "--max-num-seqs", "8"]
         command += ["--generation-config", "auto"]  # the tiny model has its own ends of an answer
-        with marked():  # so that the watcher ends it, too, if the tests are killed
+        with marked(self.mark):  # so that the watcher ends it, too, if the tests are killed
             environment = {**os.environ, "VLLM_LOGGING_LEVEL": "ERROR"}
             self._process = subprocess.Popen(command, env=environment)
 
@@ -70,7 +71,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served(model_dir):
     server = Served(model_dir)
-    watcher = start_watcher()
+    watcher = start_watcher(server.mark)
     server.start()
     try:
         server.wait()

@@ -40,10 +40,18 @@ def by_tag(engine, requests):
 
 
 def engine_processes():
+    return _children("EngineCore")
+
+
+def watchers():
+    return _children("palo.engines.reaper")
+
+
+def _children(name):
     return [
         child
         for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "EngineCore" in child.name() + _title(child)
+        if child.status() != psutil.STATUS_ZOMBIE and name in child.name() + _title(child)
     ]
 
 
@@ -113,6 +121,7 @@ def test_two_ranks_share_the_requests_and_the_death_of_one_loses_no_row(
     engine, settings, make_requests
 ):
     expected = {tag: one.text for tag, one in by_tag(engine, make_requests(60)).items()}
+    others, others_watchers = engine_processes(), watchers()
     found = {}
     twice = settings.model_copy(update={"data_parallel_size": 2})
     with open_engine(EngineKind.VLLM, Weights(settings.model), twice) as parallel:
@@ -123,7 +132,11 @@ def test_two_ranks_share_the_requests_and_the_death_of_one_loses_no_row(
                 ranks[1].kill()
             assert result.tag not in found
             found[result.tag] = result.text
+        ending = set(watchers()) - set(others_watchers)
     assert found == expected
+    assert len(ending) == 1
+    psutil.wait_procs(ending, timeout=30)
+    assert engine_processes() == others  # an engine that closes takes no other one with it
 
 
 def test_a_killed_run_leaves_no_engine_process_behind(settings, tmp_path):
