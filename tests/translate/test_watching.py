@@ -59,9 +59,9 @@ def test_a_run_tells_its_story_and_the_next_adds_to_it(paths, make_job, tmp_path
     for _ in range(2):
         with event_file(events_path, lambda: next(times)) as sink:
             translate_language(make_job(), Places.of(paths, "fr"), ScriptedEngine(), False, sink)
-        with events_path.open("a") as file:
+        with events_path.open("a", encoding="utf-8") as file:
             file.write('{"event": "pro')  # a kill in the middle of a line
-    lines = events_path.read_text().split("\n")
+    lines = events_path.read_text(encoding="utf-8").split("\n")
     told = [json.loads(line) for line in lines if line.endswith("}")]
     kinds = [one["event"] for one in told if one["event"] != "progress"]
     assert kinds == [
