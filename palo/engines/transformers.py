@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from palo.engines.chat import prompt_ids, too_long
+from palo.engines.chat import answer_text, prompt_ids, too_long
 from palo.engines.loading import load_model, load_tokenizer, stop_ids
 from palo.engines.stream import Request, Result, Signature
 
@@ -158,11 +158,9 @@ class TransformersEngine:
         return chosen
 
     def _result(self, row: _Row) -> Result:
-        said = row.output[:-1] if row.finish_reason == "stop" else row.output
-        text = self._tokenizer.decode(said, skip_special_tokens=True)
         return Result(
             row.request.tag,
-            text,
+            answer_text(self._tokenizer, row.output, row.finish_reason),
             row.finish_reason,
             row.logprob / len(row.output),
             len(row.prompt),

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from palo.engines.chat import prompt_ids, too_long
+from palo.engines.chat import answer_text, prompt_ids, too_long
 from palo.engines.loading import load_tokenizer, stop_ids
 from palo.engines.reaper import marked, new_mark, reap_orphans, start_watcher
 from palo.engines.stream import Request, Result, Signature
@@ -154,7 +154,9 @@ class VllmEngine:
         if self._tokenizer is None:
             self._tokenizer = load_tokenizer(self._model, self._revision)
         stops = stop_ids(self._model, self._revision, self._tokenizer)
-        self._host = _Host(self._arguments(), self._adapter_dir, sorted(stops), self._mark)
+        self._host = _Host(
+            self._arguments(), self._tokenizer, self._adapter_dir, sorted(stops), self._mark
+        )
 
     def _restart(self, reason: str) -> None:
         self._deaths += 1
@@ -215,9 +217,10 @@ class _Host:
     _generations = 0
 
     def __init__(
-        self, arguments: Any, adapter_dir: Path | None, stops: list[int], mark: str
+        self, arguments: Any, tokenizer: Any, adapter_dir: Path | None, stops: list[int], mark: str
     ) -> None:
         _Host._generations += 1
+        self._tokenizer = tokenizer
         self._stops = stops
         self.generation = _Host._generations
         self._queue: queue.SimpleQueue[Result | _Death] = queue.SimpleQueue()
@@ -263,6 +266,7 @@ class _Host:
             seed=wanted.seed if wanted.temperature else None,
             stop_token_ids=self._stops,
             logprobs=0,  # the chosen token's own
+            detokenize=False,  # token by token; ours is done once an answer
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         tag = flight.request.tag
@@ -271,7 +275,8 @@ class _Host:
             async for output in self._engine.generate(
                 prompt, sampling, tag, lora_request=self._lora
             ):
-                self._queue.put(_result(tag, output) or _Death("vLLM gave up", self.generation))
+                result = _result(tag, output, self._tokenizer)
+                self._queue.put(result or _Death("vLLM gave up", self.generation))
         except EngineDeadError as error:
             self._queue.put(_Death(f"engine process died: {error}"[:200], self.generation))
         except (ValueError, EngineGenerateError) as error:  # vLLM refuses this one request
@@ -294,7 +299,7 @@ async def _cancel_others() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-def _result(tag: str, output: Any) -> Result | None:
+def _result(tag: str, output: Any, tokenizer: Any) -> Result | None:
     """None for what vLLM gave up: it does so on its way down, as when another rank has died."""
     answer = output.outputs[0]
     if answer.finish_reason in (None, "abort"):
@@ -303,7 +308,7 @@ def _result(tag: str, output: Any) -> Result | None:
     total = answer.cumulative_logprob
     return Result(
         tag,
-        answer.text,
+        answer_text(tokenizer, answer.token_ids, answer.finish_reason),
         answer.finish_reason,
         total / num_tokens if total is not None and num_tokens else None,
         len(output.prompt_token_ids),
