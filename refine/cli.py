@@ -20,11 +20,16 @@ from refine.run import LanguageSummary, has_input, refine_language
 _TOP_REASONS = 3
 
 
+refine_app = typer.Typer(help="Judge translations; take in and export reviews.")
+
+
 def register(app: typer.Typer) -> None:
-    app.command("refine")(refine)
+    app.add_typer(refine_app, name="refine")
 
 
+@refine_app.callback(invoke_without_command=True)
 def refine(
+    context: typer.Context,
     lang: LangsOption = "all",
     profile: ProfileOption = None,
     seed: Annotated[
@@ -33,6 +38,8 @@ def refine(
     source: SourceOption = None,
 ) -> None:
     """Take in reviewed CSVs, judge translations, write the next review batch."""
+    if context.invoked_subcommand is not None:
+        return
     settings = load_profile(profile).on(source)
     announce(settings, "refine --seed" if seed else "refine")
     langs = _with_input(settings, [str(code) for code in parse_languages(lang)], seed)
