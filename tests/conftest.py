@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ os.environ.update(
 )
 for own_choice in ("PROFILE", "PALO_CONFIG"):  # a developer's choice must not reach the tests
     os.environ.pop(own_choice, None)
+
+# A shell starts what runs in its background with SIGINT ignored, and children inherit that:
+# programs that tests send Ctrl-C to would never see it. A handler, unlike it, is not inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
