@@ -33,6 +33,7 @@ from palo.schemas import (
 
 Row = dict[str, Any]
 
+_BATCH_ROWS = 4096
 _ROLES = {role.value: role for role in Role}
 
 
@@ -166,6 +167,25 @@ def read_column(path: Path, name: str) -> list[Any]:
         return pq.read_table(path, columns=[name]).column(name).to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, error) from None
+
+
+def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Rows of these columns, a batch in memory at a time. Raises UserError for a file that is no
+    Parquet or lacks one of them."""
+    try:
+        with pq.ParquetFile(path) as file:
+            missing = [name for name in names if name not in file.schema_arrow.names]
+            if missing:
+                raise UserError(
+                    f"{path} has no column {' and no '.join(missing)}. "
+                    f"Its columns: {', '.join(file.schema_arrow.names)}."
+                )
+            for batch in file.iter_batches(_BATCH_ROWS, columns=list(names)):
+                yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+    except FileNotFoundError:
+        raise UserError(f"No such file: {path}.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"Cannot read {path}: {error}.") from None
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:

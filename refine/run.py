@@ -89,7 +89,7 @@ def refine_language(
 
 def _judge(settings: RefineSettings) -> _Judge:
     model = LanguageId(settings.language_id_model).model_path
-    said = settings.model_dump(mode="json", exclude={"language_id_model", "max_review_rows"})
+    said = settings.model_dump(mode="json", exclude={"language_id_model", "max_review_rows", "processes"})
     inputs = {
         "settings": digest(said),
         "filters": version(),

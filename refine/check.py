@@ -1,0 +1,172 @@
+"""Judges pairs of any file by the filters: `palo refine check pairs.tsv --lang ur`."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from palo.errors import UserError
+from palo.languages import parse_languages
+from palo.options import ProfileOption
+from palo.schemas import Finding, Verdict
+from palo.settings import load_profile
+from palo.settings.refine import RefineSettings
+from palo.shards import replaced
+from refine.filters import Filter, Pair, default_filters, judge, verdict
+from refine.pairs import STDIN, NumberedRow, SourceTarget, Unreadable, read_rows
+from refine.workers import default_processes, in_order
+
+UNREADABLE = "unreadable"  # the reason of a row that is no pair
+_BATCH_ROWS = 2048
+_BATCH_CHARS = 4 << 20
+_ROWS_FOR_PROCESSES = 20_000  # below, starting processes takes longer than they save
+_SHOWN_NUMBERS = 10
+
+
+@dataclass
+class _Summary:
+    verdicts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    unreadable: list[int] = field(default_factory=list)
+
+    def said(self) -> str:
+        rows = self.verdicts.total()
+        each = " · ".join(f"{one} {self.verdicts[one]}" for one in Verdict)
+        top = ", ".join(f"{name} {count}" for name, count in self.reasons.most_common())
+        return f"{rows} rows · {each}" + (f"\nreasons of rows flagged: {top}" if top else "")
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A batch of output lines, and what they add to the summary."""
+
+    lines: str
+    verdicts: Counter[str]
+    reasons: Counter[str]
+    unreadable: tuple[int, ...]
+
+
+def register(refine_app: typer.Typer) -> None:
+    refine_app.command("check")(check_command)
+
+
+def check_command(
+    pairs: Annotated[
+        Path, typer.Argument(help="TSV, CSV, JSONL (.gz too) or Parquet; - for standard input.")
+    ],
+    lang: Annotated[str, typer.Option("--lang", help="The language of `target`.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where the JSONL goes; else standard output.")
+    ] = None,
+    profile: ProfileOption = None,
+) -> None:
+    """Judge pairs of source and target of any file: one JSON line a row, in order."""
+    codes = parse_languages(lang)
+    if len(codes) != 1:
+        raise UserError(f"--lang takes one language here, not '{lang}'.")
+    if output is not None and pairs != STDIN and output.resolve() == pairs.resolve():
+        raise UserError(f"--output {output} is the input itself. Name another file.")
+    settings = load_profile(profile).refine
+    with _writer(output) as file:
+        summary = check_pairs(read_rows(pairs), str(codes[0]), settings, file.write)
+    print(summary.said(), file=sys.stderr)
+    if summary.unreadable:
+        shown = ", ".join(map(str, summary.unreadable[:_SHOWN_NUMBERS]))
+        more = ", ..." if len(summary.unreadable) > _SHOWN_NUMBERS else ""
+        raise UserError(
+            f"{len(summary.unreadable)} rows of {pairs} are no pairs (lines {shown}{more}); they "
+            f"are in the output as rejected, with the reason. The others were judged."
+        )
+
+
+def check_pairs(
+    rows: Iterable[NumberedRow],
+    lang: str,
+    settings: RefineSettings,
+    write: Callable[[str], object],
+) -> _Summary:
+    """Judges the rows and writes a JSON line for each, in order, with a few in memory."""
+    summary = _Summary()
+    batches = _batches(iter(rows))
+    head = list(islice(batches, _ROWS_FOR_PROCESSES // _BATCH_ROWS + 1))
+    many = len(head) * _BATCH_ROWS > _ROWS_FOR_PROCESSES
+    processes = (settings.processes or default_processes()) if many else 1
+    work = partial(_judge_batch, settings, lang)
+    for judged in in_order(work, chain(head, batches), processes):
+        write(judged.lines)
+        summary.verdicts.update(judged.verdicts)
+        summary.reasons.update(judged.reasons)
+        summary.unreadable += judged.unreadable
+    return summary
+
+
+@contextmanager
+def _writer(output: Path | None) -> Iterator[IO[str]]:
+    if output is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with replaced(output) as temporary, temporary.open("w", encoding="utf-8") as file:
+        yield file
+
+
+def _batches(rows: Iterator[NumberedRow]) -> Iterator[list[NumberedRow]]:
+    """So many rows, fewer where they are long, so that a few batches always fit the memory."""
+    batch: list[NumberedRow] = []
+    chars = 0
+    for one in rows:
+        batch.append(one)
+        chars += len(one.row.text if isinstance(one.row, Unreadable) else one.row.target)
+        if len(batch) == _BATCH_ROWS or chars > _BATCH_CHARS:
+            yield batch
+            batch, chars = [], 0
+    if batch:
+        yield batch
+
+
+@cache
+def _filters(settings: RefineSettings) -> tuple[Filter, ...]:
+    return default_filters(settings)
+
+
+def _judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -> _Judged:
+    good = [one.row for one in batch if isinstance(one.row, SourceTarget)]
+    pairs = [Pair(row.source, row.target) for row in good]
+    found = iter(judge(_filters(settings), pairs, lang))
+    verdicts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    unreadable, lines = [], []
+    for one in batch:
+        if isinstance(one.row, Unreadable):
+            findings: tuple[Finding, ...] = (
+                Finding(UNREADABLE, None, Verdict.REJECT, one.row.reason),
+            )
+            texts = {"text": one.row.text}
+            unreadable.append(one.number)
+        else:
+            findings = next(found)
+            texts = {"source": one.row.source, "target": one.row.target}
+        said = verdict(findings, settings.notes_for_review)
+        verdicts[said] += 1
+        if said.flagged:
+            reasons.update({finding.filter for finding in findings})
+        lines.append(_line(one.number, texts, said, findings))
+    return _Judged("".join(lines), verdicts, reasons, tuple(unreadable))
+
+
+def _line(number: int, texts: dict[str, str], said: Verdict, findings: Sequence[Finding]) -> str:
+    row = {
+        "line": number,
+        **texts,
+        "verdict": said,
+        "reasons": [dict(vars(finding)) for finding in findings],
+    }
+    return json.dumps(row, ensure_ascii=False) + "\n"

@@ -1,0 +1,243 @@
+"""Reads pairs of texts (`source`, `target`) from TSV, CSV, JSONL or Parquet, a few at a time.
+
+TSV is taken as it lies: no quoting, a tab parts the columns. Of a TSV file without a header that
+has two columns the first is the source. Any of the text formats may be gzipped.
+"""
+
+import csv
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from palo.errors import UserError
+from palo.shards import read_columns
+
+COLUMNS = ("source", "target")
+STDIN = Path("-")
+MAX_LINE_BYTES = 16 << 20  # longer ones are refused, so that memory stays bounded
+_HEAD_BYTES = 1 << 16
+_SUFFIXES = (".tsv", ".csv", ".jsonl", ".parquet")
+
+
+@dataclass(frozen=True)
+class SourceTarget:
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for a row that is no pair; `reason` says why, `text` is what there is of it."""
+
+    reason: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class NumberedRow:
+    """`number` is the line of a text file, from 1 and its header counted, or a Parquet row."""
+
+    number: int
+    row: SourceTarget | Unreadable
+
+
+def read_pairs(path: Path) -> Iterator[SourceTarget]:
+    """The pairs of a file, in order. Raises UserError at the first row that is none."""
+    for one in read_rows(path):
+        if isinstance(one.row, Unreadable):
+            raise UserError(f"{path}, line {one.number}: {one.row.reason}. Mend the line.")
+        yield one.row
+
+
+def read_rows(path: Path) -> Iterator[NumberedRow]:
+    """Every row of a file, in order; `-` is standard input, TSV or JSONL.
+
+    Raises UserError for a file that is none of the formats, or has no such columns.
+    """
+    if _format(path.name) == ".parquet":
+        yield from _parquet(path)
+        return
+    with _opened(path) as file:
+        suffix = _format(path.name) or (".jsonl" if _head(file).lstrip()[:1] == b"{" else ".tsv")
+        if b"\0" in _head(file):
+            raise UserError(
+                f"{path} is a binary file, or text in UTF-16. It must be text in UTF-8."
+            )
+        readers = {".jsonl": _jsonl, ".csv": _csv, ".tsv": _tsv}
+        last = 0
+        try:
+            for one in readers[suffix](path, file):
+                yield one
+                last = one.number
+        except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+            yield NumberedRow(last + 1, Unreadable(f"the rest of the file is damaged: {error}"))
+
+
+def _format(name: str) -> str:
+    """The suffix that says the format, without `.gz`; "" for standard input."""
+    if name == STDIN.name:
+        return ""
+    bare = name.lower().removesuffix(".gz")
+    found = next((one for one in _SUFFIXES if bare.endswith(one)), None)
+    if found is None or (found == ".parquet" and bare != name.lower()):
+        raise UserError(
+            f"Unknown format: {name}. Give a .tsv, .csv or .jsonl file (.gz too), or a .parquet."
+        )
+    return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[io.BufferedReader]:
+    if path == STDIN:
+        file: io.BufferedReader = io.BufferedReader(
+            cast(io.RawIOBase, sys.stdin.buffer), _HEAD_BYTES
+        )
+        yield file
+        file.detach()  # or it would close standard input
+        return
+    try:
+        raw: BinaryIO = path.open("rb")
+    except FileNotFoundError:
+        raise UserError(f"No such file: {path}.") from None
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from None
+    with raw:
+        whole = gzip.GzipFile(fileobj=raw) if path.name.lower().endswith(".gz") else raw
+        yield io.BufferedReader(cast(io.RawIOBase, whole), _HEAD_BYTES)
+
+
+def _head(file: io.BufferedReader) -> bytes:
+    """What the file begins with; nothing of it is read away."""
+    try:
+        return file.peek(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UserError(f"The file is no gzip, or a damaged one: {error}.") from None
+
+
+def _lines(file: io.BufferedReader) -> Iterator[tuple[int, str | Unreadable]]:
+    """Lines by number without their ends; only a line feed ends one, as U+2028 is text."""
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES):
+        number += 1
+        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = file.readline(MAX_LINE_BYTES)
+            yield number, Unreadable(f"longer than {MAX_LINE_BYTES >> 20} MiB")
+            continue
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            bad = f"no UTF-8 at byte {error.start + 1} of the line"
+            yield number, Unreadable(bad, line.decode("utf-8", "replace").rstrip("\r\n"))
+            continue
+        yield number, text.removesuffix("\n").removesuffix("\r")
+
+
+def _tsv(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
+    places: tuple[int, ...] | None = None
+    width = 2
+    for number, line in _lines(file):
+        cells = line.split("\t") if isinstance(line, str) else []
+        if places is None:
+            named = set(COLUMNS) & {*cells}
+            if not named and len(cells) == 2:
+                places = (0, 1)
+            elif isinstance(line, str):
+                places, width = _places(path, cells), len(cells)
+                continue
+        if isinstance(line, Unreadable):
+            yield NumberedRow(number, line)
+        elif len(cells) != width:
+            said = f"{len(cells)} columns, not {width}"
+            yield NumberedRow(number, Unreadable(said, line))
+        else:
+            assert places is not None
+            yield NumberedRow(number, _pair(cells[places[0]], cells[places[1]]))
+
+
+def _csv(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
+    csv.field_size_limit(MAX_LINE_BYTES)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    reader = csv.reader(text, strict=False)
+    try:
+        header = next(reader, [])
+        source, target = _places(path, header)
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                said = f"{len(cells)} columns, not {len(header)}"
+                yield NumberedRow(reader.line_num, Unreadable(said, _safe(",".join(cells))))
+            else:
+                yield NumberedRow(reader.line_num, _pair(cells[source], cells[target]))
+    except csv.Error as error:
+        number = reader.line_num + 1
+        yield NumberedRow(number, Unreadable(f"the rest of the file is no CSV: {error}"))
+
+
+def _places(path: Path, header: list[str]) -> tuple[int, ...]:
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise UserError(
+            f"{path} has no column {' and no '.join(missing)}. "
+            f"Its columns: {', '.join(header)[:200] or 'none'}. Name two of them source and target."
+        )
+    return tuple(header.index(name) for name in COLUMNS)
+
+
+def _jsonl(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
+    for number, line in _lines(file):
+        if isinstance(line, Unreadable):
+            yield NumberedRow(number, line)
+        elif line.strip():
+            yield NumberedRow(number, _object(line))
+
+
+def _object(line: str) -> SourceTarget | Unreadable:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return Unreadable(f"no JSON: {getattr(error, 'msg', error)}", line)
+    if not isinstance(found, dict):
+        return Unreadable("no JSON object", line)
+    missing = [name for name in COLUMNS if name not in found]
+    if missing:
+        return Unreadable(f"no {' and no '.join(missing)} in the object", line)
+    return _pair(found["source"], found["target"])
+
+
+def _parquet(path: Path) -> Iterator[NumberedRow]:
+    for number, row in enumerate(read_columns(path, COLUMNS), start=1):
+        yield NumberedRow(number, _pair(*row))
+
+
+def _pair(source: object, target: object) -> SourceTarget | Unreadable:
+    for name, text in zip(COLUMNS, (source, target), strict=True):
+        if not isinstance(text, str):
+            said = "null" if text is None else f"a {type(text).__name__}"
+            return Unreadable(f"{name} is no text but {said}")
+        if not _sound(text):
+            return Unreadable(f"{name} holds half of a character (a lone surrogate)", _safe(text))
+    assert isinstance(source, str) and isinstance(target, str)
+    return SourceTarget(source, target)
+
+
+def _sound(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _safe(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
