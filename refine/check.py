@@ -99,7 +99,7 @@ def check_pairs(
     head = list(islice(batches, _ROWS_FOR_PROCESSES // _BATCH_ROWS + 1))
     many = len(head) * _BATCH_ROWS > _ROWS_FOR_PROCESSES
     processes = (settings.processes or default_processes()) if many else 1
-    work = partial(_judge_batch, settings, lang)
+    work = partial(judge_batch, settings, lang)
     for judged in in_order(work, chain(head, batches), processes):
         write(judged.lines)
         summary.verdicts.update(judged.verdicts)
@@ -137,7 +137,7 @@ def _filters(settings: RefineSettings) -> tuple[Filter, ...]:
     return default_filters(settings)
 
 
-def _judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -> _Judged:
+def judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -> _Judged:
     good = [one.row for one in batch if isinstance(one.row, SourceTarget)]
     pairs = [Pair(row.source, row.target) for row in good]
     found = iter(judge(_filters(settings), pairs, lang))
