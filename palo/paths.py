@@ -70,3 +70,7 @@ class DataPaths:
     @property
     def report(self) -> Path:
         return self.root / "report.html"
+
+    @property
+    def refine_report(self) -> Path:
+        return self.root / "refine-report.html"

@@ -15,6 +15,7 @@ from palo.paths import DataPaths
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
 from refine import check
+from refine.report import command as report_command
 from refine.review_csv import ERRORS_SUFFIX
 from refine.run import LanguageSummary, has_input, refine_language
 
@@ -26,6 +27,7 @@ refine_app = typer.Typer(help="Judge translations; take in and export reviews.")
 
 def register(app: typer.Typer) -> None:
     check.register(refine_app)
+    report_command.register(refine_app)
     app.add_typer(refine_app, name="refine")
 
 

@@ -30,6 +30,9 @@ from refine.signatures import load_table
 
 VERDICT_COUNT, REASON_COUNT = "verdict:", "reason:"  # prefixes of a record's counts
 
+# Settings that change no byte of a shard; the model's own digest is an input by itself.
+_NO_MATTER = {"language_id_model", "max_review_rows", "processes", "acceptance"}
+
 
 @dataclass(frozen=True)
 class ShardJob:
@@ -49,9 +52,7 @@ class ShardJob:
 def judge_inputs(settings: RefineSettings) -> dict[str, str]:
     """What decides every refined shard, beside its own input."""
     model = LanguageId(settings.language_id_model).model_path
-    said = settings.model_dump(
-        mode="json", exclude={"language_id_model", "max_review_rows", "processes"}
-    )
+    said = settings.model_dump(mode="json", exclude=_NO_MATTER)
     return {
         "settings": digest(said),
         "filters": version(),

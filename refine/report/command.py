@@ -1,0 +1,50 @@
+"""`palo refine report`: a table in the terminal, a JSON file and an HTML page."""
+
+import typer
+
+from palo.console import announce, console, note
+from palo.errors import UserError
+from palo.languages import parse_languages
+from palo.options import LangsOption, ProfileOption, SourceOption
+from palo.paths import DataPaths
+from palo.settings import load_profile
+from palo.shards import shard_paths, write_json
+
+
+def register(refine_app: typer.Typer) -> None:
+    refine_app.command("report")(report_command)
+
+
+def report_command(
+    lang: LangsOption = "all", profile: ProfileOption = None, source: SourceOption = None
+) -> None:
+    """Kept and flagged by reason and language, before and after review, with examples."""
+    from refine.report.figures import collect
+    from refine.report.page import write_page
+    from refine.report.table import table
+
+    settings = load_profile(profile).on(source)
+    announce(settings, "refine report")
+    paths = DataPaths(settings.data_dir)
+    langs = [str(code) for code in parse_languages(lang)]
+    found = [
+        code for code in langs if shard_paths(paths.refined(code)) or paths.review(code).is_dir()
+    ]
+    if not found:
+        raise UserError(
+            f"Nothing was refined for {' '.join(langs)} in {settings.data_dir}. "
+            "Run `palo refine` first."
+        )
+    rows = [collect(settings, code) for code in found]
+    console.print(table(rows, settings.name))
+    page = paths.refine_report
+    write_json(
+        page.with_suffix(".json"),
+        {
+            "profile": settings.name,
+            "acceptance": settings.refine.acceptance.model_dump(),
+            "languages": {row.lang: row.as_json() for row in rows},
+        },
+    )
+    write_page(page, settings.name, rows)
+    note(f"Report: {page} and {page.with_suffix('.json').name} beside it")

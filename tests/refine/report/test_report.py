@@ -1,0 +1,98 @@
+"""The report says what was kept, flagged and why, and what reviewing changed."""
+
+import re
+
+import typer
+from typer.testing import CliRunner
+
+import refine.cli
+import refine.report.command
+from palo.errors import UserError
+from palo.shards import read_json
+from refine.report.audit import Acceptance, accepted
+from refine.report.figures import collect
+from refine.report.page import render
+
+
+def reviewed(run):
+    """Two turns flagged; one corrected in the first round, one accepted in the second."""
+    run.translated(run.good, run.left)
+    run.refine()
+    run.edit({"t1.left": {"verdict": "fix", "correction": "دو۔"}})
+    run.translated(run.lost, index=1)
+    run.refine()
+    run.edit({"t0.lost": {"verdict": "accept"}}, "batch-0002.csv")
+
+
+def test_it_counts_what_was_kept_flagged_and_why(run):
+    run.translated(run.good, run.left, run.lost)
+    run.refine()
+    found = collect(run.profile, "ur")
+    assert (found.samples, found.kept, found.turns) == (3, 1, 6)
+    assert found.flagged_share == 2 / 6
+    assert found.by_reason["structure"] == 1
+    assert {one.reason for one in found.examples} == set(found.by_reason)
+    assert found.identified["ur"] == 5
+    assert sum(found.ratios.values()) == 3  # questions; the answers are too short to tell
+    assert (found.rounds, found.audit) == ([], None)
+
+
+def test_rounds_of_review_tell_before_from_after(run):
+    reviewed(run)
+    before, after = collect(run.profile, "ur").rounds
+    assert (before.name, before.decided, before.edit_rate) == ("batch-0001", 1, 1.0)
+    assert before.chrf < 20
+    assert (after.name, after.edit_rate, after.chrf) == ("batch-0002", 0.0, 100.0)
+    assert after.signature.startswith("nrefs:1")
+
+
+def test_a_file_nobody_has_filled_in_is_no_round(run):
+    run.translated(run.left)
+    run.refine()
+    assert collect(run.profile, "ur").rounds == []
+
+
+def test_the_plan_is_met_open_or_failed():
+    assert accepted(132, 3, 132, 3) is Acceptance.MET
+    assert accepted(132, 4, 132, 3) is Acceptance.FAILED
+    assert accepted(60, 3, 132, 3) is Acceptance.OPEN
+    assert accepted(60, 4, 132, 3) is Acceptance.FAILED
+    assert accepted(264, 6, 132, 3) is Acceptance.MET
+    assert accepted(264, 7, 132, 3) is Acceptance.FAILED
+
+
+def test_the_page_stands_alone_and_shows_examples_in_their_direction(run):
+    reviewed(run)
+    run.translated(run.left, index=2)
+    run.refine()
+    page = render("test", [collect(run.profile, "ur")])
+    asked_for = re.findall(r"""(?:src|href)=["']([^"']+)|url\(([^)]+)\)|@import""", page)
+    assert {one for pair in asked_for for one in pair if one and not one.startswith("#")} == set()
+    assert 'lang="ur" dir="rtl"' in page
+    assert page.count("<svg") == 3
+    assert "batch-0002" in page
+
+
+def test_a_script_in_a_translation_stays_text(run):
+    bad = run.conversation("bad", "ur", run.good_question, ("Two.", "<script>x()</script>"))
+    run.translated(bad)
+    run.refine()
+    page = render("test", [collect(run.profile, "ur")])
+    assert "&lt;script&gt;" in page and "<script>" not in page
+
+
+def test_the_command_writes_json_and_page_and_needs_something_refined(run, monkeypatch):
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    refine.cli.register(app)
+    monkeypatch.setattr(refine.report.command, "load_profile", lambda name: run.profile)
+    nothing = CliRunner().invoke(app, ["refine", "report"])
+    assert isinstance(nothing.exception, UserError)
+    assert "Run `palo refine` first" in str(nothing.exception)
+    reviewed(run)
+    assert CliRunner().invoke(app, ["refine", "report", "--lang", "ur,fr"]).exit_code == 0
+    said = read_json(run.root / "refine-report.json")
+    assert said["acceptance"] == {"rows": 132, "max_errors": 3}
+    assert list(said["languages"]) == ["ur"]
+    assert said["languages"]["ur"]["before"]["edit_rate"] == 1.0
+    assert (run.root / "refine-report.html").is_file()
