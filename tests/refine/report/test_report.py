@@ -63,7 +63,7 @@ def test_the_plan_is_met_open_or_failed():
 
 def test_the_page_stands_alone_and_shows_examples_in_their_direction(run):
     reviewed(run)
-    run.translated(run.left, index=2)
+    run.translated(run.conversation("new", "ur", run.good_question, ("Red.", "Red.")), index=2)
     run.refine()
     page = render("test", [collect(run.profile, "ur")])
     asked_for = re.findall(r"""(?:src|href)=["']([^"']+)|url\(([^)]+)\)|@import""", page)
