@@ -88,7 +88,14 @@ def _with_verified(sample: TranslatedSample, word: HumanWord) -> TranslatedSampl
 
 def _pairs(sample: TranslatedSample) -> list[Pair]:
     return [
-        Pair(source.text, target.text, meta.status, meta.finish_reason, meta.problem)
+        Pair(
+            source.text,
+            target.text,
+            meta.status,
+            meta.finish_reason,
+            meta.problem,
+            meta.mean_logprob,
+        )
         for source, target, meta in zip(sample.source, sample.target, sample.meta, strict=True)
     ]
 

@@ -7,11 +7,16 @@ from palo.checks.language import LanguageId
 from palo.schemas import Finding, Verdict
 from palo.settings.refine import RefineSettings
 from palo.shards import digest
+from refine.filters.answered import AnsweredFilter
+from refine.filters.confidence import ConfidenceFilter
 from refine.filters.contract import Filter, Pair
 from refine.filters.empty import EmptyFilter
+from refine.filters.encoding import EncodingFilter
 from refine.filters.engine import FailedFilter, TruncatedFilter
+from refine.filters.invisible import InvisibleFilter
 from refine.filters.language_id import LanguageFilter
 from refine.filters.length import LengthFilter
+from refine.filters.mixed import MixedFilter
 from refine.filters.numbers import NumbersFilter
 from refine.filters.placeholder import PlaceholderFilter
 from refine.filters.preamble import PreambleFilter
@@ -21,6 +26,7 @@ from refine.filters.repetition import RepetitionFilter
 from refine.filters.script import ScriptFilter
 from refine.filters.source_copy import SourceCopyFilter
 from refine.filters.structure import StructureFilter, broken_structure
+from refine.filters.variants import ArabicLettersFilter, TraditionalFilter
 
 __all__ = [
     "Filter",
@@ -32,7 +38,7 @@ __all__ = [
     "version",
 ]
 
-VERSION = "1"  # raise it with any change of code that changes what a filter says
+VERSION = "2"  # raise it with any change of code that changes what a filter says
 
 
 def version() -> str:
@@ -43,6 +49,7 @@ def version() -> str:
 
 
 def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
+    identifier = LanguageId(settings.language_id_model)
     return (
         StructureFilter(),
         PlaceholderFilter(),
@@ -50,14 +57,21 @@ def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
         FailedFilter(),
         TruncatedFilter(),
         SourceCopyFilter(),
-        LanguageFilter(LanguageId(settings.language_id_model)),
+        LanguageFilter(identifier),
+        MixedFilter(identifier),
         ScriptFilter(),
+        TraditionalFilter(),
+        ArabicLettersFilter(),
         LengthFilter(),
         RepetitionFilter(),
         PreambleFilter(),
         RefusalFilter(),
+        AnsweredFilter(),
+        InvisibleFilter(),
+        EncodingFilter(),
         NumbersFilter(),
         PunctuationFilter(),
+        ConfidenceFilter(settings.low_logprob),
     )
 
 

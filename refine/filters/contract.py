@@ -20,6 +20,7 @@ class Pair:
     status: TurnStatus = TurnStatus.TRANSLATED
     finish_reason: str = "stop"
     problem: str = ""
+    mean_logprob: float | None = None
 
     @cached_property
     def source_words(self) -> str:
