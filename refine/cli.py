@@ -14,7 +14,7 @@ from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
-from refine import check
+from refine import calibrate, check
 from refine.report import command as report_command
 from refine.review_csv import ERRORS_SUFFIX
 from refine.run import LanguageSummary, has_input, refine_language
@@ -26,6 +26,7 @@ refine_app = typer.Typer(help="Judge translations; take in and export reviews.")
 
 
 def register(app: typer.Typer) -> None:
+    calibrate.register(refine_app)
     check.register(refine_app)
     report_command.register(refine_app)
     app.add_typer(refine_app, name="refine")

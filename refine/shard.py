@@ -24,6 +24,7 @@ from palo.shards import (
 )
 from refine.filters import Filter, default_filters, version
 from refine.filters.duplicate import DuplicateFilter, OtherPair
+from refine.filters.thresholds import load_thresholds
 from refine.judgement import HumanWord, Rejection, TurnKey, flagged, refine_samples
 from refine.review_csv import review_id
 from refine.signatures import load_table
@@ -31,7 +32,7 @@ from refine.signatures import load_table
 VERDICT_COUNT, REASON_COUNT = "verdict:", "reason:"  # prefixes of a record's counts
 
 # Settings that change no byte of a shard; the model's own digest is an input by itself.
-_NO_MATTER = {"language_id_model", "max_review_rows", "processes", "acceptance"}
+_NO_MATTER = {"language_id_model", "max_review_rows", "processes", "acceptance", "thresholds_path"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,14 @@ def judge_inputs(settings: RefineSettings) -> dict[str, str]:
     return {
         "settings": digest(said),
         "filters": version(),
+        "thresholds": _thresholds(settings),
         "language_id": file_digest(model) if model.is_file() else "",
     }
+
+
+def _thresholds(settings: RefineSettings) -> str:
+    bands = load_thresholds(settings.thresholds_path)
+    return digest({lang: one.model_dump(mode="json") for lang, one in sorted(bands.items())})
 
 
 def refine_shard(job: ShardJob) -> bool:

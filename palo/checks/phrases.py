@@ -11,12 +11,14 @@ _OPENING = " \t\r\n\"'“”„«»‘’「『《*_#>"
 
 @dataclass(frozen=True)
 class Phrases:
-    """Phrases by language code, case-folded but for question words; `delimiters` belong to none."""
+    """Phrases by language code, case-folded but for those that ask; `delimiters` belong to none."""
 
     preamble: dict[str, tuple[str, ...]]
     explanation: dict[str, tuple[str, ...]]
     refusal: dict[str, tuple[str, ...]]
-    question_words: dict[str, tuple[str, ...]]
+    asks_first: dict[str, tuple[str, ...]]
+    asks_last: dict[str, tuple[str, ...]]
+    only_english: frozenset[str]
     delimiters: tuple[str, ...]
 
 
@@ -31,7 +33,9 @@ def phrases() -> Phrases:
         preamble=by_language("preamble"),
         explanation=by_language("explanation"),
         refusal=by_language("refusal"),
-        question_words={lang: tuple(found) for lang, found in raw["question_words"].items()},
+        asks_first={lang: tuple(found) for lang, found in raw["asks_first"].items()},
+        asks_last={lang: tuple(found) for lang, found in raw["asks_last"].items()},
+        only_english=frozenset(raw["only_english"]),
         delimiters=tuple(map(str.casefold, raw["delimiters"])),
     )
 

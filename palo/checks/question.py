@@ -7,23 +7,28 @@ import regex
 from palo.checks.phrases import phrases
 
 _MARKS = frozenset("?？؟⁇")
-_NO_SPACES = frozenset({"zh", "ja"})
 
 
 def answered(source: str, target: str, lang: str) -> bool:
     """Whether an English question became a text that asks nothing.
 
-    A question mark of any script asks, and so does a question word: careless text leaves the mark
-    out, and Japanese has か instead.
+    A question mark of any script asks; where careless writers leave it out, so does a particle at
+    the end of a sentence (Chinese, Japanese) or a question word at its start (Arabic, Hindi,
+    Bengali, Urdu). Of 1,336 questions of benchmarks/gold 28 have neither.
     """
     if not source.rstrip().endswith("?") or not _MARKS.isdisjoint(target):
         return False
-    return _words(lang).search(target) is None
+    asking = _asking(lang)
+    return asking is None or asking.search(target) is None
 
 
 @cache
-def _words(lang: str) -> "regex.Pattern[str]":
-    """Question words by their beginnings, for they are inflected."""
-    words = "|".join(map(regex.escape, phrases().question_words[lang]))
-    start = "" if lang in _NO_SPACES else r"(?<!\w)"
-    return regex.compile(f"{start}(?:{words})", regex.IGNORECASE)
+def _asking(lang: str) -> "regex.Pattern[str] | None":
+    first, last = phrases().asks_first.get(lang), phrases().asks_last.get(lang)
+    if first:
+        words = "|".join(map(regex.escape, first))
+        return regex.compile(rf"(?:^|[.!۔।\n،])\W*(?:{words})\b")
+    if last:
+        words = "|".join(map(regex.escape, last))
+        return regex.compile(rf"(?:{words})[\s\p{{P}}]*(?:$|[。！…\n」』])")
+    return None

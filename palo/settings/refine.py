@@ -31,7 +31,7 @@ class RefineSettings(Section):
     keep_review: bool = False  # train on turns that still wait for review?
     notes_for_review: int = Field(default=2, ge=1)  # so many notes on one turn ask for review
     processes: int | None = Field(default=None, ge=1)  # that judge; None: one a core
-    low_logprob: float = Field(default=-1.5, le=0)  # a mean below it (nats a token) is a note
+    thresholds_path: Path | None = None  # `palo refine calibrate` writes one; None: the shipped
     max_review_rows: int = Field(default=1000, ge=1)  # open rows a language; rows of one seed CSV
     acceptance: AcceptancePlan = AcceptancePlan()
 

@@ -16,6 +16,7 @@ from refine.filters.engine import FailedFilter, TruncatedFilter
 from refine.filters.invisible import InvisibleFilter
 from refine.filters.language_id import LanguageFilter
 from refine.filters.length import LengthFilter
+from refine.filters.lexicon import LexiconFilter
 from refine.filters.mixed import MixedFilter
 from refine.filters.numbers import NumbersFilter
 from refine.filters.placeholder import PlaceholderFilter
@@ -26,6 +27,8 @@ from refine.filters.repetition import RepetitionFilter
 from refine.filters.script import ScriptFilter
 from refine.filters.source_copy import SourceCopyFilter
 from refine.filters.structure import StructureFilter, broken_structure
+from refine.filters.thresholds import load_thresholds
+from refine.filters.unfinished import UnfinishedFilter
 from refine.filters.variants import ArabicLettersFilter, TraditionalFilter
 
 __all__ = [
@@ -38,7 +41,7 @@ __all__ = [
     "version",
 ]
 
-VERSION = "2"  # raise it with any change of code that changes what a filter says
+VERSION = "3"  # raise it with any change of code that changes what a filter says
 
 
 def version() -> str:
@@ -50,6 +53,7 @@ def version() -> str:
 
 def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
     identifier = LanguageId(settings.language_id_model)
+    bands = load_thresholds(settings.thresholds_path)
     return (
         StructureFilter(),
         PlaceholderFilter(),
@@ -59,10 +63,11 @@ def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
         SourceCopyFilter(),
         LanguageFilter(identifier),
         MixedFilter(identifier),
-        ScriptFilter(),
+        ScriptFilter(bands),
         TraditionalFilter(),
         ArabicLettersFilter(),
-        LengthFilter(),
+        LengthFilter(bands),
+        UnfinishedFilter(bands),
         RepetitionFilter(),
         PreambleFilter(),
         RefusalFilter(),
@@ -70,8 +75,9 @@ def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
         InvisibleFilter(),
         EncodingFilter(),
         NumbersFilter(),
+        LexiconFilter(bands),
         PunctuationFilter(),
-        ConfidenceFilter(settings.low_logprob),
+        ConfidenceFilter(bands),
     )
 
 

@@ -2,7 +2,7 @@
 
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair
-from refine.filters.thresholds import thresholds
+from refine.filters.thresholds import Bands, thresholds
 
 # The bands are those of whole sentences. Short texts vary more, so the band is widened by
 # 9/n + 100/n² for n characters of English: at most 2% of Tatoeba's gold pairs (20-40 characters)
@@ -17,12 +17,15 @@ class LengthFilter(Filter):
     name = "length"
     about = "much shorter or longer than translations from English usually are"
 
+    def __init__(self, bands: Bands | None = None) -> None:
+        self.bands = bands
+
     def look(self, pair: Pair, lang: str) -> Finding | None:
         source, target = len(pair.source_words), len(pair.target_words)
         if not source or not target:
             return None
         ratio = target / source
-        low, high = thresholds(lang).length_ratio
+        low, high = thresholds(lang, self.bands).length_ratio
         outside = max(low / ratio, ratio / high)
         room = 1 + _ROOM_CHARS / source + _ROOM_CHARS_SQUARED / source**2
         if outside > room * _REJECT_FACTOR:

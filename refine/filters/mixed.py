@@ -1,16 +1,21 @@
-"""English sentences, or halves of them, left in the translation."""
+"""English sentences, halves of them, or lone words of them, left in the translation."""
+
+from collections.abc import Sequence
+from itertools import pairwise
 
 import regex
 
 from palo.checks.language import LanguageId
+from palo.checks.phrases import phrases
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair, quoted
 
 # So many words of the English in a row, one of them in small letters, are no name.
 _MIN_WORDS = 3
+_MIN_PAIRED_LETTERS = 3  # of the longest word in small letters, where two stand in a row
 _MIN_LETTERS = 12
 _SURE_SHARE = 0.9
-_WORD = regex.compile(r"[A-Za-z][A-Za-z'’-]*")
+_WORD = regex.compile(r"\p{Latin}[\p{Latin}\p{M}'’-]*")
 _SENTENCE = regex.compile(r"[^.!?。！？।۔؟…\n]+")
 # Words that every other English sentence has and no French or Spanish one.
 _ENGLISH = regex.compile(
@@ -21,22 +26,25 @@ _ENGLISH = regex.compile(
 
 class MixedFilter(Filter):
     name = "mixed"
-    about = "a stretch of English inside the translation"
+    about = "English words or sentences inside the translation"
 
     def __init__(self, identifier: LanguageId) -> None:
         self.identifier = identifier
 
     def look(self, pair: Pair, lang: str) -> Finding | None:
-        if lang == "en" or _ENGLISH.search(pair.target_words) is None:
+        if lang == "en" or not pair.target_scripts["Latin"]:
             return None
-        if found := _echo(pair) or self._english_sentence(pair.target_words):
+        words = _WORD.findall(pair.target_words)
+        if found := _echo(pair.source_words, words) or self._sentence(pair.target_words):
             return self.finding(Verdict.REVIEW, f"English left in: {quoted(found)}")
         return None
 
-    def _english_sentence(self, text: str) -> str | None:
+    def _sentence(self, text: str) -> str | None:
+        if _ENGLISH.search(text) is None:
+            return None
         for match in _SENTENCE.finditer(text):
             sentence = match.group().strip()
-            if len(_ENGLISH.findall(sentence)) < 1:
+            if _ENGLISH.search(sentence) is None:
                 continue
             latin = " ".join(_WORD.findall(sentence))
             if len(latin) < _MIN_LETTERS:
@@ -47,10 +55,26 @@ class MixedFilter(Filter):
         return None
 
 
-def _echo(pair: Pair) -> str | None:
-    """Words of the English that stand in the translation in the same order, in a row."""
-    source = " " + " ".join(_WORD.findall(pair.source_words)).lower() + " "
-    words = _WORD.findall(pair.target_words)
+def _echo(source: str, words: Sequence[str]) -> str | None:
+    """Words of the English that stand in the translation: one that is only English, or a row."""
+    english = _WORD.findall(source)
+    small = {word for word in english if word.islower()}
+    if small.isdisjoint(words):
+        return None
+    only_english = phrases().only_english
+    for word in words:
+        if word in small and word in only_english:
+            return word
+    rows = {(first.lower(), second.lower()) for first, second in pairwise(english)}
+    for first, second in pairwise(words):
+        if (first.lower(), second.lower()) in rows:
+            letters = max(len(word) if word in small else 0 for word in (first, second))
+            if letters >= _MIN_PAIRED_LETTERS:
+                return f"{first} {second}"
+    return _run(" " + " ".join(english).lower() + " ", words)
+
+
+def _run(source: str, words: Sequence[str]) -> str | None:
     for start in range(len(words) - _MIN_WORDS + 1):
         run = words[start : start + _MIN_WORDS]
         if any(word[0].islower() for word in run) and f" {' '.join(run).lower()} " in source:

@@ -7,7 +7,7 @@ from refine.filters.contract import Filter, Pair, quoted
 
 class PreambleFilter(Filter):
     name = "preamble"
-    about = "introduces or explains the translation, or leaks a delimiter of the prompt"
+    about = "introduces or explains the translation, adds lines, or leaks the prompt's delimiter"
 
     def look(self, pair: Pair, lang: str) -> Finding | None:
         if mark := leaked_delimiter(pair.source, pair.target):
@@ -16,4 +16,6 @@ class PreambleFilter(Filter):
             return self.finding(Verdict.REJECT, f"begins with {quoted(phrase)}")
         if phrase := explanation(pair.source_words, pair.target_words, lang):
             return self.finding(Verdict.REVIEW, f"explains itself: {quoted(phrase)}")
+        if "\n" in pair.target_words and "\n" not in pair.source_words:
+            return self.finding(Verdict.REVIEW, "several lines where the English is one")
         return None

@@ -7,7 +7,7 @@ import regex
 from palo.checks.script import script_counts, script_share
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair, quoted
-from refine.filters.thresholds import thresholds
+from refine.filters.thresholds import Bands, thresholds
 
 _REJECT_SHARE = 0.4  # most of it is in other letters
 _UNIT_CHARS = 3
@@ -18,12 +18,15 @@ class ScriptFilter(Filter):
     name = "script"
     about = "letters of another script, such as English left in"
 
+    def __init__(self, bands: Bands | None = None) -> None:
+        self.bands = bands
+
     def look(self, pair: Pair, lang: str) -> Finding | None:
         share = script_share(pair.target_scripts, lang)
-        usual = thresholds(lang).script_share
+        usual = thresholds(lang, self.bands).script_share
         if share is None or share >= usual:
             return None
-        share = script_share(_without_names(pair), lang)
+        share = script_share(without_names(pair), lang)
         if share is None or share >= usual:
             return None
         verdict = Verdict.REJECT if share < _REJECT_SHARE else Verdict.REVIEW
@@ -34,7 +37,7 @@ class ScriptFilter(Filter):
         )
 
 
-def _without_names(pair: Pair) -> Counter[str]:
+def without_names(pair: Pair) -> Counter[str]:
     """Letters by script without names, acronyms and units, which may stay in Latin letters.
 
     A word counts as a name where the English writes it with a capital inside a sentence; at the

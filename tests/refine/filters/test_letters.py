@@ -79,7 +79,7 @@ def test_a_question_that_asks_nothing_was_answered(look):
 
 
 def test_a_low_mean_logprob_is_a_note(look):
-    doubt = ConfidenceFilter(-1.5)
+    doubt = ConfidenceFilter()
     assert look(doubt, "Red.", "سرخ۔", "ur", mean_logprob=-2.0) == (
         "note",
         "mean log probability -2.00",

@@ -1,0 +1,140 @@
+"""Common words and how nine languages say them: whether two texts can mean the same.
+
+lexicon.tsv holds a row a notion: English words as they stand, and per language the beginnings of
+words that say it (anywhere in a word where no spaces part them, and in Arabic, whose particles
+are written together). lexicon_weights.tsv says what finding or missing each is worth: the log of
+how much likelier that is in a translation than in the translation of another sentence, counted on
+the even rows of benchmarks/gold by benchmarks/lexicon.py.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from math import log
+
+import regex
+
+_INSIDE = frozenset({"zh", "ja", "ar"})
+_ENGLISH_WORD = regex.compile(r"[a-z]+(?:'[a-z]+)?")
+_NO_WORD = regex.compile(r"[^\p{L}\p{M}\p{N}'’]+")
+
+# What a notion is expected to score before any row is counted: found in 77% of translations.
+_PRIOR_FOUND, _PRIOR_ROWS = 2.0, 2.6
+_MOST_FOUND, _LEAST_CHANCE, _MOST_CHANCE = 0.97, 0.02, 0.9
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What it says of a pair that the notion is found in the target, and that it is missing."""
+
+    found: float
+    missing: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """`score` > 0 speaks for a translation, < 0 against; `missing` in English words."""
+
+    score: float
+    missing: tuple[str, ...]
+
+
+def agreement(source: str, target: str, lang: str) -> Agreement:
+    """How well the common words of the source are met in the target."""
+    wanted = notions(source)
+    if not wanted:
+        return Agreement(0.0, ())
+    text = comparable(target, lang)
+    beginnings, weights = _beginnings(lang), _weights(lang)
+    score, missing = 0.0, []
+    for notion, word in wanted.items():
+        if any(one in text for one in beginnings[notion]):
+            score += weights[notion].found
+        else:
+            score += weights[notion].missing
+            missing.append(word)
+    return Agreement(score, tuple(missing))
+
+
+def notions(source: str) -> dict[int, str]:
+    """The notions of an English text by their row, each with the word that stands for it."""
+    table = _english()
+    words = _ENGLISH_WORD.findall(source.lower().replace("’", "'"))
+    return {notion: word for word in words if (notion := table.get(word)) is not None}
+
+
+def count_weights(pairs: Iterable[tuple[str, str]], lang: str) -> list[Weights]:
+    """The weights of every notion, counted on translations of people."""
+    beginnings = _beginnings(lang)
+    wanted, met, by_chance = ([0] * len(beginnings) for _ in range(3))
+    rows = 0
+    for source, target in pairs:
+        rows += 1
+        text, named = comparable(target, lang), notions(source)
+        for notion, said in enumerate(beginnings):
+            found = any(one in text for one in said)
+            by_chance[notion] += found
+            wanted[notion] += notion in named
+            met[notion] += found and notion in named
+    return [_weight(w, m, c / max(1, rows)) for w, m, c in zip(wanted, met, by_chance, strict=True)]
+
+
+def comparable(text: str, lang: str) -> str:
+    """Case-folded words with one space before each."""
+    plain = unicodedata.normalize("NFC", text).casefold()
+    return plain if lang in _INSIDE else f" {_NO_WORD.sub(' ', plain)}"
+
+
+def languages() -> Sequence[str]:
+    return _table()[0][1:]
+
+
+def english_words() -> list[str]:
+    """The first English word of each notion."""
+    return [row[0].split()[0] for row in _table()[1:]]
+
+
+def _weight(wanted: int, met: int, chance: float) -> Weights:
+    found = min(_MOST_FOUND, (met + _PRIOR_FOUND) / (wanted + _PRIOR_ROWS))
+    by_chance = max(_LEAST_CHANCE, min(_MOST_CHANCE, chance))
+    return Weights(
+        round(max(0.0, log(found / by_chance)), 2),
+        round(min(0.0, log((1 - found) / (1 - by_chance))), 2),
+    )
+
+
+@cache
+def _table() -> list[list[str]]:
+    text = resources.files(__package__).joinpath("lexicon.tsv").read_text("utf-8")
+    return [line.split("\t") for line in text.split("\n") if line]
+
+
+@cache
+def _english() -> Mapping[str, int]:
+    """The first notion that names a word has it."""
+    named = [(word, row) for row, cells in enumerate(_table()[1:]) for word in cells[0].split()]
+    return dict(reversed(named))
+
+
+@cache
+def _beginnings(lang: str) -> list[tuple[str, ...]]:
+    column = _table()[0].index(lang)
+    return [
+        tuple(
+            unicodedata.normalize("NFC", one).casefold()
+            if lang in _INSIDE
+            else " " + unicodedata.normalize("NFC", one).casefold()
+            for one in row[column].split("/")
+        )
+        for row in _table()[1:]
+    ]
+
+
+@cache
+def _weights(lang: str) -> list[Weights]:
+    text = resources.files(__package__).joinpath("lexicon_weights.tsv").read_text("utf-8")
+    header, *rows = [line.split("\t") for line in text.split("\n") if line]
+    column = header.index(lang)
+    return [Weights(*map(float, row[column].split("/"))) for row in rows]

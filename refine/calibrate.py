@@ -1,0 +1,196 @@
+"""`palo refine calibrate`: derives the bands of thresholds.yaml from any verified set.
+
+    palo refine calibrate gold.tsv --lang ur --output thresholds.yaml
+    palo refine calibrate --lang all --output thresholds.yaml    # what reviewers have verified
+
+The filters go by the file once `refine.thresholds_path` in pipelines.yaml names it.
+"""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.table import Table
+
+from palo.checks.image_tag import without_frame
+from palo.checks.lexicon import agreement
+from palo.checks.script import script_share
+from palo.console import announce, console, note
+from palo.errors import UserError
+from palo.languages import parse_languages
+from palo.memory import VerifiedMemory, english_context
+from palo.options import LangsOption, ProfileOption, SourceOption
+from palo.paths import DataPaths
+from palo.settings import load_profile
+from palo.shards import read_translated, replaced, shard_paths
+from refine.filters.contract import Pair
+from refine.filters.script import without_names
+from refine.filters.thresholds import Thresholds, load_thresholds, shipped
+from refine.pairs import SourceTarget, read_pairs
+from refine.review_csv import text_hash
+
+MIN_PAIRS = 200  # fewer have no half a percent
+MIN_LOGPROBS = 100
+MIN_SOURCE_CHARS = 20  # the ratio of shorter texts says little; the length filter widens for them
+_TAIL = 0.005  # of the pairs lie beyond each end of a band
+_LOGPROB_TAIL = 0.01
+_SCRIPT_SHARES = (0.4, 0.95)  # the filter rejects below the first; names need room above the other
+
+
+@dataclass(frozen=True)
+class VerifiedPair:
+    """A translation that a person vouches for; `logprob` where the translator wrote it so."""
+
+    source: str
+    target: str
+    logprob: float | None = None
+
+
+def register(refine_app: typer.Typer) -> None:
+    refine_app.command("calibrate")(calibrate_command)
+
+
+def calibrate_command(
+    pairs: Annotated[
+        Path | None,
+        typer.Argument(help="TSV, CSV, JSONL or Parquet of source and target; default: reviews."),
+    ] = None,
+    lang: LangsOption = "all",
+    output: Annotated[
+        Path, typer.Option(help="The file to write; other languages in it stay.")
+    ] = Path("thresholds.yaml"),
+    profile: ProfileOption = None,
+    source: SourceOption = None,
+) -> None:
+    """Derive the filters' bands from verified translations: a file, or what was reviewed."""
+    settings = load_profile(profile).on(source)
+    announce(settings, "refine calibrate")
+    langs = [str(code) for code in parse_languages(lang)]
+    if pairs is not None and len(langs) != 1:
+        raise UserError(f"{pairs} holds one language. Say which: --lang ur.")
+    paths = DataPaths(settings.data_dir)
+    found: dict[str, Thresholds] = {}
+    counts: dict[str, int] = {}
+    for code in langs:
+        verified = _of_file(pairs) if pairs else list(reviewed_pairs(paths, code))
+        if len(verified) < MIN_PAIRS and len(langs) > 1:
+            note(f"{code}: {len(verified)} verified pairs are too few ({MIN_PAIRS} at least); kept")
+            continue
+        found[code], counts[code] = calibrated(verified, code), len(verified)
+    if not found:
+        raise UserError(
+            f"Too few verified pairs for {' '.join(langs)}: at least {MIN_PAIRS} a language are "
+            "needed. Give a file of them, or have more turns reviewed."
+        )
+    write_thresholds(output, found)
+    console.print(_table(found, counts))
+    note(f"Written: {output}. To use it, set refine: {{thresholds_path: {output}}}")
+
+
+def calibrated(pairs: Sequence[SourceTarget] | Sequence[VerifiedPair], lang: str) -> Thresholds:
+    """The bands of these pairs. Raises UserError for too few of them."""
+    told = [Pair(one.source, one.target) for one in pairs]
+    ratios = sorted(
+        len(one.target_words) / len(one.source_words)
+        for one in told
+        if len(one.source_words) >= MIN_SOURCE_CHARS and one.target_words
+    )
+    if len(ratios) < MIN_PAIRS:
+        raise UserError(
+            f"{lang}: {len(ratios)} pairs have {MIN_SOURCE_CHARS} characters of English or more; "
+            f"at least {MIN_PAIRS} are needed to tell what is usual."
+        )
+    shares = sorted(
+        share for one in told if (share := script_share(without_names(one), lang)) is not None
+    )
+    least, most = _SCRIPT_SHARES
+    logprobs = sorted(
+        one.logprob for one in pairs if isinstance(one, VerifiedPair) and one.logprob is not None
+    )
+    known = shipped()[lang]
+    scores = sorted(agreement(one.source_words, one.target_words, lang).score for one in told)
+    return Thresholds(
+        length_ratio=(round(_at(ratios, _TAIL), 3), round(_at(ratios, 1 - _TAIL), 3)),
+        usual_ratio=round(statistics.median(ratios), 3),
+        script_share=round(min(most, max(least, _at(shares, _TAIL))), 3),
+        lexicon_score=round(min(0.0, _at(scores, _TAIL)), 2),
+        low_logprob=(
+            round(_at(logprobs, _LOGPROB_TAIL), 3)
+            if len(logprobs) >= MIN_LOGPROBS
+            else known.low_logprob
+        ),
+    )
+
+
+def reviewed_pairs(paths: DataPaths, lang: str) -> Iterator[VerifiedPair]:
+    """Every turn of the translated shards that a reviewer accepted or corrected."""
+    with VerifiedMemory.existing(paths.verified(lang)) as memory:
+        if not memory.count():
+            return
+        for path in [*shard_paths(paths.translated(lang)), *shard_paths(paths.seed_dir / lang)]:
+            for sample in read_translated(path):
+                for turn, (said, told, meta) in enumerate(
+                    zip(sample.source, sample.target, sample.meta, strict=False)
+                ):
+                    context = english_context(sample.source, turn)
+                    entry = memory.find(sample.sample_id, turn, said.text, context)
+                    if entry is None:
+                        continue
+                    machine = text_hash(without_frame(told.text))
+                    accepted = machine == text_hash(without_frame(entry.text))
+                    logprob = meta.mean_logprob if accepted else None
+                    yield VerifiedPair(said.text, entry.text, logprob)
+
+
+def write_thresholds(path: Path, bands: Mapping[str, Thresholds]) -> None:
+    """Writes the bands; what the file says of other languages stays."""
+    has_more = path.is_file() and path.stat().st_size
+    kept = load_thresholds(path) if has_more else {}
+    merged = {lang: one for lang, one in kept.items() if one != shipped().get(lang)} | dict(bands)
+    rows = {lang: one.model_dump(mode="json") for lang, one in sorted(merged.items())}
+    with replaced(path) as temporary:
+        temporary.write_text(
+            "# Written by `palo refine calibrate`; units as in refine/filters/thresholds.yaml.\n"
+            + yaml.safe_dump({"languages": rows}, sort_keys=False, default_flow_style=None),
+            encoding="utf-8",
+        )
+
+
+def _of_file(path: Path) -> list[VerifiedPair]:
+    return [VerifiedPair(one.source, one.target) for one in read_pairs(path)]
+
+
+def _at(values: Sequence[float], share: float) -> float:
+    """The value below which the share lies."""
+    return values[min(len(values) - 1, max(0, round(share * (len(values) - 1))))]
+
+
+def _table(found: Mapping[str, Thresholds], counts: Mapping[str, int]) -> Table:
+    shown = Table(title="bands: shipped -> calibrated")
+    for name in (
+        "language",
+        "pairs",
+        "length ratio",
+        "usual",
+        "script share",
+        "lexicon",
+        "low logprob",
+    ):
+        shown.add_column(name, justify="left" if name == "language" else "right")
+    for lang, new in found.items():
+        old = shipped()[lang]
+        low, high = (f"{a:.2f}-{b:.2f}" for a, b in (old.length_ratio, new.length_ratio))
+        shown.add_row(
+            lang,
+            str(counts[lang]),
+            f"{low} -> {high}",
+            f"{old.usual_ratio:.2f} -> {new.usual_ratio:.2f}",
+            f"{old.script_share:.2f} -> {new.script_share:.2f}",
+            f"{old.lexicon_score:.2f} -> {new.lexicon_score:.2f}",
+            f"{old.low_logprob:.2f} -> {new.low_logprob:.2f}",
+        )
+    return shown

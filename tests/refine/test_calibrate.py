@@ -1,0 +1,49 @@
+import random
+
+import pytest
+import yaml
+
+from palo.errors import UserError
+from refine.calibrate import VerifiedPair, calibrated, write_thresholds
+from refine.filters.thresholds import load_thresholds, shipped
+from refine.pairs import SourceTarget
+
+
+def pairs(count, ratio):
+    """Texts of letters alone, whose lengths stand in a known ratio."""
+    rng = random.Random(0)
+    for at in range(count):
+        size = rng.randint(40, 80)
+        yield SourceTarget("x" * size, "y" * round(size * ratio * (1 + (at % 11 - 5) / 100)))
+
+
+def test_the_band_holds_what_the_pairs_are():
+    bands = calibrated(list(pairs(400, 1.5)), "fr")
+    assert bands.usual_ratio == pytest.approx(1.5, abs=0.02)
+    low, high = bands.length_ratio
+    assert (low, high) == (pytest.approx(1.42, abs=0.02), pytest.approx(1.58, abs=0.02))
+    assert bands.script_share == 0.95
+
+
+def test_too_few_pairs_are_no_band():
+    with pytest.raises(UserError, match="at least 200"):
+        calibrated(list(pairs(199, 1.0)), "fr")
+
+
+def test_the_translators_own_log_probabilities_give_the_line_below_which_it_is_unsure():
+    told = [
+        VerifiedPair(one.source, one.target, -at / 100) for at, one in enumerate(pairs(201, 1.0))
+    ]
+    assert calibrated(told, "fr").low_logprob == -1.98
+    few = [VerifiedPair(one.source, one.target) for one in pairs(201, 1.0)]
+    assert calibrated(few, "fr").low_logprob == shipped()["fr"].low_logprob
+
+
+def test_a_file_keeps_its_other_languages_and_reads_back(tmp_path):
+    path = tmp_path / "bands.yaml"
+    french, spanish = calibrated(list(pairs(300, 1.5)), "fr"), calibrated(list(pairs(300, 2)), "es")
+    write_thresholds(path, {"fr": french})
+    write_thresholds(path, {"es": spanish})
+    assert set(yaml.safe_load(path.read_text())["languages"]) == {"es", "fr"}
+    bands = load_thresholds(path)
+    assert (bands["fr"], bands["es"]) == (french, spanish)
