@@ -26,13 +26,16 @@ from refine.filters import Filter, default_filters, version
 from refine.filters.duplicate import DuplicateFilter, OtherPair
 from refine.filters.thresholds import load_thresholds
 from refine.judgement import HumanWord, Rejection, TurnKey, flagged, refine_samples
+from refine.models import models_digest
 from refine.review_csv import review_id
 from refine.signatures import load_table
 
 VERDICT_COUNT, REASON_COUNT = "verdict:", "reason:"  # prefixes of a record's counts
 
-# Settings that change no byte of a shard; the model's own digest is an input by itself.
-_NO_MATTER = {"language_id_model", "max_review_rows", "processes", "acceptance", "thresholds_path"}
+# Settings that change no byte of a shard; models' own digests are inputs by themselves.
+_NO_MATTER = {
+    "language_id_model", "max_review_rows", "processes", "acceptance", "thresholds_path", "models",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def judge_inputs(settings: RefineSettings) -> dict[str, str]:
         "settings": digest(said),
         "filters": version(),
         "thresholds": _thresholds(settings),
+        "models": models_digest(settings.models),
         "language_id": file_digest(model) if model.is_file() else "",
     }
 

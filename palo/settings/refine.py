@@ -8,6 +8,7 @@ from pydantic import Field
 
 from palo.schemas import Verdict
 from palo.settings.model import Section
+from palo.settings.refine_models import ModelFilterSettings
 
 
 class ConversationPolicy(StrEnum):
@@ -34,6 +35,7 @@ class RefineSettings(Section):
     thresholds_path: Path | None = None  # `palo refine calibrate` writes one; None: the shipped
     max_review_rows: int = Field(default=1000, ge=1)  # open rows a language; rows of one seed CSV
     acceptance: AcceptancePlan = AcceptancePlan()
+    models: ModelFilterSettings = ModelFilterSettings()  # optional filters; None: off
 
     def kept_turns(self, verdicts: Sequence[Verdict]) -> int:
         """How many leading turns of a conversation training may use, by the policy."""

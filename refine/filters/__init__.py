@@ -30,6 +30,7 @@ from refine.filters.structure import StructureFilter, broken_structure
 from refine.filters.thresholds import load_thresholds
 from refine.filters.unfinished import UnfinishedFilter
 from refine.filters.variants import ArabicLettersFilter, TraditionalFilter
+from refine.models import model_filters
 
 __all__ = [
     "Filter",
@@ -78,6 +79,7 @@ def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
         LexiconFilter(bands),
         PunctuationFilter(),
         ConfidenceFilter(bands),
+        *model_filters(settings.models),
     )
 
 
