@@ -109,3 +109,19 @@ def test_text_is_text_and_nothing_else(run, serve, browser):
         browser.open(server.url)
         assert browser.eval("document.getElementById('translation').textContent") == evil
         assert browser.eval("document.getElementById('translation').children.length") == 0
+
+
+def test_what_the_server_does_not_hear_is_said_kept_and_sent_again(run, page):
+    offline = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.call("Network.enable")
+    page.call("Network.emulateNetworkConditions", {"offline": True, **offline})
+    page.key("f")
+    page.eval("document.activeElement.select()")
+    page.type("دو۔")
+    page.wait("document.getElementById('saved').textContent === 'not saved'")
+    assert page.eval("document.getElementById('correction').value") == "دو۔"
+    page.call("Network.emulateNetworkConditions", {"offline": False, **offline})
+    page.wait("waiting.size === 0")
+    page.key("Enter", modifiers=CTRL)
+    at_row(page, 2, 3)
+    assert decided(run) == {"t1.left": ("fix", "دو۔")}
