@@ -43,12 +43,19 @@ def tiny_bert(tmp_path_factory, tokenizer):
 
 
 @pytest.fixture(scope="session")
-def tiny_mt5(tmp_path_factory, tokenizer):
+def tiny_mt5(tmp_path_factory):
+    """Its tokenizer ends every text with the end token, as mT5's does."""
     import torch
+    from tokenizers.processors import TemplateProcessing
     from transformers import MT5Config
 
+    from palo.tiny import train_tokenizer
     from refine.models.metricx import model_class
 
+    tokenizer = train_tokenizer(TEXTS * 4, 400)
+    end = (tokenizer.eos_token, tokenizer.eos_token_id)
+    ending = TemplateProcessing(single=f"$A {end[0]}", special_tokens=[end])
+    tokenizer.backend_tokenizer.post_processor = ending
     torch.manual_seed(3)
     config = MT5Config(
         vocab_size=len(tokenizer),

@@ -27,6 +27,8 @@ def by_hand(folder, pair, token):
     ids = tokenizer(
         f"source: {pair.source} candidate: {pair.target}", return_tensors="pt"
     ).input_ids
+    assert ids[0, -1] == tokenizer.eos_token_id
+    ids = ids[:, :-1]  # as MetricX was trained
     with torch.no_grad():
         logits = model(
             input_ids=ids, decoder_input_ids=torch.zeros((1, 1), dtype=torch.long)
