@@ -50,7 +50,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=300_000, help="of about 30 characters")
     parser.add_argument("--peer-python", default=sys.executable)
     options = parser.parse_args()
-    gold = {path.stem[-2:]: list(read_pairs(path)) for path in (ROOT / "benchmarks/gold").glob("*")}
+    gold = {
+        path.stem[-2:]: list(read_pairs(path)) for path in (ROOT / "benchmarks/gold").glob("*.tsv")
+    }
     long = {lang: list(joined(pairs)) for lang, pairs in gold.items()}
     figures: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "rows": options.rows}
     peaks = []

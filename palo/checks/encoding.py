@@ -1,9 +1,11 @@
 """Finds text that went through the wrong encoding: Ã©, Ø§Ù„, \ufffd, ????, &#1575;."""
 
+import re
+
 import regex
 
 # What Windows-1252 and Latin-1 make of the bytes of UTF-8: two characters or more in a row.
-_RUN = regex.compile("[\u0080-\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2,}")
+_RUN = re.compile("[\u0080-\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2,}")
 # French writes é\u00a0», whose bytes happen to be those of a Han character.
 _FRENCH_SPACED = regex.compile("\u00a0»|«\u00a0")
 _PLAUSIBLE = regex.compile(
@@ -21,7 +23,7 @@ def mojibake(text: str) -> str | None:
     A stretch counts only where its bytes decode to letters or marks of our languages: French
     `à\\u00a0«` decodes as well, but to nothing that anybody writes.
     """
-    if text.isascii():
+    if text.isascii() or _RUN.search(text) is None:
         return None
     for match in _RUN.finditer(_FRENCH_SPACED.sub(" ", text)):
         meant = _undone(match.group())

@@ -81,13 +81,18 @@ class LanguageId:
         """
         return self.detect_letters(without_protected(text), expected)
 
-    def detect_letters(self, text: str, expected: str | None = None) -> Detection:
-        """As `detect`, for a text whose protected spans are cut out already."""
-        counts = script_counts(text)
+    def detect_letters(
+        self, text: str, expected: str | None = None, counts: Counter[str] | None = None
+    ) -> Detection:
+        """As `detect`, for a text whose protected spans are cut out already.
+
+        `counts` are its letters by script, where they are known.
+        """
+        counts = script_counts(text) if counts is None else counts
         letters = counts.total()
         if not letters:
             return _NOTHING
-        script, portion = _dominant(weighted(counts))
+        script, portion = _dominant(counts)
         if script == "Han":
             lang = "ja" if expected == "ja" and _may_be_japanese(text, letters) else "zh"
             return Detection(lang, portion, letters)
@@ -110,19 +115,22 @@ class LanguageId:
             text.lower().split()
         )  # the model takes no line break, and likes no capitals
         labels, values = _load(str(self.model_path)).predict(line, k=_TOP_LABELS)
-        merged: Counter[str] = Counter()
+        merged: dict[str, float] = {}
         for label, value in zip(labels, values, strict=True):
-            merged[language_of(label)] += value
-        mass = sum(merged[code] for code in candidates)
+            lang = language_of(label)
+            merged[lang] = merged.get(lang, 0.0) + value
+        ours = {code: merged.get(code, 0.0) for code in candidates}
+        mass = sum(ours.values())
         top, share = max(merged.items(), key=lambda item: item[1])
         foreign = letters >= _MIN_FOREIGN_LETTERS and mass < _MAX_FOREIGN_MASS
         if (foreign and top not in candidates) or mass <= 0:
             return top, min(1.0, share)
-        weighed = {c: merged[c] * (_PRIOR if c == expected else 1.0) for c in candidates}
+        weighed = {c: ours[c] * (_PRIOR if c == expected else 1.0) for c in candidates}
         best = max(candidates, key=lambda code: weighed[code])
         return best, weighed[best] / sum(weighed.values())
 
 
+@functools.cache
 def language_of(label: str) -> str:
     """`__label__pnb` -> ur, `__label__urd_Arab` -> ur, `__label__de` -> de."""
     code = label.removeprefix("__label__").split("_")[0]
@@ -150,8 +158,11 @@ def _may_be_japanese(text: str, letters: int) -> bool:
     return letters < _MAX_KANALESS or bool(japanese_characters(text))
 
 
-def _dominant(values: Counter[str]) -> tuple[str, float]:
+def _dominant(counts: Counter[str]) -> tuple[str, float]:
     """The script with most weight, and its share; Han counts as kana where there is kana enough."""
+    if len(counts) == 1:
+        return next(iter(counts)), 1.0
+    values = weighted(counts)
     kana, han = values["Kana"], values["Han"]
     merged = Counter(values)
     if kana and kana >= _KANA_SHARE * (kana + han):

@@ -45,6 +45,8 @@ def comparable(text: str) -> str:
     return text.lstrip(_OPENING).casefold().replace("’", "'")
 
 
-def for_language(table: dict[str, tuple[str, ...]], lang: str) -> tuple[str, ...]:
+@cache
+def for_language(kind: str, lang: str) -> tuple[str, ...]:
     """English ones too: a model explains itself in English whatever it translates into."""
+    table: dict[str, tuple[str, ...]] = getattr(phrases(), kind)
     return table["en"] if lang == "en" else table["en"] + table[lang]

@@ -9,7 +9,7 @@ _HEAD_CHARS = 40
 def refusal(source: str, target: str, lang: str) -> str | None:
     """The refusing phrase near the target's start, unless the source itself refuses or is sorry."""
     head = comparable(target[:_HEAD_CHARS])
-    found = next((one for one in for_language(phrases().refusal, lang) if one in head), None)
+    found = next((one for one in for_language("refusal", lang) if one in head), None)
     if found is None:
         return None
     said = comparable(source)

@@ -2,6 +2,7 @@
 
 MIN_PHRASE_CHARS = 3
 MIN_REPEATS = 3
+_SHORT_CHARS = 600  # up to these a look at every fourth place is faster, though quadratic
 
 
 def repeated_phrase(text: str) -> str | None:
@@ -12,6 +13,8 @@ def repeated_phrase(text: str) -> str | None:
     period p shows as one trigram at distances p, p; only such places are looked at closer.
     """
     if len(text) < MIN_PHRASE_CHARS * MIN_REPEATS - 1:
+        return None
+    if len(text) <= _SHORT_CHARS and not _may_loop(text + " "):
         return None
     text += " "  # the last of three phrases has no space behind it
     last_seen: dict[str, int] = {}
@@ -33,6 +36,22 @@ def repeated_phrase(text: str) -> str | None:
             return text[start : start + period].strip()
         refuted[period] = end
     return None
+
+
+def _may_loop(text: str) -> bool:
+    """Whether a stretch of three characters or more stands twice in a row; sees every loop.
+
+    Of a loop's first period and the place behind it, four places at least, one is a multiple of
+    four, and the period that begins there stands there twice.
+    """
+    for at in range(0, len(text) - 2, 4):
+        trigram = text[at : at + 3]
+        again = text.find(trigram, at + 1)
+        while again >= 0:
+            if again - at >= MIN_PHRASE_CHARS and text[at:again] == text[again : 2 * again - at]:
+                return True
+            again = text.find(trigram, again + 1)
+    return False
 
 
 def _multiple(period: int, before: int, distance: list[int]) -> int:

@@ -1,6 +1,7 @@
 """Counts letters by writing system, by the Unicode script properties of `regex`."""
 
 from collections import Counter
+from functools import cache, lru_cache
 
 import regex
 
@@ -8,14 +9,14 @@ from palo.languages import info
 
 # Only letters count, so vowel signs and Arabic marks weigh nothing on either side. The long mark
 # of kana is no letter of any one script for Unicode, but it is for us.
-_RUNS = regex.compile(
-    r"(?P<Latin>[\p{Latin}&&\p{L}]+)"
-    r"|(?P<Han>[\p{Han}&&\p{L}]+)"
-    r"|(?P<Kana>[[\p{Hiragana}\p{Katakana}ー]&&\p{L}]+)"
-    r"|(?P<Arabic>[\p{Arabic}&&\p{L}]+)"
-    r"|(?P<Devanagari>[\p{Devanagari}&&\p{L}]+)"
-    r"|(?P<Bengali>[\p{Bengali}&&\p{L}]+)"
-    r"|(?P<Cyrillic>[\p{Cyrillic}&&\p{L}]+)"
+_LETTER = regex.compile(
+    r"(?P<Latin>[\p{Latin}&&\p{L}])"
+    r"|(?P<Han>[\p{Han}&&\p{L}])"
+    r"|(?P<Kana>[[\p{Hiragana}\p{Katakana}ー]&&\p{L}])"
+    r"|(?P<Arabic>[\p{Arabic}&&\p{L}])"
+    r"|(?P<Devanagari>[\p{Devanagari}&&\p{L}])"
+    r"|(?P<Bengali>[\p{Bengali}&&\p{L}])"
+    r"|(?P<Cyrillic>[\p{Cyrillic}&&\p{L}])"
     r"|(?P<Other>\p{L})",
     regex.V1,
 )
@@ -31,11 +32,20 @@ def script_counts(text: str) -> Counter[str]:
     if text.isascii():
         letters = sum(map(str.isalpha, text))
         return Counter({"Latin": letters}) if letters else counts
-    for match in _RUNS.finditer(text):
-        counts[str(match.lastgroup)] += match.end() - match.start()
+    for char, count in Counter(text).items():
+        if script := _script(char):
+            counts[script] += count
     return counts
 
 
+@lru_cache(maxsize=1 << 16)
+def _script(char: str) -> str:
+    """The script of a letter, "" for all else."""
+    match = _LETTER.match(char)
+    return str(match.lastgroup) if match else ""
+
+
+@cache
 def scripts_of(lang: str) -> frozenset[str]:
     """The scripts a language is written in, by the names `script_counts` uses."""
     return frozenset(_OWN_NAMES.get(name, name) for name in info(lang).scripts)
@@ -48,8 +58,9 @@ def weighted(counts: Counter[str]) -> Counter[str]:
 
 def script_share(counts: Counter[str], lang: str) -> float | None:
     """Weighted share of the letters in the language's own scripts; None without any letter."""
-    values = weighted(counts)
-    total = values.total()
-    if not total:
+    if not counts:
         return None
-    return sum(values[name] for name in scripts_of(lang)) / total
+    if counts.keys() <= scripts_of(lang):  # as nearly always
+        return 1.0
+    values = weighted(counts)
+    return sum(values[name] for name in scripts_of(lang)) / values.total()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from palo.checks.placeholders import without_protected
+from palo.checks.placeholders import Span, protected_spans, without_spans
 from palo.checks.script import script_counts
 from palo.schemas import Finding, TurnStatus, Verdict
 
@@ -23,13 +23,22 @@ class Pair:
     mean_logprob: float | None = None
 
     @cached_property
+    def source_spans(self) -> list[Span]:
+        """Protected spans, as are `target_spans`."""
+        return protected_spans(self.source)
+
+    @cached_property
+    def target_spans(self) -> list[Span]:
+        return protected_spans(self.target)
+
+    @cached_property
     def source_words(self) -> str:
         """The source without protected spans, stripped."""
-        return without_protected(self.source).strip()
+        return without_spans(self.source, self.source_spans).strip()
 
     @cached_property
     def target_words(self) -> str:
-        return without_protected(self.target).strip()
+        return without_spans(self.target, self.target_spans).strip()
 
     @cached_property
     def target_scripts(self) -> Counter[str]:

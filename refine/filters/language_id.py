@@ -22,7 +22,7 @@ class LanguageFilter(Filter):
         self.identifier = identifier
 
     def look(self, pair: Pair, lang: str) -> Finding | None:
-        found = self.identifier.detect_letters(pair.target_words, lang)
+        found = self.identifier.detect_letters(pair.target_words, lang, pair.target_scripts)
         if not found.letters or found.lang == lang:
             return None
         return self.finding(

@@ -1,6 +1,6 @@
 """Protected spans (URLs, code, LaTeX, boxes, placeholders) must come back as they were."""
 
-from palo.checks.placeholders import span_difference
+from palo.checks.placeholders import spans_difference
 from palo.schemas import IMAGE_TAG, Finding, Verdict
 from refine.filters.contract import Filter, Pair, quoted
 
@@ -10,7 +10,9 @@ class PlaceholderFilter(Filter):
     about = "a protected span is missing, changed or made up"
 
     def look(self, pair: Pair, lang: str) -> Finding | None:
-        difference = span_difference(pair.source, pair.target)
+        if not pair.source_spans and not pair.target_spans:
+            return None
+        difference = spans_difference(pair.source_spans, pair.target_spans)
         missing = [text for text in difference.missing if text != IMAGE_TAG]
         extra = [text for text in difference.extra if text != IMAGE_TAG]
         if missing:

@@ -19,8 +19,12 @@ class SourceCopyFilter(Filter):
     def look(self, pair: Pair, lang: str) -> Finding | None:
         if pair.status is TurnStatus.COPIED:
             return None
-        source = _words(pair.source_words)
-        if not source or source != _words(pair.target_words):
+        ours, theirs = _folded(pair.source_words), _folded(pair.target_words)
+        # nearly all texts differ in their first letter already
+        if _first_letter(ours) != _first_letter(theirs):
+            return None
+        source = _words(ours)
+        if not source or source != _words(theirs):
             return None
         if "Latin" not in info(lang).scripts:
             verdict = Verdict.REJECT if len(source) > _NAME_WORDS else Verdict.REVIEW
@@ -31,8 +35,15 @@ class SourceCopyFilter(Filter):
         return self.finding(verdict, "same text as the English", 1.0)
 
 
-def _words(text: str) -> list[str]:
-    """Case-folded words that hold a letter; marks and numbers are the same everywhere."""
-    folded = unicodedata.normalize("NFC", text).casefold()
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _first_letter(folded: str) -> str:
+    return next((char for char in folded if char.isalpha()), "")
+
+
+def _words(folded: str) -> list[str]:
+    """Words that hold a letter; marks and numbers are the same everywhere."""
     bare = "".join(char if char.isalpha() else " " for char in folded)
     return bare.split()

@@ -1,8 +1,10 @@
 """Protected spans are found in every script and compared as multisets."""
 
 import pytest
+import regex
 
 from palo.checks.placeholders import (
+    _ROUGH_HINT,
     SpanKind,
     protected_spans,
     span_difference,
@@ -95,3 +97,13 @@ def test_a_box_with_native_digits_is_a_lost_box():
 
 def test_what_is_left_is_language():
     assert without_protected("见 https://a.org 和 `x`。") == "见   和  。"
+
+
+def test_the_rough_look_misses_no_picture():
+    pictures = regex.compile(r"[\p{Extended_Pictographic}\p{RI}\u20e3--[#*0-9]]", regex.V1)
+    missed = [
+        chr(code)
+        for code in range(0x80, 0x110000)
+        if pictures.match(chr(code)) and not _ROUGH_HINT.match(chr(code))
+    ]
+    assert missed == []

@@ -3,9 +3,13 @@
 import random
 import re
 import time
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import palo.checks.repetition
 from palo.checks.repetition import repeated_phrase
 
 
@@ -61,3 +65,10 @@ def test_a_long_text_takes_no_longer_than_its_length():
     start = time.perf_counter()
     assert repeated_phrase(text) is None
     assert time.perf_counter() - start < 5  # the plain definition would take hours
+
+
+@given(st.text("ab ", max_size=60))
+def test_the_quick_look_at_short_texts_misses_no_loop(text):
+    quick = repeated_phrase(text)
+    with patch.object(palo.checks.repetition, "_SHORT_CHARS", 0):
+        assert repeated_phrase(text) == quick
