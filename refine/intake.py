@@ -19,6 +19,7 @@ from refine.decisions import (
 from refine.judgement import Rejection, TurnKey
 from refine.review_csv import (
     Problem,
+    ReadFile,
     ReadRow,
     errors_path,
     parse_review_id,
@@ -49,25 +50,52 @@ def take_in(paths: DataPaths, lang: str, memory: VerifiedMemory, now: str) -> In
     """
     folder = paths.review(lang)
     files = review_files(folder)
-    reads = [read_review(path) for path in files]
-    problems = [problem for read in reads for problem in read.problems]
-    touched = [row for read in reads for row in read.rows if not is_untouched(row)]
-    decisions, wrong = _decide_all(touched, lang, paths)
-    settled, conflicts = settle(decisions)
-    problems += wrong + conflicts
     rejected = load_rejections(folder)
-    fresh, refused = _fresh(settled, memory.entries(), rejected)
-    problems += refused
+    intake, fresh = _look(paths, lang, memory, [read_review(path) for path in files], rejected)
     if fresh:
         memory.put([_entry(one, now) for one in fresh if not _is_rejection(one)])
         _save_rejections(folder, _with_fresh(rejected, fresh))
-    _write_sidecars(files, problems)
-    return Intake(
+    _write_sidecars(files, intake.problems)
+    return intake
+
+
+def preview(
+    paths: DataPaths, lang: str, memory: VerifiedMemory, arrived: Sequence[ReadFile]
+) -> Intake:
+    """What `take_in` would do if these files lay in the folder too; changes nothing."""
+    folder = paths.review(lang)
+    reads = [read_review(path) for path in review_files(folder)]
+    return _look(paths, lang, memory, [*reads, *arrived], load_rejections(folder))[0]
+
+
+def read_decisions(
+    paths: DataPaths, lang: str, reads: Sequence[ReadFile]
+) -> tuple[list[Decision], list[Problem]]:
+    """Every filled-in row as a decision, before those that disagree are set apart."""
+    problems = [problem for read in reads for problem in read.problems]
+    touched = [row for read in reads for row in read.rows if not is_untouched(row)]
+    decisions, wrong = _decide_all(touched, lang, paths)
+    return decisions, problems + wrong
+
+
+def _look(
+    paths: DataPaths,
+    lang: str,
+    memory: VerifiedMemory,
+    reads: Sequence[ReadFile],
+    rejected: dict[str, Rejection],
+) -> tuple[Intake, list[Decision]]:
+    """What there is to take in, and the decisions that change something."""
+    decisions, problems = read_decisions(paths, lang, reads)
+    settled, conflicts = settle(decisions)
+    fresh, refused = _fresh(settled, memory.entries(), rejected)
+    intake = Intake(
         taken=len(fresh),
         known=len(settled) - len(refused) - len(fresh),
         stale=sum(one.stale for one in fresh),
-        problems=tuple(problems),
+        problems=(*problems, *conflicts, *refused),
     )
+    return intake, fresh
 
 
 def load_rejections(folder: Path) -> dict[str, Rejection]:

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from palo.checks.image_tag import without_frame
 from palo.schemas import RefinedSample, TurnStatus, Verdict
@@ -24,7 +25,16 @@ LEDGER_NAME = "exported.json"
 BATCH = "batch"
 SEED = "seed"
 
-Ledger = dict[str, dict[str, str]]  # batch -> review id -> hash of the translation that went out
+
+@dataclass(frozen=True)
+class Exported:
+    """`rows`: review id -> hash of the translation that went out; `at` is "" where unknown."""
+
+    rows: Mapping[str, str]
+    at: str = ""
+
+
+Ledger = dict[str, Exported]  # by batch
 
 
 @dataclass(frozen=True)
@@ -41,15 +51,21 @@ class Queue:
 
 
 def export_review(
-    folder: Path, stem: str, rows: Iterable[ReviewRow], max_rows: int, one_file: bool = True
+    folder: Path,
+    stem: str,
+    rows: Iterable[ReviewRow],
+    max_rows: int,
+    now: str,
+    one_file: bool = True,
 ) -> Queue:
     """Writes rows that are not out yet with this very translation into new files.
 
     At most `max_rows` rows a file; with `one_file` also at most so many out and undecided at
-    once. A file that exists is never touched: a reviewer may have it open.
+    once. A file that exists is never touched: a reviewer may have it open. `now` goes into the
+    ledger, for the time that reviews take.
     """
     ledger = load_ledger(folder)
-    out = {(key, text) for batch in ledger.values() for key, text in batch.items()}
+    out = {(key, text) for batch in ledger.values() for key, text in batch.rows.items()}
     new, unwritable, waiting = [], [], 0
     for row in rows:
         if (row.id, _translation_hash(row)) in out:
@@ -66,8 +82,8 @@ def export_review(
         part = going[start : start + max_rows]
         write_review(folder / f"{batch}.csv", part)
         files.append(folder / f"{batch}.csv")
-        ledger[batch] = {row.id: _translation_hash(row) for row in part}
-        write_json(folder / LEDGER_NAME, ledger)
+        ledger[batch] = Exported({row.id: _translation_hash(row) for row in part}, now)
+        write_json(folder / LEDGER_NAME, {key: asdict(one) for key, one in ledger.items()})
     return Queue(waiting + len(going), len(new) - len(going), tuple(files), tuple(unwritable))
 
 
@@ -92,13 +108,20 @@ def all_rows(refined: RefinedSample) -> list[ReviewRow]:
 def load_ledger(folder: Path) -> Ledger:
     """What went out. A file that a crash kept out of the ledger is read back into it."""
     path = folder / LEDGER_NAME
-    ledger: Ledger = read_json(path) if path.is_file() else {}
+    stored = read_json(path) if path.is_file() else {}
+    ledger = {batch: _exported(value) for batch, value in stored.items()}
     for file in review_files(folder):
         if file.stem in ledger or not re.fullmatch(rf"({BATCH}|{SEED})-\d+", file.stem):
             continue
         hashes = {one.row.id: parse_export_hash(one.row.hash) for one in read_review(file).rows}
-        ledger[file.stem] = {key: found[1] for key, found in hashes.items() if found}
+        ledger[file.stem] = Exported({key: found[1] for key, found in hashes.items() if found})
     return ledger
+
+
+def _exported(value: dict[str, Any]) -> Exported:
+    """Ledgers of before held the rows alone, without the time."""
+    rows = value.get("rows")
+    return Exported(rows, value["at"]) if isinstance(rows, dict) else Exported(value)
 
 
 def _num_turns(refined: RefinedSample) -> int:

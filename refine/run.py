@@ -70,11 +70,11 @@ def refine_language(
         intake = take_in(paths, lang, memory, now)
         rejected = load_rejections(paths.review(lang))
         if seed:
-            queue = _export_seed(paths, lang, profile.refine, memory, rejected)
+            queue = _export_seed(paths, lang, profile.refine, memory, rejected, now)
             done = current = 0
         else:
             done, current = _refine_shards(paths, lang, profile.refine, rejected, tick)
-            queue = _export_batch(paths, lang, profile.refine.max_review_rows)
+            queue = _export_batch(paths, lang, profile.refine.max_review_rows, now)
         manifest = _manifest(lang, paths.refined(lang))
         if not seed:
             write_json(paths.refined(lang) / "manifest.json", manifest)
@@ -125,11 +125,11 @@ def _processes(sources: Sequence[Path], settings: RefineSettings) -> int:
     return min(settings.processes or default_processes(), max(1, len(sources)))
 
 
-def _export_batch(paths: DataPaths, lang: str, max_rows: int) -> Queue:
+def _export_batch(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queue:
     if not shard_paths(paths.refined(lang)):
         return _NO_ROWS
     rows = (row for one in _all_flagged(paths.refined(lang)) for row in flagged_rows(one))
-    return export_review(paths.review(lang), BATCH, rows, max_rows)
+    return export_review(paths.review(lang), BATCH, rows, max_rows, now)
 
 
 def _all_flagged(folder: Path) -> Iterator[RefinedSample]:
@@ -146,6 +146,7 @@ def _export_seed(
     settings: RefineSettings,
     memory: VerifiedMemory,
     rejected: dict[str, Rejection],
+    now: str,
 ) -> Queue:
     rows = []
     for path in shard_paths(paths.seed_dir / lang):
@@ -154,7 +155,7 @@ def _export_seed(
         for one in refine_samples(samples, filters_of(settings), settings, word):
             rows += all_rows(one)
     max_rows = settings.max_review_rows
-    return export_review(paths.review(lang), SEED, rows, max_rows, one_file=False)
+    return export_review(paths.review(lang), SEED, rows, max_rows, now, one_file=False)
 
 
 def _manifest(lang: str, folder: Path) -> dict[str, Any]:
