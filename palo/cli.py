@@ -14,6 +14,7 @@ import typer
 
 import data_cards.cli
 import refine.cli
+import refine.review_cli
 import sceneworld.cli
 import sceneworld.measure
 import train.cli
@@ -39,6 +40,7 @@ for register in (
     sceneworld.cli.register,
     translate.cli.register,
     refine.cli.register,
+    refine.review_cli.register,
     train.cli.register,
     data_cards.cli.register,
 ):
