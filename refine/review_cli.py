@@ -1,4 +1,4 @@
-"""Commands around the review files: `palo review status`, `palo review import FILE --dry-run`."""
+"""Commands around the review files: `palo review status`, `export`, `import FILE --dry-run`."""
 
 import json
 from dataclasses import asdict
@@ -15,14 +15,18 @@ from palo.languages import parse_languages
 from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import load_profile
+from palo.shards import shard_paths
 from refine.mailed import import_file, languages_of, own_name
 from refine.review_csv import ERRORS_SUFFIX
+from refine.review_export import FLAGGED, check_choice, export_chosen
 from refine.review_status import ReviewStatus, review_status
+from refine.serve import command as serve
 
 review_app = typer.Typer(help="Where reviews stand; review files that come from elsewhere.")
 
 
 def register(app: typer.Typer) -> None:
+    serve.register(review_app)
     app.add_typer(review_app, name="review")
 
 
@@ -54,6 +58,46 @@ def status_command(
         return
     announce(settings, "review status")
     console.print(_table(found))
+
+
+@review_app.command("export")
+def export_command(
+    only: Annotated[
+        str,
+        typer.Option(
+            "--only",
+            help="flagged, verdicts or reasons (length,numbers), or a file of ids, a line each.",
+        ),
+    ] = FLAGGED,
+    max_rows: Annotated[
+        int | None, typer.Option("--max-rows", min=1, help="At most so many turns a language.")
+    ] = None,
+    lang: LangsOption = "all",
+    profile: ProfileOption = None,
+    source: SourceOption = None,
+) -> None:
+    """Write a batch of chosen turns that are not out yet, beside those of `palo refine`."""
+    settings = load_profile(profile).on(source)
+    check_choice(only, settings.refine)
+    paths = DataPaths(settings.data_dir)
+    named = [str(code) for code in parse_languages(lang)]
+    langs = [code for code in named if shard_paths(paths.refined(code))]
+    if not langs:
+        raise UserError(
+            f"Nothing was refined for {' '.join(named)} in {settings.data_dir}. "
+            "Run `palo refine` first."
+        )
+    announce(settings, "review export")
+    rows = max_rows or settings.refine.max_review_rows
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    for code in langs:
+        queue = export_chosen(paths, code, only, rows, now)
+        for path in queue.files:
+            note(f"{code}: to review: {path}")
+        if not queue.files:
+            note(f"{code}: no turn of {only} that is not out already")
+        if queue.unwritable:
+            note(f"{code}: too long for a spreadsheet cell: {', '.join(queue.unwritable)}")
 
 
 @review_app.command("import")

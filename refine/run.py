@@ -12,6 +12,7 @@ from palo.paths import DataPaths
 from palo.schemas import RefinedSample, Verdict
 from palo.settings import Profile
 from palo.settings.refine import RefineSettings
+from palo.settings.refine_models import ModelFilterSettings
 from palo.shards import (
     file_digest,
     read_record,
@@ -122,6 +123,8 @@ def _processes(sources: Sequence[Path], settings: RefineSettings) -> int:
     rows = sum(record.counts.get("samples", 0) for record in records if record)
     if rows < _SAMPLES_FOR_PROCESSES:
         return 1
+    if settings.models != ModelFilterSettings():
+        return 1  # one copy of the models' weights
     return min(settings.processes or default_processes(), max(1, len(sources)))
 
 

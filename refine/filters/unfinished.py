@@ -10,11 +10,7 @@ from refine.filters.thresholds import Bands, thresholds
 _MARKS = frozenset("".join(row.final_marks for row in LANGUAGES.values())) | frozenset(".…")
 _CLOSING = " \t\r\n\u00a0\u202f\"'“”„«»’」』)）]】*_`"
 _ENDS = _MARKS | frozenset(":：;；؛-–—")
-# A text without its second half is half as long as usual; what misses a mark by habit is not.
-_SHORTER = 0.85
-# Of English: the length of shorter texts says little, and then nothing.
-_SHORT_CHARS, _SHORTER_OF_SHORT = 20, 0.62
-_MIN_CHARS = 12
+_MIN_CHARS = 12  # of English; the length of shorter texts says nothing
 _OPEN, _CLOSED = regex.compile("[(（「『«“【]"), regex.compile("[)）」』»”】]")
 
 
@@ -39,10 +35,10 @@ class UnfinishedFilter(Filter):
             or target[-1] in _ENDS
         ):
             return None
-        usual = thresholds(lang, self.bands).usual_ratio
+        bands = thresholds(lang, self.bands)
+        usual = bands.usual_ratio
         ratio = len(target) / len(source)
-        least = _SHORTER if len(source) >= _SHORT_CHARS else _SHORTER_OF_SHORT
-        if ratio < usual * least:
+        if ratio < usual * bands.unfinished_share:
             return self.finding(
                 Verdict.REVIEW,
                 f"no mark at the end, {ratio / usual:.0%} of the usual length",

@@ -58,3 +58,10 @@ def test_a_file_of_two_languages_is_refused(run, review, tmp_path):
     run.edit({"t1.left": {"lang": "fr"}}, save_as="Ana.csv")
     with pytest.raises(UserError, match="has rows of fr, ur"):
         review("import", run.csv_path("Ana.csv"))
+
+
+def test_export_names_the_new_batch(run, review):
+    run.translated(run.good, run.left)
+    run.refine()
+    assert "batch-0002.csv" in review("export", "--lang", "ur", "--only", "pass")
+    assert "no turn of pass that is not out already" in review("export", "--only", "pass")
