@@ -117,7 +117,7 @@ def calibrated(pairs: Sequence[SourceTarget] | Sequence[VerifiedPair], lang: str
         length_ratio=(round(_at(ratios, _TAIL), 3), round(_at(ratios, 1 - _TAIL), 3)),
         usual_ratio=round(statistics.median(ratios), 3),
         script_share=round(min(most, max(least, _at(shares, _TAIL))), 3),
-        unfinished_share=known.unfinished_share,
+        short_unfinished_share=known.short_unfinished_share,
         lexicon_score=round(min(0.0, _at(scores, _TAIL)), 2),
         low_logprob=(
             round(_at(logprobs, _LOGPROB_TAIL), 3)

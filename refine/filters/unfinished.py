@@ -10,7 +10,9 @@ from refine.filters.thresholds import Bands, thresholds
 _MARKS = frozenset("".join(row.final_marks for row in LANGUAGES.values())) | frozenset(".…")
 _CLOSING = " \t\r\n\u00a0\u202f\"'“”„«»’」』)）]】*_`"
 _ENDS = _MARKS | frozenset(":：;；؛-–—")
-_MIN_CHARS = 12  # of English; the length of shorter texts says nothing
+# A text without its second half is half as long as usual; what misses a mark by habit is not.
+_SHORTER = 0.85
+_SHORT_CHARS, _MIN_CHARS = 20, 8  # of English; the length of shorter texts says little, or nothing
 _OPEN, _CLOSED = regex.compile("[(（「『«“【]"), regex.compile("[)）」』»”】]")
 
 
@@ -38,7 +40,8 @@ class UnfinishedFilter(Filter):
         bands = thresholds(lang, self.bands)
         usual = bands.usual_ratio
         ratio = len(target) / len(source)
-        if ratio < usual * bands.unfinished_share:
+        share = _SHORTER if len(source) >= _SHORT_CHARS else bands.short_unfinished_share
+        if ratio < usual * share:
             return self.finding(
                 Verdict.REVIEW,
                 f"no mark at the end, {ratio / usual:.0%} of the usual length",

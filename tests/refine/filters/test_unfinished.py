@@ -26,7 +26,7 @@ def test_a_text_that_stops_short_without_a_mark_asks_for_review(look, target, la
         (ENGLISH, "Les deux chiens courent après une balle rouge sur l'herbe"),
         (ENGLISH, "Les deux chiens courent."),
         ("two dogs and a ball on the grass", "deux chiens"),
-        ("Red ball.", "Balle"),
+        ("Red.", "Rouge"),
     ],
 )
 def test_whole_texts_labels_and_short_answers_pass(look, source, target):
