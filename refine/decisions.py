@@ -80,6 +80,7 @@ class Decision:
     row: ReadRow
 
 
+ADJUDICATION = "adjudicate"  # the files whose word settles a conflict begin with it
 _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"", "no", "n", "false", "0"})
 # A person's word beats the machine's, but not the structure: these must hold for it, too.
@@ -143,19 +144,38 @@ def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | Pr
 
 
 def settle(decisions: Sequence[Decision]) -> tuple[list[Decision], list[Problem]]:
-    """One decision a turn. Rows that disagree are all reported, and none is taken."""
-    by_id: dict[str, list[Decision]] = defaultdict(list)
-    for decision in decisions:
-        by_id[decision.id].append(decision)
+    """One decision a turn. Rows that disagree are all reported, and none is taken.
+
+    Where an adjudication batch has a word on the turn, the other rows have none.
+    """
     settled, problems = [], []
-    for group in by_id.values():
-        if len({(text_hash(one.text), one.text == "") for one in group}) == 1:
+    for group in _by_turn(decisions):
+        if _agree(group):
             settled.append(group[0])
             continue
         for one in group:
             others = [other for other in group if other.text != one.text]
             problems.append(_conflict(one, others))
     return settled, problems
+
+
+def conflicts(decisions: Sequence[Decision]) -> list[list[Decision]]:
+    """The rows that disagree, by turn."""
+    return [group for group in _by_turn(decisions) if not _agree(group)]
+
+
+def _by_turn(decisions: Sequence[Decision]) -> list[list[Decision]]:
+    by_id: dict[str, list[Decision]] = defaultdict(list)
+    for decision in decisions:
+        by_id[decision.id].append(decision)
+    return [
+        [one for one in group if one.batch.startswith(ADJUDICATION)] or group
+        for group in by_id.values()
+    ]
+
+
+def _agree(group: Sequence[Decision]) -> bool:
+    return len({(text_hash(one.text), one.text == "") for one in group}) == 1
 
 
 def _verdict(text: str) -> ReviewVerdict | None:
@@ -219,6 +239,7 @@ def _conflict(one: Decision, others: Sequence[Decision]) -> Problem:
         + f": {other.verdict}"
         for other in others
     )
+    how = f"Agree on one and clear the other row, or let the {ADJUDICATION} batch decide"
     column = "correction" if one.verdict is ReviewVerdict.FIX else "verdict"
     return Problem(
         one.row.file,
@@ -226,5 +247,5 @@ def _conflict(one: Decision, others: Sequence[Decision]) -> Problem:
         one.id,
         column,
         getattr(one.row.row, column),
-        f"conflict, not taken: {where}. Agree on one and clear the other row",
+        f"conflict, not taken: {where}. {how}",
     )

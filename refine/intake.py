@@ -12,6 +12,7 @@ from refine.decisions import (
     Decision,
     ReviewedTurn,
     ReviewVerdict,
+    conflicts,
     decide,
     is_untouched,
     settle,
@@ -34,12 +35,16 @@ REJECTED_NAME = "rejected.json"
 
 @dataclass(frozen=True)
 class Intake:
-    """`taken` are decisions that were new, `known` ones that had been taken in before."""
+    """`taken` are decisions that were new, `known` ones that had been taken in before.
+
+    `conflicts` are the rows that disagree, by turn.
+    """
 
     taken: int
     known: int
     stale: int
     problems: tuple[Problem, ...]
+    conflicts: tuple[Sequence[Decision], ...] = ()
 
 
 def take_in(paths: DataPaths, lang: str, memory: VerifiedMemory, now: str) -> Intake:
@@ -87,13 +92,14 @@ def _look(
 ) -> tuple[Intake, list[Decision]]:
     """What there is to take in, and the decisions that change something."""
     decisions, problems = read_decisions(paths, lang, reads)
-    settled, conflicts = settle(decisions)
+    settled, disagreeing = settle(decisions)
     fresh, refused = _fresh(settled, memory.entries(), rejected)
     intake = Intake(
         taken=len(fresh),
         known=len(settled) - len(refused) - len(fresh),
         stale=sum(one.stale for one in fresh),
-        problems=(*problems, *conflicts, *refused),
+        problems=(*problems, *disagreeing, *refused),
+        conflicts=tuple(conflicts(decisions)),
     )
     return intake, fresh
 

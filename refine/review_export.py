@@ -12,6 +12,7 @@ from palo.settings.refine import RefineSettings
 from palo.shards import read_refined, shard_paths
 from refine.filters import default_filters
 from refine.filters.duplicate import DuplicateFilter
+from refine.priority import Candidate
 from refine.queue import BATCH, Queue, all_rows, export_review, load_ledger
 from refine.review_csv import ReviewRow, parse_review_id
 
@@ -52,7 +53,7 @@ def export_chosen(paths: DataPaths, lang: str, only: str, max_rows: int, now: st
         out = {key for batch in load_ledger(folder).values() for key in batch.rows}
         found = (row for row in _chosen(paths.refined(lang), only) if row.id not in out)
         return export_review(
-            folder, BATCH, islice(found, max_rows), max_rows, now=now, one_file=False
+            folder, BATCH, map(Candidate, islice(found, max_rows)), max_rows, now, one_file=False
         )
 
 

@@ -49,7 +49,7 @@ def review_status(paths: DataPaths, lang: str) -> ReviewStatus:
         verified = {key: words[at] for key in ids if (at := parse_review_id(key)) in words}
     rejected = load_rejections(folder)
     exported, when = _newest(ledger)
-    edits = [edited for key in exported if (edited := _edited(key, exported, verified, rejected))]
+    edits = [edited for key in exported if (edited := outcome(key, exported, verified, rejected))]
     decisions, _ = read_decisions(paths, lang, [read_review(path) for path in review_files(folder)])
     _, conflicts = settle(decisions)
     hours = [taken for key, one in verified.items() if (taken := _hours(when[key], one)) >= 0]
@@ -74,7 +74,7 @@ def _newest(ledger: Ledger) -> tuple[dict[str, str], dict[str, str]]:
     return exported, when
 
 
-def _edited(
+def outcome(
     key: str,
     exported: Mapping[str, str],
     verified: Mapping[str, VerifiedEntry],

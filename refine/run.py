@@ -22,9 +22,22 @@ from palo.shards import (
     shard_paths,
     write_json,
 )
+from refine.adjudication import export_adjudication
+from refine.audit import export_audit
 from refine.intake import Intake, load_rejections, take_in
 from refine.judgement import Rejection, flagged, refine_samples
-from refine.queue import BATCH, SEED, Queue, all_rows, export_review, flagged_rows
+from refine.priority import Candidate, ranked
+from refine.queue import (
+    BATCH,
+    SEED,
+    Queue,
+    all_rows,
+    export_review,
+    flagged_rows,
+    load_ledger,
+    out_already,
+    translation_hash,
+)
 from refine.shard import (
     REASON_COUNT,
     VERDICT_COUNT,
@@ -76,6 +89,9 @@ def refine_language(
         else:
             done, current = _refine_shards(paths, lang, profile.refine, rejected, tick)
             queue = _export_batch(paths, lang, profile.refine.max_review_rows, now)
+            queue += export_audit(paths, lang, profile.refine.audit_rows, now)
+        most = profile.refine.max_review_rows
+        queue += export_adjudication(paths.review(lang), intake.conflicts, most, now)
         manifest = _manifest(lang, paths.refined(lang))
         if not seed:
             write_json(paths.refined(lang) / "manifest.json", manifest)
@@ -131,7 +147,12 @@ def _processes(sources: Sequence[Path], settings: RefineSettings) -> int:
 def _export_batch(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queue:
     if not shard_paths(paths.refined(lang)):
         return _NO_ROWS
-    rows = (row for one in _all_flagged(paths.refined(lang)) for row in flagged_rows(one))
+    out = out_already(load_ledger(paths.review(lang)))
+
+    def turns() -> Iterator[Candidate]:
+        return (row for one in _all_flagged(paths.refined(lang)) for row in flagged_rows(one))
+
+    rows = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
     return export_review(paths.review(lang), BATCH, rows, max_rows, now)
 
 
@@ -151,12 +172,12 @@ def _export_seed(
     rejected: dict[str, Rejection],
     now: str,
 ) -> Queue:
-    rows = []
+    rows: list[Candidate] = []
     for path in shard_paths(paths.seed_dir / lang):
         samples = read_translated(path)
         word = human_word(samples, memory, rejected)
         for one in refine_samples(samples, filters_of(settings), settings, word):
-            rows += all_rows(one)
+            rows += map(Candidate, all_rows(one))
     max_rows = settings.max_review_rows
     return export_review(paths.review(lang), SEED, rows, max_rows, now, one_file=False)
 

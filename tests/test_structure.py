@@ -109,4 +109,4 @@ def test_shards_are_read_and_written_in_one_module_and_databases_opened_in_one()
     parquet = [name for name in product if calls(name) & {"write_table", "read_table"}]
     assert parquet == ["palo/shards.py"]
     sqlite = [name for name in product if "sqlite3" in imported(name)]
-    assert sqlite == ["palo/memory.py"]
+    assert sqlite == ["palo/counts.py", "palo/memory.py"]

@@ -1,11 +1,10 @@
 """What the blind audit of passed rows found, held against the acceptance plan."""
 
-import importlib
-import importlib.util
 from dataclasses import dataclass
 from enum import StrEnum
 
 from palo.paths import DataPaths
+from refine.audit import audit_result
 
 
 class Acceptance(StrEnum):
@@ -27,9 +26,7 @@ class Audit:
 
 def audit(paths: DataPaths, lang: str, plan: tuple[int, int]) -> Audit | None:
     """None where nothing has been audited."""
-    if importlib.util.find_spec("refine.audit") is None:
-        return None
-    found = importlib.import_module("refine.audit").audit_result(paths, lang)
+    found = audit_result(paths, lang)
     if found is None or not found.num_rows:
         return None
     state = accepted(found.num_rows, found.num_errors, *plan)

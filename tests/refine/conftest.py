@@ -61,7 +61,7 @@ class Run:
                 "data_dir": root,
                 "source": {"path": root / "source.json"},
                 "translator": {"model": "none", "finetuned_dir": root / "none"},
-                "refine": self.settings,
+                "refine": {"audit_rows": 0, **self.settings},
                 "train": {
                     "scales_dir": root,
                     "captions_path": root / "none.json",
