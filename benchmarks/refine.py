@@ -150,12 +150,16 @@ def datatrove(python: str, pairs: dict[str, list[SourceTarget]], num_rows: int) 
         for one in batch
         if isinstance(one.row, SourceTarget)
     )
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".jsonl") as file:
+    with (
+        tempfile.TemporaryDirectory() as cache,
+        tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".jsonl") as file,
+    ):
         file.writelines(json.dumps(row) + "\n" for row in rows)
         file.flush()
         script = ROOT / "benchmarks" / "datatrove_filters.py"
         command = [python, script, file.name, bundled_model_path(), str(PROCESSES)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        environment = {**os.environ, "HF_ASSETS_CACHE": cache}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         print(done.stderr.strip().rpartition("\n")[2], file=sys.stderr)
         return None

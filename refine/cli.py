@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ from palo.shards import shard_paths
 from refine import calibrate, check
 from refine.models import licence_notes
 from refine.report import command as report_command
-from refine.review_csv import ERRORS_SUFFIX
+from refine.review_csv import errors_path
 from refine.run import LanguageSummary, has_input, refine_language
 
 _TOP_REASONS = 3
@@ -111,7 +112,7 @@ def _say(summary: LanguageSummary) -> None:
     if intake.stale:
         note(f"{lang}: {intake.stale} reviewed turns had another translation by now; edits kept")
     for file, count in sorted(Counter(one.file for one in intake.problems).items()):
-        sidecar = file.removesuffix(".csv") + ERRORS_SUFFIX
+        sidecar = errors_path(Path(file)).name
         note(f"{lang}: {count} rows of {file} were not taken; {sidecar} beside it says why")
     for path in queue.files:
         note(f"{lang}: to review: {path}")

@@ -137,7 +137,7 @@ def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | Pr
         stale=exported[1] not in {text_hash(without_frame(one)) for one in turn.translations},
         all_copies=row.all_copies.strip().lower() in _YES,
         reviewer=row.reviewer.strip(),
-        batch=read.file.removesuffix(".csv"),
+        batch=read.file.rpartition(".")[0],
         note=row.note.strip(),
         row=read,
     )

@@ -24,11 +24,10 @@ from refine.review_csv import (
     ReadRow,
     errors_path,
     parse_review_id,
-    read_review,
-    review_files,
     text_hash,
     write_problems,
 )
+from refine.review_files import read_returned, returned_files
 
 REJECTED_NAME = "rejected.json"
 
@@ -54,9 +53,9 @@ def take_in(paths: DataPaths, lang: str, memory: VerifiedMemory, now: str) -> In
     beside each file.
     """
     folder = paths.review(lang)
-    files = review_files(folder)
+    files = returned_files(folder)
     rejected = load_rejections(folder)
-    intake, fresh = _look(paths, lang, memory, [read_review(path) for path in files], rejected)
+    intake, fresh = _look(paths, lang, memory, [read_returned(path) for path in files], rejected)
     if fresh:
         memory.put([_entry(one, now) for one in fresh if not _is_rejection(one)])
         _save_rejections(folder, _with_fresh(rejected, fresh))
@@ -69,7 +68,7 @@ def preview(
 ) -> Intake:
     """What `take_in` would do if these files lay in the folder too; changes nothing."""
     folder = paths.review(lang)
-    reads = [read_review(path) for path in review_files(folder)]
+    reads = [read_returned(path) for path in returned_files(folder)]
     return _look(paths, lang, memory, [*reads, *arrived], load_rejections(folder))[0]
 
 

@@ -9,7 +9,8 @@ from palo.memory import VerifiedMemory
 from palo.paths import DataPaths
 from palo.shards import file_digest, replaced
 from refine.intake import Intake, preview, take_in
-from refine.review_csv import ReadFile, read_review
+from refine.review_csv import ReadFile
+from refine.review_files import XLSX, read_returned
 
 _DIGEST_CHARS = 8
 
@@ -17,7 +18,8 @@ _DIGEST_CHARS = 8
 def own_name(file: Path) -> str:
     """`batch-0001-1a2b3c4d.csv`: the content is in the name, so no other file is overwritten."""
     stem = file.stem.lstrip(".~") or "review"
-    return f"{stem}-{file_digest(file)[:_DIGEST_CHARS]}.csv"
+    suffix = XLSX if file.suffix.lower() == XLSX else ".csv"
+    return f"{stem}-{file_digest(file)[:_DIGEST_CHARS]}{suffix}"
 
 
 def languages_of(file: Path) -> list[str]:
@@ -50,7 +52,7 @@ def import_file(paths: DataPaths, lang: str, file: Path, now: str, dry_run: bool
 def _read(file: Path) -> ReadFile:
     if not file.is_file():
         raise UserError(f"{file} is no file. Name the review CSV that came back.")
-    read = read_review(file)
+    read = read_returned(file)
     if not read.rows and read.problems:
         raise UserError(f"{file} cannot be taken in: {read.problems[0].problem}")
     return read

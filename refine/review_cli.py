@@ -17,7 +17,7 @@ from palo.paths import DataPaths
 from palo.settings import load_profile
 from palo.shards import shard_paths
 from refine.mailed import import_file, languages_of, own_name
-from refine.review_csv import ERRORS_SUFFIX
+from refine.review_csv import errors_path
 from refine.review_export import FLAGGED, check_choice, export_chosen
 from refine.review_status import ReviewStatus, review_status
 from refine.serve import command as serve
@@ -127,7 +127,7 @@ def import_command(
     if others := len(intake.problems) - len(wrong):
         note(f"{lang}: {others} rows of other files are not taken")
     if wrong and not dry_run:
-        sidecar = name.removesuffix(".csv") + ERRORS_SUFFIX
+        sidecar = errors_path(Path(name)).name
         note(f"The same is in {paths.review(lang) / sidecar}")
 
 

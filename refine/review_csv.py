@@ -133,7 +133,9 @@ def write_review(path: Path, rows: Sequence[ReviewRow]) -> None:
 
 
 def errors_path(path: Path) -> Path:
-    return path.with_name(path.stem + ERRORS_SUFFIX)
+    """`batch-0001.errors.csv`, and `batch-0001.xlsx.errors.csv` for a workbook."""
+    stem = path.stem if path.suffix == ".csv" else path.name
+    return path.with_name(stem + ERRORS_SUFFIX)
 
 
 def write_problems(path: Path, problems: Sequence[Problem]) -> None:
@@ -163,7 +165,7 @@ def read_review(path: Path) -> ReadFile:
     if header_at is None:
         return ReadFile((), (_file_problem(path, "the file is empty"),))
     header = [name.strip().lower() for name in lines[header_at][1]]
-    if missing := _missing_columns(header):
+    if missing := missing_columns(header):
         return ReadFile((), (_file_problem(path, missing),))
     rows, problems = [], []
     for line, cells in lines[header_at + 1 :]:
@@ -237,7 +239,7 @@ def _parse(text: str) -> Iterator[tuple[int, list[str]]]:
         line = reader.line_num + 1
 
 
-def _missing_columns(header: Sequence[str]) -> str | None:
+def missing_columns(header: Sequence[str]) -> str | None:
     missing = [name for name in _REQUIRED if name not in header]
     if not missing:
         return None

@@ -14,7 +14,8 @@ from refine.decisions import Decision, settle
 from refine.intake import load_rejections, read_decisions
 from refine.judgement import Rejection
 from refine.queue import Ledger, load_ledger
-from refine.review_csv import parse_review_id, read_review, review_files, text_hash
+from refine.review_csv import parse_review_id, text_hash
+from refine.review_files import read_returned, returned_files
 
 _HOUR_S = 3600.0
 
@@ -50,7 +51,9 @@ def review_status(paths: DataPaths, lang: str) -> ReviewStatus:
     rejected = load_rejections(folder)
     exported, when = _newest(ledger)
     edits = [edited for key in exported if (edited := outcome(key, exported, verified, rejected))]
-    decisions, _ = read_decisions(paths, lang, [read_review(path) for path in review_files(folder)])
+    decisions, _ = read_decisions(
+        paths, lang, [read_returned(path) for path in returned_files(folder)]
+    )
     _, conflicts = settle(decisions)
     hours = [taken for key, one in verified.items() if (taken := _hours(when[key], one)) >= 0]
     return ReviewStatus(

@@ -38,6 +38,9 @@ from refine.queue import (
     out_already,
     translation_hash,
 )
+from refine.review_csv import read_review
+from refine.review_files import XLSX
+from refine.review_xlsx import write_xlsx
 from refine.shard import (
     REASON_COUNT,
     VERDICT_COUNT,
@@ -92,6 +95,8 @@ def refine_language(
             queue += export_audit(paths, lang, profile.refine.audit_rows, now)
         most = profile.refine.max_review_rows
         queue += export_adjudication(paths.review(lang), intake.conflicts, most, now)
+        if profile.refine.review_xlsx:
+            queue += _as_workbooks(queue.files)
         manifest = _manifest(lang, paths.refined(lang))
         if not seed:
             write_json(paths.refined(lang) / "manifest.json", manifest)
@@ -154,6 +159,13 @@ def _export_batch(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queue
 
     rows = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
     return export_review(paths.review(lang), BATCH, rows, max_rows, now)
+
+
+def _as_workbooks(files: Sequence[Path]) -> Queue:
+    written = [path.with_suffix(XLSX) for path in files]
+    for path, book in zip(files, written, strict=True):
+        write_xlsx(book, [one.row for one in read_review(path).rows])
+    return Queue(0, 0, tuple(written), ())
 
 
 def _all_flagged(folder: Path) -> Iterator[RefinedSample]:

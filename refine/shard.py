@@ -35,7 +35,7 @@ VERDICT_COUNT, REASON_COUNT = "verdict:", "reason:"  # prefixes of a record's co
 # Settings that change no byte of a shard; models' own digests are inputs by themselves.
 _NO_MATTER = {
     "language_id_model", "max_review_rows", "audit_rows", "processes", "acceptance",
-    "thresholds_path", "models",
+    "review_xlsx", "thresholds_path", "models",
 }  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def calls(name):
     return {getattr(node.func, "attr", getattr(node.func, "id", "")) for node in nodes}
 
 
-def test_shards_are_read_and_written_in_one_module_and_databases_opened_in_one():
+def test_shards_are_read_and_written_in_one_module_and_databases_opened_in_two():
     product = [name for name in FILES if not name.startswith("benchmarks/")]
     parquet = [name for name in product if calls(name) & {"write_table", "read_table"}]
     assert parquet == ["palo/shards.py"]

@@ -34,6 +34,7 @@ class RefineSettings(Section):
     processes: int | None = Field(default=None, ge=1)  # that judge; None: one a core
     thresholds_path: Path | None = None  # `palo refine calibrate` writes one; None: the shipped
     max_review_rows: int = Field(default=1000, ge=1)  # open rows a language; rows of one seed CSV
+    review_xlsx: bool = False  # a workbook beside each review CSV
     audit_rows: int = Field(default=132, ge=0)  # passed turns to review blindly, a translator
     acceptance: AcceptancePlan = AcceptancePlan()
     models: ModelFilterSettings = ModelFilterSettings()  # optional filters; None: off

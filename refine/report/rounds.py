@@ -12,7 +12,7 @@ from typing import Any
 from palo.paths import DataPaths
 from refine.decisions import ReviewVerdict
 from refine.queue import BATCH, SEED
-from refine.review_csv import read_review, review_files
+from refine.review_files import read_returned, returned_files
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def rounds(paths: DataPaths, lang: str) -> list[Round]:
     """Every file of the language with at least one decision."""
     if not paths.review(lang).is_dir():
         return []
-    files = [path for path in review_files(paths.review(lang)) if _order(path)]
+    files = [path for path in returned_files(paths.review(lang)) if _order(path)]
     found = [_round(path) for path in sorted(files, key=lambda path: _order(path) or (0, 0))]
     return [one for one in found if one is not None]
 
@@ -47,7 +47,7 @@ def _order(path: Path) -> tuple[int, int] | None:
 def _round(path: Path) -> Round | None:
     texts: list[tuple[str, str]] = []
     decided = edited = 0
-    for read in read_review(path).rows:
+    for read in read_returned(path).rows:
         verdict = read.row.verdict.strip().lower()
         if verdict not in list(ReviewVerdict):
             continue
