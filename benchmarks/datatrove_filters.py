@@ -4,7 +4,8 @@
 
 Its blocks as they come, with their defaults: its fastText (numpy 2 build), its word tokenizers a
 language (spaCy, jieba, Sudachi, Indic NLP: palo's extra `peers`). In its favour: the model file is
-ours, the small one, where it would fetch lid.176.bin; documents are made from rows in memory, and
+ours, the small one, where it would fetch lid.176.bin; a language whose tokenizer would fetch a
+model is parted at white space instead; documents are made from rows in memory, and
 nothing is written. Prints one JSON object last.
 """
 
@@ -16,13 +17,29 @@ from functools import cache
 
 from datatrove.data import Document
 from datatrove.pipeline.filters import GopherRepetitionFilter, LanguageFilter
+from datatrove.pipeline.filters import gopher_repetition_filter as gopher
 from datatrove.utils.lid import FT176LID
+from datatrove.utils.text import split_into_words
 
 BATCH_ROWS = 2048
 
 
+PLAIN: set[str] = set()  # languages whose tokenizer wants to fetch a model (Stanza's)
+
+
+def words(text: str, language: str) -> list[str]:
+    return text.split() if language in PLAIN else split_into_words(text, language)
+
+
+gopher.split_into_words = words
+
+
 @cache
 def filters(lang: str, model_path: str) -> tuple[LanguageFilter, GopherRepetitionFilter]:
+    try:
+        split_into_words("a", lang)
+    except Exception:  # whatever the fetching library raises without a network
+        PLAIN.add(lang)
     language = LanguageFilter(languages=[lang])
     language.model._model = loaded(model_path)  # one a process, not one a language
     return language, GopherRepetitionFilter(language=lang)

@@ -31,9 +31,10 @@ def test_every_cell_comes_back_as_it_was(tmp_path):
 @pytest.mark.slow
 def test_libreoffice_saves_every_cell_back(tmp_path, soffice):
     write_xlsx(tmp_path / "a.xlsx", ROWS)
+    out = str(tmp_path / "out")
     subprocess.run(
         [soffice, f"-env:UserInstallation=file://{tmp_path}/office", "--headless", "--convert-to",
-         "xlsx:Calc MS Excel 2007 XML", "--outdir", str(tmp_path / "out"), str(tmp_path / "a.xlsx")],
+         "xlsx:Calc MS Excel 2007 XML", "--outdir", out, str(tmp_path / "a.xlsx")],
         check=True, capture_output=True, timeout=180,
     )  # fmt: skip
     found = read_xlsx(tmp_path / "out" / "a.xlsx")
