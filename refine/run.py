@@ -24,6 +24,7 @@ from palo.shards import (
 )
 from refine.adjudication import export_adjudication
 from refine.audit import export_audit
+from refine.history import add_state
 from refine.intake import Intake, load_rejections, take_in
 from refine.judgement import Rejection, flagged, refine_samples
 from refine.priority import Candidate, ranked
@@ -100,6 +101,7 @@ def refine_language(
         manifest = _manifest(lang, paths.refined(lang))
         if not seed:
             write_json(paths.refined(lang) / "manifest.json", manifest)
+            add_state(paths.refined(lang), manifest, now)
     return LanguageSummary(lang, manifest, intake, queue, done, current)
 
 

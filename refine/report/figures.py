@@ -13,6 +13,7 @@ from palo.settings import Profile
 from palo.settings.refine import RefineSettings
 from palo.shards import read_record, read_refined, shard_paths
 from refine.filters.thresholds import thresholds
+from refine.history import State, load_history
 from refine.judgement import flagged
 from refine.report.audit import Audit, audit
 from refine.report.rounds import Round, rounds
@@ -53,6 +54,13 @@ class LanguageFigures:
     examples: list[Example] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     audit: Audit | None = None
+    history: list[State] = field(default_factory=list)
+
+    @property
+    def flagged_shares(self) -> tuple[float | None, float | None]:
+        """Of the turns, at first and now; the second is None where nothing has changed."""
+        first = self.history[0].share if self.history else self.flagged_share
+        return first, self.flagged_share if len(self.history) > 1 else None
 
     @property
     def flagged_share(self) -> float | None:
@@ -70,6 +78,7 @@ class LanguageFigures:
             "kept": self.kept,
             "turns": self.turns,
             "flagged_share": self.flagged_share,
+            "flagged_history": [vars(one) for one in self.history],
             "by_verdict": {str(one): self.by_verdict[one] for one in Verdict},
             "by_reason": dict(sorted(self.by_reason.items())),
             "length_ratios": {
@@ -100,6 +109,7 @@ def collect(profile: Profile, lang: str) -> LanguageFigures:
             figures.by_verdict[refined.turn_verdicts[turn]] += 1
             _add_ratio(figures.ratios, source.text, target.text)
             _add_reasons(figures, refined, turn, room)
+    figures.history = load_history(paths.refined(lang))
     figures.rounds = rounds(paths, lang)
     figures.audit = audit(paths, lang, _plan(profile.refine))
     return figures

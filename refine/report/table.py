@@ -9,9 +9,9 @@ from palo.console import NOTHING, percent
 from refine.report.figures import LanguageFigures
 
 HEADINGS = (
-    "samples",
     "kept",
-    "flagged\nturns",
+    "flagged\nbefore",
+    "flagged\nafter",
     "edited\nbefore",
     "edited\nafter",
     "chrF\nbefore",
@@ -23,7 +23,7 @@ HEADINGS = (
 
 def table(rows: Sequence[LanguageFigures], profile: str) -> Table:
     shown = Table(
-        title=f"refine, profile {profile} (before, after: first and last round of review)",
+        title=f"refine, profile {profile} (before, after: first and last round)",
         box=box.SIMPLE_HEAD,  # no frame, so that it fits a terminal of 80 characters
         show_edge=False,
         padding=(0, 1, 0, 0),
@@ -43,9 +43,8 @@ def cells(row: LanguageFigures) -> tuple[str, ...]:
     scores = [one.chrf if one else None for one in (before, after)]
     audit = row.audit
     return (
-        f"{row.samples:,}",
         percent(row.kept / row.samples) if row.samples else NOTHING,
-        percent(row.flagged_share),
+        *(NOTHING if share is None else percent(share) for share in row.flagged_shares),
         *(percent(one.edit_rate) if one else NOTHING for one in (before, after)),
         *(NOTHING if score is None else f"{score:.1f}" for score in scores),
         f"{audit.num_errors}/{audit.num_rows}" if audit else NOTHING,

@@ -37,6 +37,18 @@ def test_it_counts_what_was_kept_flagged_and_why(run):
     assert (found.rounds, found.audit) == ([], None)
 
 
+def test_the_flagged_share_is_told_as_it_was_at_first_and_as_it_is(run):
+    run.translated(run.good, run.left)
+    run.refine()
+    assert collect(run.profile, "ur").flagged_shares == (1 / 4, None)
+    run.edit({"t1.left": {"verdict": "fix", "correction": "دو۔"}})
+    run.refine(now="2026-01-02")
+    run.refine(now="2026-01-03")
+    found = collect(run.profile, "ur")
+    assert found.flagged_shares == (1 / 4, 0.0)
+    assert [one.at for one in found.history] == ["2026-01-01", "2026-01-02"]
+
+
 def test_rounds_of_review_tell_before_from_after(run):
     reviewed(run)
     before, after = collect(run.profile, "ur").rounds
