@@ -43,6 +43,7 @@ def render(profile: Profile) -> str:
         if Path(profile.translator.model).is_absolute()
         else profile.translator.model,
         translator_licence=profile.translator.licence,
+        filter_licences=profile.refine.models.licence_notes(),
         version=__version__,
         rows=rows,
         finetune=training.get("languages", {}),

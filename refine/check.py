@@ -19,6 +19,7 @@ from palo.options import ProfileOption
 from palo.schemas import Finding, Verdict
 from palo.settings import load_profile
 from palo.settings.refine import RefineSettings
+from palo.settings.refine_models import ModelFilterSettings
 from palo.shards import replaced
 from refine.filters import Filter, Pair, default_filters, judge, verdict
 from refine.pairs import STDIN, NumberedRow, SourceTarget, Unreadable, read_rows
@@ -75,6 +76,8 @@ def check_command(
     if output is not None and pairs != STDIN and output.resolve() == pairs.resolve():
         raise UserError(f"--output {output} is the input itself. Name another file.")
     settings = load_profile(profile).refine
+    for line in settings.models.licence_notes():
+        print(line, file=sys.stderr)
     with _writer(output) as file:
         summary = check_pairs(read_rows(pairs), str(codes[0]), settings, file.write)
     print(summary.said(), file=sys.stderr)
@@ -98,6 +101,7 @@ def check_pairs(
     batches = _batches(iter(rows))
     head = list(islice(batches, _ROWS_FOR_PROCESSES // _BATCH_ROWS + 1))
     many = len(head) * _BATCH_ROWS > _ROWS_FOR_PROCESSES
+    many = many and settings.models == ModelFilterSettings()  # else one copy of the weights
     processes = (settings.processes or default_processes()) if many else 1
     work = partial(judge_batch, settings, lang)
     for judged in in_order(work, chain(head, batches), processes):

@@ -16,7 +16,6 @@ from palo.paths import DataPaths
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
 from refine import calibrate, check
-from refine.models import licence_notes
 from refine.report import command as report_command
 from refine.review_csv import errors_path
 from refine.run import LanguageSummary, has_input, refine_language
@@ -49,7 +48,7 @@ def refine(
         return
     settings = load_profile(profile).on(source)
     announce(settings, "refine --seed" if seed else "refine")
-    for line in licence_notes(settings.refine.models):
+    for line in settings.refine.models.licence_notes():
         note(line)
     langs = _with_input(settings, [str(code) for code in parse_languages(lang)], seed)
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -79,3 +79,12 @@ class ModelFilterSettings(Section):
     metricx: MetricxSettings | None = None
     labse: LabseSettings | None = None
     judge: JudgeSettings | None = None
+
+    def licence_notes(self) -> tuple[str, ...]:
+        """A line for each model that is on, for the run to print and for the dataset's card."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        return tuple(
+            f"filter {name} asks {one.model}: {one.licence}"
+            for name, one in sections.items()
+            if one
+        )

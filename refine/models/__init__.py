@@ -28,14 +28,6 @@ def model_filters(settings: ModelFilterSettings) -> "tuple[Filter, ...]":
     return tuple(found)
 
 
-def licence_notes(settings: ModelFilterSettings) -> tuple[str, ...]:
-    """A line for each model that is on, for the run to print once and for the dataset's card."""
-    sections = {name: getattr(settings, name) for name in type(settings).model_fields}
-    return tuple(
-        f"filter {name} asks {one.model}: {one.licence}" for name, one in sections.items() if one
-    )
-
-
 def models_digest(settings: ModelFilterSettings) -> str:
     """What decides these filters' findings; "" where all are off.
 

@@ -12,7 +12,7 @@ from palo.schemas import RefinedSample, Verdict
 from palo.settings import Profile
 from palo.settings.refine import RefineSettings
 from palo.shards import read_record, read_refined, shard_paths
-from refine.filters.thresholds import thresholds
+from refine.filters.thresholds import Bands, load_thresholds, thresholds
 from refine.history import State, load_history
 from refine.judgement import flagged
 from refine.report.audit import Audit, audit
@@ -54,6 +54,7 @@ class LanguageFigures:
     examples: list[Example] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     audit: Audit | None = None
+    bands: Bands | None = None
     history: list[State] = field(default_factory=list)
 
     @property
@@ -69,7 +70,7 @@ class LanguageFigures:
 
     @property
     def band(self) -> tuple[float, float]:
-        return thresholds(self.lang).length_ratio
+        return thresholds(self.lang, self.bands).length_ratio
 
     def as_json(self) -> dict[str, Any]:
         before, after = (self.rounds[0], self.rounds[-1]) if self.rounds else (None, None)
@@ -94,7 +95,7 @@ class LanguageFigures:
 
 def collect(profile: Profile, lang: str) -> LanguageFigures:
     paths = DataPaths(profile.data_dir)
-    figures = LanguageFigures(lang)
+    figures = LanguageFigures(lang, bands=load_thresholds(profile.refine.thresholds_path))
     room: Counter[str] = Counter()
     every = max(1, _num_turns(paths, lang) // LANGUAGE_ID_TURNS)
     identifier = LanguageId(profile.refine.language_id_model)

@@ -8,6 +8,7 @@ from palo.errors import UserError
 from palo.paths import DataPaths
 from palo.schemas import TRANSLATED
 from palo.settings import load_profile
+from palo.settings.refine_models import ModelFilterSettings
 from palo.shards import shard_name, write_json, write_shard
 
 
@@ -48,3 +49,11 @@ def test_the_card_is_written_under_the_profiles_name(profile, tmp_path):
     path = write(profile, tmp_path / "cards")
     assert path == tmp_path / "cards" / "sample.md"
     assert path.read_text(encoding="utf-8") == render(profile)
+
+
+def test_the_card_names_the_models_that_filters_asked(profile):
+    models = ModelFilterSettings.model_validate({"labse": {}})
+    refine = profile.refine.model_copy(update={"models": models})
+    text = render(profile.model_copy(update={"refine": refine}))
+    assert f"Model filter labse asks {models.labse.model}: {models.labse.licence}." in text
+    assert "Model filter" not in render(profile)

@@ -6,7 +6,7 @@ import sys
 from palo.settings.refine import RefineSettings
 from palo.settings.refine_models import ModelFilterSettings
 from refine.filters import default_filters
-from refine.models import licence_notes, model_filters, models_digest
+from refine.models import model_filters, models_digest
 from refine.shard import judge_inputs
 
 NAMES = ["labse", "metricx", "back_translation", "judge"]
@@ -28,7 +28,7 @@ def all_on(bert, mt5):
 def test_all_are_off_until_a_profile_names_them():
     assert model_filters(RefineSettings().models) == ()
     assert models_digest(RefineSettings().models) == ""
-    assert licence_notes(RefineSettings().models) == ()
+    assert RefineSettings().models.licence_notes() == ()
     assert not {one.name for one in default_filters(RefineSettings())} & {*NAMES}
 
 
@@ -36,7 +36,7 @@ def test_those_that_are_on_join_the_others_and_name_their_licence(tiny_bert, tin
     models = all_on(tiny_bert, tiny_mt5)
     found = default_filters(RefineSettings(models=models))
     assert [one.name for one in found][-4:] == NAMES
-    notes = licence_notes(models)
+    notes = models.licence_notes()
     assert len(notes) == 4
     assert any("metricx" in note and "Apache-2.0" in note for note in notes)
 
