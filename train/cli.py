@@ -48,7 +48,7 @@ def evaluate(scale: ScaleOption, profile: ProfileOption = None) -> None:
     settings = load_profile(profile)
     announce(settings, f"evaluate {scale}")
     chosen = load_scale(scale, settings.train.scales_dir)
-    from train.evaluate import evaluate_scale
+    from train.evaluation.evaluate import evaluate_scale
 
     result = evaluate_scale(chosen, settings)
     console.print(_table(result))

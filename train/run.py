@@ -22,15 +22,15 @@ from palo.paths import DataPaths
 from palo.schemas import Role, Turn
 from palo.settings import Profile
 from palo.shards import digest, file_digest, read_json, write_json
-from train.mixture import English, Example, mixture_inputs, open_mixture, read_llava_list
+from train.data.mixture import English, Example, mixture_inputs, open_mixture, read_llava_list
 from train.resources import require_for_stage1, require_for_training
 from train.scale import Scale, Stage
-from train.standins import ensure_language_model, ensure_tower, language_source, tower_source
+from train.standins.ensure import ensure_language_model, ensure_tower, language_source, tower_source
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration
 
-    from train.batches import Collator, Pictures
+    from train.data.batches import Collator, Pictures
 
 RECORD = "palo.json"  # in a checkpoint: what it was made from
 LOG = "training.json"  # in a checkpoint: losses, seconds, the mixture, samples set aside
@@ -138,9 +138,9 @@ def _prepare(scale: Scale, profile: Profile, journal: Journal) -> Parts:
         language_at = ensure_language_model(scale, profile)
     import torch
 
-    from train.batches import Collator, Pictures
-    from train.images import make_processor
-    from train.model import assemble, load_language_model, load_tower
+    from train.data.batches import Collator, Pictures
+    from train.data.images import make_processor
+    from train.model.assembly import assemble, load_language_model, load_tower
 
     # Frozen weights may be stored short; what is trained stays in full precision.
     on_gpu = torch.cuda.is_available()
@@ -159,7 +159,7 @@ def _prepare(scale: Scale, profile: Profile, journal: Journal) -> Parts:
 
 def _stage1(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal: Journal) -> None:
     """The projector alone, on captions; kept as projector.safetensors."""
-    from train.checkpoint import load_trainable, save_trainable
+    from train.model.checkpoint import load_trainable, save_trainable
 
     kept, record = folder / "projector.safetensors", folder / RECORD
     inputs = stage1_inputs(scale, profile)
@@ -237,9 +237,9 @@ def _train(
     name: str,
     journal: Journal,
 ) -> None:
-    from train.batches import SetAside, TrainingData
-    from train.template import Template
-    from train.trainer import run_stage, total_steps
+    from train.data.batches import SetAside, TrainingData
+    from train.data.template import Template
+    from train.loop.trainer import run_stage, total_steps
 
     aside = SetAside(folder / "set-aside.jsonl")
     data = TrainingData(
@@ -259,7 +259,7 @@ def _train(
 
 
 def _finish(parts: Parts, folder: Path, inputs: str, journal: Journal) -> None:
-    from train.checkpoint import save_checkpoint
+    from train.model.checkpoint import save_checkpoint
 
     record = {"inputs": inputs, "scale": journal.scale}
     files = {

@@ -27,7 +27,7 @@ from palo.shards import read_json, refined_to_row, sample_to_row, shard_name, wr
 from palo.tiny import tiny_llama, train_tokenizer
 from sceneworld.build import build_world
 from sceneworld.truth import load_truth, with_image_as_in, without_image
-from train.model import assemble
+from train.model.assembly import assemble
 from train.scale import Scale
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from palo.settings import load_profile
 from palo.shards import read_json
 from tests.train.conftest import ROOT, make_scale
 from train import run
-from train.checkpoint import load_checkpoint
-from train.evaluate import evaluate_scale
+from train.evaluation.evaluate import evaluate_scale
+from train.model.checkpoint import load_checkpoint
 from train.run import train_projector, train_scale
 from train.scale import load_scale
 
@@ -42,7 +42,7 @@ def test_what_is_done_is_not_done_again(profile, monkeypatch):
     assert train_scale(scale, profile) == folder
     assert (folder / "model.safetensors").stat() == first
     evaluate_scale(scale, profile)
-    monkeypatch.setattr("train.answering.Answerer.answer", None)
+    monkeypatch.setattr("train.evaluation.answering.Answerer.answer", None)
     evaluate_scale(scale, profile)
 
 
@@ -95,7 +95,7 @@ def test_stage_1_alone_needs_no_translations_and_is_gone_on_from(profile, monkey
 def test_training_changes_the_projector_and_the_language_model_but_never_the_tower(profile):
     scale = make_scale("7b")
     trained, _ = load_checkpoint(train_scale(scale, profile))
-    from train.model import assemble, load_language_model, load_tower
+    from train.model.assembly import assemble, load_language_model, load_tower
 
     models = profile.data_dir / "models"
     tower = load_tower(str(models / "tower"), None, torch.float32)

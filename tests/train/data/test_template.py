@@ -6,9 +6,9 @@ from transformers import AutoTokenizer
 
 from palo.schemas import Role, Turn
 from palo.tiny import train_tokenizer
-from train.template import IGNORED, IMAGE_TOKEN, BadConversation, Template
+from train.data.template import IGNORED, IMAGE_TOKEN, BadConversation, Template
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 CONVERSATIONS = json.loads((GOLDEN / "label_mask_conversations.json").read_text("utf-8"))
 EXPECTED = {
     row["id"]: row for row in json.loads((GOLDEN / "label_mask_expected.json").read_text("utf-8"))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
-from train.batches import Collator, Item, Pictures
-from train.checkpoint import load_checkpoint
-from train.images import make_processor
-from train.template import Encoded, Template
+from train.data.batches import Collator, Item, Pictures
+from train.data.images import make_processor
+from train.data.template import Encoded, Template
+from train.model.checkpoint import load_checkpoint
 
 
 class Answerer:

@@ -59,7 +59,7 @@ def ensure_tower(scale: Scale, profile: Profile) -> Source:
     source, settings = tower_source(scale, profile), scale.vision_tower.standin
     if settings is None or _is_current(source):
         return source
-    from train.standin_tower import label_patches, read_pixels, train_tower
+    from train.standins.tower import label_patches, read_pixels, train_tower
 
     rows = _read_lines(profile.train.patches_path)
     images_dir = profile.train.captions_images_dir
@@ -77,8 +77,8 @@ def ensure_language_model(scale: Scale, profile: Profile) -> Source:
     source, settings = language_source(scale, profile), scale.language_model.standin
     if settings is None or _is_current(source):
         return source
-    from train.standin_language import train_language_model
-    from train.standin_text import make_tokenizer, read_scenes
+    from train.standins.language import train_language_model
+    from train.standins.text import make_tokenizer, read_scenes
 
     scenes = read_scenes(_read_lines(profile.train.text_path))
     tokenizer = make_tokenizer(scenes, settings.vocab_size)

@@ -3,10 +3,10 @@ from PIL import Image
 
 from palo.schemas import Role, Turn
 from tests.train.conftest import make_tokenizer
-from train.batches import Collator, Pictures, SetAside, TrainingData
-from train.images import UnreadableImage, make_processor
-from train.mixture import Example
-from train.template import IGNORED, IMAGE_TOKEN, Template
+from train.data.batches import Collator, Pictures, SetAside, TrainingData
+from train.data.images import UnreadableImage, make_processor
+from train.data.mixture import Example
+from train.data.template import IGNORED, IMAGE_TOKEN, Template
 
 COLLATOR = Collator(image_token_id=4, image_tokens=16, pad_token_id=3)
 

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from palo.languages import LANGUAGES
-from train.answers import Answered, Question
-from train.evaluate import EXAMPLES_PER_LANGUAGE, report, shuffled_images
+from train.evaluation.answers import Answered, Question
+from train.evaluation.evaluate import EXAMPLES_PER_LANGUAGE, report, shuffled_images
 
 FORMS = {"colour": ("Red.", "Blue."), "count": ("Two.", "Three.")}
 

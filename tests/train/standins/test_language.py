@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from palo.tiny import tiny_llama
+from train.data.template import IGNORED, IMAGE_TOKEN, Encoded
 from train.scale import StandinLanguageModel
-from train.standin_language import SlotEmbedder, answer_loss, train_language_model
-from train.standin_text import Reader, Text, make_tokenizer, read_scenes, slots
-from train.template import IGNORED, IMAGE_TOKEN, Encoded
+from train.standins.language import SlotEmbedder, answer_loss, train_language_model
+from train.standins.text import Reader, Text, make_tokenizer, read_scenes, slots
 
 CAPTIONS = (
     "A red circle in the top left corner, a blue star in the top right corner.",

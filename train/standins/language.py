@@ -17,11 +17,11 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from palo.tiny import tiny_llama
+from train.data.template import IGNORED, IMAGE_TOKEN, Encoded
 from train.scale import StandinLanguageModel
-from train.schedule import share
-from train.standin_text import TALK_ROUNDS, Reader, Scene, Text, slots
-from train.standin_words import start_together
-from train.template import IGNORED, IMAGE_TOKEN, Encoded
+from train.standins.schedule import share
+from train.standins.text import TALK_ROUNDS, Reader, Scene, Text, slots
+from train.standins.words import start_together
 
 Tick = Callable[[str], None]
 # Questions alone, with their few labels, leave the model guessing for thousands of steps: riddles

@@ -7,14 +7,14 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForCon
 
 from palo.errors import MissingResource
 from tests.train.conftest import make_model, make_scale, make_tokenizer
-from train.checkpoint import (
+from train.data.images import make_processor
+from train.model.assembly import MobilePaloForConditionalGeneration
+from train.model.checkpoint import (
     load_checkpoint,
     load_trainable,
     save_checkpoint,
     save_trainable,
 )
-from train.images import make_processor
-from train.model import MobilePaloForConditionalGeneration
 
 
 def saved(tmp_path, name):

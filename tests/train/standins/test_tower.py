@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from train.scale import StandinTower
-from train.standin_tower import label_patches, patch_features, read_pixels, train_tower
+from train.standins.tower import label_patches, patch_features, read_pixels, train_tower
 
 CELLS = [["", "big red", "", "small red"], ["big blue", "", "", ""]]
 

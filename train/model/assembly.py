@@ -25,7 +25,7 @@ from transformers.conversion_mapping import (
 from transformers.models.llava.modeling_llava import LlavaModel
 
 from palo.schemas import IMAGE_TAG
-from train.projector import LdpProjector
+from train.model.projector import LdpProjector
 from train.scale import ProjectorKind, Scale
 
 VOCABULARY_MULTIPLE = 64  # Vicuna's 32000 becomes 32064 with the image token inside

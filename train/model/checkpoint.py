@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoTokenizer, LlavaForConditionalGeneration, LlavaProcessor
 
 from palo.errors import MissingResource
-from train.model import CLASSES
-from train.template import SYSTEM
+from train.data.template import SYSTEM
+from train.model.assembly import CLASSES
 
 _CLASSIC = (
     ("model.vision_tower.vision_model.", "vision_tower.vision_model."),

@@ -13,7 +13,7 @@ from typing import Any
 from palo.languages import ENGLISH
 from palo.schemas import IMAGE_TAG, Role, Turn
 from palo.tiny import train_tokenizer
-from train.template import IGNORED, IMAGE_TOKEN, SYSTEM, Encoded, Template
+from train.data.template import IGNORED, IMAGE_TOKEN, SYSTEM, Encoded, Template
 
 RIDDLES = 10  # in one sequence
 MOST_CLUES = 3

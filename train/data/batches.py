@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from train.images import UnreadableImage, load_picture, pixel_values
-from train.mixture import Example
-from train.template import IGNORED, IMAGE_TOKEN, BadConversation, Encoded, Template
+from train.data.images import UnreadableImage, load_picture, pixel_values
+from train.data.mixture import Example
+from train.data.template import IGNORED, IMAGE_TOKEN, BadConversation, Encoded, Template
 
 CACHED_PIXEL_BYTES = 400 * 2**20
 

@@ -20,12 +20,12 @@ from transformers import (
 )
 
 from palo.console import Tick
-from train.batches import Collator, TrainingData
-from train.checkpoint import load_trainable, save_trainable
-from train.mixture import epoch_order
-from train.model import text_only_loss
+from train.data.batches import Collator, TrainingData
+from train.data.mixture import epoch_order
+from train.data.template import IGNORED
+from train.model.assembly import text_only_loss
+from train.model.checkpoint import load_trainable, save_trainable
 from train.scale import Stage
-from train.template import IGNORED
 
 TRAINABLE = "trainable.safetensors"
 COMPLETE = "complete"  # written last into a Trainer checkpoint; without it a crash is assumed

@@ -9,7 +9,7 @@ from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.settings.refine import ConversationPolicy, RefineSettings
 from palo.shards import read_refined, refined_to_row, shard_name, write_json, write_shard
-from train.mixture import English, epoch_order, open_mixture, read_llava_list
+from train.data.mixture import English, epoch_order, open_mixture, read_llava_list
 
 NO_MIX = English(None, None)
 DROP = RefineSettings()

@@ -3,12 +3,11 @@ import torch
 
 from palo.schemas import Role, Turn
 from tests.train.conftest import make_model, make_scale, make_tokenizer
-from train.batches import Collator, Pictures, SetAside, TrainingData
-from train.images import make_processor
-from train.mixture import Example
-from train.scale import Stage
-from train.template import Template
-from train.trainer import (
+from train.data.batches import Collator, Pictures, SetAside, TrainingData
+from train.data.images import make_processor
+from train.data.mixture import Example
+from train.data.template import Template
+from train.loop.trainer import (
     COMPLETE,
     EpochSampler,
     Learner,
@@ -18,6 +17,7 @@ from train.trainer import (
     run_stage,
     total_steps,
 )
+from train.scale import Stage
 
 STAGE = Stage(learning_rate=1e-2, batch_size=4, epochs=2, save_every_steps=2, weight_decay=0.1)
 

@@ -4,7 +4,7 @@ import pytest
 
 from palo.errors import UserError
 from palo.languages import LANGUAGES
-from train.answers import (
+from train.evaluation.answers import (
     Answered,
     accuracy,
     chance,

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from train.images import (
+from train.data.images import (
     MEAN_COLOUR,
     UnreadableImage,
     load_picture,

@@ -18,8 +18,8 @@ from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.shards import digest, file_digest, read_json, write_json
-from train import answers
-from train.answers import Answered, Question
+from train.evaluation import answers
+from train.evaluation.answers import Answered, Question
 from train.resources import require_for_evaluation
 from train.run import RECORD
 from train.scale import Scale
@@ -54,7 +54,7 @@ def evaluate_scale(scale: Scale, profile: Profile) -> dict[str, Any]:
     lines = settings.questions_path.read_text(encoding="utf-8").split("\n")
     rows = (json.loads(line) for line in lines if line)
     questions = answers.parse_questions(rows, settings.images_dir)
-    from train.answering import Answerer
+    from train.evaluation.answering import Answerer
 
     answerer = Answerer(checkpoint, scale.image_size, settings.batch_size, MAX_NEW_TOKENS)
     shuffled = shuffled_images(questions, profile.train.seed)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from train.projector import LdpProjector, squeezed_channels
+from train.model.projector import LdpProjector, squeezed_channels
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "ldp_projector.safetensors"
+GOLDEN = Path(__file__).parents[2] / "golden" / "ldp_projector.safetensors"
 
 
 @pytest.fixture(scope="module")

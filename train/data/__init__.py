@@ -1,0 +1,1 @@
+"""Samples on their way to the model: mixture, template, images, batches."""

@@ -1,0 +1,1 @@
+"""Held-out questions in ten languages: asking, and when an answer is right."""

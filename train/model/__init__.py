@@ -1,0 +1,1 @@
+"""The models, their assembly, checkpoints and conversions."""
