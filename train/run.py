@@ -24,7 +24,7 @@ from palo.settings import Profile
 from palo.shards import digest, file_digest, read_json, write_json
 from train.data.mixture import English, Example, mixture_inputs, open_mixture, read_llava_list
 from train.resources import require_for_stage1, require_for_training
-from train.scale import Scale, Stage
+from train.scale import Checkpointing, Scale, Stage
 from train.standins.ensure import ensure_language_model, ensure_tower, language_source, tower_source
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _work(folder: Path) -> Path:
 def stage1_inputs(scale: Scale, profile: Profile) -> str:
     """What the projector of stage 1 depends on."""
     sources = [tower_source(scale, profile).inputs, language_source(scale, profile).inputs]
-    settings = scale.model_dump(exclude={"stage2", "lora", "gradient_checkpointing"})
+    settings = scale.model_dump(exclude={"stage2", "lora", "checkpointing"})
     captions = file_digest(profile.train.captions_path)
     images = str(profile.train.captions_images_dir)
     return digest([VERSION, sources, settings, captions, images, profile.train.seed])
@@ -211,7 +211,7 @@ def _stage2(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal:
                 target_modules=list(LORA_TARGETS),
             ),
         )
-    if scale.gradient_checkpointing:
+    if scale.checkpointing is not Checkpointing.NONE:
         parts.model.gradient_checkpointing_enable({"use_reentrant": False})
     with journal.timed("stage2"):
         _train(scale, scale.stage2, profile, parts, mixture, folder, "stage2", journal)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from palo.errors import UserError, unknown
 from palo.settings.model import Section
@@ -17,6 +17,28 @@ from palo.settings.profile import explain
 class ProjectorKind(StrEnum):
     MLP2 = "mlp2"  # two-layer MLP of LLaVA-1.5: one token a patch
     LDP = "ldp"  # MobileVLM's light-weight down-sample projector: one token for 2x2 patches
+
+
+class Attention(StrEnum):
+    """How the language model attends within the documents of a packed row."""
+
+    DOCUMENTS = "documents"  # PyTorch's causal attention, one document after another
+    FLASH = "flash_attention_2"  # needs the package flash-attn
+    FLEX = "flex_attention"  # compiled block masks; needs a GPU
+
+
+class Checkpointing(StrEnum):
+    """What of the forward pass is computed again in the backward pass, to save memory."""
+
+    NONE = "none"
+    SELECTIVE = "selective"  # all but the matrix products
+    FULL = "full"  # all of each layer but its input
+
+
+class LossKernel(StrEnum):
+    AUTO = "auto"  # Liger on a GPU that has it, else PyTorch
+    TORCH = "torch"
+    LIGER = "liger"
 
 
 class StandinTower(Section):
@@ -75,12 +97,15 @@ class Lora(Section):
 
 
 class Stage(Section):
-    """One stage of training; `batch_size` counts conversations a step over all devices."""
+    """One stage of training; `batch_size` counts conversations a step over all devices.
+
+    A step's conversations are packed into rows of at most `row_tokens`; a device holds one row.
+    """
 
     learning_rate: float = Field(gt=0)
     projector_learning_rate: float | None = None  # None: as the rest
     batch_size: int = Field(ge=1)
-    micro_batch_size: int | None = None  # conversations a device holds at once; None: all
+    row_tokens: int = Field(default=8192, ge=8)
     epochs: float = Field(default=1.0, gt=0)
     max_steps: int = -1  # more than 0: overrides epochs
     warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
@@ -100,9 +125,22 @@ class Scale(Section):
     image_size: int = Field(ge=1)  # pixels a side after padding to a square
     feature_layer: int = -2  # hidden state of the tower that the projector reads
     max_length: int = Field(default=2048, ge=8)  # tokens a conversation, image tokens included
-    gradient_checkpointing: bool = False
+    checkpointing: Checkpointing = Checkpointing.NONE
+    attention: Attention = Attention.DOCUMENTS
+    loss_kernel: LossKernel = LossKernel.AUTO
+    compile: bool = False  # torch.compile, a layer at a time
     stage1: Stage
     stage2: Stage
+
+    @model_validator(mode="after")
+    def _rows_hold_conversations(self) -> "Scale":
+        for name, stage in (("stage1", self.stage1), ("stage2", self.stage2)):
+            if stage.row_tokens < self.max_length:
+                raise ValueError(
+                    f"{name}.row_tokens {stage.row_tokens} is less than max_length "
+                    f"{self.max_length}: a row must hold the longest conversation"
+                )
+        return self
 
     @property
     def is_standin(self) -> bool:

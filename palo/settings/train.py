@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from palo.settings.loop import LoopSettings
 from palo.settings.model import Section
 
 
@@ -17,6 +18,7 @@ class TrainSettings(Section):
     patches_path: Path | None = None  # JSONL of image, cells
     text_path: Path | None = None  # JSONL of caption, lang, question, answer
     seed: int = 7
+    loop: LoopSettings = LoopSettings()
 
 
 class EvaluateSettings(Section):

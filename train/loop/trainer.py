@@ -160,7 +160,7 @@ def newest_complete(folder: Path) -> Path | None:
 def arguments(folder: Path, stage: Stage, num_samples: int, seed: int) -> TrainingArguments:
     on_gpu = torch.cuda.is_available()
     world = max(1, int(torch.distributed.get_world_size())) if _distributed() else 1
-    micro = min(stage.micro_batch_size or stage.batch_size, max(1, stage.batch_size // world))
+    micro = max(1, stage.batch_size // world)
     return TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=micro,
