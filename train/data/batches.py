@@ -80,7 +80,7 @@ class TrainingData(Dataset[Item]):
         as_captions: bool = False,
     ) -> None:
         self.examples, self.template, self.pictures = examples, template, pictures
-        self.max_length = max_length - image_tokens + 1
+        self.max_length, self.image_tokens = max_length, image_tokens
         self.set_aside, self.as_captions = set_aside, as_captions
         self.usable: list[int] = []
         self.lengths: list[int] = []
@@ -113,8 +113,9 @@ class TrainingData(Dataset[Item]):
             answers = [turn.text for turn in example.turns[1::2]]
             if not answers or example.image is None:
                 raise BadConversation("a caption needs an image and a text")
-            return self.template.caption(answers[0])
-        return self.template.encode(example.turns, example.image is not None, self.max_length)
+            return self.template.caption(answers[0], self.max_length, self.image_tokens)
+        has_image = example.image is not None
+        return self.template.encode(example.turns, has_image, self.max_length, self.image_tokens)
 
 
 @dataclass(frozen=True)

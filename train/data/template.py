@@ -4,8 +4,9 @@ Labels follow from character offsets, not from counting tokens twice, so a text 
 `ASSISTANT:` or `</s>` is masked right, where the published code gives up on the whole sample.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from palo.schemas import IMAGE_TAG, Role, Turn
@@ -26,10 +27,16 @@ class BadConversation(ValueError):
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids and labels of one sample, equally long; IMAGE_TOKEN and IGNORED as above."""
+    """Token ids and labels of one sample, equally long; IMAGE_TOKEN and IGNORED as above.
+
+    The last three fields say what was cut to make it fit.
+    """
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
+    rounds_dropped: int = 0
+    tokens_dropped: int = 0
+    supervised_dropped: int = 0
 
     def length(self, image_tokens: int) -> int:
         """Tokens once the image takes up its `image_tokens` places."""
@@ -47,11 +54,37 @@ class Round:
 
 @dataclass(frozen=True)
 class Span:
-    """A run of text between special tokens; characters from `answer_start` on are learned."""
+    """A run of text between special tokens; characters from `answer_start` on are learned.
+
+    A fresh span is tokenised as if a text began with it, as the published code does after an image.
+    """
 
     text: str
     answer_start: int | None = None
     ends: bool = False  # followed by the end token, learned as part of the answer
+    fresh: bool = False
+    after_image: bool = False
+
+
+@dataclass
+class Piece:
+    """Tokens of one round on their way into an Encoded; `ends`: the character each one ends at."""
+
+    ids: list[int] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+    def add(self, token: int, is_learned: bool, end: int) -> None:
+        self.ids.append(token)
+        self.labels.append(token if is_learned else IGNORED)
+        self.ends.append(end)
+
+    def length(self, image_tokens: int) -> int:
+        return len(self.ids) + (image_tokens - 1) * self.ids.count(IMAGE_TOKEN)
+
+    @property
+    def supervised(self) -> int:
+        return len(self.labels) - self.labels.count(IGNORED)
 
 
 class Template:
@@ -65,77 +98,144 @@ class Template:
         # Llama's legacy tokenizers put a prefix space after every special token; others do not.
         self._prefix_after_special = after[1:] == plain
 
-    def encode(self, turns: Sequence[Turn], has_image: bool, max_length: int = 0) -> Encoded:
+    def encode(
+        self,
+        turns: Sequence[Turn],
+        has_image: bool,
+        max_length: int = 0,
+        image_tokens: int = 1,
+    ) -> Encoded:
         """A whole conversation; labels on answers and their end tokens only.
 
-        `max_length` counts the image as one token; whole rounds are dropped from the end until
-        the rest fits, and a first round that is too long alone is cut. Raises BadConversation.
+        At most `max_length` tokens (0: no limit), of which the image takes `image_tokens`. Whole
+        rounds are dropped from the end until the rest fits; a first round that does not fit alone
+        loses the tail of its answer. Raises BadConversation.
         """
-        rounds = _rounds(turns, has_image)
-        encoded = self._conversation(rounds)
-        while max_length and len(encoded.input_ids) > max_length and len(rounds) > 1:
-            rounds = rounds[:-1]
-            encoded = self._conversation(rounds)
-        if max_length:
-            return Encoded(encoded.input_ids[:max_length], encoded.labels[:max_length])
-        return encoded
+        rounds = spans_of(turns, has_image)
+        return self._fitted([self._piece(spans) for spans in rounds], max_length, image_tokens)
 
     def prompt(self, question: str, has_image: bool) -> tuple[int, ...]:
         """What the model sees before it answers: everything up to `ASSISTANT:`."""
-        return self._conversation([Round(question, None, has_image)]).input_ids
+        spans = _spans(Round(question, None, has_image), first=True)
+        return (self.tokenizer.bos_token_id, *self._piece(spans).ids)
 
-    def caption(self, text: str) -> Encoded:
-        """Stage 1: the image, its caption, a line break; no words around them (LLaVA's `plain`)."""
-        return self._encode([[], [Span(text + "\n", answer_start=0)]])
+    def caption(self, text: str, max_length: int = 0, image_tokens: int = 1) -> Encoded:
+        """Stage 1: the image, its caption, a line break; no words around them (LLaVA's `plain`).
 
-    def _conversation(self, rounds: Sequence[Round]) -> Encoded:
-        chunks: list[list[Span]] = [[]]
-        for index, one in enumerate(rounds):
-            asked = f"{SYSTEM} USER: " if index == 0 else "USER: "
-            if one.has_image:
-                chunks[-1].append(Span(asked))
-                chunks.append([])
-                asked = "\n" if one.question else ""
-            asked += f"{one.question} ASSISTANT:"
-            if one.answer is None:
-                chunks[-1].append(Span(asked))
-            else:
-                text = f"{asked} {one.answer}"
-                chunks[-1].append(Span(text, answer_start=len(asked), ends=True))
-        return self._encode(chunks)
+        Cut in its tail to `max_length`. Raises BadConversation for a caption without words.
+        """
+        return self._fitted([self._piece([caption_span(text)])], max_length, image_tokens)
 
-    def _encode(self, chunks: Sequence[Sequence[Span]]) -> Encoded:
-        """Chunks lie around images; each starts afresh, as the published code tokenises them."""
-        ids, labels = [self.tokenizer.bos_token_id], [IGNORED]
-        for index, chunk in enumerate(chunks):
-            if index:
-                ids.append(IMAGE_TOKEN)
-                labels.append(IGNORED)
-            for place, span in enumerate(chunk):
-                self._add(span, place == 0, ids, labels)
-        return Encoded(tuple(ids), tuple(labels))
+    def span_texts(self, spans: Iterable[Span]) -> list[str]:
+        """What the tokenizer is given for each span; `span_lengths` takes the counts back."""
+        return [_SENTINEL + one.text if self._is_bare(one) else one.text for one in spans]
 
-    def _add(self, span: Span, fresh: bool, ids: list[int], labels: list[int]) -> None:
-        for token, end in self._tokens(span.text, fresh):
-            learned = span.answer_start is not None and end > span.answer_start
-            ids.append(token)
-            labels.append(token if learned else IGNORED)
-        if span.ends:
-            ids.append(self.tokenizer.eos_token_id)
-            labels.append(self.tokenizer.eos_token_id)
+    def span_length(self, span: Span, num_tokens: int, image_tokens: int) -> int:
+        """Tokens of a span with its image and end token, from those that its text came to."""
+        num_tokens -= self._sentinel_tokens if self._is_bare(span) else 0
+        return num_tokens + span.ends + image_tokens * span.after_image
 
-    def _tokens(self, text: str, fresh: bool) -> list[tuple[int, int]]:
-        """(token, end character) of a text in which special tokens are mere characters."""
-        bare = not (fresh or self._prefix_after_special)
+    @cached_property
+    def _sentinel_tokens(self) -> int:
+        """Tokens that the sentinel adds: always as many, for a bare span begins with `USER: `."""
         encoded = self.tokenizer(
-            _SENTINEL + text if bare else text,
+            _SENTINEL + "USER:", add_special_tokens=False, return_offsets_mapping=True
+        )
+        return sum(end <= len(_SENTINEL) for _, end in encoded.offset_mapping)
+
+    def _is_bare(self, span: Span) -> bool:
+        return not (span.fresh or self._prefix_after_special)
+
+    def _piece(self, spans: Sequence[Span]) -> Piece:
+        piece = Piece()
+        for span in spans:
+            if span.after_image:
+                piece.add(IMAGE_TOKEN, False, 0)
+            for token, end in self._tokens(span):
+                is_learned = span.answer_start is not None and end > span.answer_start
+                piece.add(token, is_learned, end)
+            if span.ends:
+                piece.add(self.tokenizer.eos_token_id, True, len(span.text) + 1)
+        return piece
+
+    def _tokens(self, span: Span) -> list[tuple[int, int]]:
+        """(token, end character) of a text in which special tokens are mere characters."""
+        [text] = self.span_texts([span])
+        encoded = self.tokenizer(
+            text,
             add_special_tokens=False,
             return_offsets_mapping=True,
             split_special_tokens=True,
         )
-        pairs = list(zip(encoded.input_ids, encoded.offset_mapping, strict=True))
-        shift = len(_SENTINEL) if bare else 0
-        return [(token, end - shift) for token, (_, end) in pairs if end > shift or not bare]
+        shift = len(text) - len(span.text)
+        pairs = zip(encoded.input_ids, encoded.offset_mapping, strict=True)
+        return [(token, end - shift) for token, (_, end) in pairs if end > shift or not shift]
+
+    def _fitted(self, pieces: list[Piece], max_length: int, image_tokens: int) -> Encoded:
+        """The rounds that fit, one after another behind the start token."""
+        whole, length = 0, 1
+        for piece in pieces:
+            length += piece.length(image_tokens)
+            if max_length and length > max_length:
+                break
+            whole += 1
+        kept, dropped = pieces[:whole], pieces[whole:]
+        tokens = sum(piece.length(image_tokens) for piece in dropped)
+        supervised = sum(piece.supervised for piece in dropped)
+        if not kept:
+            first = _cut_tail(dropped[0], max_length - 1, image_tokens)
+            kept, dropped = [first], dropped[1:]
+            tokens -= first.length(image_tokens)
+            supervised -= first.supervised
+        if any(IMAGE_TOKEN in piece.ids for piece in dropped):
+            raise BadConversation("the round with the image does not fit")
+        if not any(piece.supervised for piece in kept):
+            raise BadConversation("nothing to learn")
+        ids, labels = [self.tokenizer.bos_token_id], [IGNORED]
+        for piece in kept:
+            ids += piece.ids
+            labels += piece.labels
+        return Encoded(tuple(ids), tuple(labels), len(dropped), tokens, supervised)
+
+
+def _cut_tail(piece: Piece, room: int, image_tokens: int) -> Piece:
+    """A round cut inside its answer, between characters. Raises BadConversation."""
+    keep = len(piece.ids) - (piece.length(image_tokens) - room)
+    before = next((at for at, label in enumerate(piece.labels) if label != IGNORED), keep)
+    # a character outside the vocabulary is several tokens with one end
+    while before < keep and piece.ends[keep - 1] == piece.ends[keep]:
+        keep -= 1
+    if keep <= before:
+        raise BadConversation("the first round does not fit")
+    return Piece(piece.ids[:keep], piece.labels[:keep], piece.ends)
+
+
+def spans_of(turns: Sequence[Turn], has_image: bool) -> list[list[Span]]:
+    """The spans of each round of a conversation. Raises BadConversation."""
+    rounds = _rounds(turns, has_image)
+    return [_spans(one, first=index == 0) for index, one in enumerate(rounds)]
+
+
+def caption_span(text: str) -> Span:
+    """Raises BadConversation for a caption without words."""
+    if not text.strip():
+        raise BadConversation("empty caption")
+    return Span(text + "\n", answer_start=0, fresh=True, after_image=True)
+
+
+def _spans(one: Round, first: bool) -> list[Span]:
+    """The image's place parts a round in two; what follows it is fresh."""
+    asked = f"{SYSTEM} USER: " if first else "USER: "
+    before = []
+    if one.has_image:
+        before = [Span(asked, fresh=first)]
+        asked = "\n" if one.question else ""
+    asked += f"{one.question} ASSISTANT:"
+    fresh = first or one.has_image
+    if one.answer is None:
+        return [*before, Span(asked, fresh=fresh, after_image=one.has_image)]
+    text = f"{asked} {one.answer}"
+    return [*before, Span(text, len(asked), ends=True, fresh=fresh, after_image=one.has_image)]
 
 
 def _rounds(turns: Sequence[Turn], has_image: bool) -> list[Round]:

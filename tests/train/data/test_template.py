@@ -6,7 +6,7 @@ from transformers import AutoTokenizer
 
 from palo.schemas import Role, Turn
 from palo.tiny import train_tokenizer
-from train.data.template import IGNORED, IMAGE_TOKEN, BadConversation, Template
+from train.data.template import IGNORED, IMAGE_TOKEN, BadConversation, Template, spans_of
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CONVERSATIONS = json.loads((GOLDEN / "label_mask_conversations.json").read_text("utf-8"))
@@ -55,12 +55,99 @@ def test_a_prompt_is_the_start_of_the_conversation_it_opens(template):
 
 
 def test_rounds_that_do_not_fit_are_dropped_whole_and_the_image_stays(template):
-    two = turns("<image>\nWho?", "A man.", "Where?", "Here.")
-    one = template.encode(two[:2], True)
-    assert template.encode(two, True, max_length=len(one.input_ids)) == one
-    cut = template.encode(two, True, max_length=len(one.input_ids) - 3)
-    assert cut.input_ids == one.input_ids[:-3]
-    assert IMAGE_TOKEN in cut.input_ids
+    three = turns("<image>\nWho?", "A man.", "Where?", "Here.", "So?", "Yes.")
+    one, two, all_of_it = (template.encode(three[:count], True) for count in (2, 4, 6))
+    length = all_of_it.length(576)
+    assert template.encode(three, True, length, 576) == all_of_it
+    cut = template.encode(three, True, length - 1, 576)
+    assert (cut.input_ids, cut.labels) == (two.input_ids, two.labels)
+    assert (cut.rounds_dropped, cut.tokens_dropped) == (1, length - two.length(576))
+    assert cut.supervised_dropped == supervised(all_of_it) - supervised(two)
+    cut = template.encode(three, True, two.length(576) - 1, 576)
+    assert (cut.input_ids, cut.rounds_dropped) == (one.input_ids, 2)
+
+
+def supervised(encoded):
+    return sum(label != IGNORED for label in encoded.labels)
+
+
+def test_a_first_round_that_does_not_fit_loses_the_tail_of_its_answer_alone(template):
+    said = turns("<image>\nWho?", "A man with a large red umbrella.", "Where?", "Here.")
+    one = template.encode(said[:2], True)
+    whole = template.encode(said, True)
+    cut = template.encode(said, True, one.length(144) - 3, 144)
+    assert (cut.input_ids, cut.labels) == (one.input_ids[:-3], one.labels[:-3])
+    assert (cut.rounds_dropped, cut.tokens_dropped) == (
+        1,
+        len(whole.input_ids) - len(one.labels) + 3,
+    )
+    assert cut.supervised_dropped == supervised(whole) - supervised(cut)
+    least = one.length(144) - supervised(one) + 1
+    assert supervised(template.encode(said, True, least, 144)) == 1
+    for too_short in (least - 1, 150, 100, 2, 1):
+        with pytest.raises(BadConversation, match="the first round does not fit"):
+            template.encode(said, True, too_short, 144)
+
+
+def test_text_alone_has_the_whole_length_to_itself(template):
+    said = turns("Who?", "A man.")
+    whole = template.encode(said, False)
+    assert template.encode(said, False, len(whole.input_ids), 576) == whole
+
+
+def test_an_image_in_a_later_round_is_never_left_without_its_place(template):
+    said = turns("Ready?", "Yes.", "<image>\nWho?", "A man.", "Where?", "Here.")
+    two = template.encode(said[:4], True)
+    cut = template.encode(said, True, two.length(576), 576)
+    assert (cut.input_ids, cut.rounds_dropped) == (two.input_ids, 1)
+    with pytest.raises(BadConversation, match="the round with the image does not fit"):
+        template.encode(said, True, two.length(576) - 1, 576)
+
+
+@pytest.mark.parametrize(
+    "answer", ["लाल छाता 🌂🌂🌂", "লাল ছাতা 🌂🌂🌂", "سرخ چھتری 🌂🌂🌂", "红色的伞🌂🌂🌂"]
+)
+def test_a_cut_never_falls_inside_a_character(template, answer):
+    said = turns("Who?", answer)
+    whole = template.encode(said, False)
+    kept = set()
+    for room in range(1, supervised(whole)):
+        try:
+            cut = template.encode(said, False, len(whole.input_ids) - room)
+        except BadConversation:
+            break
+        assert cut.input_ids == whole.input_ids[: len(cut.input_ids)]
+        kept.add(learned(template, cut))
+    assert len(kept) > 5
+    assert all(answer.startswith(text) for text in kept)
+
+
+def test_what_the_lengths_are_counted_from_adds_up_to_the_encoding(template):
+    for sample in CONVERSATIONS:
+        said = [Turn(Role(turn["from"]), turn["value"]) for turn in sample["conversations"]]
+        spans = [span for one in spans_of(said, "image" in sample) for span in one]
+        counted = [
+            template.span_length(
+                span, len(template.tokenizer(text, **AS_TEXT).input_ids), image_tokens=576
+            )
+            for span, text in zip(spans, template.span_texts(spans), strict=True)
+        ]
+        assert 1 + sum(counted) == template.encode(said, "image" in sample).length(576)
+
+
+AS_TEXT = {"add_special_tokens": False, "split_special_tokens": True}
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_a_caption_without_words_is_refused(template, text):
+    with pytest.raises(BadConversation, match="empty caption"):
+        template.caption(text)
+
+
+def test_a_long_caption_is_cut_in_its_tail(template):
+    whole = template.caption("A red circle, a blue square and a green star.")
+    cut = template.caption("A red circle, a blue square and a green star.", 155, 144)
+    assert (cut.input_ids, cut.tokens_dropped) == (whole.input_ids[:12], len(whole.labels) - 12)
 
 
 def test_an_image_token_in_text_only_conversations_is_text(template):
