@@ -25,6 +25,8 @@ _UNWRITABLE = regex.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010F
 CONTEXT = "x-context"
 KEY = "x-key"  # of a machine unit in its memory, hex
 TOOL = "palo"
+# Traditional Chinese, by script or by where it is written; Palo's `zh` is simplified.
+_TRADITIONAL = frozenset({"hant", "tw", "hk", "mo"})
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def _element(unit: Unit, lang: str) -> Any:
 def read_tmx(path: Path, lang: str) -> Iterator[Unit]:
     """The units from English into `lang`, whatever region codes they carry (`en-GB`, `ur_PK`).
 
+    Traditional Chinese (`zh-TW`, `zh-Hant`) is another language than `zh`.
     Raises UserError for a file that is missing, can't be read, is no TMX, or breaks off; what came
     before a break has been yielded by then.
     """
@@ -133,7 +136,7 @@ def _unit(element: Any, lang: str) -> Unit | None:
     texts, changed = {}, {"changeid": element.get("changeid", ""), "changedate": ""}
     changed["changedate"] = element.get("changedate", "")
     for tuv in element.iterfind("tuv"):
-        code = (tuv.get(_LANG) or tuv.get("lang") or "").lower().replace("_", "-").split("-")[0]
+        code = _language(tuv.get(_LANG) or tuv.get("lang") or "")
         segment = tuv.find("seg")
         if code not in (str(ENGLISH), lang) or segment is None:
             continue
@@ -150,6 +153,13 @@ def _unit(element: Any, lang: str) -> Unit | None:
         changed["changeid"],
         _iso_date(changed["changedate"]),
     )
+
+
+def _language(tag: str) -> str:
+    """`en-GB` -> en, `zh-CN` and `zh-Hans-HK` -> zh; "" for traditional Chinese."""
+    code, *rest = tag.lower().replace("_", "-").split("-")
+    traditional = code == "zh" and "hans" not in rest and not _TRADITIONAL.isdisjoint(rest)
+    return "" if traditional else code
 
 
 def _tmx_date(iso: str) -> str:

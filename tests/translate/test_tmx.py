@@ -86,6 +86,23 @@ def test_other_tools_files_are_read_and_nothing_is_fetched(tmp_path):
     assert second.source.split() in (["a", "b"], ["a", "&secret;", "b"])
 
 
+@pytest.mark.parametrize("code", ["zh", "ZH-CN", "zh_SG", "zh-Hans", "zh-Hans-HK"])
+def test_simplified_chinese_is_read_and_traditional_beside_it_is_not(tmp_path, code):
+    unit = f'<tuv xml:lang="{code}"><seg>红色</seg></tuv>'
+    others = "".join(
+        f'<tuv xml:lang="{one}"><seg>紅色</seg></tuv>'
+        for one in ("zh-TW", "zh_HK", "zh-MO", "zh-Hant", "zh-Hant-CN")
+    )
+    english = '<tuv xml:lang="en"><seg>Red</seg></tuv>'
+    path = tmp_path / "zh.tmx"
+    path.write_text(
+        f'<tmx version="1.4"><header/><body><tu>{english}{unit}{others}</tu>'
+        f"<tu>{english}{others}</tu></body></tmx>",
+        encoding="utf-8",
+    )
+    assert [one.target for one in read_tmx(path, "zh")] == ["红色"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
