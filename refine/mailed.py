@@ -7,6 +7,7 @@ from palo.errors import UserError
 from palo.lock import run_lock
 from palo.memory import VerifiedMemory
 from palo.paths import DataPaths
+from palo.salvage import check
 from palo.shards import file_digest, replaced
 from refine.intake import Intake, preview, take_in
 from refine.review_csv import ReadFile
@@ -35,9 +36,10 @@ def import_file(paths: DataPaths, lang: str, file: Path, now: str, dry_run: bool
     name = own_name(file)
     read = _renamed(_read(file), name)
     target = paths.review(lang) / name
+    check(paths.verified(lang))
     if dry_run:
         arrived = [] if target.exists() else [read]
-        with VerifiedMemory(paths.verified(lang)) as memory:
+        with VerifiedMemory.existing(paths.verified(lang)) as memory:
             return preview(paths, lang, memory, arrived)
     with (
         run_lock(paths.refined(lang), f"palo review import {lang}"),

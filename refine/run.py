@@ -9,6 +9,7 @@ from typing import Any
 from palo.lock import run_lock
 from palo.memory import VerifiedMemory
 from palo.paths import DataPaths
+from palo.salvage import check
 from palo.schemas import RefinedSample, Verdict
 from palo.settings import Profile
 from palo.settings.refine import RefineSettings
@@ -78,9 +79,11 @@ def refine_language(
     """Takes in reviews, brings the refined shards up to date and writes the next review batch.
 
     With `seed` it judges the seed's translations instead, and exports all of their turns.
-    `now` dates verified entries; `tick` is called after each shard.
+    `now` dates verified entries; `tick` is called after each shard. Raises UserError where the
+    verified memory is damaged, before anything is written.
     """
     paths = DataPaths(profile.data_dir)
+    check(paths.verified(lang))
     with (
         run_lock(paths.refined(lang), f"palo refine {lang}"),
         VerifiedMemory(paths.verified(lang)) as memory,

@@ -64,3 +64,14 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason(run, tmp_path):
     with pytest.raises(UserError, match="the file is not UTF-8"):
         import_file(run.paths, "ur", path, "2026-01-02", dry_run=False)
     assert not run.paths.review("ur").exists()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_damaged_memory_is_told_and_nothing_is_copied(run, mailed, dry_run):
+    path = run.paths.verified("ur")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    before = run.files()
+    with pytest.raises(UserError, match="is damaged"):
+        import_file(run.paths, "ur", mailed, "2026-01-02", dry_run)
+    assert run.files() == before

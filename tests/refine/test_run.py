@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from palo.errors import Locked
+from palo.errors import Locked, UserError
 from palo.lock import run_lock
 from palo.memory import VerifiedMemory
 from palo.schemas import TurnStatus, Verdict
@@ -237,3 +237,16 @@ def test_a_second_process_on_the_same_language_is_told_who_is_at_work(run):
     run.translated(run.good)
     with run_lock(run.paths.refined("ur"), "palo refine ur"), pytest.raises(Locked):
         run.refine()
+
+
+def test_a_damaged_memory_is_told_before_anything_is_written(run):
+    run.translated(run.good, run.left)
+    run.refine()
+    run.edit({"t1.left": {"verdict": "fix", "correction": "دو۔"}})
+    path = run.paths.verified("ur")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    before = run.files()
+    with pytest.raises(UserError, match=r"ur\.verified\.sqlite is damaged.*palo memory salvage"):
+        run.refine()
+    assert run.files() == before
