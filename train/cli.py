@@ -1,6 +1,5 @@
 """Commands of the train stage: `palo train --scale 7b`, `palo evaluate --scale 7b`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,14 +8,9 @@ from rich.table import Table
 from palo.console import announce, console, note, percent
 from palo.options import ProfileOption
 from palo.settings import load_profile
-from train.scale import load_scale
+from train.scale import StageName, load_scale
 
 ScaleOption = Annotated[str, typer.Option(help="1.7b, 7b or 13b: a file of the scales folder.")]
-
-
-class Until(StrEnum):
-    STAGE1 = "stage1"
-    STAGE2 = "stage2"
 
 
 def register(app: typer.Typer) -> None:
@@ -27,8 +21,8 @@ def register(app: typer.Typer) -> None:
 def train(
     scale: ScaleOption,
     until: Annotated[
-        Until, typer.Option(help="stage1 needs no translations; the next call goes on from it.")
-    ] = Until.STAGE2,
+        StageName, typer.Option(help="stage1 needs no translations; the next call goes on from it.")
+    ] = StageName.STAGE2,
     profile: ProfileOption = None,
 ) -> None:
     """Train one scale: the projector on captions, then the model on ten languages."""
@@ -37,7 +31,7 @@ def train(
     chosen = load_scale(scale, settings.train.scales_dir)
     from train.run import train_projector, train_scale
 
-    if until == Until.STAGE1:
+    if until == StageName.STAGE1:
         note(f"Projector: {train_projector(chosen, settings)}")
     else:
         note(f"Checkpoint: {train_scale(chosen, settings)}")

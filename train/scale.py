@@ -19,6 +19,11 @@ class ProjectorKind(StrEnum):
     LDP = "ldp"  # MobileVLM's light-weight down-sample projector: one token for 2x2 patches
 
 
+class StageName(StrEnum):
+    STAGE1 = "stage1"  # the projector, on captions
+    STAGE2 = "stage2"  # the projector and the language model, on instructions
+
+
 class Attention(StrEnum):
     """How the language model attends within the documents of a packed row."""
 

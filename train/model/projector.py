@@ -9,6 +9,8 @@ import math
 import torch
 from torch import nn
 
+from train.model.sizes import squeezed_channels
+
 
 class ChannelLayerNorm(nn.LayerNorm):
     """LayerNorm over the channels of an image: (B, C, H, W) -> same."""
@@ -51,13 +53,6 @@ class InvertedResidual(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         out = self.block(image)
         return image + out if self.residual else out
-
-
-def squeezed_channels(channels: int) -> int:
-    """A quarter, rounded to a multiple of 8 and never more than 10% below (MobileNet's rule)."""
-    wanted = channels / 4
-    rounded = max(8, int(wanted + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * wanted else rounded
 
 
 class _LdpLayers(nn.Module):
