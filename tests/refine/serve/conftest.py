@@ -93,6 +93,10 @@ def client(batch, serve):
         yield Client(server)
 
 
+class Navigated(Exception):
+    """The page went elsewhere before it answered."""
+
+
 class Browser:
     """A headless Chromium, driven by the DevTools protocol over a pipe: no port, no library."""
 
@@ -133,6 +137,8 @@ class Browser:
             if answer.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown"):
                 self.logged.append(answer["params"])
             if answer.get("id") == self._number:
+                if "navigated" in answer.get("error", {}).get("message", ""):
+                    raise Navigated
                 assert "error" not in answer, answer
                 return answer["result"]
 
@@ -154,9 +160,15 @@ class Browser:
 
     def wait(self, expression, timeout_s=30):
         until = time.monotonic() + timeout_s
-        while not self.eval(expression):
+        while not self._holds(expression):
             assert time.monotonic() < until, f"never true: {expression}"
             time.sleep(0.02)
+
+    def _holds(self, expression):
+        try:
+            return self.eval(expression)
+        except Navigated:
+            return False
 
     def key(self, key, code=None, modifiers=0):
         """Presses and releases a key; `code` is its place on the keyboard."""
