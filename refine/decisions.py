@@ -4,18 +4,23 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache, partial
 
 from palo.checks.image_tag import reframed, without_frame
+from palo.checks.language import LanguageId
 from palo.errors import nearest
 from palo.schemas import Verdict
 from refine.filters.contract import Filter, Pair
 from refine.filters.empty import EmptyFilter
+from refine.filters.encoding import EncodingFilter
+from refine.filters.language_id import LanguageFilter
 from refine.filters.placeholder import PlaceholderFilter
 from refine.filters.script import ScriptFilter
 from refine.filters.structure import StructureFilter
 from refine.review_csv import (
     Problem,
     ReadRow,
+    ReviewRow,
     parse_export_hash,
     parse_review_id,
     text_hash,
@@ -90,6 +95,7 @@ _MUST_HOLD: tuple[Filter, ...] = (
     EmptyFilter(),
     ScriptFilter(),
 )
+_STRICT = frozenset({PlaceholderFilter.name, EncodingFilter.name})  # whatever their verdict
 
 
 def is_untouched(read: ReadRow) -> bool:
@@ -97,37 +103,35 @@ def is_untouched(read: ReadRow) -> bool:
     return not (row.verdict.strip() or row.correction.strip() or row.error_type.strip())
 
 
-def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | Problem:
-    """What one filled-in row says, or the first thing that is wrong with it."""
+def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | tuple[Problem, ...]:
+    """What one filled-in row says, or all that is wrong with it.
+
+    Where a row cannot be told to belong to its turn, nothing else of it can be judged.
+    """
     row = read.row
-
-    def problem(column: str, text: str) -> Problem:
-        return Problem(read.file, read.line, row.id, column, getattr(row, column), text)
-
-    if row.lang.strip() not in ("", lang):
-        return problem("lang", f"this folder holds '{lang}'")
-    if parse_review_id(row.id) is None:
-        return problem("id", "not an id of a review row; copy it from the exported file")
-    if turn is None:
-        return problem("id", "unknown: no such turn in the translated data")
     exported = parse_export_hash(row.hash)
-    if exported is None:
-        return problem("hash", "damaged; copy it from the exported file")
-    if exported[0] != text_hash(without_frame(turn.source)):
-        return problem("english", "the English is no longer the one that was exported")
+    if stray := _stray(row, lang, turn, exported):
+        return (_problem(read, *stray),)
+    assert turn is not None and exported is not None
     verdict = _verdict(row.verdict)
+    problems = []
     if verdict is None:
-        return problem("verdict", _verdict_problem(row.verdict))
+        problems.append(_problem(read, "verdict", _verdict_problem(row.verdict)))
     if row.error_type.strip().lower() not in ("", *ErrorType):
-        return problem("error_type", f"unknown; use one of {' '.join(ErrorType)}")
+        known = f"unknown; use one of {' '.join(ErrorType)}"
+        problems.append(_problem(read, "error_type", known))
     if row.all_copies.strip().lower() not in _YES | _NO:
-        return problem("all_copies", "write yes or leave it empty")
-    text = _text(read, verdict, exported[1], turn)
+        problems.append(_problem(read, "all_copies", "write yes or leave it empty"))
+    # a text under a misspelt verdict is looked at as what it looks like
+    meant = verdict or (ReviewVerdict.FIX if row.correction.strip() else None)
+    text = _text(read, meant, exported[1], turn) if meant else ""
     if isinstance(text, Problem):
-        return text
-    if verdict is not ReviewVerdict.REJECT and (broken := _broken(turn.source, text, lang)):
+        problems.append(text)
+    elif text and (broken := _broken(turn.source, text, lang, meant)):
         edited = "correction" if row.correction.strip() else "translation"
-        return problem(edited, broken)
+        problems.append(_problem(read, edited, broken))
+    if problems or verdict is None or isinstance(text, Problem):
+        return tuple(problems)
     return Decision(
         id=row.id.strip(),
         verdict=verdict,
@@ -141,6 +145,27 @@ def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | Pr
         note=row.note.strip(),
         row=read,
     )
+
+
+def _stray(
+    row: ReviewRow, lang: str, turn: ReviewedTurn | None, exported: tuple[str, str] | None
+) -> tuple[str, str] | None:
+    """Column and reason where the row belongs to no turn of this language's data."""
+    if row.lang.strip() not in ("", lang):
+        return "lang", f"this folder holds '{lang}'"
+    if parse_review_id(row.id) is None:
+        return "id", "not an id of a review row; copy it from the exported file"
+    if turn is None:
+        return "id", "unknown: no such turn in the translated data"
+    if exported is None:
+        return "hash", "damaged; copy it from the exported file"
+    if exported[0] != text_hash(without_frame(turn.source)):
+        return "english", "the English is no longer the one that was exported"
+    return None
+
+
+def _problem(read: ReadRow, column: str, text: str) -> Problem:
+    return Problem(read.file, read.line, read.row.id, column, getattr(read.row, column), text)
 
 
 def settle(decisions: Sequence[Decision]) -> tuple[list[Decision], list[Problem]]:
@@ -198,10 +223,7 @@ def _text(
     row = read.row
     correction = row.correction.strip()
     edited = text_hash(row.translation) != exported
-
-    def problem(column: str, text: str) -> Problem:
-        return Problem(read.file, read.line, row.id, column, getattr(row, column), text)
-
+    problem = partial(_problem, read)
     if verdict is ReviewVerdict.REJECT:
         if correction:
             return problem("correction", "rejected and corrected: write fix to use the correction")
@@ -220,16 +242,26 @@ def _text(
     return reframed(turn.source, row.translation)
 
 
-def _broken(source: str, text: str, lang: str) -> str | None:
-    """Why a person's text cannot stand, in the filters' words."""
+def _broken(source: str, text: str, lang: str, verdict: ReviewVerdict | None) -> str | None:
+    """Why a person's text cannot stand, in the filters' words.
+
+    What a person typed must also be in the language, and whole: a spreadsheet may have lost its
+    letters. What the machine wrote and a person accepted is not doubted again.
+    """
     pair = Pair(source, text)
-    for one in _MUST_HOLD:
+    typed = _typed_must_hold() if verdict is ReviewVerdict.FIX else ()
+    for one in (*_MUST_HOLD, *typed):
         found = one.look(pair, lang)
         if found is None:
             continue
-        if found.verdict is Verdict.REJECT or one.name == PlaceholderFilter.name:
+        if found.verdict is Verdict.REJECT or one.name in _STRICT:
             return found.reason
     return None
+
+
+@cache
+def _typed_must_hold() -> tuple[Filter, ...]:
+    return EncodingFilter(), LanguageFilter(LanguageId())
 
 
 def _conflict(one: Decision, others: Sequence[Decision]) -> Problem:

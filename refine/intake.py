@@ -123,13 +123,14 @@ def _decide_all(
 ) -> tuple[list[Decision], list[Problem]]:
     ids = [parse_review_id(one.row.id) for one in touched]
     turns = _turns(paths, lang, {key for key in ids if key})
-    decisions, problems = [], []
+    decisions: list[Decision] = []
+    problems: list[Problem] = []
     for one, key in zip(touched, ids, strict=True):
         outcome = decide(one, lang, turns.get(key) if key else None)
         if isinstance(outcome, Decision):
             decisions.append(outcome)
         else:
-            problems.append(outcome)
+            problems += outcome
     return decisions, problems
 
 

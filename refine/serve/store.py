@@ -13,9 +13,8 @@ from pathlib import Path
 
 from palo.errors import UserError, unknown
 from palo.shards import read_json, replaced, write_json
-from refine.decisions import ReviewedTurn, ReviewVerdict, decide, is_untouched
+from refine.decisions import Decision, ReviewedTurn, ReviewVerdict, decide, is_untouched
 from refine.review_csv import (
-    Problem,
     ReadRow,
     ReviewRow,
     parse_review_id,
@@ -165,8 +164,8 @@ class ReviewStore:
         # the page has no shards: the exported texts stand for the turn
         turn = ReviewedTurn(*key, row.english, "", (row.translation,)) if key else None
         found = decide(ReadRow(self.path.name, 0, filled), self.lang, turn)
-        if isinstance(found, Problem):
-            raise Unsaved(found.column, found.problem)
+        if not isinstance(found, Decision):
+            raise Unsaved(found[0].column, "; ".join(one.problem for one in found))
         return filled
 
     def _own_rows(self) -> dict[str, ReviewRow]:

@@ -3,7 +3,7 @@
 import pytest
 
 from refine.decisions import Decision, ReviewedTurn, ReviewVerdict, decide, is_untouched, settle
-from refine.review_csv import Problem, ReadRow, ReviewRow, export_hash, review_id
+from refine.review_csv import ReadRow, ReviewRow, export_hash, review_id
 
 SOURCE = "<image>\nWhat is at [0.25, 0.5]?"
 ENGLISH = "What is at [0.25, 0.5]?"
@@ -32,9 +32,14 @@ def decided(turn=TURN, **values):
 
 
 def problem(turn=TURN, **values):
-    outcome = decide(read(**values), "ur", turn)
-    assert isinstance(outcome, Problem), outcome
-    return outcome.column, outcome.problem
+    (found,) = problems(turn, **values)
+    return found.column, found.problem
+
+
+def problems(turn=TURN, into="ur", **values):
+    outcome = decide(read(**values), into, turn)
+    assert not isinstance(outcome, Decision), outcome
+    return outcome
 
 
 def test_accept_takes_the_machines_text_with_its_image_tag():
@@ -73,7 +78,7 @@ def test_an_edit_of_a_translation_that_changed_since_is_kept_and_said():
 @pytest.mark.parametrize(
     ("values", "column", "words"),
     [
-        ({"verdict": "", "correction": "x"}, "verdict", "half filled in"),
+        ({"verdict": "", "correction": "[0.25, 0.5] ہے؟"}, "verdict", "half filled in"),
         ({"verdict": "acept"}, "verdict", "did you mean accept?"),
         ({"verdict": "fix"}, "correction", "no correction"),
         ({"verdict": "accept", "correction": "x"}, "correction", "write fix to use"),
@@ -86,6 +91,16 @@ def test_an_edit_of_a_translation_that_changed_since_is_kept_and_said():
             {"verdict": "fix", "correction": "What is [0.25, 0.5]?"},
             "correction",
             "of the language's script",
+        ),
+        (
+            {"verdict": "fix", "correction": "[0.25, 0.5] پر ???? ہے؟"},
+            "correction",
+            "question marks in place of letters",
+        ),
+        (
+            {"verdict": "fix", "correction": "[0.25, 0.5] على اليسار دائرة حمراء كبيرة وجميلة"},
+            "correction",
+            "looks like Arabic, not Urdu",
         ),
         ({"verdict": "fix", "correction": "[0.25, 0.5] <image>؟"}, "correction", "<image>"),
         ({"verdict": "accept", "error_type": "bad"}, "error_type", "mistranslation"),
@@ -100,6 +115,22 @@ def test_a_wrong_row_is_reported_with_its_column(values, column, words):
     found = problem(**values)
     assert found[0] == column
     assert words in found[1]
+
+
+def test_a_correction_in_another_language_is_refused_only_where_that_is_sure():
+    english = "What is the colour of the large thing at [0.25, 0.5]?"
+    (found,) = problems(into="fr", lang="fr", verdict="fix", correction=english)
+    assert (found.column, found.problem) == ("correction", "looks like English, not French")
+    for short in ("What is it [0.25, 0.5] ?", "[0.25, 0.5] : un triangle orange ?"):
+        row = read(lang="fr", verdict="fix", correction=short)
+        assert isinstance(decide(row, "fr", TURN), Decision)
+
+
+def test_all_that_is_wrong_with_a_row_is_said_at_once():
+    found = problems(verdict="fxi", error_type="bad", all_copies="maybe", correction="{x} ہے؟")
+    assert [one.column for one in found] == ["verdict", "error_type", "all_copies", "correction"]
+    assert "did you mean fix?" in found[0].problem
+    assert "missing or changed: '[0.25, 0.5]'" in found[3].problem
 
 
 def test_an_unknown_turn_is_reported():
