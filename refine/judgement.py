@@ -95,6 +95,7 @@ def _pairs(sample: TranslatedSample) -> list[Pair]:
             meta.finish_reason,
             meta.problem,
             meta.mean_logprob,
+            sample.sample_id,
         )
         for source, target, meta in zip(sample.source, sample.target, sample.meta, strict=True)
     ]

@@ -13,7 +13,10 @@ from palo.schemas import Finding, TurnStatus, Verdict
 
 @dataclass(frozen=True)
 class Pair:
-    """One turn and its translation; what several filters look at is worked out once."""
+    """One turn and its translation; what several filters look at is worked out once.
+
+    `conversation` names the conversation that the turn is of, "" for a pair that stands alone.
+    """
 
     source: str
     target: str
@@ -21,6 +24,7 @@ class Pair:
     finish_reason: str = "stop"
     problem: str = ""
     mean_logprob: float | None = None
+    conversation: str = ""
 
     @cached_property
     def source_spans(self) -> list[Span]:

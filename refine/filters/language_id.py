@@ -1,6 +1,13 @@
-"""The translation must be in its language: fastText and the scripts' own witness."""
+"""The translation must be in its language: fastText and the scripts' own witness.
 
-from palo.checks.language import UNKNOWN, Detection, LanguageId
+A text too short for either ("Dos.") is taken for what it should be, unless its conversation as a
+whole surely is in another language.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from palo.checks.language import MIN_LETTERS, UNKNOWN, Detection, LanguageId
 from palo.languages import LANGUAGES, Language
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair
@@ -22,16 +29,49 @@ class LanguageFilter(Filter):
         self.identifier = identifier
 
     def look(self, pair: Pair, lang: str) -> Finding | None:
-        found = self.identifier.detect_letters(pair.target_words, lang, pair.target_scripts)
-        if not found.letters or found.lang == lang:
+        return self._finding(self._detect(pair, lang), lang)
+
+    def judge(self, pairs: Sequence[Pair], lang: str) -> list[Finding | None]:
+        seen = [self._detect(pair, lang) for pair in pairs]
+        found = [self._finding(one, lang) for one in seen]
+        turns: dict[str, list[int]] = defaultdict(list)
+        for at, pair in enumerate(pairs):
+            if pair.conversation:
+                turns[pair.conversation].append(at)
+        for places in turns.values():
+            short = [at for at in places if seen[at].lang == lang and _is_short(seen[at])]
+            long = [at for at in places if not _is_short(seen[at])]
+            # mostly all long turns are in the language, and there is nothing to ask
+            if not short or (long and all(seen[at].lang == lang for at in long)):
+                continue
+            words = "\n".join(pairs[at].target_words for at in places)
+            whole = self.identifier.detect_letters(words, lang)
+            if whole.lang != lang and _is_sure(whole):
+                said = f"short, in a conversation that looks like {_name(whole.lang)}"
+                for at in short:
+                    found[at] = self.finding(Verdict.REVIEW, said, whole.share)
+        return found
+
+    def _detect(self, pair: Pair, lang: str) -> Detection:
+        return self.identifier.detect_letters(pair.target_words, lang, pair.target_scripts)
+
+    def _finding(self, seen: Detection, lang: str) -> Finding | None:
+        if not seen.letters or seen.lang == lang:
             return None
-        return self.finding(
-            _verdict(found), f"looks like {_name(found.lang)}, not {_name(lang)}", found.share
-        )
+        said = f"looks like {_name(seen.lang)}, not {_name(lang)}"
+        return self.finding(_verdict(seen), said, seen.share)
+
+
+def _is_short(seen: Detection) -> bool:
+    return seen.letters < MIN_LETTERS
+
+
+def _is_sure(seen: Detection) -> bool:
+    return seen.share >= _SURE_SHARE and seen.letters >= _SURE_LETTERS
 
 
 def _verdict(found: Detection) -> Verdict:
-    if found.share >= _SURE_SHARE and found.letters >= _SURE_LETTERS:
+    if _is_sure(found):
         return Verdict.REJECT
     if found.share >= _DOUBT_SHARE or found.letters >= _DOUBT_LETTERS:
         return Verdict.REVIEW

@@ -1,7 +1,10 @@
 """All filters together: verdicts add up, order is kept, true translations pass."""
 
+from pathlib import Path
+
 import pytest
 
+import refine.filters
 from palo.languages import TARGETS
 from palo.schemas import Finding, Verdict
 from palo.settings.refine import RefineSettings
@@ -71,5 +74,14 @@ def test_every_language_has_thresholds(lang):
     assert 0.5 < thresholds(lang).script_share < 1
 
 
-def test_the_version_is_a_digest():
+def test_the_version_is_a_digest_of_every_table_that_filters_go_by():
     assert len(version()) == 32
+    held = {name for names in refine.filters._DATA.values() for name in names}
+    root = Path(refine.filters.__file__).parents[2]
+    tables = [
+        path.name
+        for folder in (root / "refine/filters", root / "palo/checks")
+        for path in folder.iterdir()
+        if path.suffix in (".yaml", ".tsv")
+    ]
+    assert held == set(tables)

@@ -3,6 +3,7 @@
 import pytest
 
 from palo.checks.language import LanguageId
+from refine.filters import Pair
 from refine.filters.language_id import LanguageFilter
 
 
@@ -47,3 +48,28 @@ def test_a_short_text_in_another_script_is_asked_about(language, look):
         "review",
         "looks like another language, not Urdu",
     )
+
+
+TALKS = {
+    "es": ("¿De qué color es el gato que duerme en la alfombra?", "Negro.", "Dos."),
+    "fr": ("De quelle couleur est le chat qui dort sur le tapis ?", "Noir.", "Deux."),
+    "short es": ("Hay tres.", "Son rojos.", "El gato.", "Muy poco.", "Es pequeño."),
+    "zh": ("站在路边等公共汽车的人是谁，他为什么没有带伞，衣服都湿透了吗？", "三人。", "天空。"),
+}
+
+
+def verdicts(language, lang, *talks):
+    pairs = [Pair("x", text, conversation=name) for name in talks for text in TALKS[name]]
+    return [found and str(found.verdict) for found in language.judge(pairs, lang)]
+
+
+def test_short_answers_go_with_a_conversation_that_is_in_another_language(language):
+    assert verdicts(language, "fr", "es", "fr") == ["reject", "review", "review", None, None, None]
+    assert verdicts(language, "fr", "short es") == ["review"] * 5
+    assert verdicts(language, "ja", "zh") == ["review", "review", "review"]
+
+
+def test_short_answers_pass_where_their_conversation_is_in_the_language(language):
+    assert verdicts(language, "es", "es", "short es") == [None] * 8
+    alone = [Pair("x", text) for text in TALKS["es"]]
+    assert [bool(found) for found in language.judge(alone, "fr")] == [True, False, False]
