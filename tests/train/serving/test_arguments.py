@@ -1,0 +1,62 @@
+import json
+from typing import get_args
+
+import pytest
+import torch
+from transformers import AutoProcessor
+
+from palo.errors import MissingResource
+from tests.train.serving.conftest import build, make_asked
+from train.data.images import make_processor, pixel_values
+from train.data.template import IMAGE_TOKEN, Template
+from train.model.checkpoint import save_checkpoint
+from train.serving.arguments import max_lora_rank, server_arguments
+
+
+def test_a_folder_without_a_checkpoint_says_how_to_get_one(tmp_path):
+    (tmp_path / "7b" / "base").mkdir(parents=True)
+    (tmp_path / "7b" / "base" / "config.json").touch()  # a base without its adapter is no model
+    with pytest.raises(MissingResource, match="palo train --scale 7b"):
+        server_arguments(tmp_path / "7b", "palo")
+
+
+@pytest.mark.parametrize(("rank", "room"), [(1, 1), (4, 8), (16, 16), (24, 32), (128, 128)])
+def test_room_is_made_for_the_adapter_s_rank(tmp_path, rank, room):
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"r": rank}), "utf-8")
+    assert max_lora_rank(tmp_path) == room
+
+
+def test_the_ranks_are_those_that_vllm_makes_room_for():
+    lora = pytest.importorskip("vllm.config.lora", reason="vLLM is not installed")
+    from train.serving.arguments import _ROOMS
+
+    assert get_args(lora.MaxLoRARanks) == _ROOMS
+
+
+@pytest.mark.parametrize(("scale", "image_size"), [("7b", 64), ("1.7b", 336)])
+def test_the_processor_that_vllm_is_told_to_load_gives_the_very_pixels_and_ids_of_training(
+    tmp_path, scale, image_size
+):
+    """Padded to a square with the mean colour, whatever the picture's shape."""
+    model, tokenizer, trained_with = build(scale, image_size, 14 if image_size == 336 else 16, 0)
+    save_checkpoint(tmp_path / scale, model, tokenizer, trained_with)
+    arguments = server_arguments(tmp_path / scale, "palo")
+    options = json.loads(arguments[arguments.index("--mm-processor-kwargs") + 1])
+    processor = AutoProcessor.from_pretrained(tmp_path / scale, **options)
+    assert type(processor.image_processor) is type(make_processor(image_size))
+    template = Template(tokenizer)
+    for one in make_asked():
+        content = [{"type": "text", "text": one.question}, {"type": "image"}]
+        prompt = processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+        got = processor(
+            text=prompt, images=[one.picture], add_special_tokens=False, return_tensors="pt"
+        )
+        wanted = pixel_values([one.picture], make_processor(image_size))
+        assert torch.equal(got["pixel_values"], wanted)
+        image = [model.config.image_token_id] * model.config.image_seq_length
+        ids = []
+        for token in template.prompt(one.question, has_image=True):
+            ids += image if token == IMAGE_TOKEN else [token]
+        assert got["input_ids"][0].tolist() == ids
