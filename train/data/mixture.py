@@ -1,76 +1,115 @@
 """The training mixture: refined shards of all languages and the English set, as one Arrow cache.
 
 Parquet has no cheap random access, so the kept rows are written once to an Arrow file that is
-memory-mapped. The cache may be deleted at any time; it is named after what it was made from.
+memory-mapped: opening it reads next to nothing, and what is read belongs to the system's page
+cache, shared by all workers. The cache may be deleted at any time; its name is a digest of what it
+was made from.
 """
 
+import json
 import random
-from collections import Counter
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from filelock import FileLock
 
 from palo.errors import MissingResource, UserError
-from palo.json_stream import BrokenTail, stream_list
-from palo.languages import ENGLISH, TARGETS
+from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from palo.paths import DataPaths
 from palo.schemas import Role, Turn
 from palo.settings.refine import RefineSettings
-from palo.shards import digest, read_record, read_refined, read_samples, replaced, shard_paths
+from palo.shards import digest, file_digest, read_record, replaced, shard_paths
+from train.data.image_store import RefusedImage, inside
+from train.data.rows import English, Row, llava_rows, mixture_rows
 
-CACHE_VERSION = "1"
-CACHE_ROWS = 1000  # rows of one record batch
-# Batches of like length are cut out of so many batches' worth of shuffled samples.
-GROUP_BATCHES = 50
+CACHE_VERSION = "2"
+# One record batch: few enough for opening to be quick, small enough to be built in memory.
+BATCH_ROWS = 8192
+BATCH_CHARS = 32 << 20
 
-_TURN = pa.struct([("role", pa.string()), ("text", pa.string())])
 SCHEMA = pa.schema(
     [
-        ("sample_id", pa.string()),
-        ("lang", pa.string()),
-        ("image", pa.string()),
-        ("turns", pa.list_(_TURN)),
+        pa.field("sample_id", pa.string()),
+        pa.field("lang", pa.uint8()),  # a place in the languages of the metadata
+        pa.field("image", pa.string()),  # as the data name it, below the language's root
+        pa.field("roles", pa.string()),  # a letter a turn
+        pa.field("texts", pa.list_(pa.string())),
     ]
 )
+# Batches of like length are cut out of so many batches' worth of shuffled samples.
+GROUP_BATCHES = 50
+_METADATA = b"palo"
+_ROLES = {role.value[0]: role for role in Role}
 
 
 @dataclass(frozen=True)
 class Example:
-    """One conversation to train on; `image` is None for text alone."""
+    """One conversation to train on; `image` is None for text alone.
+
+    `refused` is why the image that it names may not be read; `image` is None then too.
+    """
 
     sample_id: str
     lang: str
     image: Path | None
     turns: tuple[Turn, ...]
+    refused: str = ""
 
 
 class Mixture:
-    """Random access over the Arrow cache; `counts` is conversations a language."""
+    """Random access over the Arrow cache at `path`.
 
-    def __init__(self, cache_path: Path) -> None:
-        self._map = pa.memory_map(str(cache_path))
-        self._table = pa.ipc.open_file(self._map).read_all()
-        self.counts: dict[str, int] = dict(Counter(self._table.column("lang").to_pylist()))
+    `langs` holds for every row its place in `languages`; `counts` is conversations a language.
+    Pickles as its path, so workers map the file themselves.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        batches = [reader.get_batch(index) for index in range(reader.num_record_batches)]
+        about = json.loads(reader.schema.metadata[_METADATA])
+        self.languages: tuple[str, ...] = tuple(about["languages"])
+        self._roots = [Path(root) if root else None for root in about["roots"]]
+        self._columns = [tuple(batch.columns) for batch in batches]
+        self._starts = [0, *np.cumsum([batch.num_rows for batch in batches]).tolist()]
+        parts = [batch.column(1).to_numpy() for batch in batches]
+        self.langs: np.ndarray = np.concatenate([np.empty(0, np.uint8), *parts])
+        counts = np.bincount(self.langs, minlength=len(self.languages)).tolist()
+        named = zip(self.languages, counts, strict=True)
+        self.counts: dict[str, int] = {lang: count for lang, count in named if count}
 
     def __len__(self) -> int:
-        return self._table.num_rows
+        return self._starts[-1]
 
     def __getitem__(self, index: int) -> Example:
-        row = self._table.slice(index, 1).to_pylist()[0]
-        turns = tuple(Turn(Role(turn["role"]), turn["text"]) for turn in row["turns"])
-        image = Path(row["image"]) if row["image"] else None
-        return Example(row["sample_id"], row["lang"], image, turns)
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        batch = bisect_right(self._starts, index) - 1
+        row = int(index) - self._starts[batch]
+        sample_id, _, image, roles, texts = self._columns[batch]
+        lang, refused, path = self.langs[index], "", None
+        if name := image[row].as_py():
+            try:
+                path = inside(self._roots[lang], name)
+            except RefusedImage as error:
+                refused = str(error)
+        said = zip(_roles(roles[row].as_py()), texts[row].as_py(), strict=True)
+        turns = tuple([Turn(role, text) for role, text in said])
+        return Example(sample_id[row].as_py(), self.languages[lang], path, turns, refused)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Mixture, (self.path,)
 
-@dataclass(frozen=True)
-class English:
-    """Where the English half comes from: SOURCE shards, or a larger LLaVA list instead."""
-
-    mix_path: Path | None
-    mix_images_dir: Path | None
+    def has_image(self) -> np.ndarray:
+        """Which rows name an image, refused ones too; read from the file, so not for every step."""
+        parts = [columns[2].is_valid().to_numpy(zero_copy_only=False) for columns in self._columns]
+        return np.concatenate([np.empty(0, np.bool_), *parts])
 
 
 def open_mixture(
@@ -78,19 +117,23 @@ def open_mixture(
 ) -> Mixture:
     """Builds the cache where it is missing or out of date. Raises MissingResource."""
     inputs = mixture_inputs(paths, images_dir, english, policy)
-    folder = paths.root / "mixture"
-    cache = folder / f"{digest(inputs)}.arrow"
-    if not cache.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with replaced(cache) as temporary:
-            _write(temporary, _examples(paths, images_dir, english, policy))
-        for other in folder.glob("*.arrow"):
-            if other != cache:
-                other.unlink()
-    mixture = Mixture(cache)
+    english_root = images_dir if english.mix_path is None else english.mix_images_dir
+    roots = [english_root if lang is ENGLISH else images_dir for lang in LANGUAGES]
+    rows = mixture_rows(paths, english, policy)
+    mixture = _opened(paths.root / "mixture", "mixture", inputs, tuple(LANGUAGES), roots, rows)
     if not len(mixture):
         raise MissingResource(f"No conversation was kept in {paths.root / 'refined'}.")
     return mixture
+
+
+def open_captions(path: Path, images_dir: Path | None, cache_dir: Path) -> Mixture:
+    """Stage 1's LLaVA list of captions, as a cache of the same kind. Raises UserError."""
+    inputs = {"version": CACHE_VERSION, "list": file_digest(path), "images": str(images_dir)}
+    rows = llava_rows(path)
+    captions = _opened(cache_dir, "captions", inputs, (ENGLISH,), [images_dir], rows)
+    if not len(captions):
+        raise MissingResource(f"There is no caption in {path}.")
+    return captions
 
 
 def mixture_inputs(
@@ -116,62 +159,84 @@ def mixture_inputs(
     }
 
 
-def _examples(
-    paths: DataPaths, images_dir: Path | None, english: English, policy: RefineSettings
-) -> Iterator[dict[str, Any]]:
-    if english.mix_path is None:
-        for path in shard_paths(paths.source_dir):
-            for sample in read_samples(path):
-                yield _row(sample.sample_id, ENGLISH, sample.image, images_dir, sample.turns)
-    else:
-        yield from read_llava_list(english.mix_path, english.mix_images_dir)
-    for lang in TARGETS:
-        for path in shard_paths(paths.refined(lang)):
-            for refined in read_refined(path):
-                if refined.kept:
-                    one = refined.sample
-                    turns = one.target[: policy.kept_turns(refined.turn_verdicts)]
-                    yield _row(one.sample_id, lang, one.image, images_dir, turns)
-
-
 def read_llava_list(path: Path, images_dir: Path | None) -> Iterator[dict[str, Any]]:
     """Rows of a LLaVA list (a JSON list of id, image, conversations), streamed.
 
-    Raises UserError for a file that breaks off or a sample of another form.
+    Raises UserError for a file that breaks off, a sample of another form, or an image name that
+    leads out of `images_dir`.
     """
-    number = 0
+    for row in llava_rows(path):
+        try:
+            image = str(inside(images_dir, row.image)) if row.image else None
+        except RefusedImage as error:
+            raise UserError(f"Sample {row.sample_id} of {path}: {error}.") from None
+        said = zip(_roles(row.roles), row.texts, strict=True)
+        yield {
+            "sample_id": row.sample_id,
+            "lang": str(ENGLISH),
+            "image": image,
+            "turns": [{"role": role, "text": text} for role, text in said],
+        }
+
+
+def _opened(
+    folder: Path,
+    kind: str,
+    inputs: dict[str, Any],
+    languages: Sequence[str],
+    roots: Sequence[Path | None],
+    rows: Iterator[Row],
+) -> Mixture:
+    """The cache of these inputs, built from `rows` where there is none; older ones are removed."""
+    cache = folder / f"{kind}-{digest(inputs)}.arrow"
+    if (found := _whole(cache)) is not None:
+        return found
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{kind}.lock"):  # one process builds, the others wait for it
+        if _whole(cache) is None:
+            about = {"languages": languages, "roots": [str(root) if root else "" for root in roots]}
+            with replaced(cache) as temporary:
+                _write(temporary, about, rows)
+        for other in folder.glob(f"{kind}-*"):  # lengths and the like go with their cache
+            if not other.name.startswith(cache.stem):
+                other.unlink(missing_ok=True)
+    return Mixture(cache)
+
+
+def _whole(cache: Path) -> Mixture | None:
     try:
-        for item in stream_list(path):
-            number += 1
-            turns = tuple(Turn(Role(turn["from"]), turn["value"]) for turn in item["conversations"])
-            yield _row(str(item["id"]), ENGLISH, item.get("image"), images_dir, turns)
-    except BrokenTail as error:
-        raise UserError(f"{path} breaks off after sample {number}: {error}.") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"Sample {number} of {path} has no LLaVA form: {error!r}.") from None
+        return Mixture(cache)
+    except (FileNotFoundError, pa.ArrowInvalid, KeyError):  # none, or one that a bad disk hurt
+        return None
 
 
-def _row(
-    sample_id: str, lang: str, image: str | None, images_dir: Path | None, turns: Sequence[Turn]
-) -> dict[str, Any]:
-    return {
-        "sample_id": sample_id,
-        "lang": str(lang),
-        "image": str(images_dir / image if images_dir else image) if image else None,
-        "turns": [{"role": turn.role, "text": turn.text} for turn in turns],
-    }
+def _write(path: Path, about: dict[str, Any], rows: Iterator[Row]) -> None:
+    schema = SCHEMA.with_metadata({_METADATA: json.dumps(about).encode()})
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+        for pending in _batches(rows):
+            columns = zip(*pending, strict=True)
+            arrays = [
+                pa.array(column, one.type) for column, one in zip(columns, schema, strict=True)
+            ]
+            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
 
-def _write(path: Path, rows: Iterator[dict[str, Any]]) -> None:
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, SCHEMA) as writer:
-        pending: list[dict[str, Any]] = []
-        for row in rows:
-            pending.append(row)
-            if len(pending) == CACHE_ROWS:
-                writer.write_batch(pa.RecordBatch.from_pylist(pending, schema=SCHEMA))
-                pending = []
-        if pending:
-            writer.write_batch(pa.RecordBatch.from_pylist(pending, schema=SCHEMA))
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    pending: list[Row] = []
+    chars = 0
+    for row in rows:
+        pending.append(row)
+        chars += sum(map(len, row.texts))
+        if len(pending) == BATCH_ROWS or chars > BATCH_CHARS:
+            yield pending
+            pending, chars = [], 0
+    if pending:
+        yield pending
+
+
+@lru_cache(maxsize=4096)
+def _roles(letters: str) -> tuple[Role, ...]:
+    return tuple(_ROLES[letter] for letter in letters)
 
 
 def epoch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[int]:

@@ -1,15 +1,25 @@
 import dataclasses
+import pickle
 
+import numpy as np
 import pytest
 
 from palo import schemas
 from palo.errors import MissingResource, UserError
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
-from palo.schemas import Verdict
+from palo.schemas import Role, Turn, Verdict
 from palo.settings.refine import ConversationPolicy, RefineSettings
 from palo.shards import read_refined, refined_to_row, shard_name, write_json, write_shard
-from train.data.mixture import English, epoch_order, open_mixture, read_llava_list
+from train.data import mixture as mixture_module
+from train.data.mixture import (
+    English,
+    Mixture,
+    epoch_order,
+    open_captions,
+    open_mixture,
+    read_llava_list,
+)
 
 NO_MIX = English(None, None)
 DROP = RefineSettings()
@@ -142,6 +152,10 @@ def test_examples_are_frozen(profile):
         ('[{"id": 1, "conversations": []}, {"id"', "breaks off after sample 1"),
         ('[{"id": 1}]', "Sample 1 of .* has no LLaVA form: KeyError"),
         ('[{"id": 1, "conversations": [{"from": "cat", "value": "x"}]}]', "'cat' is not a valid"),
+        ('[{"id": 1, "conversations": [{"from": "gpt", "value": 3}]}]', "has no LLaVA form"),
+        ('[{"id": 1, "image": ["a"], "conversations": []}]', "has no LLaVA form"),
+        ('[{"id": 1, "conversations": [{"from": "gpt", "value": "\\ud800"}]}]', "half of a surrog"),
+        ('[{"id": 1, "image": "../a.jpg", "conversations": []}]', "leads out of the images"),
     ],
 )
 def test_a_broken_list_says_where_it_breaks(tmp_path, text, said):
@@ -149,3 +163,126 @@ def test_a_broken_list_says_where_it_breaks(tmp_path, text, said):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=said):
         list(read_llava_list(path, None))
+
+
+SAID = {
+    "en": ("Who?", "A man."),
+    "hi": ("कौन है?", "एक आदमी।"),
+    "bn": ("কে?", "একজন মানুষ।"),
+    "ur": ("کون ہے؟", "ایک آدمی۔"),
+    "ja": ("誰ですか？", "男の人です。"),
+    "odd": ("line\u2028\r\n\x00", "🙂" * 3),
+}
+
+
+def llava(number, said, image=None, roles=("human", "gpt")):
+    turns = [{"from": role, "value": text} for role, text in zip(roles, said, strict=True)]
+    return {"id": number, "conversations": turns} | ({"image": image} if image else {})
+
+
+def captions_of(tmp_path, rows, images_dir=None):
+    write_json(tmp_path / "captions.json", rows)
+    return open_captions(tmp_path / "captions.json", images_dir, tmp_path / "cache")
+
+
+def test_captions_are_a_cache_of_the_same_kind(tmp_path):
+    rows = [llava(lang, said, f"{lang}.jpg") for lang, said in SAID.items()]
+    captions = captions_of(tmp_path, rows, tmp_path / "images")
+    assert isinstance(captions, Mixture)
+    assert (captions.counts, captions.languages) == ({"en": 6}, ("en",))
+    for index, (lang, said) in enumerate(SAID.items()):
+        assert captions[index].sample_id == lang
+        assert captions[index].image == tmp_path / "images" / f"{lang}.jpg"
+        assert [turn.text for turn in captions[index].turns] == [*said]
+    first = captions.path
+    assert captions_of(tmp_path, rows, tmp_path / "images").path == first
+    rows[0]["conversations"][1]["value"] = "A man!"  # as long as before
+    second = captions_of(tmp_path, rows, tmp_path / "images").path
+    assert second != first
+    assert [path.name for path in (tmp_path / "cache").glob("*.arrow")] == [second.name]
+    with pytest.raises(MissingResource, match="no caption"):
+        captions_of(tmp_path, [])
+
+
+def test_captions_and_mixture_share_a_folder(profile):
+    paths = DataPaths(profile.data_dir)
+    mixture = open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
+    captions = open_captions(profile.train.captions_path, None, mixture.path.parent)
+    assert mixture.path.is_file() and captions.path.is_file()
+
+
+def test_rows_over_many_batches_are_found_by_their_index(tmp_path, monkeypatch):
+    monkeypatch.setattr(mixture_module, "BATCH_ROWS", 7)
+    monkeypatch.setattr(mixture_module, "BATCH_CHARS", 40)
+    rows = [llava(number, ("Q?" * (number % 9 + 1), f"{number}")) for number in range(100)]
+    captions = captions_of(tmp_path, rows)
+    assert len(captions._columns) > 14
+    order = np.random.RandomState(1).permutation(100)
+    assert [captions[index].turns[1].text for index in order] == [str(index) for index in order]
+    for index in (100, -1):
+        with pytest.raises(IndexError):
+            captions[index]
+
+
+def test_codes_name_the_language_of_every_row(profile):
+    mixture = open_mixture(DataPaths(profile.data_dir), None, NO_MIX, DROP)
+    assert mixture.languages == tuple(LANGUAGES)
+    assert mixture.langs.dtype == np.uint8
+    named = [mixture.languages[code] for code in mixture.langs]
+    assert named == [mixture[index].lang for index in range(len(mixture))]
+    assert mixture.has_image().tolist() == [
+        mixture[index].image is not None for index in range(len(mixture))
+    ]
+
+
+def test_roles_stay_as_they_are_even_where_they_do_not_alternate(tmp_path):
+    captions = captions_of(tmp_path, [llava(1, "abc", roles=("gpt", "gpt", "human"))])
+    said = (Turn(Role.GPT, "a"), Turn(Role.GPT, "b"), Turn(Role.HUMAN, "c"))
+    assert captions[0].turns == said
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "/etc/passwd", "coco/../../a.jpg"])
+def test_an_image_name_that_leads_out_gets_no_path_and_says_why(tmp_path, name):
+    rows = [llava("bad", SAID["en"], name), llava("good", SAID["en"], "coco/a.jpg")]
+    bad, good = captions_of(tmp_path, rows, tmp_path / "images")
+    assert (bad.image, good.image) == (None, tmp_path / "images/coco/a.jpg")
+    assert bad.refused == f"image name {name!r} leads out of the images' folder"
+    assert good.refused == ""
+
+
+def test_a_mixture_pickles_as_its_path(profile):
+    mixture = open_mixture(DataPaths(profile.data_dir), None, NO_MIX, DROP)
+    data = pickle.dumps(mixture)
+    assert len(data) < 500
+    again = pickle.loads(data)
+    assert [again[index] for index in range(20)] == [mixture[index] for index in range(20)]
+
+
+def test_a_damaged_cache_is_built_again(profile):
+    paths = DataPaths(profile.data_dir)
+    path = open_mixture(paths, None, NO_MIX, DROP).path
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    open_mixture(paths, None, NO_MIX, DROP)
+    assert path.read_bytes() == whole
+
+
+def test_what_was_derived_from_an_old_cache_goes_with_it(profile):
+    paths = DataPaths(profile.data_dir)
+    path = open_mixture(paths, None, NO_MIX, DROP).path
+    derived = path.with_name(f"{path.stem}-lengths.npy")
+    derived.write_bytes(b"")
+    open_mixture(paths, None, NO_MIX, DROP)
+    assert derived.is_file()
+    open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
+    assert not derived.exists()
+
+
+def test_a_row_kept_under_another_policy_comes_without_its_bad_rounds_or_not_at_all(profile):
+    paths = DataPaths(profile.data_dir)
+    path = paths.refined("ur") / shard_name(0)
+    rows = [refined_to_row(one) for one in read_refined(path)]
+    rows[0]["turn_verdicts"][1] = str(Verdict.REJECT)
+    write_shard(path, rows, schemas.REFINED, {}, {})
+    cut = RefineSettings(policy=ConversationPolicy.CUT)
+    assert open_mixture(paths, None, NO_MIX, cut).counts["ur"] == len(rows) - 1
