@@ -6,17 +6,18 @@ or long), each with its share of rows. The CSV says nothing of it; the ledger al
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from math import sqrt
 from pathlib import Path
 
-from palo.memory import VerifiedMemory
+from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
-from palo.schemas import RefinedSample, TurnStatus, Verdict
+from palo.schemas import RefinedSample, Verdict
 from palo.shards import read_refined, shard_paths, write_json
 from refine.intake import load_rejections
+from refine.judgement import Rejection, TurnKey
 from refine.queue import (
     BATCH,
     LEDGER_NAME,
@@ -29,6 +30,7 @@ from refine.queue import (
 )
 from refine.review_csv import ReviewRow, parse_review_id, too_long, write_review
 from refine.review_status import outcome
+from refine.translator import translator_of
 
 SEED = "audit"  # of the draw
 _LONG_WORDS = (3, 20)  # of English: an answer of a word or three, a sentence, more
@@ -48,16 +50,27 @@ class AuditResult:
     high: float
 
 
-def audit_result(paths: DataPaths, lang: str) -> AuditResult | None:
-    """Of the newest audit sample; None where none is out."""
+def audit_results(paths: DataPaths, lang: str) -> dict[str, AuditResult]:
+    """By translator, the oldest first; of samples of which nothing came back as well."""
     folder = paths.review(lang)
-    rows = _newest_sample(folder)
-    if not rows:
-        return None
+    audits = [one for one in load_ledger(folder).values() if one.audit]
+    if not audits:
+        return {}
     rejected = load_rejections(folder)
     with VerifiedMemory.existing(paths.verified(lang)) as memory:
-        entries = {(one.sample_id, one.turn): one for one in memory.entries()}
-    verified = {key: entries[at] for key in rows if (at := parse_review_id(key)) in entries}
+        words = {(one.sample_id, one.turn): one for one in memory.entries()}
+    return {
+        one.audit: _result(one.rows, words, rejected)
+        for one in sorted(audits, key=lambda one: one.at)
+    }
+
+
+def _result(
+    rows: Mapping[str, str],
+    words: Mapping[TurnKey, VerifiedEntry],
+    rejected: Mapping[str, Rejection],
+) -> AuditResult:
+    verified = {key: words[at] for key in rows if (at := parse_review_id(key)) and at in words}
     found = Counter(outcome(key, rows, verified, rejected) for key in rows)
     done, errors = found["accepted"] + found["edited"], found["edited"]
     return AuditResult(done, errors, *wilson(errors, done))
@@ -88,7 +101,8 @@ def export_audit(paths: DataPaths, lang: str, num_rows: int, now: str) -> Queue:
         return Queue(0, 0, (), ())
     batch = f"{BATCH}-{next_number(folder, BATCH, ledger):04d}"
     write_review(folder / f"{batch}.csv", rows)
-    ledger[batch] = Exported({row.id: translation_hash(row) for row in rows}, now, frame)
+    hashes = {row.id: translation_hash(row) for row in rows}
+    ledger[batch] = Exported(hashes, now, frame, frame)
     write_json(folder / LEDGER_NAME, {key: asdict(one) for key, one in ledger.items()})
     return Queue(len(rows), 0, (folder / f"{batch}.csv",), ())
 
@@ -147,18 +161,7 @@ def _stratum(refined: RefinedSample, turn: int, row: ReviewRow) -> str:
 
 
 def _translator(folder: Path) -> str:
-    """The signature of the engine that wrote the first translated turn; "" for no turn."""
-    for path in shard_paths(folder):
-        for refined in read_refined(path):
-            for one in refined.sample.meta:
-                if one.status is TurnStatus.TRANSLATED:
-                    return f"{one.engine} {one.signature}".strip()
-    return ""
-
-
-def _newest_sample(folder: Path) -> dict[str, str]:
-    audits = [one for one in load_ledger(folder).values() if one.audit]
-    return dict(max(audits, key=lambda one: one.at).rows) if audits else {}
+    return translator_of(one.sample for path in shard_paths(folder) for one in read_refined(path))
 
 
 def _turn(row: ReviewRow) -> int:

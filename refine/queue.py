@@ -34,12 +34,14 @@ _EXPORTED = re.compile(rf"({BATCH}|{SEED}|{ADJUDICATION})-\d+")
 class Exported:
     """`rows`: review id -> hash of the translation that went out; `at` is "" where unknown.
 
-    `audit` names the translator that an audit sample was drawn for, "" for other batches.
+    `translator` wrote the rows, "" where they are of several or chosen by hand; `audit` names it
+    again where they are a sample drawn for it, and is "" for other batches.
     """
 
     rows: Mapping[str, str]
     at: str = ""
     audit: str = ""
+    translator: str = ""
 
 
 Ledger = dict[str, Exported]  # by batch
@@ -74,13 +76,14 @@ def export_review(
     now: str,
     one_file: bool = True,
     among: Sequence[str] = (BATCH, SEED),
+    translator: str = "",
 ) -> Queue:
     """Writes rows that are not out yet with this very translation into new files.
 
     At most `max_rows` rows a file; with `one_file` also at most so many out and undecided at
     once, and those of most gain go first. A file that exists is never touched: a reviewer may
     have it open. `now` goes into the ledger, for the time that reviews take. `among` are the
-    stems of the files that a row may be out in.
+    stems of the files that a row may be out in; `translator` wrote them all.
     """
     ledger = load_ledger(folder)
     out = out_already(ledger, among)
@@ -100,7 +103,8 @@ def export_review(
         part = going[start : start + max_rows]
         write_review(folder / f"{batch}.csv", part)
         files.append(folder / f"{batch}.csv")
-        ledger[batch] = Exported({row.id: translation_hash(row) for row in part}, now)
+        hashes = {row.id: translation_hash(row) for row in part}
+        ledger[batch] = Exported(hashes, now, translator=translator)
         write_json(folder / LEDGER_NAME, {key: asdict(one) for key, one in ledger.items()})
     return Queue(waiting + len(going), best.seen - len(going), tuple(files), tuple(unwritable))
 
@@ -174,7 +178,7 @@ def _exported(value: dict[str, Any]) -> Exported:
     rows = value.get("rows")
     if not isinstance(rows, dict):
         return Exported(value)
-    return Exported(rows, value["at"], value.get("audit", ""))
+    return Exported(rows, value["at"], value.get("audit", ""), value.get("translator", ""))
 
 
 def _num_turns(refined: RefinedSample) -> int:

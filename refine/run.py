@@ -53,6 +53,7 @@ from refine.shard import (
     refine_shard,
 )
 from refine.signatures import build_table
+from refine.translator import translator_of
 from refine.workers import default_processes, in_order
 
 _SAMPLES_FOR_PROCESSES = 4000
@@ -163,7 +164,9 @@ def _export_batch(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queue
         return (row for one in _all_flagged(paths.refined(lang)) for row in flagged_rows(one))
 
     rows = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
-    return export_review(paths.review(lang), BATCH, rows, max_rows, now)
+    samples = (one for path in shard_paths(paths.translated(lang)) for one in read_translated(path))
+    folder, wrote = paths.review(lang), translator_of(samples)
+    return export_review(folder, BATCH, rows, max_rows, now, translator=wrote)
 
 
 def _as_workbooks(files: Sequence[Path]) -> Queue:
@@ -190,13 +193,15 @@ def _export_seed(
     now: str,
 ) -> Queue:
     rows: list[Candidate] = []
+    wrote = ""
     for path in shard_paths(paths.seed_dir / lang):
         samples = read_translated(path)
+        wrote = wrote or translator_of(samples)
         word = human_word(samples, memory, rejected)
         for one in refine_samples(samples, filters_of(settings), settings, word):
             rows += map(Candidate, all_rows(one))
-    max_rows = settings.max_review_rows
-    return export_review(paths.review(lang), SEED, rows, max_rows, now, one_file=False)
+    folder, max_rows = paths.review(lang), settings.max_review_rows
+    return export_review(folder, SEED, rows, max_rows, now, one_file=False, translator=wrote)
 
 
 def _manifest(lang: str, folder: Path) -> dict[str, Any]:

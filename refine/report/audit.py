@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from palo.paths import DataPaths
-from refine.audit import audit_result
+from refine.audit import audit_results
 
 
 class Acceptance(StrEnum):
@@ -15,8 +15,12 @@ class Acceptance(StrEnum):
 
 @dataclass(frozen=True)
 class Audit:
-    """Errors among audited rows; `low` and `high` bound their share (Wilson, 95%)."""
+    """Errors among audited rows of one translator.
 
+    `low` and `high` bound their share in all turns that passed (Wilson, 95%).
+    """
+
+    translator: str
     num_rows: int
     num_errors: int
     low: float
@@ -24,13 +28,20 @@ class Audit:
     acceptance: Acceptance
 
 
-def audit(paths: DataPaths, lang: str, plan: tuple[int, int]) -> Audit | None:
-    """None where nothing has been audited."""
-    found = audit_result(paths, lang)
-    if found is None or not found.num_rows:
-        return None
-    state = accepted(found.num_rows, found.num_errors, *plan)
-    return Audit(found.num_rows, found.num_errors, found.low, found.high, state)
+def audits(paths: DataPaths, lang: str, plan: tuple[int, int]) -> list[Audit]:
+    """Of each translator of which audited rows came back, the oldest first."""
+    return [
+        Audit(
+            translator,
+            one.num_rows,
+            one.num_errors,
+            one.low,
+            one.high,
+            accepted(one.num_rows, one.num_errors, *plan),
+        )
+        for translator, one in audit_results(paths, lang).items()
+        if one.num_rows
+    ]
 
 
 def accepted(num_rows: int, num_errors: int, plan_rows: int, max_errors: int) -> Acceptance:

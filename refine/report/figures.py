@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from palo.checks.language import LanguageId
@@ -15,8 +15,9 @@ from palo.shards import read_record, read_refined, shard_paths
 from refine.filters.thresholds import Bands, load_thresholds, thresholds
 from refine.history import State, load_history
 from refine.judgement import flagged
-from refine.report.audit import Audit, audit
+from refine.report.audit import Audit, audits
 from refine.report.rounds import Round, rounds
+from refine.report.translators import BeforeAfter, TranslatorReview, before_after, translators
 
 EXAMPLES_PER_REASON = 2
 LANGUAGE_ID_TURNS = 2000  # are asked again, spread evenly, for the distribution
@@ -53,7 +54,8 @@ class LanguageFigures:
     identified: Counter[str] = field(default_factory=Counter)
     examples: list[Example] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
-    audit: Audit | None = None
+    translators: list[TranslatorReview] = field(default_factory=list)
+    audits: list[Audit] = field(default_factory=list)
     bands: Bands | None = None
     history: list[State] = field(default_factory=list)
 
@@ -69,11 +71,15 @@ class LanguageFigures:
         return bad / self.turns if self.turns else None
 
     @property
+    def before_after(self) -> BeforeAfter | None:
+        return before_after(self.translators)
+
+    @property
     def band(self) -> tuple[float, float]:
         return thresholds(self.lang, self.bands).length_ratio
 
     def as_json(self) -> dict[str, Any]:
-        before, after = (self.rounds[0], self.rounds[-1]) if self.rounds else (None, None)
+        told = self.before_after
         return {
             "samples": self.samples,
             "kept": self.kept,
@@ -87,9 +93,9 @@ class LanguageFigures:
             },
             "identified": dict(self.identified.most_common()),
             "rounds": [one.as_json() for one in self.rounds],
-            "before": before.as_json() if before else None,
-            "after": after.as_json() if after else None,
-            "audit": vars(self.audit) if self.audit else None,
+            "translators": [one.as_json() for one in self.translators],
+            "before_after": asdict(told) if told else None,
+            "audits": [asdict(one) for one in self.audits],
         }
 
 
@@ -112,7 +118,8 @@ def collect(profile: Profile, lang: str) -> LanguageFigures:
             _add_reasons(figures, refined, turn, room)
     figures.history = load_history(paths.refined(lang))
     figures.rounds = rounds(paths, lang)
-    figures.audit = audit(paths, lang, _plan(profile.refine))
+    figures.translators = translators(paths, lang, figures.rounds, figures.history)
+    figures.audits = audits(paths, lang, _plan(profile.refine))
     return figures
 
 

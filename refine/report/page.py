@@ -12,7 +12,7 @@ from palo.console import percent
 from palo.languages import info
 from palo.shards import replaced
 from refine.report.figures import RATIO_STEP, LanguageFigures
-from refine.report.table import HEADINGS, cells
+from refine.report.table import HEADINGS, NOTES, cells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +34,7 @@ def render(profile: str, rows: Sequence[LanguageFigures]) -> str:
         profile=profile,
         headings=[heading.replace("\n", " ") for heading in HEADINGS],
         rows=[(row, cells(row)) for row in rows],
+        notes=NOTES,
         reasons=sorted(names, key=lambda name: (-totals[name], name)),
         plots=_plots([row for row in rows if row.turns]),
         info=info,

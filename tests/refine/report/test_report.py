@@ -34,7 +34,7 @@ def test_it_counts_what_was_kept_flagged_and_why(run):
     assert {one.reason for one in found.examples} == set(found.by_reason)
     assert found.identified["ur"] == 5
     assert sum(found.ratios.values()) == 3  # questions; the answers are too short to tell
-    assert (found.rounds, found.audit) == ([], None)
+    assert (found.rounds, found.before_after, found.audits) == ([], None, [])
 
 
 def test_the_flagged_share_is_told_as_it_was_at_first_and_as_it_is(run):
@@ -49,13 +49,20 @@ def test_the_flagged_share_is_told_as_it_was_at_first_and_as_it_is(run):
     assert [one.at for one in found.history] == ["2026-01-01", "2026-01-02"]
 
 
-def test_rounds_of_review_tell_before_from_after(run):
+def test_rounds_of_review_tell_what_was_made_of_their_turns(run):
     reviewed(run)
-    before, after = collect(run.profile, "ur").rounds
-    assert (before.name, before.decided, before.edit_rate) == ("batch-0001", 1, 1.0)
-    assert before.chrf < 20
-    assert (after.name, after.edit_rate, after.chrf) == ("batch-0002", 0.0, 100.0)
-    assert after.signature.startswith("nrefs:1")
+    first, second = collect(run.profile, "ur").rounds
+    assert (first.name, first.kind) == ("batch-0001", "flagged")
+    assert (first.score.decided, first.score.edit_rate) == (1, 1.0)
+    assert first.score.chrf < 20
+    assert (second.name, second.score.edit_rate, second.score.chrf) == ("batch-0002", 0.0, 100.0)
+    assert second.score.signature.startswith("nrefs:1")
+
+
+def test_two_rounds_of_one_translator_are_no_before_and_after(run):
+    reviewed(run)
+    told = collect(run.profile, "ur").before_after
+    assert (told.of_all, told.before.edit_rate, told.after) == (False, 0.5, None)
 
 
 def test_a_file_nobody_has_filled_in_is_no_round(run):
@@ -106,5 +113,6 @@ def test_the_command_writes_json_and_page_and_needs_something_refined(run, monke
     said = read_json(run.root / "refine-report.json")
     assert said["acceptance"] == {"rows": 132, "max_errors": 3}
     assert list(said["languages"]) == ["ur"]
-    assert said["languages"]["ur"]["before"]["edit_rate"] == 1.0
+    assert said["languages"]["ur"]["before_after"]["before"]["edit_rate"] == 0.5
+    assert said["languages"]["ur"]["rounds"][0]["edit_rate"] == 1.0
     assert (run.root / "refine-report.html").is_file()
