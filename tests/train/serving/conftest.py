@@ -36,17 +36,17 @@ QUESTIONS = [
 @dataclass(frozen=True)
 class Asked:
     question: str
-    picture: Image.Image
+    picture: Image.Image | None
 
 
 def make_asked() -> list[Asked]:
-    """Each question with a picture of its own: coarse coloured cells, blown up."""
+    """Each question with a picture of its own (coarse cells, blown up), and one without."""
     rng = np.random.default_rng(5)
     asked = []
     for question, size in zip(QUESTIONS, SIZES, strict=True):
         cells = Image.fromarray(rng.integers(0, 256, (6, 7, 3), dtype=np.uint8))
         asked.append(Asked(question, cells.resize(size, Image.Resampling.BILINEAR)))
-    return asked
+    return [*asked, Asked(QUESTIONS[0], None)]
 
 
 def build(name: str, image_size: int, patch_size: int, seed: int):
@@ -99,8 +99,8 @@ def merged_7b(tmp_path_factory) -> Path:
 def parts_13b(tmp_path_factory) -> Path:
     """Base and adapter, of a rank that vLLM makes no room for unless told to."""
     folder = tmp_path_factory.mktemp("served") / "13b"
-    model, tokenizer, processor = build("13b", 64, 8, 40)
-    save_base_and_adapter(folder, model, adapt(model, 24, 40), tokenizer, processor)
+    model, tokenizer, processor = build("13b", 64, 8, 0)
+    save_base_and_adapter(folder, model, adapt(model, 24, 0), tokenizer, processor)
     return folder
 
 
@@ -109,6 +109,15 @@ def whole_1_7b(tmp_path_factory) -> Path:
     """As large as PALO's own where it counts: 336 px in patches of 14, so 144 tokens."""
     folder = tmp_path_factory.mktemp("served") / "1.7b"
     save_checkpoint(folder, *build("1.7b", 336, 14, 20))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def adapted_1_7b(tmp_path_factory) -> Path:
+    """The same with an adapter on its language model; PALO's own 1.7b is trained whole."""
+    folder = tmp_path_factory.mktemp("served") / "1.7b"
+    model, tokenizer, processor = build("1.7b", 336, 14, 20)
+    save_base_and_adapter(folder, model, adapt(model, 4, 70), tokenizer, processor)
     return folder
 
 
@@ -128,15 +137,17 @@ def transformers_says(model: Any, tokenizer: Any, asked: list[Asked]) -> list[Sa
     processor = make_processor(config.vision_config.image_size)
     template, said = Template(tokenizer), []
     for one in asked:
-        prompt = []
-        for token in template.prompt(one.question, has_image=True):
+        prompt, pixels = [], {}
+        for token in template.prompt(one.question, has_image=one.picture is not None):
             image = token == IMAGE_TOKEN
             prompt += [config.image_token_id] * config.image_seq_length if image else [token]
+        if one.picture is not None:
+            pixels["pixel_values"] = pixel_values([one.picture], processor)
         ids = torch.tensor([prompt])
         written = model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
-            pixel_values=pixel_values([one.picture], processor),
+            **pixels,
             max_new_tokens=NEW_TOKENS,
             do_sample=False,
             pad_token_id=tokenizer.pad_token_id,

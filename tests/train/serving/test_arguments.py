@@ -46,6 +46,8 @@ def test_the_processor_that_vllm_is_told_to_load_gives_the_very_pixels_and_ids_o
     assert type(processor.image_processor) is type(make_processor(image_size))
     template = Template(tokenizer)
     for one in make_asked():
+        if one.picture is None:
+            continue
         content = [{"type": "text", "text": one.question}, {"type": "image"}]
         prompt = processor.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True

@@ -40,7 +40,7 @@ def commands():
 
 
 @contextmanager
-def served(scale, folder, log_path):
+def served(scale, folder, log_path, *more):
     """The page's command for this folder, on a free port; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -48,7 +48,7 @@ def served(scale, folder, log_path):
     command = [
         word.replace(f"data/palo/checkpoints/{scale}", str(folder)) for word in commands()[scale]
     ]
-    command = [sys.executable, *command[1:], "--dtype", "float32", "--max-num-seqs", "4"]
+    command = [sys.executable, *command[1:], *more, "--dtype", "float32", "--max-num-seqs", "4"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--max-model-len", "1024"]
     environment = os.environ | {"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
     with log_path.open("w") as log:
@@ -85,12 +85,11 @@ def png(picture):
 
 
 def ask(address, model, one):
-    """(prompt ids, answer ids, answer) of a chat message with a picture."""
-    url = "data:image/png;base64," + base64.b64encode(png(one.picture)).decode()
-    content = [
-        {"type": "image_url", "image_url": {"url": url}},
-        {"type": "text", "text": one.question},
-    ]
+    """(prompt ids, answer ids, answer) of a chat message."""
+    content = [{"type": "text", "text": one.question}]
+    if one.picture is not None:
+        url = "data:image/png;base64," + base64.b64encode(png(one.picture)).decode()
+        content.append({"type": "image_url", "image_url": {"url": url}})
     body = {
         "model": model,
         "messages": [{"role": "user", "content": content}],
@@ -122,15 +121,16 @@ def assert_served_as_transformers_says(address, served_name, model, tokenizer):
     return got
 
 
-def image_tokens(prompt, model):
-    return prompt.count(model.config.image_token_id)
+def image_tokens(got, model):
+    """Of each prompt; the last has no picture."""
+    return [prompt.count(model.config.image_token_id) for prompt, _, _ in got]
 
 
 def test_the_merged_7b_twin(merged_7b, tmp_path):
     model, tokenizer = load_checkpoint(merged_7b)
     with served("7b", merged_7b, tmp_path / "log") as address:
         got = assert_served_as_transformers_says(address, "palo-7b", model, tokenizer)
-    assert {image_tokens(prompt, model) for prompt, _, _ in got} == {16}
+    assert image_tokens(got, model) == [16] * 6 + [0]
 
 
 def test_the_13b_twin_as_base_and_adapter_says_what_the_merged_one_does(parts_13b, tmp_path):
@@ -145,10 +145,16 @@ def test_the_13b_twin_as_base_and_adapter_says_what_the_merged_one_does(parts_13
     assert all(answer != other for (_, answer, _), other in zip(got, without, strict=True))
 
 
-def test_the_1_7b_twin_has_144_image_tokens_and_answers_the_page_s_example(whole_1_7b, tmp_path):
+def test_the_1_7b_twin_has_144_image_tokens_takes_adapters_and_answers_the_page_s_example(
+    whole_1_7b, adapted_1_7b, tmp_path
+):
     model, tokenizer = load_checkpoint(whole_1_7b)
-    with served("1.7b", whole_1_7b, tmp_path / "log") as address:
+    adapter = adapted_1_7b / "adapter"
+    lora = ("--enable-lora", "--max-lora-rank", "8", "--lora-modules", f"adapted={adapter}")
+    with served("1.7b", whole_1_7b, tmp_path / "log", *lora) as address:
         got = assert_served_as_transformers_says(address, "palo-1.7b", model, tokenizer)
+        merged, _ = load_merged(adapted_1_7b)
+        assert_served_as_transformers_says(address, "adapted", merged, tokenizer)
         first = make_asked()[0]
         (tmp_path / "picture.png").write_bytes(png(first.picture))
         example = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
@@ -162,7 +168,7 @@ def test_the_1_7b_twin_has_144_image_tokens_and_answers_the_page_s_example(whole
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(example, {})
-    assert {image_tokens(prompt, model) for prompt, _, _ in got} == {144}
+    assert image_tokens(got, model) == [144] * 6 + [0]
     assert printed.getvalue() == got[0][2] + "\n"
 
 
