@@ -4,13 +4,16 @@ Labels follow from character offsets, not from counting tokens twice, so a text 
 `ASSISTANT:` or `</s>` is masked right, where the published code gives up on the whole sample.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from palo.schemas import IMAGE_TAG, Role, Turn
+from palo.shards import digest
 
+VERSION = "1"  # raise it when the same turns give other tokens or other cuts
 IMAGE_TOKEN = -200  # stands for the whole image until a batch is made
 IGNORED = -100  # a label that takes no part in the loss
 
@@ -126,14 +129,33 @@ class Template:
         """
         return self._fitted([self._piece([caption_span(text)])], max_length, image_tokens)
 
-    def span_texts(self, spans: Iterable[Span]) -> list[str]:
-        """What the tokenizer is given for each span; `span_lengths` takes the counts back."""
-        return [_SENTINEL + one.text if self._is_bare(one) else one.text for one in spans]
+    def span_lengths(self, spans: Sequence[Span], image_tokens: int) -> list[int]:
+        """Tokens of each span with its image and end token: what `encode` would make, counted only,
+        and an order of magnitude faster for many spans at once."""
+        backend = self.tokenizer.backend_tokenizer
+        was = backend.encode_special_tokens
+        backend.encode_special_tokens = True  # special tokens in a text are mere characters
+        try:
+            texts = [self._text(span) for span in spans]
+            encoded = backend.encode_batch_fast(texts, add_special_tokens=False)
+        finally:
+            backend.encode_special_tokens = was
+        return [
+            len(one)
+            - (self._sentinel_tokens if self._is_bare(span) else 0)
+            + span.ends
+            + image_tokens * span.after_image
+            for one, span in zip(encoded, spans, strict=True)
+        ]
 
-    def span_length(self, span: Span, num_tokens: int, image_tokens: int) -> int:
-        """Tokens of a span with its image and end token, from those that its text came to."""
-        num_tokens -= self._sentinel_tokens if self._is_bare(span) else 0
-        return num_tokens + span.ends + image_tokens * span.after_image
+    @cached_property
+    def digest(self) -> str:
+        """Equal for templates that give equal tokens."""
+        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        for passing in ("truncation", "padding"):  # left over from the last call
+            tokenizer.pop(passing, None)
+        special = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
+        return digest([VERSION, tokenizer, special, self._prefix_after_special])
 
     @cached_property
     def _sentinel_tokens(self) -> int:
@@ -142,6 +164,9 @@ class Template:
             _SENTINEL + "USER:", add_special_tokens=False, return_offsets_mapping=True
         )
         return sum(end <= len(_SENTINEL) for _, end in encoded.offset_mapping)
+
+    def _text(self, span: Span) -> str:
+        return _SENTINEL + span.text if self._is_bare(span) else span.text
 
     def _is_bare(self, span: Span) -> bool:
         return not (span.fresh or self._prefix_after_special)
@@ -160,7 +185,7 @@ class Template:
 
     def _tokens(self, span: Span) -> list[tuple[int, int]]:
         """(token, end character) of a text in which special tokens are mere characters."""
-        [text] = self.span_texts([span])
+        text = self._text(span)
         encoded = self.tokenizer(
             text,
             add_special_tokens=False,

@@ -122,20 +122,31 @@ def test_a_cut_never_falls_inside_a_character(template, answer):
     assert all(answer.startswith(text) for text in kept)
 
 
-def test_what_the_lengths_are_counted_from_adds_up_to_the_encoding(template):
-    for sample in CONVERSATIONS:
-        said = [Turn(Role(turn["from"]), turn["value"]) for turn in sample["conversations"]]
-        spans = [span for one in spans_of(said, "image" in sample) for span in one]
-        counted = [
-            template.span_length(
-                span, len(template.tokenizer(text, **AS_TEXT).input_ids), image_tokens=576
-            )
-            for span, text in zip(spans, template.span_texts(spans), strict=True)
-        ]
-        assert 1 + sum(counted) == template.encode(said, "image" in sample).length(576)
+def standin_template():
+    texts = ["What is it? A red circle. USER: ASSISTANT:", "这是什么？红色圆形。"]
+    return Template(train_tokenizer(texts, 320, extra_special=("<image>",)))
 
 
-AS_TEXT = {"add_special_tokens": False, "split_special_tokens": True}
+@pytest.mark.parametrize("has_image", [True, False])
+@pytest.mark.parametrize("which", ["golden", "standin"])
+def test_counting_alone_gives_the_length_of_the_encoding(template, which, has_image):
+    one = template if which == "golden" else standin_template()
+    talks = [[turn["value"] for turn in row["conversations"]] for row in CONVERSATIONS]
+    talks.append(["Say </s> <s>", "\n ok 🌂", "\n\n?", "x", "ہے", "।", "\u200b", "</s>"])
+    for texts in talks:
+        words = [text.replace("<image>", "").strip("\n") or "x" for text in texts]
+        words[0] = f"<image>\n{words[0]}"
+        spans = [span for spans in spans_of(turns(*words), has_image) for span in spans]
+        counted = 1 + sum(one.span_lengths(spans, 576))
+        assert counted == one.encode(turns(*words), has_image).length(576)
+
+
+def test_the_digest_is_that_of_tokenizer_and_template(template):
+    again = Template(AutoTokenizer.from_pretrained(GOLDEN / "tokenizer"))
+    again.tokenizer("a", truncation=True, max_length=3)
+    assert again.digest == template.digest
+    again.tokenizer.add_tokens(["<new>"])
+    assert Template(again.tokenizer).digest != template.digest
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
@@ -180,7 +191,6 @@ def test_caption_is_image_text_and_line_break(template):
 
 
 def test_the_standin_tokenizer_masks_the_same_text():
-    texts = ["What is it? A red circle. USER: ASSISTANT:", "这是什么？红色圆形。"]
-    template = Template(train_tokenizer(texts, 320, extra_special=("<image>",)))
+    template = standin_template()
     encoded = template.encode(turns("<image>\nWhat is it?", "红色圆形。", "So?", "A </s>."), True)
     assert learned(template, encoded) == " 红色圆形。</s> A </s>.</s>"
