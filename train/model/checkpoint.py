@@ -16,15 +16,10 @@ from transformers import AutoConfig, AutoTokenizer, LlavaForConditionalGeneratio
 
 from palo.errors import MissingResource
 from train.data.template import SYSTEM
-from train.model.assembly import CLASSES
+from train.model.assembly import CLASSES, CONFIGS
+from train.model.layout import Layout, classic_name
+from train.scale import ProjectorKind
 
-_CLASSIC = (
-    ("model.vision_tower.vision_model.", "vision_tower.vision_model."),
-    ("model.vision_tower.", "vision_tower.vision_model."),
-    ("model.multi_modal_projector.", "multi_modal_projector."),
-    ("model.language_model.", "language_model.model."),
-    ("lm_head.", "language_model.lm_head."),
-)
 _METADATA = {"format": "pt"}
 # vicuna_v1 for those who load the checkpoint elsewhere; images come first in their message.
 CHAT_TEMPLATE = (
@@ -38,14 +33,6 @@ CHAT_TEMPLATE = (
     "{% else %}{{ message['content'][0]['text'] }}{% endif %}{{ eos_token }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
-
-
-def classic_name(name: str) -> str:
-    """The name under which a parameter is stored."""
-    for ours, classic in _CLASSIC:
-        if name.startswith(ours):
-            return classic + name.removeprefix(ours)
-    raise AssertionError(f"no classic name for parameter {name}")
 
 
 def state_dict(model: LlavaForConditionalGeneration) -> dict[str, torch.Tensor]:
@@ -74,12 +61,39 @@ def save_checkpoint(
     fresh.mkdir(parents=True)
     save_torch_state_dict(state_dict(model), fresh, max_shard_size="5GB", metadata=_METADATA)
     model.config.architectures = [type(model).__name__]
+    if not hasattr(model.config, "palo"):
+        model.config.palo = about(projector_of(model.config), True, _tower_name(model))
     model.config.save_pretrained(fresh)
     model.generation_config.save_pretrained(fresh)
-    make_llava_processor(model, tokenizer, image_processor).save_pretrained(fresh)
+    make_llava_processor(model.config, tokenizer, image_processor).save_pretrained(fresh)
     for name, text in (files or {}).items():
         (fresh / name).write_text(text, encoding="utf-8")
     replace_folder(fresh, folder)
+
+
+def about(projector: ProjectorKind, pads: bool, tower: str | None) -> dict[str, Any]:
+    """The `palo` section of config.json: what stock LLaVA's fields have no place for.
+
+    `pads`: pictures are padded to a square before they are resized. `tower`: a hub's id, if known.
+    """
+    return {
+        "layout": str(Layout.HF),
+        "projector": str(projector),
+        "image_aspect_ratio": "pad" if pads else "square",
+        "template": "vicuna_v1",
+        "vision_tower": tower,
+    }
+
+
+def projector_of(config: Any) -> ProjectorKind:
+    """Which projector a config of ours, or of stock LLaVA, has."""
+    return next(kind for kind, made in CONFIGS.items() if made.model_type == config.model_type)
+
+
+def _tower_name(model: LlavaForConditionalGeneration) -> str | None:
+    """The hub's id that the tower was loaded from; a folder of this machine means nothing later."""
+    name = getattr(model.model.vision_tower.config, "_name_or_path", "")
+    return name if name and not Path(name).exists() else None
 
 
 def replace_folder(fresh: Path, folder: Path) -> None:
@@ -92,9 +106,9 @@ def replace_folder(fresh: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def make_llava_processor(model: Any, tokenizer: Any, image_processor: Any) -> LlavaProcessor:
+def make_llava_processor(config: Any, tokenizer: Any, image_processor: Any) -> LlavaProcessor:
     """Stock LLaVA's processor; a larger patch size makes it count the LDP's fewer tokens."""
-    side = math.isqrt(model.config.image_seq_length)
+    side = math.isqrt(config.image_seq_length)
     return LlavaProcessor(
         image_processor=image_processor,
         tokenizer=tokenizer,

@@ -1,0 +1,64 @@
+"""Converts a checkpoint between our layout and the published one, whichever it is in.
+
+    palo convert --from llava-v1.5-7b --out data/palo/checkpoints/llava-7b
+    palo convert --from data/palo/checkpoints/7b --to llava --out palo-7b
+
+The new folder is written beside its place and then renamed: it is whole or not there.
+"""
+
+import shutil
+from dataclasses import dataclass
+
+from palo.errors import MissingResource, UserError
+from train.model.checkpoint import replace_folder
+from train.model.detect import detect
+from train.model.job import Job
+from train.model.layout import Layout, Part
+from train.model.to_hf import convert_to_hf
+from train.model.to_llava import convert_to_llava
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was made of what."""
+
+    source: tuple[Layout, Part]
+    made: tuple[Layout, Part]
+    num_tensors: int
+
+
+def convert(job: Job) -> Done:
+    """Raises UserError or MissingResource, and leaves no half-written folder."""
+    if not job.source.is_dir():
+        raise MissingResource(
+            f"There is no folder {job.source}: name the checkpoint's with --from."
+        )
+    layout, part = detect(job.source)
+    to = job.to or next(other for other in Layout if other != layout)
+    if to == layout:
+        raise UserError(
+            f"{job.source} is in the layout '{to}' already: leave --to out for the other one."
+        )
+    _require_free(job)
+    fresh = job.out.with_name(f".{job.out.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        if to == Layout.HF:
+            made, count = convert_to_hf(job, part, fresh)
+        else:
+            made, count = convert_to_llava(job, part, fresh)
+        replace_folder(fresh, job.out)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return Done((layout, part), (to, made), count)
+
+
+def _require_free(job: Job) -> None:
+    source, out = job.source.resolve(), job.out.resolve()
+    if out == source or source in out.parents or out in source.parents:
+        raise UserError(
+            f"--out {job.out} is, holds or lies in --from {job.source}: choose another."
+        )
+    if job.out.exists() and not job.overwrite:
+        raise UserError(f"{job.out} exists: choose another --out, or say --overwrite.")

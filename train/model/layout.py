@@ -1,0 +1,132 @@
+"""The two layouts of a checkpoint, what tells them apart, and their names side by side.
+
+`hf` is ours: transformers' LLaVA under classic names. `llava` is the layout that LLaVA-1.5, PALO
+and MobileVLM publish. A folder's `config.json` says which it is; its own name never does.
+"""
+
+from enum import StrEnum
+
+from train.scale import ProjectorKind
+
+
+class Layout(StrEnum):
+    HF = "hf"
+    LLAVA = "llava"
+
+
+class Part(StrEnum):
+    """How much of a model a folder holds."""
+
+    FULL = "full"
+    PROJECTOR = "projector"  # stage 1 of the published trainer: the projector alone
+    LORA = "lora"  # adapters on a language model that lies elsewhere, and the projector
+
+
+class PublishedType(StrEnum):
+    """`model_type` of the published layout: which code base loads the folder."""
+
+    LLAVA = "llava"  # LLaVA-1.5 as first released
+    LLAVA_LLAMA = "llava_llama"  # LLaVA from 1.6 on
+    PALO = "palo"
+    MOBILEVLM = "mobilevlm"
+
+
+ARCHITECTURES = {
+    PublishedType.LLAVA: "LlavaLlamaForCausalLM",
+    PublishedType.LLAVA_LLAMA: "LlavaLlamaForCausalLM",
+    PublishedType.PALO: "PaloForCausalLM",
+    PublishedType.MOBILEVLM: "MobileLlamaForCausalLM",
+}
+PUBLISHED_PROJECTORS = {ProjectorKind.MLP2: "mlp2x_gelu", ProjectorKind.LDP: "ldpnet"}
+# Which code bases can build the projector; the first is what we write unless told otherwise.
+LOADERS = {
+    ProjectorKind.MLP2: (
+        PublishedType.LLAVA_LLAMA,
+        PublishedType.LLAVA,
+        PublishedType.PALO,
+        PublishedType.MOBILEVLM,
+    ),
+    ProjectorKind.LDP: (PublishedType.PALO, PublishedType.MOBILEVLM),
+}
+
+TOWER = "model.vision_tower.vision_tower."  # what precedes a CLIPVisionModel's names, published
+PROJECTOR = "model.mm_projector."
+EMBEDDINGS, HEAD = "language_model.model.embed_tokens.weight", "language_model.lm_head.weight"
+
+# How a module is called: in memory, in our files (classic), in published files.
+_NAMES = (
+    ("model.vision_tower.", "vision_tower.vision_model.", TOWER + "vision_model."),
+    ("model.multi_modal_projector.linear_1.", "multi_modal_projector.linear_1.", PROJECTOR + "0."),
+    ("model.multi_modal_projector.linear_2.", "multi_modal_projector.linear_2.", PROJECTOR + "2."),
+    (
+        "model.multi_modal_projector.model.",
+        "multi_modal_projector.model.",
+        PROJECTOR + "model.",
+    ),
+    ("model.language_model.", "language_model.model.", "model."),
+    ("lm_head.", "language_model.lm_head.", "lm_head."),
+)
+# Spellings of transformers' versions between and since; both mean the first name above.
+_ALIASES = (
+    ("model.vision_tower.vision_model.", "model.vision_tower."),
+    ("vision_tower.vision_model.", "model.vision_tower."),
+    ("vision_tower.", "model.vision_tower."),
+)
+# Tables that older transformers stored and every version computes for itself.
+_COMPUTED = (".rotary_emb.inv_freq", ".embeddings.position_ids")
+
+
+def classic_name(name: str) -> str:
+    """The name under which a parameter of a model in memory is stored."""
+    for alias, in_memory in _ALIASES:
+        if name.startswith(alias):
+            name = in_memory + name.removeprefix(alias)
+            break
+    for in_memory, classic, _ in _NAMES:
+        if name.startswith(in_memory):
+            return classic + name.removeprefix(in_memory)
+    raise AssertionError(f"no classic name for parameter {name}")
+
+
+def stored_as_classic(name: str) -> str | None:
+    """The classic name of what some version of transformers has stored; None: not LLaVA's."""
+    if name.startswith(tuple(classic for _, classic, _ in _NAMES)):
+        return name
+    try:
+        return classic_name(name)
+    except AssertionError:
+        return None
+
+
+def in_memory_name(classic: str) -> str:
+    """The name in a model in memory, as adapters carry it."""
+    return _renamed(classic, 1, 0)
+
+
+def published_name(classic: str) -> str:
+    """The published name of a classic one."""
+    return _renamed(classic, 1, 2)
+
+
+def from_published(name: str) -> str | None:
+    """The classic name of a published one; None where ours has no such parameter."""
+    if name.startswith(PROJECTOR) or name.startswith("model.vision_tower."):
+        rows = [row for row in _NAMES if row[2].startswith(("model.mm_", "model.vision_"))]
+    else:
+        rows = [row for row in _NAMES if not row[2].startswith(("model.mm_", "model.vision_"))]
+    for _, classic, published in rows:
+        if name.startswith(published):
+            return classic + name.removeprefix(published)
+    return None
+
+
+def is_computed(name: str) -> bool:
+    """A buffer of older versions, of either layout."""
+    return name.endswith(_COMPUTED)
+
+
+def _renamed(name: str, source: int, target: int) -> str:
+    for row in _NAMES:
+        if name.startswith(row[source]):
+            return row[target] + name.removeprefix(row[source])
+    raise AssertionError(f"no name in the other layout for {name}")

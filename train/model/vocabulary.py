@@ -1,0 +1,131 @@
+"""The vocabulary in both layouts: ours has `<image>` and padding after the published rows.
+
+LLaVA knows no token for the image (its code splits texts at the tag), so its rows are the
+tokenizer's: 32000 for Vicuna. Ours adds the token and pads to a multiple of 64: 32064. A row added
+here is the mean of the rows before it: its logit is then the mean of their logits, so no decoding
+by the greatest ever picks it, and converting again gives the same bytes.
+"""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer
+
+from palo.errors import MissingResource
+from palo.schemas import IMAGE_TAG
+from train.model.assembly import VOCABULARY_MULTIPLE
+from train.model.read_weights import Lazy
+
+_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+_ROWS_AT_ONCE = 4096
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files of a folder that make up a tokenizer."""
+    return [folder / name for name in _FILES if (folder / name).is_file()]
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """A folder's tokenizer, whatever model its config.json names."""
+    files = tokenizer_files(folder)
+    if not {"tokenizer.json", "tokenizer.model"} & {path.name for path in files}:
+        raise MissingResource(
+            f"No tokenizer in {folder}: put the language model's tokenizer files there, or name "
+            "its folder with --base."
+        )
+    with tempfile.TemporaryDirectory() as alone:
+        for path in files:
+            shutil.copy(path, alone)
+        tokenizer = AutoTokenizer.from_pretrained(alone)
+    # Left by loading from a folder; they would be written into the checkpoint.
+    for key in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(key, None)
+    return tokenizer
+
+
+def add_image(tokenizer: Any) -> int:
+    """Puts `<image>` and a padding token among the tokens; the image token's id."""
+    if IMAGE_TAG not in tokenizer.get_vocab():
+        tokenizer.add_special_tokens({"extra_special_tokens": [IMAGE_TAG]})
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.unk_token
+    return int(tokenizer.convert_tokens_to_ids(IMAGE_TAG))
+
+
+def padded_rows(rows: int, tokens: int) -> int:
+    """Rows of ours for a vocabulary of `rows` and a tokenizer of `tokens`, `<image>` included."""
+    if tokens <= rows:
+        return rows
+    return -(-tokens // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+
+
+def published_rows(tokenizer: Any, image_token: int, rows: int) -> int:
+    """Rows that LLaVA keeps: those before `<image>`, or all where it is a token of the model."""
+    return image_token if tokenizer.vocab_size <= image_token < rows else rows
+
+
+def cut(lazy: Lazy, start: int, end: int) -> Lazy:
+    """Rows `start` to `end` of a matrix."""
+    return Lazy((end - start, *lazy.shape[1:]), lazy.dtype, lambda: lazy.read()[start:end])
+
+
+def pad(lazy: Lazy, rows: int, kept: Lazy | None = None) -> Lazy:
+    """The matrix with rows added: those that were `kept` where they fit, else mean rows."""
+    added = rows - lazy.shape[0]
+    if added == 0:
+        return lazy
+
+    def read() -> torch.Tensor:
+        matrix = lazy.read()
+        fits = kept is not None and kept.shape == (added, *lazy.shape[1:])
+        fits = fits and kept is not None and kept.dtype == lazy.dtype
+        tail = kept.read() if fits and kept is not None else mean_rows(matrix, added)
+        return torch.cat([matrix, tail])
+
+    return Lazy((rows, *lazy.shape[1:]), lazy.dtype, read)
+
+
+def mean_rows(matrix: torch.Tensor, count: int) -> torch.Tensor:
+    """`count` times the mean row, summed in double precision and in one order."""
+    total = torch.zeros(matrix.shape[1], dtype=torch.float64)
+    for part in matrix.split(_ROWS_AT_ONCE):
+        total += part.double().sum(0)
+    return (total / len(matrix)).to(matrix.dtype).expand(count, -1)
+
+
+def is_padding(lazy: Lazy, rows: int) -> bool:
+    """Whether what lies after `rows` is what `pad` would add again."""
+    matrix = lazy.read()
+    return torch.equal(matrix[rows:], mean_rows(matrix[:rows], len(matrix) - rows))
+
+
+def save_published_tokenizer(tokenizer: Any, rows: int, folder: Path) -> None:
+    """The tokenizer without the tokens from `rows` on, `<image>` first of them."""
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer.json"
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    gone = [token["content"] for token in whole["added_tokens"] if token["id"] >= rows]
+    if not gone:
+        return
+    whole["added_tokens"] = [token for token in whole["added_tokens"] if token["id"] < rows]
+    path.write_text(json.dumps(whole, ensure_ascii=False, indent=2), encoding="utf-8")
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    extra = [token for token in settings.pop("extra_special_tokens", []) if token not in gone]
+    if extra:
+        settings["extra_special_tokens"] = extra
+    for key in ("pad_token", "image_token"):
+        if settings.get(key) in gone:
+            settings[key] = settings.get("unk_token") if key == "pad_token" else None
+    settings.pop("processor_class", None)
+    path.write_text(json.dumps(settings, ensure_ascii=False, indent=2), encoding="utf-8")
