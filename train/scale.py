@@ -147,6 +147,9 @@ class Scale(Section):
                 )
         return self
 
+    def stage(self, name: StageName) -> Stage:
+        return self.stage1 if name is StageName.STAGE1 else self.stage2
+
     @property
     def is_standin(self) -> bool:
         return self.language_model.standin is not None

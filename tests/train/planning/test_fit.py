@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from palo.errors import UserError
+from train.model.sizes import sizes_of
+from train.planning import fit
+from train.planning.fit import CannotFit, require_fit, why_not
+from train.planning.hardware import Hardware, hardware_for, named
+from train.planning.memory import GIB, Sharing
+from train.scale import Checkpointing, StageName, load_scale
+
+SCALES = Path(__file__).parents[3] / "train" / "scales"
+NOWHERE = Path("/nowhere")
+
+
+def problem(name, gpu, gpus=1, sharing=Sharing.NONE, **changes):
+    scale = load_scale(name, SCALES).model_copy(update=changes)
+    sizes = sizes_of(scale, NOWHERE)
+    return why_not(scale, sizes, StageName.STAGE2, sharing, named(gpu, gpus, None))
+
+
+def test_the_published_runs_fit_their_eight_a100s():
+    for name in ("1.7b", "7b", "13b"):
+        assert problem(name, "a100-80", 8) is None
+
+
+def test_need_and_what_there_is_and_each_way_out_are_said():
+    assert problem("13b", "a100-40") == (
+        "stage2 of 13b needs 44.5 GiB a device (weights 26.8, gradients 2.0, moments 4.0, "
+        "activations 4.6, working 3.7, overhead 3.5); a100-40 has 39.4 GiB. What would help:\n"
+        "  - stage2: row_tokens: 2048 in the scale (38.8 GiB)\n"
+        "  - train: loop: sharding: fsdp2 in the profile, on 2 GPUs (29.9 GiB)"
+    )
+
+
+def test_recomputation_is_advised_where_it_is_off():
+    text = problem("7b", "a100-80", checkpointing=Checkpointing.NONE)
+    assert "  - checkpointing: full in the scale (26.8 GiB)\n" in text
+    assert "  - stage2: row_tokens: 4096 in the scale (53.6 GiB)" in text
+
+
+def test_more_gpus_are_advised_where_the_model_is_shared_already():
+    text = problem("13b", "l4", 2, sharing=Sharing.FSDP2)
+    assert text.endswith("  - 4 GPUs (21.3 GiB)")
+
+
+def test_what_no_single_change_mends_may_fit_with_all():
+    scale = load_scale("13b", SCALES).model_copy(update={"checkpointing": Checkpointing.NONE})
+    small = Hardware(1, "small", 20 * GIB, None)
+    text = why_not(scale, sizes_of(scale, NOWHERE), StageName.STAGE2, Sharing.NONE, small)
+    assert "  - all of these: checkpointing: full, stage2: row_tokens: 2048, train: loop:" in text
+
+
+def test_a_gpu_that_nothing_helps_is_said_to_be_too_small():
+    tiny = Hardware(1, "tiny", GIB, None)
+    scale = load_scale("7b", SCALES)
+    text = why_not(scale, sizes_of(scale, NOWHERE), StageName.STAGE2, Sharing.NONE, tiny)
+    assert text.endswith("take GPUs with more memory")
+
+
+def test_a_run_that_cannot_fit_never_starts(profile, monkeypatch):
+    scale = load_scale("7b", SCALES)
+    monkeypatch.setattr(fit, "here", lambda: Hardware(1, "NVIDIA L4", 22 * GIB, None))
+    with pytest.raises(CannotFit, match=r"stage2 of 7b needs 26\.8 GiB a device"):
+        require_fit(scale, profile, list(StageName))
+    require_fit(scale, profile, [StageName.STAGE1])
+    monkeypatch.setattr(fit, "here", lambda: None)
+    require_fit(scale, profile, list(StageName))
+
+
+def test_devices_as_a_user_names_them():
+    eight = hardware_for(is_standin=False, gpu="h100", gpus=8, memory_gib=None)
+    assert (eight.devices, eight.name, eight.peak_flops) == (8, "h100", 989.5e12)
+    assert str(eight) == "8 x h100 of 79.1 GiB"
+    of_80 = hardware_for(is_standin=False, gpu=None, gpus=2, memory_gib=80)
+    assert (of_80.memory_bytes, of_80.peak_flops) == (80 * GIB, None)
+    with pytest.raises(UserError, match="--gpus 0"):
+        hardware_for(is_standin=False, gpu="h100", gpus=0, memory_gib=None)
+
+
+def test_without_a_gpu_only_a_twin_runs_on_the_cpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert hardware_for(is_standin=False, gpu=None, gpus=None, memory_gib=None) is None
+    cpu = hardware_for(is_standin=True, gpu=None, gpus=None, memory_gib=None)
+    assert (cpu.short, cpu.peak_flops, cpu.is_gpu) == (4, None, False)
