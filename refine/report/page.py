@@ -12,7 +12,7 @@ from palo.console import percent
 from palo.languages import info
 from palo.shards import replaced
 from refine.report.figures import RATIO_STEP, LanguageFigures
-from refine.report.table import HEADINGS, NOTES, cells
+from refine.report.table import HEADINGS, NOTES, lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +32,8 @@ def render(profile: str, rows: Sequence[LanguageFigures]) -> str:
     totals = {name: sum(row.by_reason[name] for row in rows) for name in names}
     return environment.get_template("page.html.j2").render(
         profile=profile,
-        headings=[heading.replace("\n", " ") for heading in HEADINGS],
-        rows=[(row, cells(row)) for row in rows],
+        headings=HEADINGS,
+        rows=[(row, lines(row)) for row in rows],
         notes=NOTES,
         reasons=sorted(names, key=lambda name: (-totals[name], name)),
         plots=_plots([row for row in rows if row.turns]),

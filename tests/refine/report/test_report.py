@@ -1,8 +1,10 @@
 """The report says what was kept, flagged and why, and what reviewing changed."""
 
+import io
 import re
 
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 import refine.cli
@@ -12,6 +14,7 @@ from palo.shards import read_json
 from refine.report.audit import Acceptance, accepted
 from refine.report.figures import collect
 from refine.report.page import render
+from refine.report.table import table
 
 
 def reviewed(run):
@@ -116,3 +119,12 @@ def test_the_command_writes_json_and_page_and_needs_something_refined(run, monke
     assert said["languages"]["ur"]["before_after"]["before"]["edit_rate"] == 0.5
     assert said["languages"]["ur"]["rounds"][0]["edit_rate"] == 1.0
     assert (run.root / "refine-report.html").is_file()
+
+
+def test_the_table_fits_eighty_columns(run):
+    reviewed(run)
+    console = Console(width=80, file=io.StringIO(), soft_wrap=False)
+    console.print(table([collect(run.profile, "ur")], "test"))
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert "*: of the flagged turns alone" in shown

@@ -6,7 +6,7 @@ import pytest
 
 from refine.report.figures import collect
 from refine.report.rounds import Judged, Kind, score
-from refine.report.table import cells
+from refine.report.table import lines
 from refine.report.translators import TranslatorReview, before_after
 
 RIGHT, WRONG = Judged(False, "سرخ ہے۔", "سرخ ہے۔"), Judged(True, "نیلا", "سرخ ہے۔")
@@ -84,5 +84,7 @@ def test_a_whole_loop_shows_both_translators_with_intervals(run):
         (1, 4, "failed"),
         (0, 4, "met"),
     ]
-    shown = cells(found)
-    assert shown[7:] == ("1/4\n5-70%", "0/4\n0-49%", "met")
+    assert lines(found) == [
+        ("before", "", "10.0%", "32.5%", f"{told.before.chrf:.1f}", "1/4 (4.6-69.9%)", ""),
+        ("after", "100.0%", "0.0%", "10.0%", f"{told.after.chrf:.1f}", "0/4 (0.0-49.0%)", "met"),
+    ]
