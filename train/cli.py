@@ -8,7 +8,7 @@ from rich.table import Table
 from palo.console import announce, console, note, percent
 from palo.options import ProfileOption
 from palo.settings import load_profile
-from train import convert_cli
+from train import convert_cli, images_cli
 from train.scale import StageName, load_scale
 
 ScaleOption = Annotated[str, typer.Option(help="1.7b, 7b or 13b: a file of the scales folder.")]
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("evaluate")(evaluate)
     convert_cli.register(app)
+    images_cli.register(app)
 
 
 def train(

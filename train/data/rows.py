@@ -83,8 +83,3 @@ def _llava_row(item: Any) -> Row:
     for text in (row.sample_id, image or "", *row.texts):
         text.encode()
     return row
-
-
-def llava_images(path: Path) -> Iterator[str]:
-    """The image names of a LLaVA list, as they are in it."""
-    return (row.image for row in llava_rows(path) if row.image)

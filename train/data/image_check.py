@@ -1,0 +1,262 @@
+"""Which images the data refer to are not where they belong, by the collection that they come from.
+
+Reads the lists that training starts from, so it works before anything is translated. A folder is
+listed once, however many of its images are asked for.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from palo.json_stream import BrokenTail, Oversized, stream_list
+from palo.settings import Profile
+from train.data.image_store import RefusedImage, UnreadableImage, inside, stored
+from train.data.images import load_picture
+
+EXAMPLES = 3
+DECODED_AT_ONCE = 64
+ENDINGS = (".jpg", ".jpeg", ".png", ".gif")
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A published set of images, and the folder that LLaVA-1.5's lists name it by."""
+
+    title: str
+    folder: str
+    published: str
+    remark: str = ""
+
+
+COLLECTIONS = (
+    Collection("COCO", "coco/train2017", "http://images.cocodataset.org/zips/train2017.zip"),
+    Collection("GQA", "gqa/images", "https://downloads.cs.stanford.edu/nlp/data/gqa/images.zip"),
+    Collection(
+        "OCR-VQA",
+        "ocr_vqa/images",
+        "https://ocr-vqa.github.io (dataset.json holds the addresses)",
+        "all are to be saved with the ending .jpg, whatever they are",
+    ),
+    Collection(
+        "TextVQA",
+        "textvqa/train_images",
+        "https://dl.fbaipublicfiles.com/textvqa/images/train_val_images.zip",
+    ),
+    Collection(
+        "Visual Genome, part 1",
+        "vg/VG_100K",
+        "https://cs.stanford.edu/people/rak248/VG_100K_2/images.zip",
+    ),
+    Collection(
+        "Visual Genome, part 2",
+        "vg/VG_100K_2",
+        "https://cs.stanford.edu/people/rak248/VG_100K_2/images2.zip",
+    ),
+)
+CAPTIONS = "https://huggingface.co/datasets/liuhaotian/LLaVA-CC3M-Pretrain-595K (images.zip)"
+_BUILD = "`palo sample build` draws them"
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """A LLaVA list and the folder that its image names are relative to."""
+
+    title: str
+    path: Path
+    images_dir: Path
+    published: str = ""  # of images in none of the collections
+
+
+@dataclass
+class Place:
+    """One folder of images: how many different ones are asked for, and what is wrong with some."""
+
+    title: str
+    folder: str
+    published: str
+    remark: str = ""
+    needed: int = 0
+    missing: int = 0
+    broken: int = 0  # only known where pictures were decoded; unreadable archives always
+    refused: int = 0  # names that lead out of the images' folder
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        return not (self.missing or self.broken or self.refused)
+
+    def fault(self, kind: str, example: str) -> None:
+        setattr(self, kind, getattr(self, kind) + 1)
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(example)
+
+
+@dataclass(frozen=True)
+class ListFault:
+    """A list of images that could not be read, or not to its end."""
+
+    title: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    places: list[Place]
+    lists: list[ListFault]
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.lists and all(place.is_complete for place in self.places)
+
+
+def image_lists(profile: Profile) -> list[ImageList]:
+    """The lists of a profile that name images to train on."""
+    train, source = profile.train, profile.source
+    other, captions = (_BUILD, _BUILD) if profile.world else ("", CAPTIONS)
+    wanted = [
+        ("instructions to translate", source.path, source.images_dir, other),
+        ("English mix", train.english_mix_path, train.english_mix_images_dir, other),
+        ("captions of stage 1", train.captions_path, train.captions_images_dir, captions),
+    ]
+    return [
+        ImageList(title, path, images_dir, published)
+        for title, path, images_dir, published in wanted
+        if path and images_dir
+    ]
+
+
+def check_images(
+    lists: Iterable[ImageList],
+    decode: bool = False,
+    tick: Callable[[int], object] = lambda _: None,
+) -> Checked:
+    """Looks for every image that the lists name, each once; opens them only to `decode`.
+
+    `tick` is called with numbers of images done.
+    """
+    places: dict[str, Place] = {}
+    folders: dict[str, dict[str, set[str]]] = {}  # place, folder, names
+    faults = []
+    for one in lists:
+        try:
+            for name in _names(one.path):
+                _sort_in(name, one, places, folders)
+        except (OSError, ValueError) as error:
+            faults.append(ListFault(one.title, str(one.path), str(error)))
+    for key in sorted(folders):
+        found: list[str] = []
+        for folder, names in sorted(folders[key].items()):
+            places[key].needed += len(names)
+            found += _look(places[key], folder, names)
+            tick(0 if decode else len(names))
+        if decode:
+            for path, reason in _decoded(found, tick):
+                if reason:
+                    places[key].fault("broken", f"{path}: {reason}")
+    return Checked([places[key] for key in sorted(places)], faults)
+
+
+def _names(path: Path) -> Iterator[str]:
+    """Image names of a list; items of another form are for ingest to complain of.
+
+    Raises UserError for what is no list, BrokenTail for one that breaks off.
+    """
+    try:
+        for item in stream_list(path):
+            name: Any = None
+            if isinstance(item, Oversized):
+                name = item.member("image")
+            elif isinstance(item, dict):
+                name = item.get("image")
+            if name and isinstance(name, str):
+                yield name
+    except BrokenTail as error:
+        raise BrokenTail(f"it breaks off: {error}") from None
+
+
+def _sort_in(
+    name: str,
+    one: ImageList,
+    places: dict[str, Place],
+    folders: dict[str, dict[str, set[str]]],
+) -> None:
+    try:
+        folder, base = os.path.split(inside(one.images_dir, name))
+    except RefusedImage as error:
+        key = str(one.images_dir)
+        place = places.setdefault(key, Place(one.title, key, one.published))
+        place.fault("refused", str(error))
+        return
+    collection = next((each for each in COLLECTIONS if _is_of(folder, each)), None)
+    # one place a folder would be too many where a list has them by the thousand, as CC3M's may
+    key = folder if collection else str(one.images_dir)
+    if key not in places:
+        places[key] = (
+            Place(collection.title, key, collection.published, collection.remark)
+            if collection
+            else Place(one.title, key, one.published)
+        )
+    folders.setdefault(key, {}).setdefault(folder, set()).add(base)
+
+
+def _is_of(folder: str, collection: Collection) -> bool:
+    return folder == collection.folder or folder.endswith(f"/{collection.folder}")
+
+
+def _look(place: Place, folder: str, names: set[str]) -> list[str]:
+    """The paths that are there; the others are counted."""
+    there = _listed(folder)
+    found = [f"{folder}/{name}" for name in sorted(names & there)]
+    for name in sorted(names - there):
+        path = Path(folder, name)
+        try:
+            if stored(path) is not None:
+                found.append(str(path))
+                continue
+        except UnreadableImage as error:
+            place.fault("broken", str(error))
+            continue
+        likes = [name for name in (path.stem + end for end in ENDINGS) if name in there]
+        place.fault("missing", f"{path}" + (f" ({likes[0]} is there)" if likes else ""))
+    return found
+
+
+def _listed(folder: str) -> set[str]:
+    """Names of the files in a folder, from one listing; none where it is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file()}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
+def _decoded(paths: list[str], tick: Callable[[int], object]) -> Iterator[tuple[str, str]]:
+    """(path, reason) in order; the reason is empty for a picture that can be read."""
+    if len(paths) < 2 * DECODED_AT_ONCE:
+        reasons: Iterable[str] = map(_reason, paths)
+        yield from _ticked(paths, reasons, tick)
+        return
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
+        reasons = pool.map(_reason, paths, chunksize=DECODED_AT_ONCE)
+        yield from _ticked(paths, reasons, tick)
+
+
+def _ticked(
+    paths: list[str], reasons: Iterable[str], tick: Callable[[int], object]
+) -> Iterator[tuple[str, str]]:
+    for pair in zip(paths, reasons, strict=True):
+        tick(1)
+        yield pair
+
+
+def _reason(path: str) -> str:
+    try:
+        load_picture(Path(path))
+    except UnreadableImage as error:
+        return str(error).removeprefix(f"cannot read image {path}: ")
+    return ""
