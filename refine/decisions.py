@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, partial
 
+from palo.checks.encoding import lost_letters
 from palo.checks.image_tag import reframed, without_frame
 from palo.checks.language import LanguageId
 from palo.errors import nearest
@@ -86,6 +87,10 @@ class Decision:
 
 
 ADJUDICATION = "adjudicate"  # the files whose word settles a conflict begin with it
+_LOST = (
+    "its letters were lost when the file was saved; copy your verdicts into the exported file, and "
+    "save that as CSV UTF-8"
+)
 _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"", "no", "n", "false", "0"})
 # A person's word beats the machine's, but not the structure: these must hold for it, too.
@@ -224,6 +229,8 @@ def _text(
     correction = row.correction.strip()
     edited = text_hash(row.translation) != exported
     problem = partial(_problem, read)
+    if edited and lost_letters(read.row.english, row.translation):
+        return problem("translation", _LOST)
     if verdict is ReviewVerdict.REJECT:
         if correction:
             return problem("correction", "rejected and corrected: write fix to use the correction")
@@ -250,7 +257,7 @@ def _broken(source: str, text: str, lang: str, verdict: ReviewVerdict | None) ->
     """
     pair = Pair(source, text)
     typed = _typed_must_hold() if verdict is ReviewVerdict.FIX else ()
-    for one in (*_MUST_HOLD, *typed):
+    for one in (*typed, *_MUST_HOLD):
         found = one.look(pair, lang)
         if found is None:
             continue

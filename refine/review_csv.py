@@ -21,7 +21,7 @@ MAX_CELL_CHARS = 32_767  # Excel cuts longer cells without a word
 ERRORS_SUFFIX = ".errors.csv"
 
 _FIELD_LIMIT = 100_000_000  # csv's own limit, 131,072, is below what a hand-made cell may hold
-_FORMULA = "=+-@\t\r'"
+_FORMULA = "=+-@\t\r\n'"  # a spreadsheet may save a return as a line feed
 # What a spreadsheet would rewrite as a number, a date or a truth value: 007, 1e5, 1/2, TRUE.
 _VALUE = re.compile(r"[\d\s.,:/%-]*\d[\d\s.,:/%-]*(?:e[+-]?\d+)?|true|false", re.IGNORECASE)
 _DELIMITERS = ",;\t"

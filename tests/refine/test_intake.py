@@ -149,3 +149,45 @@ def test_a_spreadsheets_delimiter_and_bom_make_no_difference(run):
     path.write_text("\r\n".join([names, *lines]), encoding="utf-8")
     run.refine()
     assert texts(run) == {("left", 1): "دو۔"}
+
+
+def test_a_half_filled_row_is_reported_and_its_neighbours_are_taken(run):
+    start(run)
+    run.edit({"t1.left": {"correction": "دو۔"}, "t0.lost": {"verdict": "accept"}})
+    (problem,) = run.refine().intake.problems
+    assert (problem.id, problem.column) == ("t1.left", "verdict")
+    assert problem.problem == "half filled in: write accept, fix or reject"
+    assert texts(run) == {("lost", 0): "<image>\nکتنے ستارے ہیں؟"}
+
+
+def test_every_fault_of_a_row_is_in_the_sidecar_at_once(run):
+    start(run)
+    run.edit({"t1.left": {"verdict": "fix", "error_type": "bad", "correction": "[0.1, 0.2] دو۔"}})
+    run.refine()
+    assert sidecar(run) == [("2", "t1.left", "error_type"), ("2", "t1.left", "correction")]
+
+
+def test_an_edit_of_a_text_that_has_changed_since_is_kept_and_said(run):
+    start(run)
+    run.edit({"t1.left": FIX})
+    newer = run.conversation("left", "ur", run.good_question, ("Two.", "2"))
+    run.translated(newer, run.lost)
+    intake = run.refine().intake
+    assert (intake.taken, intake.stale, intake.problems) == (1, 1, ())
+    assert texts(run) == {("left", 1): "دو۔"}
+
+
+def test_letters_that_a_code_page_lost_are_neither_an_edit_nor_a_correction(run):
+    start(run)
+    rows = run.rows()
+    rows[0].update(FIX)
+    rows[1].update(verdict="accept")
+    run.save(rows, "batch-0001.csv")
+    path = run.csv_path()
+    text = path.read_bytes().decode("utf-8-sig")
+    path.write_bytes(text.encode("cp1252", errors="replace"))
+    columns = {one.id: (one.column, one.problem) for one in run.refine().intake.problems}
+    assert columns["t1.left"] == ("correction", "question marks in place of letters: '???'")
+    assert columns["t0.lost"][0] == "translation"
+    assert "letters were lost when the file was saved" in columns["t0.lost"][1]
+    assert texts(run) == {}
