@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from palo.errors import UserError
 from train.model.layout import Layout, Part
 from train.model.read_weights import INDEX, Stored, Weights, read_file, read_json_object
 from train.model.vocabulary import tokenizer_files
@@ -109,17 +110,30 @@ def carried(folder: Path, config_path: Path, layout: Layout) -> Carried | None:
     manifest: dict[str, Any] = read_json_object(path)
     if manifest.get("layout") != layout:
         return None
-    kept = folder / FOLDER / _KEPT
-    is_current = manifest["config_sha256"] == _digest(config_path)
-    return Carried(
-        Part(manifest["part"]),
-        folder / FOLDER / _FILES,
-        manifest["rows"],
-        manifest["files"],
-        manifest["metadata"],
-        read_file(kept)[0] if kept.is_file() else {},
-        is_current and manifest["is_whole"],
-    )
+    at = folder / FOLDER / _KEPT
+    kept = read_file(at)[0] if at.is_file() else {}
+    try:
+        return Carried(
+            Part(manifest["part"]),
+            folder / FOLDER / _FILES,
+            int(manifest["rows"]),
+            _plan(manifest["files"]),
+            dict(manifest["metadata"]),
+            kept,
+            manifest["config_sha256"] == _digest(config_path) and bool(manifest["is_whole"]),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"{path} is not as a conversion wrote it ({error!r}): delete {folder / FOLDER}; small "
+            "files are then made anew."
+        ) from None
+
+
+def _plan(files: dict[str, list[str]]) -> Plan:
+    """Raises TypeError for a file that would not lie in the folder itself."""
+    if any(Path(file).name != file for file in files):
+        raise TypeError(f"files {list(files)}")
+    return {file: list(names) for file, names in files.items()}
 
 
 def restore_files(found: Carried, folder: Path) -> None:

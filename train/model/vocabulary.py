@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
-from palo.errors import MissingResource
+from palo.errors import MissingResource, UserError
 from palo.schemas import IMAGE_TAG
 from train.model.assembly import VOCABULARY_MULTIPLE
 from train.model.read_weights import Lazy
@@ -46,7 +46,14 @@ def load_tokenizer(folder: Path) -> Any:
     with tempfile.TemporaryDirectory() as alone:
         for path in files:
             shutil.copy(path, alone)
-        tokenizer = AutoTokenizer.from_pretrained(alone)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(alone)
+        except (ImportError, OSError, ValueError) as error:
+            reason = " ".join(str(error).replace(alone, str(folder)).split())
+            raise UserError(
+                f"The tokenizer in {folder} cannot be read ({reason[:200]}). A tokenizer.model "
+                "needs the packages sentencepiece and protobuf."
+            ) from None
     # Left by loading from a folder; they would be written into the checkpoint.
     for key in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(key, None)
