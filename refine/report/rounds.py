@@ -1,20 +1,19 @@
 """What each round of review said of the translator: edit rate, and chrF against corrections.
 
-A round is a review file, in the order of their numbers: the seed's first, then the batches.
+A round is an exported batch, in the order of their numbers: the seed's first, then the others.
 """
 
-import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from palo.paths import DataPaths
-from refine.decisions import ReviewVerdict
-from refine.queue import BATCH, SEED, Exported, Ledger, load_ledger
-from refine.review_csv import ReviewRow
+from refine.decisions import ADJUDICATION, ReviewVerdict
+from refine.queue import SEED, Exported, load_ledger
+from refine.review_csv import ReviewRow, parse_export_hash
 from refine.review_files import read_returned, returned_files
 
 
@@ -70,14 +69,25 @@ class Round:
 
 
 def rounds(paths: DataPaths, lang: str) -> list[Round]:
-    """Every file of the language with at least one decision."""
+    """Every batch of the language with at least one decision, in whatever file it came back.
+
+    Where several people judged a turn, the adjudicated word counts, else that of the last file.
+    """
     folder = paths.review(lang)
     if not folder.is_dir():
         return []
-    ledger = load_ledger(folder)
-    files = [path for path in returned_files(folder) if _order(path)]
-    found = [_round(path, ledger) for path in sorted(files, key=lambda one: _order(one) or (0, 0))]
-    return [one for one in found if one.rows]
+    ledger = {
+        name: one for name, one in load_ledger(folder).items() if not name.startswith(ADJUDICATION)
+    }
+    batches = {turn: name for name, one in ledger.items() for turn in one.rows.items()}
+    rows: dict[str, dict[str, Judged]] = defaultdict(dict)
+    for path in sorted(returned_files(folder), key=lambda one: one.stem.startswith(ADJUDICATION)):
+        for read in read_returned(path).rows:
+            judged, exported = _judged(read.row), parse_export_hash(read.row.hash)
+            key = read.row.id.strip()
+            if judged and exported and (name := batches.get((key, exported[1]))):
+                rows[name][key] = judged
+    return [_round(name, ledger[name], rows[name]) for name in sorted(rows, key=_order)]
 
 
 def score(rows: Iterable[Judged]) -> Score:
@@ -89,31 +99,28 @@ def score(rows: Iterable[Judged]) -> Score:
     return Score(len(judged), edited, edited / len(judged), chrf, signature)
 
 
-def _order(path: Path) -> tuple[int, int] | None:
-    match = re.match(rf"({SEED}|{BATCH})-(\d+)", path.stem)
-    return (match.group(1) != SEED, int(match.group(2))) if match else None
+def _order(name: str) -> tuple[bool, int, str]:
+    number = name.rpartition("-")[2]
+    return not name.startswith(SEED), int(number) if number.isdecimal() else 0, name
 
 
-def _round(path: Path, ledger: Ledger) -> Round:
-    match = re.match(rf"(?:{SEED}|{BATCH})-\d+", path.stem)
-    exported = ledger.get(match.group() if match else "", Exported({}))
-    if path.stem.startswith(SEED):
+def _round(name: str, exported: Exported, rows: Mapping[str, Judged]) -> Round:
+    if name.startswith(SEED):
         kind = Kind.SEED
     elif exported.audit:
         kind = Kind.AUDIT
     else:
         kind = Kind.FLAGGED if exported.translator else Kind.CHOSEN
-    found = ((read.row.id, _judged(read.row)) for read in read_returned(path).rows)
-    rows = {key: one for key, one in found if one is not None}
-    return Round(path.stem, kind, exported.translator, rows)
+    return Round(name, kind, exported.translator, rows)
 
 
 def _judged(row: ReviewRow) -> Judged | None:
     verdict = row.verdict.strip().lower()
     if verdict not in list(ReviewVerdict):
         return None
-    accepted = verdict == ReviewVerdict.ACCEPT
-    return Judged(not accepted, row.translation, row.translation if accepted else row.correction)
+    if verdict == ReviewVerdict.ACCEPT:
+        return Judged(False, row.translation, row.translation)
+    return Judged(True, row.translation, row.correction.strip())
 
 
 def _chrf(texts: list[tuple[str, str]]) -> tuple[float, str]:

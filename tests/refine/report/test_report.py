@@ -62,6 +62,19 @@ def test_rounds_of_review_tell_what_was_made_of_their_turns(run):
     assert second.score.signature.startswith("nrefs:1")
 
 
+def test_a_file_of_any_name_counts_for_its_batch_and_the_third_person_decides(run):
+    run.translated(run.left, run.lost)
+    run.refine()
+    fix = {"t1.left": {"verdict": "fix", "correction": "دو۔", "reviewer": "Ana"}}
+    run.edit(fix, save_as="Ana.csv")
+    run.edit({"t1.left": {"verdict": "reject", "reviewer": "Ben"}}, save_as="Ben.csv")
+    run.refine()
+    run.edit({"t1.left": {"verdict": "fix", "correction": "دو ہیں۔"}}, "adjudicate-0001.csv")
+    (found,) = collect(run.profile, "ur").rounds
+    assert (found.name, found.score.decided) == ("batch-0001", 1)
+    assert found.rows["t1.left"].human == "دو ہیں۔"
+
+
 def test_two_rounds_of_one_translator_are_no_before_and_after(run):
     reviewed(run)
     told = collect(run.profile, "ur").before_after
