@@ -191,6 +191,7 @@ class Template:
             add_special_tokens=False,
             return_offsets_mapping=True,
             split_special_tokens=True,
+            verbose=False,  # a text longer than the model's own limit is cut here, not there
         )
         shift = len(text) - len(span.text)
         pairs = zip(encoded.input_ids, encoded.offset_mapping, strict=True)
