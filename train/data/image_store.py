@@ -100,7 +100,7 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = path.open("rb", buffering=0)
         self.broken = ""
         try:
             self._entries = _index(path)
@@ -145,7 +145,7 @@ class Archive:
 
     def _bytes(self, offset: int, count: int) -> bytes:
         """Raises UnreadableImage where the archive ends before."""
-        data = os.pread(self._file, count, offset)
+        data = os.pread(self._file.fileno(), count, offset)
         if len(data) < count:
             raise UnreadableImage(f"archive {self.path} breaks off")
         return data

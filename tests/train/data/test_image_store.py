@@ -117,7 +117,9 @@ def test_strange_but_harmless_names_are_allowed(name):
 def test_hostile_members_are_not_there(tmp_path, suffix):
     data = PICTURES["अ.png"]
     MAKE[suffix](tmp_path / f"x{suffix}", {"../x.png": data, "/x.png": data, "b/../../x.png": data})
-    assert len(Archive(tmp_path / f"x{suffix}")._entries) == 0
+    for _ in range(2):  # indexed, then read from the index
+        archive = Archive(tmp_path / f"x{suffix}")
+        assert (len(archive._entries), archive.broken) == (0, "")
 
 
 def test_links_in_a_tar_are_not_followed(tmp_path):
