@@ -17,6 +17,7 @@ import yaml
 from rich.table import Table
 
 from palo.checks.image_tag import without_frame
+from palo.checks.language import LanguageId
 from palo.checks.lexicon import agreement
 from palo.checks.script import script_share
 from palo.console import announce, console, note
@@ -28,6 +29,7 @@ from palo.paths import DataPaths
 from palo.settings import load_profile
 from palo.shards import read_translated, replaced, shard_paths
 from refine.filters.contract import Pair
+from refine.filters.language_id import SURE_LETTERS
 from refine.filters.script import without_names
 from refine.filters.thresholds import Thresholds, load_thresholds, shipped
 from refine.pairs import SourceTarget, read_pairs
@@ -38,6 +40,8 @@ MIN_LOGPROBS = 100
 MIN_SOURCE_CHARS = 20  # the ratio of shorter texts says little; the length filter widens for them
 _TAIL = 0.005  # of the pairs lie beyond each end of a band
 _LOGPROB_TAIL = 0.01
+_FOREIGN_TAIL = 0.001  # of the pairs may surely be in another language: verified sets have mistakes
+_FOREIGN_ROOM, _MOST_FOREIGN = 0.02, 0.99  # above the highest share that was wrong
 _SCRIPT_SHARES = (0.4, 0.95)  # the filter rejects below the first; names need room above the other
 
 
@@ -73,6 +77,7 @@ def calibrate_command(
     if pairs is not None and len(langs) != 1:
         raise UserError(f"{pairs} holds one language. Say which: --lang ur.")
     paths = DataPaths(settings.data_dir)
+    identifier = LanguageId(settings.refine.language_id_model)
     found: dict[str, Thresholds] = {}
     counts: dict[str, int] = {}
     for code in langs:
@@ -80,7 +85,7 @@ def calibrate_command(
         if len(verified) < MIN_PAIRS and len(langs) > 1:
             note(f"{code}: {len(verified)} verified pairs are too few ({MIN_PAIRS} at least); kept")
             continue
-        found[code], counts[code] = calibrated(verified, code), len(verified)
+        found[code], counts[code] = calibrated(verified, code, identifier), len(verified)
     if not found:
         raise UserError(
             f"Too few verified pairs for {' '.join(langs)}: at least {MIN_PAIRS} a language are "
@@ -91,8 +96,12 @@ def calibrate_command(
     note(f"Written: {output}. To use it, set refine: {{thresholds_path: {output}}}")
 
 
-def calibrated(pairs: Sequence[SourceTarget] | Sequence[VerifiedPair], lang: str) -> Thresholds:
-    """The bands of these pairs. Raises UserError for too few of them."""
+def calibrated(
+    pairs: Sequence[SourceTarget] | Sequence[VerifiedPair],
+    lang: str,
+    identifier: LanguageId | None = None,
+) -> Thresholds:
+    """The bands of these pairs, with that language ID. Raises UserError for too few of them."""
     told = [Pair(one.source, one.target) for one in pairs]
     ratios = sorted(
         len(one.target_words) / len(one.source_words)
@@ -118,6 +127,7 @@ def calibrated(pairs: Sequence[SourceTarget] | Sequence[VerifiedPair], lang: str
         usual_ratio=round(statistics.median(ratios), 3),
         script_share=round(min(most, max(least, _at(shares, _TAIL))), 3),
         short_unfinished_share=known.short_unfinished_share,
+        foreign_share=_foreign_share(told, lang, identifier or LanguageId()),
         lexicon_score=round(min(0.0, _at(scores, _TAIL)), 2),
         low_logprob=(
             round(_at(logprobs, _LOGPROB_TAIL), 3)
@@ -125,6 +135,20 @@ def calibrated(pairs: Sequence[SourceTarget] | Sequence[VerifiedPair], lang: str
             else known.low_logprob
         ),
     )
+
+
+def _foreign_share(told: Sequence[Pair], lang: str, identifier: LanguageId) -> float:
+    """The shipped share, or a higher one where language ID is surer of wrong guesses."""
+    seen = (identifier.detect_letters(one.target_words, lang, one.target_scripts) for one in told)
+    wrong = sorted(
+        (one.share for one in seen if one.lang != lang and one.letters >= SURE_LETTERS),
+        reverse=True,
+    )
+    spared = round(_FOREIGN_TAIL * len(told))
+    known = shipped()[lang].foreign_share
+    if len(wrong) <= spared:
+        return known
+    return max(known, min(_MOST_FOREIGN, round(wrong[spared] + _FOREIGN_ROOM, 3)))
 
 
 def reviewed_pairs(paths: DataPaths, lang: str) -> Iterator[VerifiedPair]:

@@ -67,7 +67,7 @@ def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
         FailedFilter(),
         TruncatedFilter(),
         SourceCopyFilter(),
-        LanguageFilter(identifier),
+        LanguageFilter(identifier, bands),
         MixedFilter(identifier),
         ScriptFilter(bands),
         TraditionalFilter(),

@@ -11,11 +11,11 @@ from palo.checks.language import MIN_LETTERS, UNKNOWN, Detection, LanguageId
 from palo.languages import LANGUAGES, Language
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair
+from refine.filters.thresholds import Bands, thresholds
 
-# On 1,000 Tatoeba pairs a language, text in the right language was called another one at most at
-# .90 and 27 letters; only rows that truly are in another language went beyond both.
-_SURE_SHARE = 0.95
-_SURE_LETTERS = 30
+# On 1,000 Tatoeba pairs a language, text in the right language was called another one with at most
+# 27 letters; only rows that truly are in another language have more.
+SURE_LETTERS = 30
 # A few Latin words are too little for the model to overrule the translator.
 _DOUBT_SHARE = 0.9
 _DOUBT_LETTERS = 18
@@ -25,8 +25,9 @@ class LanguageFilter(Filter):
     name = "language"
     about = "the translation is in another language"
 
-    def __init__(self, identifier: LanguageId) -> None:
+    def __init__(self, identifier: LanguageId, bands: Bands | None = None) -> None:
         self.identifier = identifier
+        self.bands = bands
 
     def look(self, pair: Pair, lang: str) -> Finding | None:
         return self._finding(self._detect(pair, lang), lang)
@@ -46,7 +47,7 @@ class LanguageFilter(Filter):
                 continue
             words = "\n".join(pairs[at].target_words for at in places)
             whole = self.identifier.detect_letters(words, lang)
-            if whole.lang != lang and _is_sure(whole):
+            if whole.lang != lang and self._is_sure(whole, lang):
                 said = f"short, in a conversation that looks like {_name(whole.lang)}"
                 for at in short:
                     found[at] = self.finding(Verdict.REVIEW, said, whole.share)
@@ -59,23 +60,22 @@ class LanguageFilter(Filter):
         if not seen.letters or seen.lang == lang:
             return None
         said = f"looks like {_name(seen.lang)}, not {_name(lang)}"
-        return self.finding(_verdict(seen), said, seen.share)
+        return self.finding(self._verdict(seen, lang), said, seen.share)
+
+    def _verdict(self, seen: Detection, lang: str) -> Verdict:
+        if self._is_sure(seen, lang):
+            return Verdict.REJECT
+        if seen.share >= _DOUBT_SHARE or seen.letters >= _DOUBT_LETTERS:
+            return Verdict.REVIEW
+        return Verdict.NOTE
+
+    def _is_sure(self, seen: Detection, lang: str) -> bool:
+        share = thresholds(lang, self.bands).foreign_share
+        return seen.share >= share and seen.letters >= SURE_LETTERS
 
 
 def _is_short(seen: Detection) -> bool:
     return seen.letters < MIN_LETTERS
-
-
-def _is_sure(seen: Detection) -> bool:
-    return seen.share >= _SURE_SHARE and seen.letters >= _SURE_LETTERS
-
-
-def _verdict(found: Detection) -> Verdict:
-    if _is_sure(found):
-        return Verdict.REJECT
-    if found.share >= _DOUBT_SHARE or found.letters >= _DOUBT_LETTERS:
-        return Verdict.REVIEW
-    return Verdict.NOTE
 
 
 def _name(code: str) -> str:

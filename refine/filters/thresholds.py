@@ -19,6 +19,7 @@ class Thresholds(Section):
     usual_ratio: float = Field(gt=0)
     script_share: float = Field(ge=0, le=1)
     short_unfinished_share: float = Field(default=0.85, gt=0, le=1)
+    foreign_share: float = Field(default=0.95, gt=0, le=1)
     lexicon_score: float = Field(default=-3.0, le=0)
     low_logprob: float = Field(default=-1.5, le=0)
 

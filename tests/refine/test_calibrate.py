@@ -3,6 +3,7 @@ import random
 import pytest
 import yaml
 
+from palo.checks.language import Detection
 from palo.errors import UserError
 from refine.calibrate import VerifiedPair, calibrated, write_thresholds
 from refine.filters.thresholds import load_thresholds, shipped
@@ -47,3 +48,30 @@ def test_a_file_keeps_its_other_languages_and_reads_back(tmp_path):
     assert set(yaml.safe_load(path.read_text())["languages"]) == {"es", "fr"}
     bands = load_thresholds(path)
     assert (bands["fr"], bands["es"]) == (french, spanish)
+
+
+class Mistaken:
+    """A language ID that takes every fifth text for English, as sure as it is told to be."""
+
+    def __init__(self, share):
+        self.share, self.asked = share, 0
+
+    def detect_letters(self, text, expected, counts=None):
+        self.asked += 1
+        lang = "en" if self.asked % 5 == 0 else expected
+        return Detection(lang, self.share, len(text))
+
+
+@pytest.mark.parametrize(("share", "line"), [(0.7, 0.95), (0.94, 0.96), (0.999, 0.99)])
+def test_a_language_id_that_errs_must_be_surer_before_it_rejects(share, line):
+    told = list(pairs(300, 1.0))
+    assert calibrated(told, "fr", Mistaken(share)).foreign_share == line
+
+
+def test_a_few_rows_in_another_language_are_the_sets_own_mistakes():
+    english = SourceTarget(
+        "x" * 60, "The man is standing at the side of the road and waits for it."
+    )
+    french = "L'homme attend le bus au bord de la route depuis une heure entière."
+    told = [SourceTarget("x" * 60, french)] * 1999
+    assert calibrated([*told, english], "fr").foreign_share == 0.95

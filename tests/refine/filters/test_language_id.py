@@ -5,6 +5,7 @@ import pytest
 from palo.checks.language import LanguageId
 from refine.filters import Pair
 from refine.filters.language_id import LanguageFilter
+from refine.filters.thresholds import shipped
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,12 @@ SPANISH = "El gato negro duerme todas las tardes sobre la alfombra del salón."
 def test_a_long_text_in_another_language_is_rejected(language, look):
     assert look(language, "x", SPANISH, "fr") == ("reject", "looks like Spanish, not French")
     assert look(language, "x", SPANISH, "es") is None
+
+
+def test_what_is_sure_is_a_matter_of_the_bands(look):
+    bands = {"fr": shipped()["fr"].model_copy(update={"foreign_share": 1.0})}
+    careful = LanguageFilter(LanguageId(), bands)
+    assert look(careful, "x", SPANISH, "fr")[0] == "review"
 
 
 @pytest.mark.parametrize(
