@@ -1,0 +1,307 @@
+"""Measures what it takes to open the training mixture, beside `json.load` of the same data.
+
+    .venv/bin/python benchmarks/loader.py
+
+`open_s`: from nothing to a mixture that gives any conversation, its cache being there; imports are
+left out. `private_mib`: memory of this process alone that opening took (USS above the imports).
+`ratio_to_json`: our speed over that of `json.load`, which published trainers do;
+`memory_ratio_to_json`: its memory over ours. Also: `build_s` and `build_peak_mib` of making the
+cache from the shards, `random_ms` a conversation in random order, `lengths_per_s` conversations
+measured with a tokenizer.
+
+The shards are synthetic: conversations in the shapes of LLaVA-Instruct, in ten scripts, one in
+three of them English, one in sixteen without an image. `json.load` holds ten times what it reads,
+so it gets a part of the data, and its figures are scaled up. Needs about 9 GB of temporary disk at
+full size. Prints one JSON object last.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import accumulate, islice
+from pathlib import Path
+from typing import Any
+
+# else `translate` would be the benchmark of that name
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.memory import MIXTURE, SHAPES, peak_rss_mib
+from palo import schemas
+from palo.languages import ENGLISH, LANGUAGES, TARGETS
+from palo.paths import DataPaths
+from palo.settings.refine import RefineSettings
+from palo.shards import digest, shard_name, write_json
+from train.data.lengths import measure
+from train.data.mixture import English, Mixture, open_mixture
+from train.data.template import Template
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT_OPEN_S = 3.0
+LIMIT_PRIVATE_MIB = 300.0
+LIMIT_RANDOM_MS = 0.05
+IMAGE_TOKENS, MAX_LENGTH = 576, 2048
+ENGLISH_SHARE = 1 / 3
+SHARD_ROWS = 2000
+READS = 20_000
+MIB = 2**20
+
+# first letter of the script, how many follow it, characters as against English
+SCRIPTS = {
+    "en": ("a", 26, 1.0),
+    "zh": ("一", 3000, 0.35),
+    "fr": ("a", 26, 1.15),
+    "es": ("a", 26, 1.1),
+    "ru": ("а", 32, 1.1),
+    "ja": ("ぁ", 80, 0.43),
+    "ar": ("ا", 26, 0.9),
+    "hi": ("अ", 50, 1.0),
+    "bn": ("অ", 40, 1.0),
+    "ur": ("ا", 26, 1.0),
+}
+TEXT_CHARS = 300_000
+
+
+class Words:
+    """Words of one script by chance; every text is another part of one long text."""
+
+    def __init__(self, lang: str) -> None:
+        self._rng = random.Random(lang)
+        first, num_letters, self._factor = SCRIPTS[lang]
+        letters = [chr(ord(first) + at) for at in range(num_letters)]
+        words = ["".join(self._rng.choices(letters, k=at % 7 + 2)) for at in range(5000)]
+        gap = "" if lang in ("zh", "ja") else " "
+        self._text = gap.join(self._rng.choices(words, k=TEXT_CHARS // 4))
+
+    def conversation(self) -> list[str]:
+        texts = []
+        for num_chars in SHAPES[self._rng.choice(MIXTURE)]:
+            wanted = int(num_chars * self._factor * self._rng.uniform(0.5, 1.5)) + 2
+            start = self._rng.randrange(len(self._text) - wanted)
+            texts.append(self._text[start : start + wanted].strip() + ".")
+        return texts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--conversations", type=int, default=2_100_000)
+    parser.add_argument("--json-conversations", type=int, default=210_000)
+    parser.add_argument("--measured-conversations", type=int, default=60_000)
+    parser.add_argument(
+        "--tokenizer", type=Path, default=ROOT / "tests/golden/tokenizer", help="a folder"
+    )
+    parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)  # in a process of its own
+    parser.add_argument("--json", type=Path, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.open:
+        print(json.dumps(opened(chosen.open)))
+    elif chosen.json:
+        print(json.dumps(loaded(chosen.json)))
+    else:
+        print(json.dumps(figures(chosen)))
+
+
+def figures(chosen: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        root, start = Path(folder), time.monotonic()
+        write_shards(DataPaths(root), chosen.conversations)
+        write_list(root / "list.json", chosen.json_conversations)
+        made_s = time.monotonic() - start
+        built, found = apart("--open", root), apart("--open", root)
+        assert found["conversations"] == chosen.conversations, found
+        listed = apart("--json", root / "list.json")
+    with tempfile.TemporaryDirectory() as folder:
+        measured = lengths(Path(folder), chosen.measured_conversations, chosen.tokenizer)
+    scale = chosen.conversations / chosen.json_conversations
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "conversations": chosen.conversations,
+        "open_s": found["open_s"],
+        "open_to_limit": round(found["open_s"] / LIMIT_OPEN_S, 3),
+        "private_mib": found["private_mib"],
+        "private_to_limit": round(found["private_mib"] / LIMIT_PRIVATE_MIB, 3),
+        "ratio_to_json": round(listed["seconds"] * scale / found["open_s"], 1),
+        "memory_ratio_to_json": round(
+            listed["private_mib"] * scale / max(found["private_mib"], 0.1), 1
+        ),
+        "json_s": round(listed["seconds"] * scale, 2),
+        "json_private_mib": round(listed["private_mib"] * scale),
+        "json_scaled_by": round(scale, 2),
+        "random_ms": found["random_ms"],
+        "random_to_limit": round(found["random_ms"] / LIMIT_RANDOM_MS, 3),
+        "build_s": built["open_s"],
+        "build_peak_mib": built["peak_mib"],
+        "cache_mib": found["cache_mib"],
+        "shards_s": round(made_s, 1),
+        **measured,
+    }
+
+
+def apart(option: str, path: Path) -> dict[str, Any]:
+    """One measurement in a process of its own, so that its memory is its own."""
+    command = [sys.executable, __file__, option, str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    report: dict[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])
+    return report
+
+
+def private_mib() -> float:
+    return psutil.Process().memory_full_info().uss / MIB
+
+
+def open_shards(root: Path) -> Mixture:
+    return open_mixture(DataPaths(root), root / "images", English(None, None), RefineSettings())
+
+
+def opened(root: Path) -> dict[str, Any]:
+    before, start = private_mib(), time.monotonic()
+    mixture = open_shards(root)
+    assert mixture[len(mixture) - 1].turns
+    open_s, private, peak = time.monotonic() - start, private_mib() - before, peak_rss_mib()
+    rng = random.Random(1)
+    order = [rng.randrange(len(mixture)) for _ in range(READS)]
+    start = time.monotonic()
+    chars = sum(len(turn.text) for index in order for turn in mixture[index].turns)
+    random_ms = (time.monotonic() - start) / READS * 1000
+    assert chars > READS
+    return {
+        "conversations": len(mixture),
+        "counts": mixture.counts,
+        "open_s": round(open_s, 3),
+        "private_mib": round(private, 1),
+        "peak_mib": peak,
+        "random_ms": round(random_ms, 4),
+        "cache_mib": round(mixture.path.stat().st_size / MIB, 1),
+    }
+
+
+def loaded(path: Path) -> dict[str, Any]:
+    """What published trainers do: the whole list as Python objects."""
+    before, start = private_mib(), time.monotonic()
+    with path.open(encoding="utf-8") as file:
+        items = json.load(file)
+    seconds, private = time.monotonic() - start, private_mib() - before
+    assert items[-1]["conversations"]
+    return {"seconds": round(seconds, 3), "private_mib": round(private, 1)}
+
+
+def lengths(root: Path, num_conversations: int, tokenizer_path: Path) -> dict[str, Any]:
+    """Conversations a second that get their length, by all cores, starting processes included."""
+    from transformers import AutoTokenizer
+
+    write_shards(DataPaths(root), num_conversations)
+    mixture = open_shards(root)
+    template = Template(AutoTokenizer.from_pretrained(tokenizer_path))
+    start = time.monotonic()
+    found = measure(mixture, template, IMAGE_TOKENS, MAX_LENGTH, False, mixture.path.parent)
+    measured_s = time.monotonic() - start
+    start = time.monotonic()
+    measure(mixture, template, IMAGE_TOKENS, MAX_LENGTH, False, mixture.path.parent)
+    return {
+        "lengths_per_s": round(num_conversations / measured_s),
+        "tokens_per_s": round(float(found.tokens.sum()) / measured_s),
+        "tokens_each": round(float(found.tokens.mean())),
+        "cut_share": round(sum(one.cut for one in found.cut.values()) / num_conversations, 4),
+        "lengths_again_s": round(time.monotonic() - start, 3),
+    }
+
+
+def counts(num_conversations: int) -> dict[str, int]:
+    each = int(num_conversations * (1 - ENGLISH_SHARE) / len(TARGETS))
+    return {
+        lang: num_conversations - each * len(TARGETS) if lang is ENGLISH else each
+        for lang in LANGUAGES
+    }
+
+
+def conversations(lang: str, num_rows: int) -> Iterator[tuple[str, str | None, list[str]]]:
+    """(id, image, texts of the turns)."""
+    words = Words(lang)
+    for number in range(num_rows):
+        image = None if number % 16 == 0 else f"coco/train2017/{number:012d}.jpg"
+        texts = words.conversation()
+        if image:
+            texts[0] = f"<image>\n{texts[0]}"
+        yield f"{number:012d}-{number}", image, texts
+
+
+def write_shards(paths: DataPaths, num_conversations: int) -> None:
+    """SOURCE shards of English and REFINED shards of nine languages, all rows kept."""
+    for lang, num_rows in counts(num_conversations).items():
+        folder = paths.source_dir if lang is ENGLISH else paths.refined(lang)
+        folder.mkdir(parents=True)
+        rows = conversations(lang, num_rows)
+        for index in range(-(-num_rows // SHARD_ROWS)):
+            part = list(islice(rows, SHARD_ROWS))
+            path = folder / shard_name(index)
+            pq.write_table(table(lang, part), path, compression="zstd")
+            record = {"inputs": {}, "counts": {}, "digest": digest([lang, index, num_rows])}
+            write_json(path.with_suffix(".json"), record)
+
+
+def table(lang: str, rows: list[tuple[str, str | None, list[str]]]) -> pa.Table:
+    """Built by column: a row at a time it would take most of an hour."""
+    ids, images, texts = zip(*rows, strict=True)
+    sizes = [len(one) for one in texts]
+    starts = pa.array([0, *accumulate(sizes)], pa.int32())
+    flat = pa.array([text for one in texts for text in one])
+    roles = pa.array(["human", "gpt"] * (len(flat) // 2))
+    turns = pa.ListArray.from_arrays(
+        starts, pa.StructArray.from_arrays([roles, flat], ["role", "text"])
+    )
+    known = {"sample_id": ids, "source_id": ids, "image": images, "origin": ["llava"] * len(ids)}
+    if lang is ENGLISH:
+        return pa.table({**known, "turns": turns}).select(schemas.SOURCE.names)
+    meta, finding = schemas.REFINED.field("meta").type, schemas.REFINED.field("findings").type
+    one_meta = {name.name: None for name in meta.value_type} | {"status": "translated"}
+    one_finding = {"filter": "length", "score": 1.0, "verdict": "pass", "reason": ""}
+    passed = pa.ListArray.from_arrays(starts, pa.array(["pass"] * len(flat)))
+    columns = {
+        **known,
+        "lang": [lang] * len(ids),
+        "source": turns,
+        "target": turns,
+        "meta": pa.ListArray.from_arrays(starts, _repeated(one_meta, meta.value_type, len(flat))),
+        "findings": pa.ListArray.from_arrays(
+            starts, _repeated([one_finding] * 23, finding.value_type, len(flat))
+        ),
+        "turn_verdicts": passed,
+        "verdict": ["pass"] * len(ids),
+        "kept": [True] * len(ids),
+    }
+    return pa.table(columns).select(schemas.REFINED.names)
+
+
+def _repeated(value: Any, kind: pa.DataType, times: int) -> pa.Array:
+    return pa.array([value], kind).take(pa.array([0] * times, pa.int32()))
+
+
+def write_list(path: Path, num_conversations: int) -> None:
+    """The same conversations as one LLaVA list, in as many languages."""
+    items = [
+        {
+            "id": sample_id,
+            "lang": lang,
+            **({"image": image} if image else {}),
+            "conversations": [
+                {"from": ("human", "gpt")[at % 2], "value": text} for at, text in enumerate(texts)
+            ],
+        }
+        for lang, num_rows in counts(num_conversations).items()
+        for sample_id, image, texts in conversations(lang, num_rows)
+    ]
+    path.write_text(json.dumps(items), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
