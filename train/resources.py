@@ -9,7 +9,7 @@ from palo.languages import TARGETS
 from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.shards import shard_paths
-from train.scale import Scale
+from train.scale import Scale, StageName
 
 
 def has_gpu() -> bool:
@@ -20,13 +20,33 @@ def has_gpu() -> bool:
 
 def require_for_stage1(scale: Scale, profile: Profile) -> None:
     """Raises MissingResource that lists all that is missing, and what to do about each."""
-    _refuse(f"train {scale.name}", profile, _missing_for_stage1(scale, profile))
+    refuse_training(scale, profile, missing_for(scale, profile, StageName.STAGE1))
 
 
 def require_for_training(scale: Scale, profile: Profile) -> None:
     """Raises MissingResource that lists all that is missing, and what to do about each."""
+    refuse_training(scale, profile, missing_for(scale, profile, StageName.STAGE2))
+
+
+def refuse_training(scale: Scale, profile: Profile, missing: list[str]) -> None:
+    """Raises MissingResource where something is."""
+    _refuse(f"train {scale.name}", profile, missing)
+
+
+def missing_for(
+    scale: Scale, profile: Profile, until: StageName, needs_gpu: bool = True
+) -> list[str]:
+    """All that training so far needs and this machine lacks, and what to do about each.
+
+    `needs_gpu`: False for a run that is to be somewhere else.
+    """
+    missing = _missing_for_stage1(scale, profile, needs_gpu)
+    return missing if until is StageName.STAGE1 else missing + _missing_for_stage2(profile)
+
+
+def _missing_for_stage2(profile: Profile) -> list[str]:
     settings, paths = profile.train, DataPaths(profile.data_dir)
-    missing = _missing_for_stage1(scale, profile)
+    missing = []
     if settings.english_mix_path:
         wanted = [
             (settings.english_mix_path, "English instructions"),
@@ -38,13 +58,13 @@ def require_for_training(scale: Scale, profile: Profile) -> None:
     if not any(shard_paths(paths.refined(lang)) for lang in TARGETS):
         refined = paths.refined("<language>")
         missing.append(f"refined shards ({refined}): palo translate --lang all, then palo refine")
-    _refuse(f"train {scale.name}", profile, missing)
+    return missing
 
 
-def _missing_for_stage1(scale: Scale, profile: Profile) -> list[str]:
+def _missing_for_stage1(scale: Scale, profile: Profile, needs_gpu: bool) -> list[str]:
     settings = profile.train
     missing = []
-    if not scale.is_standin and not has_gpu():
+    if not scale.is_standin and needs_gpu and not has_gpu():
         missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
     wanted = [(settings.captions_path, "captions"), (settings.captions_images_dir, "their images")]
     if scale.language_model.standin:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from palo.errors import UserError
+from palo.console import note
+from palo.errors import MissingResource, UserError
 from palo.settings import Profile
 from train.model.sizes import Sizes, sizes_of
 from train.planning.hardware import Hardware, here
@@ -21,7 +22,11 @@ def require_fit(scale: Scale, profile: Profile, stages: Sequence[StageName]) -> 
     hardware = here()
     if hardware is None:
         return
-    sizes = sizes_of(scale, profile.data_dir / "models")
+    try:
+        sizes = sizes_of(scale, profile.data_dir / "models")
+    except MissingResource as error:  # to be downloaded yet
+        note(f"Whether {scale.name} fits is not known beforehand. {error}")
+        return
     sharing = sharing_of(profile.train.loop)
     for stage in stages:
         if problem := why_not(scale, sizes, stage, sharing, hardware):
@@ -41,7 +46,7 @@ def why_not(
         advice = ["nothing here alone or together: take GPUs with more memory"]
     return (
         f"{stage} of {scale.name} needs {need.total / GIB:.1f} GiB a device ({parts}); "
-        f"{hardware.name} has {hardware.memory_bytes / GIB:.1f} GiB. What would help:"
+        f"{hardware.name} has {hardware.memory}. What would help:"
         + "".join(f"\n  - {line}" for line in advice)
     )
 

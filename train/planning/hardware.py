@@ -18,15 +18,19 @@ class Hardware:
     memory_bytes: int  # of one device
     peak_flops: float | None
     is_gpu: bool = True
+    is_here: bool = False  # then the memory is what is free of it now
 
     @property
     def short(self) -> int:
         """Bytes of a value that a GPU keeps in bf16."""
         return 2 if self.is_gpu else 4
 
+    @property
+    def memory(self) -> str:
+        return f"{self.memory_bytes / GIB:.1f} GiB{' free' if self.is_here else ''}"
+
     def __str__(self) -> str:
-        memory = f"{self.memory_bytes / GIB:.1f} GiB"
-        return f"{self.devices} x {self.name} of {memory}" if self.is_gpu else f"{self.name}"
+        return f"{self.devices} x {self.name}, {self.memory}" if self.is_gpu else self.name
 
 
 def processes() -> int:
@@ -48,25 +52,25 @@ def named(gpu: str | None, gpus: int | None, memory_gib: float | None) -> Hardwa
 
 
 def here(gpus: int | None = None) -> Hardware | None:
-    """This machine's GPU with the memory that is free of it; None where there is none."""
+    """This process's GPU with the memory that is free of it; None where there is none."""
     if not has_gpu():
         return None
     import torch
 
     if not torch.cuda.is_available():
         return None
-    device = torch.cuda.current_device()
+    device = int(os.environ.get("LOCAL_RANK", "0"))  # torchrun's; each process looks at its own
     free, _ = torch.cuda.mem_get_info(device)
     name = torch.cuda.get_device_name(device)
     found = gpu_of(name)
     peak = found.peak_flops if found else None
-    return Hardware(gpus or processes(), name, free, peak)
+    return Hardware(gpus or processes(), name, free, peak, is_here=True)
 
 
 def this_cpu() -> Hardware:
     import psutil
 
-    return Hardware(processes(), "CPU", psutil.virtual_memory().available, None, is_gpu=False)
+    return Hardware(processes(), "CPU", psutil.virtual_memory().available, None, False, True)
 
 
 def hardware_for(
@@ -76,4 +80,7 @@ def hardware_for(
     scale; None where nothing is known of where it is to run."""
     if gpus is not None and gpus < 1:
         raise UserError(f"--gpus {gpus}: a run needs one at least.")
-    return named(gpu, gpus, memory_gib) or here(gpus) or (this_cpu() if is_standin else None)
+    found = named(gpu, gpus, memory_gib) or here(gpus)
+    if found is None and gpus is not None:
+        raise UserError("--gpus: of which kind? There is none here: give --gpu too, as --gpu h100.")
+    return found or (this_cpu() if is_standin else None)
