@@ -77,10 +77,15 @@ class Piece:
     labels: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
 
-    def add(self, token: int, is_learned: bool, end: int) -> None:
-        self.ids.append(token)
-        self.labels.append(token if is_learned else IGNORED)
-        self.ends.append(end)
+    def add(self, ids: list[int], ends: list[int], learned_from: int | None = None) -> None:
+        """Tokens that end after the character `learned_from` are learned."""
+        self.ids += ids
+        self.ends += ends
+        if learned_from is None:
+            self.labels += [IGNORED] * len(ids)
+        else:
+            pairs = zip(ids, ends, strict=True)
+            self.labels += [token if end > learned_from else IGNORED for token, end in pairs]
 
     def length(self, image_tokens: int) -> int:
         return len(self.ids) + (image_tokens - 1) * self.ids.count(IMAGE_TOKEN)
@@ -175,27 +180,29 @@ class Template:
         piece = Piece()
         for span in spans:
             if span.after_image:
-                piece.add(IMAGE_TOKEN, False, 0)
-            for token, end in self._tokens(span):
-                is_learned = span.answer_start is not None and end > span.answer_start
-                piece.add(token, is_learned, end)
+                piece.add([IMAGE_TOKEN], [0])
+            piece.add(*self._tokens(span), span.answer_start)
             if span.ends:
-                piece.add(self.tokenizer.eos_token_id, True, len(span.text) + 1)
+                piece.add([self.tokenizer.eos_token_id], [len(span.text) + 1], 0)
         return piece
 
-    def _tokens(self, span: Span) -> list[tuple[int, int]]:
-        """(token, end character) of a text in which special tokens are mere characters."""
+    def _tokens(self, span: Span) -> tuple[list[int], list[int]]:
+        """Tokens, and the character each ends at; special tokens in a text are mere characters."""
         text = self._text(span)
         encoded = self.tokenizer(
             text,
             add_special_tokens=False,
             return_offsets_mapping=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
             split_special_tokens=True,
             verbose=False,  # a text longer than the model's own limit is cut here, not there
         )
-        shift = len(text) - len(span.text)
-        pairs = zip(encoded.input_ids, encoded.offset_mapping, strict=True)
-        return [(token, end - shift) for token, (_, end) in pairs if end > shift or not shift]
+        ids, ends = encoded.input_ids, [end for _, end in encoded.offset_mapping]
+        if shift := len(text) - len(span.text):
+            skip = next((at for at, end in enumerate(ends) if end > shift), len(ends))
+            ids, ends = ids[skip:], [end - shift for end in ends[skip:]]
+        return ids, ends
 
     def _fitted(self, pieces: list[Piece], max_length: int, image_tokens: int) -> Encoded:
         """The rounds that fit, one after another behind the start token."""
