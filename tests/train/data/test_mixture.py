@@ -15,7 +15,6 @@ from train.data import mixture as mixture_module
 from train.data.mixture import (
     English,
     Mixture,
-    epoch_order,
     open_captions,
     open_mixture,
     read_llava_list,
@@ -117,27 +116,6 @@ def test_a_larger_english_list_takes_the_place_of_the_source_shards(profile, tmp
 def test_an_empty_mixture_is_refused(tmp_path):
     with pytest.raises(MissingResource, match="No conversation was kept"):
         open_mixture(DataPaths(tmp_path), None, NO_MIX, DROP)
-
-
-@pytest.mark.parametrize(("count", "batch"), [(103, 4), (7, 8), (400, 4)])
-def test_an_epoch_visits_every_sample_once(count, batch):
-    lengths = [(index * 37) % 50 for index in range(count)]
-    assert sorted(epoch_order(lengths, batch, 1, 0)) == list(range(count))
-
-
-def test_the_order_is_a_pure_function_of_seed_and_epoch():
-    lengths = [(index * 37) % 50 for index in range(100)]
-    assert epoch_order(lengths, 4, 1, 0) == epoch_order(lengths, 4, 1, 0)
-    assert epoch_order(lengths, 4, 1, 0) != epoch_order(lengths, 4, 1, 1)
-    assert epoch_order(lengths, 4, 1, 0) != epoch_order(lengths, 4, 2, 0)
-
-
-def test_batches_hold_samples_of_like_length():
-    lengths = [(index * 37) % 100 for index in range(200)]
-    order = epoch_order(lengths, 4, 1, 0)
-    batches = [[lengths[i] for i in order[at : at + 4]] for at in range(0, 200, 4)]
-    assert max(max(batch) - min(batch) for batch in batches) <= 2
-    assert batches != sorted(batches)
 
 
 def test_examples_are_frozen(profile):
