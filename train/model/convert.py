@@ -39,6 +39,7 @@ def convert(job: Job) -> Done:
         raise UserError(
             f"{job.source} is in the layout '{to}' already: leave --to out for the other one."
         )
+    _require_meant(job, to, part)
     _require_free(job)
     fresh = job.out.with_name(f".{job.out.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -52,6 +53,19 @@ def convert(job: Job) -> Done:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return Done((layout, part), (to, made), count)
+
+
+def _require_meant(job: Job, to: Layout, part: Part) -> None:
+    """An option that would change nothing is a mistake."""
+    for is_idle, option, use in (
+        (to == Layout.HF and job.part, "--part", "says what to write with --to llava"),
+        (to == Layout.HF and job.model_type, "--model-type", "goes with --to llava"),
+        (to == Layout.LLAVA and job.keep_adapter, "--keep-adapter", "goes with --to hf"),
+        (job.keep_adapter and part is not Part.LORA, "--keep-adapter", "is for LoRA adapters"),
+        (to == Layout.HF and part is Part.FULL and job.base, "--base", "is for parts of a model"),
+    ):
+        if is_idle:
+            raise UserError(f"{option} {use}; {job.source} is {part} and becomes '{to}'.")
 
 
 def _require_free(job: Job) -> None:

@@ -51,6 +51,7 @@ LOADERS = {
 
 TOWER = "model.vision_tower.vision_tower."  # what precedes a CLIPVisionModel's names, published
 PROJECTOR = "model.mm_projector."
+PUBLISHED_EMBEDDINGS, PUBLISHED_HEAD = "model.embed_tokens.weight", "lm_head.weight"
 EMBEDDINGS, HEAD = "language_model.model.embed_tokens.weight", "language_model.lm_head.weight"
 
 # How a module is called: in memory, in our files (classic), in published files.
@@ -118,6 +119,11 @@ def from_published(name: str) -> str | None:
         if name.startswith(published):
             return classic + name.removeprefix(published)
     return None
+
+
+def projector_key(name: str) -> str:
+    """The published name of a projector's tensor, whatever wrapper stands before it."""
+    return PROJECTOR + name.split("mm_projector.", 1)[1]
 
 
 def is_computed(name: str) -> bool:

@@ -5,11 +5,9 @@ adapters are merged into it, or kept beside it as train/model/export.py writes t
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import CLIPVisionConfig, GenerationConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError
@@ -20,12 +18,12 @@ from train.model.assembly import CLASSES
 from train.model.carried import Carried, Origin, carried, carry, restore_files
 from train.model.checkpoint import make_llava_processor
 from train.model.complete import complete, without_tied_head
-from train.model.detect import PROJECTOR_FILES
+from train.model.gather import gather
 from train.model.job import Job
 from train.model.layout import (
     EMBEDDINGS,
     HEAD,
-    TOWER,
+    PUBLISHED_EMBEDDINGS,
     Layout,
     Part,
     from_published,
@@ -33,38 +31,16 @@ from train.model.layout import (
     stored_as_classic,
 )
 from train.model.published_config import Published, hf_config, read_published
-from train.model.read_weights import (
-    Lazy,
-    Stored,
-    Weights,
-    listed,
-    read_file,
-    read_stored,
-    weights_at,
-)
-from train.model.to_llava import projector_key
+from train.model.read_weights import Weights, listed
 from train.model.vocabulary import add_image, load_tokenizer, pad, padded_rows
 from train.model.write_weights import write_plan, write_shards
 from train.serving.arguments import ADAPTER, BASE
-
-_EMBEDDINGS = "model.embed_tokens.weight"
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """A whole model's tensors under published names, and where they and the tokenizer lie."""
-
-    weights: Weights
-    stored: Stored  # of the source itself
-    tokenizer_dir: Path
-    adapter: lora.Adapter | None = None  # to be kept beside the weights
-    was_merged: bool = False
 
 
 def convert_to_hf(job: Job, part: Part, fresh: Path) -> tuple[Part, int]:
     """Writes `fresh`; what it holds, and how many tensors."""
     published = read_published(job.source / "config.json")
-    gathered = _gather(job, part, published)
+    gathered = gather(job, part, published)
     back = carried(job.source, published.path, Layout.HF)
     is_back = back is not None and back.is_current
     tokenizer = load_tokenizer(gathered.tokenizer_dir)
@@ -76,7 +52,7 @@ def convert_to_hf(job: Job, part: Part, fresh: Path) -> tuple[Part, int]:
     config = hf_config(
         published, _vision_config(job, published), image_token, tokenizer.pad_token_id, total
     )
-    config.dtype = gathered.weights[_EMBEDDINGS].dtype
+    config.dtype = gathered.weights[PUBLISHED_EMBEDDINGS].dtype
     ours, computed = _renamed(gathered.weights, job.source)
     for name in (EMBEDDINGS, HEAD):
         if name in ours:
@@ -103,78 +79,12 @@ def convert_to_hf(job: Job, part: Part, fresh: Path) -> tuple[Part, int]:
     return (Part.LORA if gathered.adapter else Part.FULL), len(ours)
 
 
-def _gather(job: Job, part: Part, published: Published) -> Gathered:
-    folder, tower_named = job.source, job.vision_tower or published.tower
-    if part is Part.FULL:
-        gathered = _full(folder)
-    elif part is Part.PROJECTOR:
-        gathered = _with_projector(job, published)
-    else:
-        gathered = _with_adapter(job)
-    if any(name.startswith(TOWER) for name in gathered.weights):
-        return gathered
-    if tower_named is None:
-        raise MissingResource(
-            f"{published.path} names no mm_vision_tower, and the weights hold none: "
-            "name it with --vision-tower."
-        )
-    dtype = gathered.weights[_EMBEDDINGS].dtype
-    tower = elsewhere.tower_weights(tower_named, folder)
-    gathered.weights.update({name: _cast(lazy, dtype) for name, lazy in tower.items()})
-    return gathered
-
-
-def _full(folder: Path) -> Gathered:
-    path = weights_at(folder)
-    assert path is not None  # detect() has seen it
-    stored = read_stored(path)
-    return Gathered(_checked(stored.weights, path), stored, folder)
-
-
-def _with_projector(job: Job, published: Published) -> Gathered:
-    """Stage 1's projector over the language model it was trained on."""
-    named = published.raw.get("_name_or_path")
-    base = elsewhere.base_of(job.source, named, job.base, "a projector")
-    file = next(job.source / name for name in PROJECTOR_FILES if (job.source / name).is_file())
-    found, metadata = read_file(file)
-    wrong = [name for name in found if "mm_projector." not in name]
-    if wrong:
-        raise UserError(f"{file}: {listed(wrong)} is not of a projector.")
-    weights = _checked(elsewhere.language_weights(base), base)
-    weights |= {projector_key(name): lazy for name, lazy in found.items()}
-    stored = Stored(found, {file.name: list(found)}, {file.name: metadata})
-    return Gathered(weights, stored, base)
-
-
-def _with_adapter(job: Job) -> Gathered:
-    folder = job.source
-    adapter = lora.read_adapter(folder)
-    named = adapter.config.get("base_model_name_or_path")
-    base = elsewhere.base_of(folder, named, job.base, "LoRA adapters")
-    rest = lora.read_non_lora(folder)
-    weights = {**_checked(elsewhere.language_weights(base), base), **rest}
-    files = {**adapter.stored.files, lora.NON_LORA: [f"{lora.PREFIX}{name}" for name in rest]}
-    stored = Stored({}, files, adapter.stored.metadata)
-    if job.keep_adapter:
-        return Gathered(weights, stored, base, adapter=adapter)
-    return Gathered(lora.merge(weights, adapter, folder), stored, base, was_merged=True)
-
-
-def _checked(weights: Weights, where: Path) -> Weights:
-    if _EMBEDDINGS not in weights:
-        raise UserError(
-            f"{where} has no {_EMBEDDINGS}: these are no weights of a LLaVA or Llama "
-            f"({listed(weights)})."
-        )
-    return dict(weights)
-
-
 def _rows(weights: Weights, published: Published) -> int:
-    rows = weights[_EMBEDDINGS].shape[0]
+    rows = weights[PUBLISHED_EMBEDDINGS].shape[0]
     said = published.raw.get("vocab_size", rows)
     if said != rows:
         raise UserError(
-            f"{published.path}: vocab_size is {said}, but {_EMBEDDINGS} has {rows} rows: "
+            f"{published.path}: vocab_size is {said}, but {PUBLISHED_EMBEDDINGS} has {rows} rows: "
             "set it to that."
         )
     return rows
@@ -211,12 +121,6 @@ def _vision_config(job: Job, published: Published) -> CLIPVisionConfig:
             f"{published.path} names no mm_vision_tower: name it with --vision-tower."
         )
     return elsewhere.tower_config(name, job.source)
-
-
-def _cast(lazy: Lazy, dtype: torch.dtype) -> Lazy:
-    if not lazy.dtype.is_floating_point:
-        return lazy
-    return Lazy(lazy.shape, dtype, lambda: lazy.read().to(dtype))
 
 
 def _stored_as(back: Carried, ours: Weights) -> Weights | None:

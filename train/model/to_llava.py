@@ -17,10 +17,13 @@ from train.model.layout import (
     EMBEDDINGS,
     HEAD,
     PROJECTOR,
+    PUBLISHED_EMBEDDINGS,
+    PUBLISHED_HEAD,
     TOWER,
     Layout,
     Part,
     is_computed,
+    projector_key,
     published_name,
     stored_as_classic,
 )
@@ -38,7 +41,6 @@ from train.model.write_weights import Plan, write_plan, write_shards
 from train.serving.arguments import ADAPTER
 
 PROJECTOR_FILE = "mm_projector.bin"  # the published loaders read it under no other name
-_HEAD, _EMBEDDINGS = "lm_head.weight", "model.embed_tokens.weight"
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,6 @@ def convert_to_llava(job: Job, part: Part, fresh: Path) -> tuple[Part, int]:
         origin = Origin(job.source, job.source, Layout.HF, Part.FULL, total, stored)
         carry(fresh, fresh / "config.json", origin, {**computed, **cut_off}, whole=True)
     return part, len(content.weights)
-
-
-def projector_key(name: str) -> str:
-    """The published name of a projector's tensor, whatever wrapper stands before it."""
-    return PROJECTOR + name.split("mm_projector.", 1)[1]
 
 
 def _wanted(job: Job, held: Part, current: Carried | None) -> Part:
@@ -158,7 +155,7 @@ def _published(classic: Weights, rows: int) -> Weights:
 
 
 def _place(name: str) -> int:
-    places = (TOWER, PROJECTOR, _HEAD)
+    places = (TOWER, PROJECTOR, PUBLISHED_HEAD)
     return next((at for at, start in enumerate(places, 1) if name.startswith(start)), 0)
 
 
@@ -199,8 +196,8 @@ def _again(same: Carried, part: Part, weights: Weights) -> Content | None:
     found: Weights = {}
     for name in same.names:
         key = projector_key(name) if part is Part.PROJECTOR else name
-        if key == _HEAD and _HEAD not in weights:
-            key = _EMBEDDINGS  # tied, and stored twice
+        if key == PUBLISHED_HEAD and PUBLISHED_HEAD not in weights:
+            key = PUBLISHED_EMBEDDINGS  # tied, and stored twice
         if key not in weights:
             return None
         found[name] = weights[key]

@@ -1,5 +1,6 @@
 """Folders in the published layout, named by hand: nothing here is read from the code under test."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
+from train.model.convert import convert
+from train.model.job import Job
 from train.model.projector import LdpProjector
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -223,3 +226,33 @@ def write_lora(folder, model, base, dtype=torch.float32, file="adapter_model.bin
     write_json(folder / "adapter_config.json", settings)
     write_json(folder / "config.json", model.config())
     return folder
+
+
+def digests(folder):
+    """Digest by path of every file of a folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+    }
+
+
+def same(one, other):
+    """Tensors equal bit for bit, in kind and name."""
+    return one.keys() == other.keys() and all(
+        one[name].dtype == other[name].dtype
+        and torch.equal(one[name].view(torch.uint8), other[name].view(torch.uint8))
+        for name in one
+    )
+
+
+def to_hf(folder, **options):
+    out = folder.with_name(f"{folder.name}-hf")
+    convert(Job(folder, out, **options))
+    return out
+
+
+def to_llava(folder, **options):
+    out = folder.with_name(f"{folder.name}-llava")
+    convert(Job(folder, out, **options))
+    return out

@@ -1,3 +1,4 @@
+import json
 import logging
 
 import pytest
@@ -119,3 +120,26 @@ def test_trainable_parameters_alone_are_kept_and_come_back(tmp_path):
     assert torch.equal(model.model.multi_modal_projector.linear_1.weight, before)
     with safe_open(tmp_path / "projector.safetensors", "pt") as file:
         assert len(list(file.keys())) == 4
+
+
+@pytest.mark.parametrize(("name", "projector"), [("7b", "mlp2"), ("1.7b", "ldp")])
+def test_the_config_says_what_stock_fields_cannot(tmp_path, name, projector):
+    scale, tokenizer = make_scale(name), make_tokenizer()
+    model = make_model(scale, tokenizer)
+    for number, tower in enumerate(("openai/some-clip", str(tmp_path))):
+        model.config.__dict__.pop("palo", None)
+        model.model.vision_tower.config._name_or_path = tower
+        save_checkpoint(tmp_path / str(number), model, tokenizer, make_processor(64))
+    sections = [
+        json.loads((tmp_path / number / "config.json").read_text("utf-8"))["palo"]
+        for number in ("0", "1")
+    ]
+    assert sections[0] == {
+        "layout": "hf",
+        "projector": projector,
+        "image_aspect_ratio": "pad",
+        "template": "vicuna_v1",
+        "vision_tower": "openai/some-clip",
+    }
+    assert sections[1]["vision_tower"] is None  # a folder of this machine
+    assert load_checkpoint(tmp_path / "0")[0].config.palo == sections[0]

@@ -1,12 +1,15 @@
-import hashlib
 import json
 import shutil
 
 import pytest
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoProcessor, LlavaForConditionalGeneration
+from transformers import (
+    AutoProcessor,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaForConditionalGeneration,
+)
 
 from palo.errors import UserError
 from tests.train.conftest import make_model, make_scale, make_tokenizer
@@ -15,40 +18,22 @@ from tests.train.model.published_folders import (
     TOKENS,
     TOWER,
     PublishedModel,
-    write_base,
+    digests,
+    same,
+    to_hf,
+    to_llava,
     write_full,
     write_json,
-    write_lora,
-    write_projector,
     write_tower,
 )
 from train.data.images import make_processor
 from train.model.checkpoint import load_checkpoint, save_checkpoint
 from train.model.convert import convert
-from train.model.export import load_merged
 from train.model.job import Job
-from train.model.layout import Part, PublishedType
+from train.model.layout import PublishedType
 
 PROJECTORS = ("mlp2x_gelu", "ldpnet")
 IDS, PIXELS = [1, 70, 500, 1200], torch.randn(1, 3, 64, 64, generator=torch.manual_seed(2))
-
-
-def digests(folder):
-    """Digest by path of every file of a folder."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in paths
-    }
-
-
-def same(one, other):
-    """Tensors equal bit for bit, in kind and name."""
-    return one.keys() == other.keys() and all(
-        one[name].dtype == other[name].dtype
-        and torch.equal(one[name].view(torch.uint8), other[name].view(torch.uint8))
-        for name in one
-    )
 
 
 def our_logits(model):
@@ -56,18 +41,6 @@ def our_logits(model):
     ids = torch.tensor([[IDS[0], *[token] * count, *IDS[1:]]])
     with torch.no_grad():
         return model.eval()(input_ids=ids, pixel_values=PIXELS).logits
-
-
-def to_hf(folder, **options):
-    out = folder.with_name(f"{folder.name}-hf")
-    convert(Job(folder, out, **options))
-    return out
-
-
-def to_llava(folder, **options):
-    out = folder.with_name(f"{folder.name}-llava")
-    convert(Job(folder, out, **options))
-    return out
 
 
 @pytest.fixture
@@ -304,6 +277,26 @@ def test_the_config_is_what_published_code_reads(
     assert config.get("vision_tower_type") == ("clip" if asked is PublishedType.MOBILEVLM else None)
 
 
+@pytest.mark.parametrize("name", ["7b", "1.7b"])
+def test_a_llama_reads_its_part_of_a_published_folder_as_published_code_does(tmp_path, name):
+    tokenizer = make_tokenizer()
+    model = make_model(make_scale(name), tokenizer)
+    save_checkpoint(tmp_path / name, model, tokenizer, make_processor(64))
+    there = to_llava(tmp_path / name, vision_tower="openai/some-clip")
+    # PaloForCausalLM and LlavaLlamaForCausalLM are Llamas with LLaVA's modules added.
+    config = LlamaConfig.from_pretrained(there)
+    config.model_type = "llama"
+    llama, found = LlamaForCausalLM.from_pretrained(there, config=config, output_loading_info=True)
+    assert not found["missing_keys"]
+    assert {key.split(".")[1] for key in found["unexpected_keys"]} == {
+        "mm_projector",
+        "vision_tower",
+    }
+    ids = torch.tensor([[1, 20, 30, 40]])
+    with torch.no_grad():
+        torch.testing.assert_close(llama(input_ids=ids).logits, model(input_ids=ids).logits)
+
+
 def test_llava_code_cannot_be_asked_to_build_the_ldp(tmp_path):
     tokenizer = make_tokenizer()
     model = make_model(make_scale("1.7b"), tokenizer)
@@ -333,111 +326,3 @@ def test_a_known_tower_within_the_weights_need_not_be_at_hand(tmp_path):
     config = tower_config("openai/clip-vit-large-patch14-336", tmp_path)
     assert (config.hidden_size, config.num_hidden_layers, config.image_size) == (1024, 24, 336)
     assert known_tower(config) == "openai/clip-vit-large-patch14-336"
-
-
-def test_a_projector_becomes_a_model_on_its_base_and_a_projector_again(tmp_path, tower):
-    model = PublishedModel(dtype=torch.bfloat16)
-    write_base(tmp_path / "vicuna", model)
-    source = write_projector(tmp_path / "a", model)
-    first = to_hf(source, base=str(tmp_path / "vicuna"), vision_tower=tower)
-    loaded, _ = load_checkpoint(first, torch.bfloat16)
-    assert torch.equal(
-        loaded.model.multi_modal_projector.linear_2.bias,
-        model.projector_state()["model.mm_projector.2.bias"],
-    )
-    back = to_llava(first)
-    assert same(torch.load(back / "mm_projector.bin"), model.projector_state())
-    assert digests(back) == digests(source)
-    whole = tmp_path / "whole"
-    convert(Job(first, whole, part=Part.FULL))
-    assert same(load_file(whole / "model.safetensors"), model.state())
-    assert (whole / "tokenizer.json").read_bytes() == (
-        GOLDEN / "tokenizer/tokenizer.json"
-    ).read_bytes()
-
-
-def test_the_projector_of_a_trained_model_can_be_written_alone(tmp_path):
-    tokenizer = make_tokenizer()
-    model = make_model(make_scale("1.7b"), tokenizer)
-    save_checkpoint(tmp_path / "a", model, tokenizer, make_processor(64))
-    out = to_llava(tmp_path / "a", vision_tower="x", part=Part.PROJECTOR, base="lm")
-    stored = torch.load(out / "mm_projector.bin", weights_only=True)
-    ours = model.model.multi_modal_projector.state_dict()
-    assert same(stored, {f"model.mm_projector.{name}": tensor for name, tensor in ours.items()})
-    config = json.loads((out / "config.json").read_text())
-    assert (config["tune_mm_mlp_adapter"], config["_name_or_path"]) == (True, "lm")
-
-
-# LoRA
-
-
-@pytest.mark.parametrize(
-    ("dtype", "of_adapter", "changes"),
-    [
-        (torch.float32, torch.float32, {}),
-        (torch.float16, torch.float16, {}),
-        (torch.bfloat16, torch.bfloat16, {"use_rslora": True}),
-        (torch.bfloat16, torch.float32, {}),
-    ],
-)
-def test_merged_lora_equals_pefts_own_merge(tmp_path, tower, dtype, of_adapter, changes):
-    model = PublishedModel(dtype=dtype)
-    write_base(tmp_path / "vicuna", model)
-    source = write_lora(tmp_path / "a", model, tmp_path / "vicuna", of_adapter, **changes)
-    first = to_hf(source, vision_tower=tower)
-    merged = PeftModel.from_pretrained(model.language, source).merge_and_unload().state_dict()
-    ours = load_file(first / "model.safetensors")
-    found = {n: ours[f"language_model.{n}"] for n in merged}
-    cut = ("model.embed_tokens.weight", "lm_head.weight")
-    found |= {n: found[n][:TOKENS] for n in cut}
-    assert same(found, merged)
-    assert torch.equal(
-        ours["multi_modal_projector.linear_1.weight"],
-        model.projector_state()["model.mm_projector.0.weight"],
-    )
-    back = to_llava(first)  # whole: a merge can't be undone
-    assert same(
-        {n: t for n, t in load_file(back / "model.safetensors").items() if n in merged}, merged
-    )
-    assert (back / "tokenizer.json").read_bytes() == (
-        GOLDEN / "tokenizer/tokenizer.json"
-    ).read_bytes()
-
-
-@pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_model.bin"])
-def test_kept_lora_answers_as_the_merged_and_comes_back_as_it_was(tmp_path, tower, file):
-    model = PublishedModel()
-    write_base(tmp_path / "vicuna", model)
-    source = write_lora(tmp_path / "a", model, tmp_path / "vicuna", file=file)
-    kept, merged = tmp_path / "kept", tmp_path / "merged"
-    convert(Job(source, kept, vision_tower=tower, keep_adapter=True))
-    convert(Job(source, merged, vision_tower=tower))
-    assert {path.name for path in kept.iterdir()} == {"base", "adapter", "palo"}
-    with_adapter, _ = load_merged(kept)
-    assert same(dict(with_adapter.state_dict()), dict(load_checkpoint(merged)[0].state_dict()))
-    assert digests(to_llava(kept)) == digests(source)
-
-
-def test_kept_lora_goes_back_without_what_was_carried(tmp_path, tower):
-    model = PublishedModel()
-    write_base(tmp_path / "vicuna", model)
-    source = write_lora(
-        tmp_path / "a", model, tmp_path / "vicuna", file="adapter_model.safetensors"
-    )
-    kept = tmp_path / "kept"
-    convert(Job(source, kept, vision_tower=tower, keep_adapter=True))
-    shutil.rmtree(kept / "palo")
-    back = to_llava(kept, base="lmsys/vicuna-7b-v1.5")
-    assert same(
-        load_file(back / "adapter_model.safetensors"),
-        load_file(source / "adapter_model.safetensors"),
-    )
-    assert same(
-        torch.load(back / "non_lora_trainables.bin"), torch.load(source / "non_lora_trainables.bin")
-    )
-    config = json.loads((back / "adapter_config.json").read_text())
-    assert config["base_model_name_or_path"] == "lmsys/vicuna-7b-v1.5"
-    assert (
-        config["target_modules"]
-        == json.loads((source / "adapter_config.json").read_text())["target_modules"]
-    )

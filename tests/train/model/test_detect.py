@@ -278,6 +278,21 @@ def test_a_merge_cannot_be_undone_and_a_kept_adapter_is_not_merged_by_the_way(pl
 # Where to
 
 
+@pytest.mark.parametrize(
+    ("folder", "options", "said"),
+    [
+        ("full", {"part": Part.PROJECTOR}, "--part says what to write with --to llava; "),
+        ("full", {"model_type": PublishedType.PALO}, "--model-type goes with --to llava; "),
+        ("full", {"keep_adapter": True}, "--keep-adapter is for LoRA adapters; .* is full and"),
+        ("full", {"base": "vicuna"}, "--base is for parts of a model; .* becomes 'hf'"),
+        ("ours", {"keep_adapter": True}, "--keep-adapter goes with --to hf; .* becomes 'llava'"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_a_mistake(place, folder, options, said):
+    convert(Job(place / "full", place / "ours"))
+    refused(place, folder, said, **options)
+
+
 def test_a_layout_is_not_converted_to_itself(place):
     refused(place, "full", "is in the layout 'llava' already", to=Layout.LLAVA)
 
