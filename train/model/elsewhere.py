@@ -30,6 +30,16 @@ _CLIP_L = {
     "patch_size": 14,
     "projection_dim": 768,
 }
+_TOWER_KEYS = (
+    *_CLIP_L,
+    "attention_dropout",
+    "hidden_act",
+    "image_size",
+    "initializer_factor",
+    "initializer_range",
+    "layer_norm_eps",
+    "num_channels",
+)
 # Shapes of the towers that published checkpoints name: a folder that holds the tower's weights
 # converts without the tower at hand.
 _KNOWN_TOWERS: dict[str, dict[str, Any]] = {
@@ -76,14 +86,13 @@ def tower_config(name: str, beside: Path) -> CLIPVisionConfig:
     folder = require(name, beside, "vision tower", "--vision-tower")
     raw = read_json_object(folder / "config.json")
     if raw.get("model_type") == "clip":
-        raw = {"model_type": "clip_vision_model", **raw.get("vision_config", {})}
-        raw["model_type"] = "clip_vision_model"
+        raw = {**raw.get("vision_config", {}), "model_type": "clip_vision_model"}
     if raw.get("model_type") != "clip_vision_model":
         raise UserError(
             f"{folder / 'config.json'}: model_type is {raw.get('model_type')!r}; the vision tower "
             "must be a CLIP ('clip' or 'clip_vision_model')."
         )
-    return CLIPVisionConfig(**{key: value for key, value in raw.items() if key != "dtype"})
+    return CLIPVisionConfig(**{key: raw[key] for key in _TOWER_KEYS if key in raw})
 
 
 def tower_weights(name: str, beside: Path) -> Weights:

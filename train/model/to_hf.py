@@ -74,7 +74,7 @@ def convert_to_hf(job: Job, part: Part, fresh: Path) -> tuple[Part, int]:
         origin = Origin(
             job.source, gathered.tokenizer_dir, Layout.LLAVA, part, rows, gathered.stored
         )
-        own = computed if part is Part.FULL else {}
+        own = {name: lazy for name, lazy in computed.items() if name in gathered.stored.weights}
         carry(fresh, at / "config.json", origin, own, whole=not gathered.was_merged)
     return (Part.LORA if gathered.adapter else Part.FULL), len(ours)
 

@@ -235,6 +235,48 @@ def test_an_edited_config_is_not_overruled_by_what_was_carried(tmp_path, tower):
     assert back["mm_vision_select_layer"] == -1
 
 
+def test_a_checkpoint_that_stock_transformers_saved_goes_there_and_back(tmp_path, tower):
+    model = PublishedModel()
+    first = to_hf(write_full(tmp_path / "a", model, config=with_tower(model, tower)))
+    loaded = LlavaForConditionalGeneration.from_pretrained(first)
+    del loaded.config.palo  # nobody but us writes that
+    stock = tmp_path / "stock"
+    fresh = LlavaForConditionalGeneration(loaded.config)
+    fresh.load_state_dict(loaded.state_dict())
+    fresh.save_pretrained(stock)
+    AutoProcessor.from_pretrained(first).save_pretrained(stock)
+    names = set(load_file(stock / "model.safetensors"))
+    assert names != set(load_file(first / "model.safetensors"))  # it has names of its own
+    there = to_llava(stock, vision_tower=tower)
+    assert same(load_file(there / "model.safetensors"), model.state())
+    assert digests(to_hf(there)) == digests(stock)
+
+
+@pytest.mark.parametrize(
+    ("changes", "parameters"),
+    [
+        ({"rope_theta": 500000.0}, {"rope_theta": 500000.0, "rope_type": "default"}),
+        (
+            {"rope_scaling": {"type": "linear", "factor": 2.0}},
+            {"rope_theta": 10000.0, "rope_type": "linear", "factor": 2.0},
+        ),
+    ],
+)
+def test_rotary_settings_go_both_ways(tmp_path, tower, changes, parameters):
+    model = PublishedModel()
+    config = with_tower(model, tower, **changes)
+    first = to_hf(write_full(tmp_path / "a", model, config=config))
+    found = load_checkpoint(first)[0].config.text_config.rope_parameters
+    assert {key: found[key] for key in parameters} == parameters
+    shutil.rmtree(first / "palo")
+    back = json.loads((to_llava(first) / "config.json").read_text("utf-8"))
+    assert back["rope_theta"] == parameters["rope_theta"]
+    scaling = back["rope_scaling"]
+    assert (scaling and (scaling["type"], scaling["factor"])) == (
+        ("linear", 2.0) if "rope_scaling" in changes else None
+    )
+
+
 # What is written for published code
 
 
@@ -317,6 +359,27 @@ def test_a_tower_that_the_weights_lack_comes_from_where_the_config_says(tmp_path
     name = "vision_tower.vision_model.post_layernorm.weight"
     assert weights[name].dtype == torch.float16  # as the rest, though CLIP is stored in full
     assert torch.equal(weights[name], model.tower_state()[f"{TOWER}post_layernorm.weight"])
+    assert digests(to_llava(first)) == digests(source)
+
+
+def test_the_tower_may_be_that_of_a_whole_clip_of_older_days(tmp_path, tower):
+    model = PublishedModel()
+    folder = tmp_path / "whole-clip"
+    folder.mkdir()
+    old = {"_name_or_path": "", "bos_token_id": 0, "torch_dtype": None, "use_bfloat16": False}
+    vision = {**model.tower.config.to_dict(), **old, "model_type": "clip_vision_model"}
+    write_json(folder / "config.json", {"model_type": "clip", "vision_config": vision})
+    state = torch.load(tmp_path / "clip" / "pytorch_model.bin")
+    state["vision_model.embeddings.position_ids"] = torch.arange(17)[None]
+    state["text_model.embeddings.position_ids"] = torch.arange(77)[None]
+    state["logit_scale"] = torch.tensor(4.6)
+    torch.save(state, folder / "pytorch_model.bin")
+    source = write_full(tmp_path / "a", model, tower=False, config=with_tower(model, str(folder)))
+    first = to_hf(source)
+    loaded, _ = load_checkpoint(first)
+    expected = model.logits(IDS, PIXELS)
+    torch.testing.assert_close(our_logits(loaded)[..., :TOKENS], expected, atol=2e-5, rtol=1e-5)
+    assert not (first / "palo" / "kept.safetensors").exists()
     assert digests(to_llava(first)) == digests(source)
 
 
