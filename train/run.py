@@ -2,113 +2,116 @@
 
     palo train --scale 7b
     palo train --scale 7b --until stage1
+    torchrun --nproc-per-node 8 -m palo train --scale 7b
 
 What is finished is not done again; what was interrupted goes on from its last checkpoint.
 """
 
 import json
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palo.console import note, progress
 from palo.lock import run_lock
 from palo.paths import DataPaths
-from palo.schemas import Role, Turn
 from palo.settings import Profile
+from palo.settings.loop import Sharding
+from palo.settings.train import MixtureWeights
 from palo.shards import digest, file_digest, read_json, write_json
-from train.data.mixture import English, Example, mixture_inputs, open_mixture, read_llava_list
+from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
+from train.data.rows import English
+from train.journal import Journal
+from train.planning.fit import require_fit
 from train.resources import require_for_stage1, require_for_training
-from train.scale import Checkpointing, Scale, Stage
-from train.standins.ensure import ensure_language_model, ensure_tower, language_source, tower_source
+from train.scale import Scale, StageName
+from train.standins.ensure import (
+    ensure_language_model,
+    ensure_tower,
+    language_source,
+    tower_source,
+)
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration
 
-    from train.data.batches import Collator, Pictures
+    from train.data.steps import Reading
 
 RECORD = "palo.json"  # in a checkpoint: what it was made from
 LOG = "training.json"  # in a checkpoint: losses, seconds, the mixture, samples set aside
-LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-VERSION = "1"  # raise it when the same settings train another model
-
-
-@dataclass
-class Journal:
-    """What the run did: goes into the checkpoint as training.json."""
-
-    scale: str
-    seconds: dict[str, float] = field(default_factory=dict)
-    logs: dict[str, list[dict[str, float]]] = field(default_factory=dict)
-    mixture: dict[str, int] = field(default_factory=dict)
-    set_aside: dict[str, list[dict[str, str]]] = field(default_factory=dict)
-
-    @contextmanager
-    def timed(self, what: str) -> Iterator[None]:
-        start = time.monotonic()
-        yield
-        self.seconds[what] = round(time.monotonic() - start, 1)
+VERSION = "2"  # raise it when the same settings train another model
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that both stages share."""
+    """The model of both stages, and how conversations are read for it."""
 
     model: "LlavaForConditionalGeneration"
-    tokenizer: Any
-    pictures: "Pictures"
-    collator: "Collator"
+    reading: "Reading"
 
 
 def train_scale(scale: Scale, profile: Profile) -> Path:
     """Trains the scale unless its checkpoint is up to date; the checkpoint's folder.
 
-    Raises MissingResource before anything heavy is loaded.
+    Raises MissingResource or CannotFit before anything heavy is loaded.
     """
     require_for_training(scale, profile)
+    require_fit(scale, profile, list(StageName))
     folder = DataPaths(profile.data_dir).checkpoint(scale.name)
     inputs = stage2_inputs(scale, profile)
     if _is_current(folder, inputs):
         note(f"{folder} is up to date")
         return folder
-    work = _work(folder)
-    with run_lock(work, f"train {scale.name}"):
+    with _working(folder, scale.name) as work:
         journal = Journal(scale.name)
         parts = _prepare(scale, profile, journal)
-        _stage1(scale, profile, parts, work / "stage1", journal)
-        _stage2(scale, profile, parts, work / "stage2", journal)
-        _finish(parts, folder, inputs, journal)
-    shutil.rmtree(work)
+        _stage1(scale, profile, parts, work / StageName.STAGE1, journal)
+        if profile.train.loop.sharding is not Sharding.NONE:  # the model was cut to pieces
+            parts = _prepare(scale, profile, journal)
+            _stage1(scale, profile, parts, work / StageName.STAGE1, journal)
+        _stage2(scale, profile, parts, work / StageName.STAGE2, journal, folder, inputs)
     return folder
 
 
 def train_projector(scale: Scale, profile: Profile) -> Path:
     """Stage 1 alone, which needs no instructions; `train_scale` goes on from it.
 
-    The folder that holds projector.safetensors. Raises MissingResource as `train_scale` does.
+    The folder that holds projector.safetensors. Raises as `train_scale` does.
     """
     require_for_stage1(scale, profile)
-    work = _work(DataPaths(profile.data_dir).checkpoint(scale.name))
-    with run_lock(work, f"train {scale.name}"):
+    require_fit(scale, profile, [StageName.STAGE1])
+    with _working(
+        DataPaths(profile.data_dir).checkpoint(scale.name), scale.name, keep=True
+    ) as work:
         journal = Journal(scale.name)
-        _stage1(scale, profile, _prepare(scale, profile, journal), work / "stage1", journal)
-    return work / "stage1"
+        parts = _prepare(scale, profile, journal)
+        _stage1(scale, profile, parts, work / StageName.STAGE1, journal)
+    return work / StageName.STAGE1
 
 
-def _work(folder: Path) -> Path:
-    """Where an unfinished checkpoint's stages lie."""
-    return folder.with_name(f"{folder.name}.work")
+@contextmanager
+def _working(folder: Path, name: str, keep: bool = False) -> Iterator[Path]:
+    """Where an unfinished checkpoint's stages lie; removed once it is finished, unless `keep`."""
+    from train.loop.processes import is_first, processes
+
+    work = folder.with_name(f"{folder.name}.work")
+    with run_lock(work, f"train {name}") if is_first() else nullcontext():
+        processes().wait_for_everyone()
+        yield work
+        processes().wait_for_everyone()
+    if is_first() and not keep:
+        shutil.rmtree(work)
 
 
 def stage1_inputs(scale: Scale, profile: Profile) -> str:
     """What the projector of stage 1 depends on."""
     sources = [tower_source(scale, profile).inputs, language_source(scale, profile).inputs]
-    settings = scale.model_dump(exclude={"stage2", "lora", "checkpointing"})
+    only_later = {"stage2", "lora"}
+    never_matter = {"checkpointing", "attention", "loss_kernel", "compile"}
+    settings = scale.model_dump(exclude=only_later | never_matter)
     captions = file_digest(profile.train.captions_path)
     images = str(profile.train.captions_images_dir)
     return digest([VERSION, sources, settings, captions, images, profile.train.seed])
@@ -118,7 +121,9 @@ def stage2_inputs(scale: Scale, profile: Profile) -> str:
     """What the checkpoint depends on."""
     paths, images_dir = DataPaths(profile.data_dir), profile.source.images_dir
     mixture = mixture_inputs(paths, images_dir, _english(profile), profile.refine)
-    return digest([stage1_inputs(scale, profile), scale.model_dump(), mixture])
+    weights = profile.train.mixture.model_dump()
+    settings = scale.model_dump(include={"stage2", "lora"})
+    return digest([stage1_inputs(scale, profile), settings, mixture, weights])
 
 
 def _english(profile: Profile) -> English:
@@ -132,14 +137,18 @@ def _is_current(folder: Path, inputs: str) -> bool:
 
 def _prepare(scale: Scale, profile: Profile, journal: Journal) -> Parts:
     """Stand-ins where needed, then the assembled model with everything frozen."""
-    with journal.timed("stand-in vision tower"):
-        tower_at = ensure_tower(scale, profile)
-    with journal.timed("stand-in language model"):
-        language_at = ensure_language_model(scale, profile)
+    from train.loop.processes import first_alone
+
+    with first_alone():
+        with journal.timed("stand-in vision tower"):
+            tower_at = ensure_tower(scale, profile)
+        with journal.timed("stand-in language model"):
+            language_at = ensure_language_model(scale, profile)
     import torch
 
-    from train.data.batches import Collator, Pictures
+    from train.data.batches import Packer, Pictures
     from train.data.images import make_processor
+    from train.data.steps import Reading
     from train.model.assembly import assemble, load_language_model, load_tower
 
     # Frozen weights may be stored short; what is trained stays in full precision.
@@ -151,15 +160,18 @@ def _prepare(scale: Scale, profile: Profile, journal: Journal) -> Parts:
     )
     model = assemble(scale, tower, language_model, tokenizer, profile.train.seed)
     model.requires_grad_(False)
-    collator = Collator(
+    packer = Packer(
         model.config.image_token_id, model.config.image_seq_length, tokenizer.pad_token_id
     )
-    return Parts(model, tokenizer, Pictures(make_processor(scale.image_size)), collator)
+    pictures = Pictures(make_processor(scale.image_size))
+    return Parts(model, Reading(tokenizer, pictures, packer, scale.max_length))
 
 
 def _stage1(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal: Journal) -> None:
     """The projector alone, on captions; kept as projector.safetensors."""
-    from train.model.checkpoint import load_trainable, save_trainable
+    from train.loop.processes import first_alone, is_first
+    from train.loop.sharding import save_whole
+    from train.model.checkpoint import load_trainable
 
     kept, record = folder / "projector.safetensors", folder / RECORD
     inputs = stage1_inputs(scale, profile)
@@ -168,55 +180,84 @@ def _stage1(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal:
         load_trainable(kept, parts.model)
         stored = read_json(record)
         journal.logs["stage1"], journal.seconds["stage1"] = stored["log"], stored["seconds"]
-        journal.set_aside["stage1"] = stored["set_aside"]
+        journal.set_aside["stage1"], journal.cut["stage1"] = stored["set_aside"], stored["cut"]
         return
-    captions = read_captions(profile.train.captions_path, profile.train.captions_images_dir)
-    _fresh_unless(folder, inputs)
+    settings = profile.train
+    captions = open_captions(
+        settings.captions_path, settings.captions_images_dir, profile.data_dir / "mixture"
+    )
+    with first_alone() as first:
+        if first:
+            _fresh_unless(folder, inputs)
     with journal.timed("stage1"):
-        _train(scale, scale.stage1, profile, parts, captions, folder, "stage1", journal)
-    save_trainable(kept, parts.model)
-    write_json(
-        record,
-        {
+        _train(scale, StageName.STAGE1, profile, parts, captions, folder, journal)
+    save_whole(kept, parts.model)
+    if is_first():
+        told = {
             "inputs": inputs,
             "log": journal.logs["stage1"],
             "seconds": journal.seconds["stage1"],
             "set_aside": journal.set_aside["stage1"],
-        },
-    )
+            "cut": journal.cut["stage1"],
+        }
+        write_json(record, told)
 
 
-def _stage2(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal: Journal) -> None:
+def _stage2(
+    scale: Scale,
+    profile: Profile,
+    parts: Parts,
+    folder: Path,
+    journal: Journal,
+    checkpoint: Path,
+    inputs: str,
+) -> None:
     """The projector and the language model (or adapters on it), on instructions."""
+    from train.loop.processes import first_alone, is_first, processes
+
     paths = DataPaths(profile.data_dir)
     mixture = open_mixture(paths, profile.source.images_dir, _english(profile), profile.refine)
     journal.mixture = mixture.counts
-    _fresh_unless(folder, stage2_inputs(scale, profile))
-    language_model = parts.model.model.language_model
-    adapted = None
-    if scale.lora is None:
-        language_model.requires_grad_(True)
-        parts.model.lm_head.requires_grad_(True)
-    else:
-        import torch
-        from peft import LoraConfig, get_peft_model
-
-        torch.manual_seed(profile.train.seed)  # adapters start alike, stage 1 skipped or not
-        adapted = get_peft_model(
-            language_model,
-            LoraConfig(
-                r=scale.lora.rank,
-                lora_alpha=scale.lora.alpha,
-                lora_dropout=scale.lora.dropout,
-                target_modules=list(LORA_TARGETS),
-            ),
-        )
-    if scale.checkpointing is not Checkpointing.NONE:
-        parts.model.gradient_checkpointing_enable({"use_reentrant": False})
+    with first_alone() as first:
+        if first:
+            _fresh_unless(folder, inputs)
+    adapted = _learning(scale, parts, profile.train.seed)
     with journal.timed("stage2"):
-        _train(scale, scale.stage2, profile, parts, mixture, folder, "stage2", journal)
-    if adapted is not None:
-        parts.model.model.language_model = adapted.merge_and_unload()
+        _train(scale, StageName.STAGE2, profile, parts, mixture, folder, journal)
+    if is_first():
+        if profile.train.loop.sharding is not Sharding.NONE:
+            parts, adapted = _whole_again(scale, profile, folder, journal)
+        _finish(parts, adapted, profile, checkpoint, inputs, journal)
+    processes().wait_for_everyone()
+
+
+def _learning(scale: Scale, parts: Parts, seed: int) -> Any:
+    """Frees what stage 2 trains; peft's wrapper where that is adapters."""
+    from train.model.lora import add_adapters
+
+    language_model = parts.model.model.language_model
+    if scale.lora is not None:
+        return add_adapters(language_model, scale.lora, seed)
+    language_model.requires_grad_(True)
+    parts.model.lm_head.requires_grad_(True)
+    return None
+
+
+def _whole_again(
+    scale: Scale, profile: Profile, folder: Path, journal: Journal
+) -> tuple[Parts, Any]:
+    """The trained model in one piece, from the last checkpoint: in memory it was cut up."""
+    from train.loop.saving import newest_complete
+    from train.loop.trainer import TRAINABLE
+    from train.model.checkpoint import load_trainable
+
+    parts = _prepare(scale, profile, journal)
+    parts.model.model.multi_modal_projector.requires_grad_(True)
+    adapted = _learning(scale, parts, profile.train.seed)
+    last = newest_complete(folder)
+    assert last is not None, f"no checkpoint in {folder}"
+    load_trainable(last / TRAINABLE, parts.model)
+    return parts, adapted
 
 
 def _fresh_unless(folder: Path, inputs: str) -> None:
@@ -229,54 +270,78 @@ def _fresh_unless(folder: Path, inputs: str) -> None:
 
 def _train(
     scale: Scale,
-    stage: Stage,
+    name: StageName,
     profile: Profile,
     parts: Parts,
-    examples: Sequence[Example] | Any,
+    examples: Mixture,
     folder: Path,
-    name: str,
     journal: Journal,
 ) -> None:
-    from train.data.batches import SetAside, TrainingData
-    from train.data.template import Template
-    from train.loop.trainer import run_stage, total_steps
+    from train.data.steps import measured, stage_data
+    from train.loop.loss import Learner
+    from train.loop.processes import processes
+    from train.loop.recompute import recompute
+    from train.loop.trainer import Job, run_stage, total_steps
+    from train.model.flops import flop_count
+    from train.model.sizes import sizes_of
+    from train.planning.hardware import here
 
-    aside = SetAside(folder / "set-aside.jsonl")
-    data = TrainingData(
+    settings, stage, as_captions = profile.train, scale.stage(name), name is StageName.STAGE1
+    with progress(f"{scale.name} {name}: lengths", len(examples)) as tick:
+        lengths = measured(examples, parts.reading, as_captions, tick)
+    processes().wait_for_everyone()
+    data = stage_data(
         examples,
-        Template(parts.tokenizer),
-        parts.pictures,
-        parts.collator.image_tokens,
-        scale.max_length,
-        aside,
-        as_captions=name == "stage1",
+        lengths,
+        parts.reading,
+        stage,
+        MixtureWeights() if as_captions else settings.mixture,
+        settings.seed,
+        as_captions,
+        folder,
+        settings.max_broken_images,
+        total_steps,
+        processes().process_index,
+        processes().num_processes,
     )
-    with progress(f"{scale.name} {name}", total_steps(stage, len(data))) as tick:
-        log = run_stage(parts.model, data, parts.collator, stage, folder, profile.train.seed, tick)
-    journal.logs[name], journal.set_aside[name] = log, aside.read()
-    if lost := journal.set_aside[name]:
-        note(f"{name}: {len(lost)} samples set aside; first: {lost[0]['id']}: {lost[0]['reason']}")
+    journal.cut[name] = {lang: asdict(count) for lang, count in lengths.cut.items()}
+    recompute(parts.model.model.language_model, scale.checkpointing)
+    if scale.compile:
+        for layer in parts.model.model.language_model.layers:
+            layer.compile()
+    learner = Learner(parts.model, len(data.languages), scale.attention, scale.loss_kernel)
+    hardware = here()
+    flops = flop_count(sizes_of(scale, profile.data_dir / "models"), name)
+    job = Job(
+        stage,
+        folder,
+        settings.seed,
+        settings.loop,
+        flops=lambda counts: flops.of(counts.tokens, counts.supervised, counts.images),
+        peak_flops=hardware.peak_flops if hardware else None,
+    )
+    with progress(f"{scale.name} {name}", len(data)) as tick:
+        journal.logs[name] = run_stage(learner, data, job, tick)
+    aside = [{"id": one.sample_id, **one._asdict()} for one in lengths.unusable]
+    journal.set_aside[name] = aside + data.losses.read()
+    journal.tell(name)
 
 
-def _finish(parts: Parts, folder: Path, inputs: str, journal: Journal) -> None:
+def _finish(
+    parts: Parts, adapted: Any, profile: Profile, folder: Path, inputs: str, journal: Journal
+) -> None:
     from train.model.checkpoint import save_checkpoint
+    from train.model.export import save_base_and_adapter
 
     record = {"inputs": inputs, "scale": journal.scale}
     files = {
         RECORD: json.dumps(record, indent=1) + "\n",
         LOG: json.dumps(vars(journal), ensure_ascii=False, indent=1) + "\n",
     }
-    save_checkpoint(folder, parts.model, parts.tokenizer, parts.pictures.processor, files)
-
-
-def read_captions(path: Path, images_dir: Path, most: int | None = None) -> list[Example]:
-    """A LLaVA list of captions as examples."""
-    return [
-        Example(
-            row["sample_id"],
-            row["lang"],
-            Path(row["image"]) if row["image"] else None,
-            tuple(Turn(Role(turn["role"]), turn["text"]) for turn in row["turns"]),
-        )
-        for row in islice(read_llava_list(path, images_dir), most)
-    ]
+    tokenizer, processor = parts.reading.tokenizer, parts.reading.pictures.processor
+    if adapted is not None:
+        if profile.train.loop.keep_adapter:
+            beside = folder.with_name(f"{folder.name}-adapter")
+            save_base_and_adapter(beside, parts.model, adapted, tokenizer, processor, files)
+        parts.model.model.language_model = adapted.merge_and_unload()
+    save_checkpoint(folder, parts.model, tokenizer, processor, files)

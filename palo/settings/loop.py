@@ -29,3 +29,4 @@ class LoopSettings(Section):
     workers: int | None = Field(default=None, ge=0)  # that read images; None: 8 on a GPU, else 0
     # A step whose loss is this many times the median of the last ones ends the run; None: never.
     spike: float | None = Field(default=5.0, gt=1)
+    keep_adapter: bool = False  # also write <scale>-adapter: base with the projector, and adapter

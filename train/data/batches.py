@@ -1,46 +1,87 @@
-"""Samples into batches: token ids, labels and pixel values, read when they are needed."""
+"""Conversations into packed rows: token ids, targets and pixel values, read when needed."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.utils.data import Dataset
 
-from train.data.images import UnreadableImage, load_picture, pixel_values
+from train.data.image_store import UnreadableImage
+from train.data.images import ImageLosses, load_picture, pixel_values
+from train.data.lengths import Measure
 from train.data.mixture import Example
-from train.data.template import IGNORED, IMAGE_TOKEN, BadConversation, Encoded, Template
+from train.data.packing import StepPlan, row_places
+from train.data.template import IGNORED, IMAGE_TOKEN, Encoded
 
 CACHED_PIXEL_BYTES = 400 * 2**20
 
 
+class Examples(Protocol):
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Example: ...
+
+
+class Losses(Protocol):
+    """Where samples go whose images cannot be read."""
+
+    def add(self, sample_id: str, lang: str, image: str, reason: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class Item:
-    """One encoded sample; `pixels` is (3, image_size, image_size), or None for text alone."""
+    """One encoded conversation; `pixels` is (3, image_size, image_size), or None for text alone."""
 
     encoded: Encoded
     pixels: torch.Tensor | None
+    language: int = 0
 
 
-class SetAside:
-    """The list of samples that could not be used, each with its reason; safe across workers."""
+@dataclass(frozen=True)
+class Row:
+    """Documents end to end, each with its own positions; N tokens, S of them to be predicted.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("", encoding="utf-8")
+    `supervised` (S,) are the places whose next token is learned and `targets` (S,) those tokens,
+    by language: `groups` are (language, how many). `document_lengths` sum up to N, padding last.
+    """
 
-    def add(self, sample_id: str, lang: str, reason: str) -> None:
-        line = json.dumps({"id": sample_id, "lang": lang, "reason": reason}, ensure_ascii=False)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+    input_ids: torch.Tensor  # (1, N)
+    position_ids: torch.Tensor  # (1, N)
+    supervised: torch.Tensor
+    targets: torch.Tensor
+    groups: tuple[tuple[int, int], ...]
+    document_lengths: tuple[int, ...]
+    pixel_values: torch.Tensor | None  # (images, 3, image_size, image_size)
+    tokens: int  # without padding
 
-    def read(self) -> list[dict[str, str]]:
-        """Each sample once, though an epoch later it was met again."""
-        lines = self.path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in sorted(set(lines)) if line]
+    def inputs(self) -> dict[str, Any]:
+        """What the model is given."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "tokens"}
+
+    def to(self, device: torch.device) -> "Row":
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Row":
+        return self._each(torch.Tensor.pin_memory)
+
+    def _each(self, change: Any) -> "Row":
+        held = {one.name: getattr(self, one.name) for one in fields(self)}
+        changed = {
+            name: change(value) for name, value in held.items() if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **changed)
+
+
+@dataclass(frozen=True)
+class StepRows:
+    """One process's rows of one step."""
+
+    step: int
+    rows: tuple[Row, ...]
+
+    def pin_memory(self) -> "StepRows":
+        return StepRows(self.step, tuple(row.pin_memory() for row in self.rows))
 
 
 class Pictures:
@@ -62,84 +103,51 @@ class Pictures:
         return values
 
 
-class TrainingData(Dataset[Item]):
-    """Examples that fit the template, with their true lengths in tokens.
-
-    `as_captions` is stage 1: the first answer alone, after the image. A sample whose image cannot
-    be read gives way to the next readable one and is set aside with the reason.
-    """
-
-    def __init__(
-        self,
-        examples: Sequence[Example] | Any,
-        template: Template,
-        pictures: Pictures,
-        image_tokens: int,
-        max_length: int,
-        set_aside: SetAside,
-        as_captions: bool = False,
-    ) -> None:
-        self.examples, self.template, self.pictures = examples, template, pictures
-        self.max_length, self.image_tokens = max_length, image_tokens
-        self.set_aside, self.as_captions = set_aside, as_captions
-        self.usable: list[int] = []
-        self.lengths: list[int] = []
-        for index in range(len(examples)):
-            example = examples[index]
-            try:
-                length = self._encode(example).length(image_tokens)
-            except BadConversation as error:
-                set_aside.add(example.sample_id, example.lang, str(error))
-                continue
-            self.usable.append(index)
-            self.lengths.append(length)
-
-    def __len__(self) -> int:
-        return len(self.usable)
-
-    def __getitem__(self, index: int) -> Item:
-        for step in range(len(self.usable)):
-            example = self.examples[self.usable[(index + step) % len(self.usable)]]
-            try:
-                pixels = self.pictures.pixels(example.image) if example.image else None
-            except UnreadableImage as error:
-                self.set_aside.add(example.sample_id, example.lang, str(error))
-                continue
-            return Item(self._encode(example), pixels)
-        raise UnreadableImage("not one image of the training data can be read")
-
-    def _encode(self, example: Example) -> Encoded:
-        if self.as_captions:
-            answers = [turn.text for turn in example.turns[1::2]]
-            if not answers or example.image is None:
-                raise BadConversation("a caption needs an image and a text")
-            return self.template.caption(answers[0], self.max_length, self.image_tokens)
-        has_image = example.image is not None
-        return self.template.encode(example.turns, has_image, self.max_length, self.image_tokens)
-
-
 @dataclass(frozen=True)
-class Collator:
-    """Pads on the right (causal attention never looks there) and gives each image its places."""
+class Packer:
+    """Makes rows of items; an image's one token becomes as many as the projector gives."""
 
     image_token_id: int
     image_tokens: int
     pad_token_id: int
 
-    def __call__(self, items: Sequence[Item]) -> dict[str, torch.Tensor]:
-        length = max(item.encoded.length(self.image_tokens) for item in items)
-        ids = torch.full((len(items), length), self.pad_token_id)
-        labels = torch.full((len(items), length), IGNORED)
-        for row, item in enumerate(items):
+    def row(self, items: Sequence[Item]) -> Row:
+        """No items give a row of padding, which teaches nothing and takes part all the same."""
+        ids: list[int] = []
+        positions: list[int] = []
+        lengths: list[int] = []
+        learned: dict[int, list[tuple[int, int]]] = {}
+        for item in items:
             expanded = self.expand(item.encoded)
-            ids[row, : len(expanded.input_ids)] = torch.tensor(expanded.input_ids)
-            labels[row, : len(expanded.labels)] = torch.tensor(expanded.labels)
-        batch = {"input_ids": ids, "labels": labels}
+            start, length = len(ids), len(expanded.input_ids)
+            # a document's first token is predicted by none of its own
+            learned.setdefault(item.language, []).extend(
+                (start + place - 1, label)
+                for place, label in enumerate(expanded.labels)
+                if place and label != IGNORED
+            )
+            ids += expanded.input_ids
+            positions += range(length)
+            lengths.append(length)
+        tokens = len(ids)
+        if padding := row_places(max(1, tokens)) - tokens:
+            ids += [self.pad_token_id] * padding
+            positions += range(padding)
+            lengths.append(padding)
+        pairs = [pair for language in sorted(learned) for pair in learned[language]]
         pixels = [item.pixels for item in items if item.pixels is not None]
-        return {**batch, "pixel_values": torch.stack(pixels)} if pixels else batch
+        return Row(
+            torch.tensor([ids]),
+            torch.tensor([positions]),
+            torch.tensor([place for place, _ in pairs], dtype=torch.long),
+            torch.tensor([label for _, label in pairs], dtype=torch.long),
+            tuple((language, len(learned[language])) for language in sorted(learned)),
+            tuple(lengths),
+            torch.stack(pixels) if pixels else None,
+            tokens,
+        )
 
     def expand(self, encoded: Encoded) -> Encoded:
-        """The image's one token becomes as many as the projector gives."""
         if IMAGE_TOKEN not in encoded.input_ids:
             return encoded
         place = encoded.input_ids.index(IMAGE_TOKEN)
@@ -148,3 +156,52 @@ class Collator:
             ids[:place] + (self.image_token_id,) * self.image_tokens + ids[place + 1 :],
             labels[:place] + (IGNORED,) * self.image_tokens + labels[place + 1 :],
         )
+
+
+class StageData(Dataset[StepRows]):
+    """A stage's steps in order, packed; item `n` is this process's rows of step `n`.
+
+    A sample whose image cannot be read is left out of its step and set aside with the reason.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        languages: Sequence[str],
+        measure: Measure,
+        packer: Packer,
+        plan: StepPlan,
+        pictures: Pictures,
+        losses: ImageLosses,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.examples, self.languages = examples, tuple(languages)
+        self.measure, self.packer, self.plan = measure, packer, plan
+        self.pictures, self.losses = pictures, losses
+        self.rank, self.world_size = rank, world_size
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, step: int) -> StepRows:
+        mine = self.plan.rows(step, self.world_size)[self.rank :: self.world_size]
+        rows = [self.packer.row(self._items(chosen)) for chosen in mine]
+        return StepRows(step, tuple(rows))
+
+    def sample_ids(self, step: int) -> list[str]:
+        """Those of all processes."""
+        return [self.examples[index].sample_id for index in self.plan.conversations(step)]
+
+    def _items(self, chosen: Sequence[int]) -> list[Item]:
+        items = []
+        for index in chosen:
+            example = self.examples[index]
+            try:
+                pixels = self.pictures.pixels(example.image) if example.image else None
+            except UnreadableImage as error:
+                self.losses.add(example.sample_id, example.lang, example.image, str(error))
+                continue
+            language = self.languages.index(example.lang)
+            items.append(Item(self.measure.encode(example), pixels, language))
+        return items

@@ -7,7 +7,6 @@ was made from.
 """
 
 import json
-import random
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock
 
-from palo.errors import MissingResource, UserError
+from palo.errors import MissingResource
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from palo.paths import DataPaths
 from palo.schemas import Role, Turn
@@ -42,8 +41,6 @@ SCHEMA = pa.schema(
         pa.field("texts", pa.list_(pa.string())),
     ]
 )
-# Batches of like length are cut out of so many batches' worth of shuffled samples.
-GROUP_BATCHES = 50
 _METADATA = b"palo"
 _ROLES = {role.value[0]: role for role in Role}
 
@@ -159,26 +156,6 @@ def mixture_inputs(
     }
 
 
-def read_llava_list(path: Path, images_dir: Path | None) -> Iterator[dict[str, Any]]:
-    """Rows of a LLaVA list (a JSON list of id, image, conversations), streamed.
-
-    Raises UserError for a file that breaks off, a sample of another form, or an image name that
-    leads out of `images_dir`.
-    """
-    for row in llava_rows(path):
-        try:
-            image = str(inside(images_dir, row.image)) if row.image else None
-        except RefusedImage as error:
-            raise UserError(f"Sample {row.sample_id} of {path}: {error}.") from None
-        said = zip(_roles(row.roles), row.texts, strict=True)
-        yield {
-            "sample_id": row.sample_id,
-            "lang": str(ENGLISH),
-            "image": image,
-            "turns": [{"role": role, "text": text} for role, text in said],
-        }
-
-
 def _opened(
     folder: Path,
     kind: str,
@@ -237,22 +214,3 @@ def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
 @lru_cache(maxsize=4096)
 def _roles(letters: str) -> tuple[Role, ...]:
     return tuple(_ROLES[letter] for letter in letters)
-
-
-def epoch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[int]:
-    """Every sample once, cut so that each run of `batch_size` has samples of like length.
-
-    A pure function of its arguments: a resumed run sees what an undisturbed one would have seen.
-    """
-    rng = random.Random(f"{seed}/{epoch}")
-    order = list(range(len(lengths)))
-    rng.shuffle(order)
-    group = batch_size * GROUP_BATCHES
-    batches, rest = [], []
-    for start in range(0, len(order), group):
-        alike = sorted(order[start : start + group], key=lambda index: lengths[index])
-        whole = len(alike) // batch_size * batch_size
-        batches += [alike[at : at + batch_size] for at in range(0, whole, batch_size)]
-        rest += alike[whole:]
-    rng.shuffle(batches)
-    return [index for batch in batches for index in batch] + rest

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from train.data.batches import Collator, Item, Pictures
+from train.data.batches import Item, Packer, Pictures
 from train.data.images import make_processor
 from train.data.template import Encoded, Template
 from train.model.checkpoint import load_checkpoint
@@ -22,7 +22,7 @@ class Answerer:
         self.template = Template(self.tokenizer)
         self.pictures = Pictures(make_processor(image_size))
         self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
-        self.collator = Collator(
+        self.packer = Packer(
             model.config.image_token_id, model.config.image_seq_length, self.tokenizer.pad_token_id
         )
 
@@ -44,10 +44,10 @@ class Answerer:
 
     @torch.inference_mode()
     def _generate(self, items: Sequence[Item]) -> list[str]:
-        rows = [self.collator.expand(item.encoded).input_ids for item in items]
+        rows = [self.packer.expand(item.encoded).input_ids for item in items]
         length = max(len(row) for row in rows)
         # generation continues at the right end, so prompts are padded on the left
-        ids = torch.full((len(rows), length), self.collator.pad_token_id)
+        ids = torch.full((len(rows), length), self.packer.pad_token_id)
         mask = torch.zeros_like(ids)
         for index, row in enumerate(rows):
             ids[index, length - len(row) :] = torch.tensor(row)
@@ -59,7 +59,7 @@ class Answerer:
             pixel_values=pixels.to(self.device, self.model.dtype),
             max_new_tokens=self.max_new_tokens,
             do_sample=False,
-            pad_token_id=self.collator.pad_token_id,
+            pad_token_id=self.packer.pad_token_id,
         )
         answers = self.tokenizer.batch_decode(written[:, length:], skip_special_tokens=True)
         return [answer.strip() for answer in answers]

@@ -1,223 +1,286 @@
-"""transformers' Trainer, made exact: order, checkpoints and loss are what PALO's recipe says."""
+"""transformers' Trainer, made exact: steps, rows, checkpoints and loss are what PALO's recipe says.
+
+One item of the data loader is one whole step: the rows of this process. Order and packing depend
+on the step's number alone, so a resumed run goes on with the very rows it would have seen.
+"""
 
 import math
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.utils.data import Sampler
-from transformers import (
-    LlavaForConditionalGeneration,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from accelerate.utils import DistributedType
+from torch.utils.data import DataLoader, Sampler
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from palo.console import Tick
-from train.data.batches import Collator, TrainingData
-from train.data.mixture import epoch_order
-from train.data.template import IGNORED
-from train.model.assembly import text_only_loss
+from palo.errors import UserError
+from palo.settings.loop import LoopSettings, Sharding
+from palo.shards import write_json
+from train.data.batches import Row, StageData, StepRows
+from train.data.packing import steps_per_epoch
+from train.loop.loss import Learner
+from train.loop.metrics import Counts, SpikeWatch, Window
+from train.loop.processes import processes, summed
+from train.loop.saving import WRITING, newest_complete, seal
+from train.loop.watching import Display, trackers
 from train.model.checkpoint import load_trainable, save_trainable
 from train.scale import Stage
 
 TRAINABLE = "trainable.safetensors"
-COMPLETE = "complete"  # written last into a Trainer checkpoint; without it a crash is assumed
+DIVERGED = "diverged.json"
 PROJECTOR = "multi_modal_projector"
+MAX_GRAD_NORM = 1.0  # transformers' default, which the published runs had
+
+Flops = Callable[[Counts], float]  # of one step, by train/model/flops.py's convention
 
 
-class Learner(nn.Module):
-    """The model with its loss: cross-entropy on the supervised tokens, and nothing else computed.
-
-    The loss is the mean over all supervised tokens of the step, whatever batches it came in.
-    """
-
-    accepts_loss_kwargs = True
-
-    def __init__(self, model: LlavaForConditionalGeneration) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        labels: torch.Tensor,
-        pixel_values: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> dict[str, torch.Tensor]:
-        model = self.model
-        hidden = model.model(
-            input_ids=input_ids, pixel_values=pixel_values, use_cache=False
-        ).last_hidden_state
-        learned = labels[:, 1:] != IGNORED
-        logits = model.lm_head(hidden[:, :-1][learned]).float()
-        total = nn.functional.cross_entropy(logits, labels[:, 1:][learned], reduction="sum")
-        loss = total / (learned.sum() if num_items_in_batch is None else num_items_in_batch)
-        if pixel_values is None:
-            loss = loss + text_only_loss(model)
-        return {"loss": loss}
+class TrainingDiverged(UserError):
+    """A step whose loss or gradient cannot be learned from; nothing was learned from it."""
 
 
-class EpochSampler(Sampler[int]):
-    """Batches of like length in an order that seed and epoch alone decide."""
+@dataclass(frozen=True)
+class Job:
+    """One stage's run: where, how, and what is told of it."""
 
-    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+    stage: Stage
+    folder: Path
+    seed: int
+    settings: LoopSettings
+    flops: Flops | None = None
+    peak_flops: float | None = None  # of one device, a second
 
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+
+class _StepsLeft(Sampler[int]):
+    """The numbers of the steps from the trainer's current one on."""
+
+    def __init__(self, trainer: "StageTrainer") -> None:
+        self.trainer = trainer
 
     def __iter__(self) -> Iterator[int]:
-        return iter(epoch_order(self.lengths, self.batch_size, self.seed, self.epoch))
+        return iter(range(self.trainer.state.global_step, len(self)))
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.trainer.data)
 
 
 class StageTrainer(Trainer):
     """Saves and resumes the trained parameters only, the projector always among them."""
 
-    def __init__(self, learner: Learner, data: TrainingData, stage: Stage, **kwargs: Any) -> None:
-        self.stage, self.data = stage, data
-        super().__init__(model=learner, train_dataset=data, **kwargs)
+    def __init__(self, learner: Learner, data: StageData, job: Job, **kwargs: Any) -> None:
+        self.data, self.job, self.learner = data, job, learner
+        devices = processes().num_processes
+        peak = job.peak_flops * devices if job.peak_flops else None
+        self.window = Window(data.languages, peak)
+        self.watch = SpikeWatch(job.settings.spike)
+        args = arguments(job, len(data))
+        super().__init__(model=learner, args=args, train_dataset=data, **kwargs)
+        self.remove_callback(PrinterCallback)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
-        return EpochSampler(self.data.lengths, self.stage.batch_size, self.args.seed)
+    def get_train_dataloader(self) -> DataLoader[StepRows]:
+        """A step an item; no random number is drawn from the generators that a resume restores."""
+        workers = self.args.dataloader_num_workers
+        return DataLoader(
+            self.data,
+            batch_size=None,
+            sampler=_StepsLeft(self),
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            pin_memory=self.args.dataloader_pin_memory,
+            persistent_workers=False,
+            generator=torch.Generator().manual_seed(self.args.seed),
+        )
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[StepRows], num_batches: int, device: torch.device
+    ) -> tuple[list[StepRows], None]:
+        """One step; its supervised tokens are counted in `training_step`, over all processes."""
+        step = next(epoch_iterator, None)
+        return ([] if step is None else [step]), None
+
+    def floating_point_ops(self, inputs: StepRows) -> int:
+        return 0  # counted in `training_step`
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The projector may learn at its own rate."""
         if self.optimizer is None:
+            stage = self.job.stage
             named = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
-            rate = self.stage.learning_rate
-            projector_rate = self.stage.projector_learning_rate or rate
+            projector_rate = stage.projector_learning_rate or stage.learning_rate
             groups = [
                 {"params": [p for n, p in named if PROJECTOR in n], "lr": projector_rate},
-                {"params": [p for n, p in named if PROJECTOR not in n], "lr": rate},
+                {"params": [p for n, p in named if PROJECTOR not in n], "lr": stage.learning_rate},
             ]
             self.optimizer = torch.optim.AdamW(
                 [group for group in groups if group["params"]],
                 betas=(0.9, 0.999),
-                weight_decay=self.stage.weight_decay,
+                weight_decay=stage.weight_decay,
             )
         return self.optimizer
+
+    def training_step(
+        self, model: Any, inputs: StepRows, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """All rows of a step; the mean loss over its supervised tokens on all processes.
+
+        Raises TrainingDiverged, with the step's sample ids in diverged.json.
+        """
+        model.train()
+        device = self.args.device
+        counts = Counts.of(summed(count(inputs, len(self.data.languages)).tensor(), device))
+        losses = torch.zeros(len(self.data.languages), dtype=torch.float64)
+        for at, row in enumerate(inputs.rows):
+            with self._accumulating(model, is_last=at == len(inputs.rows) - 1):
+                with self.compute_loss_context_manager():
+                    told = model(**row.to(device).inputs(), num_items=counts.supervised)
+                # gradients are averaged over processes, the loss is a mean over all their tokens
+                self.accelerator.backward(told["loss"] * self.args.world_size)
+            losses += told["by_language"].double().cpu()
+        losses = summed(losses, device)
+        mean = float(losses.sum()) / max(1, counts.supervised)
+        if problem := self.watch.problem(mean):
+            self._diverged(problem)
+        self.window.add(losses, counts, self.job.flops(counts) if self.job.flops else 0.0)
+        return torch.tensor(mean, device=device)
+
+    @contextmanager
+    def _accumulating(self, model: Any, is_last: bool) -> Iterator[None]:
+        """Gradients are exchanged once a step, after its last row."""
+        if self.accelerator.distributed_type == DistributedType.DEEPSPEED:
+            self.accelerator.gradient_state._set_sync_gradients(is_last)
+        elif hasattr(model, "set_requires_gradient_sync"):  # FSDP2
+            model.set_requires_gradient_sync(is_last)
+        held = hasattr(model, "no_sync") and not is_last
+        with model.no_sync() if held else nullcontext():
+            yield
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        norm = super()._clip_grad_norm(model)
+        if norm is not None and not math.isfinite(float(norm)):
+            self._diverged(f"the gradient's norm is {float(norm)}")
+        return norm
+
+    def _diverged(self, problem: str) -> None:
+        """Ends the run before anything is learned from this step."""
+        step, told = self.state.global_step, self.job.folder / DIVERGED
+        ids = self.data.sample_ids(step)
+        if self.args.should_save:
+            write_json(told, {"step": step, "problem": problem, "sample_ids": ids})
+        raise TrainingDiverged(
+            f"Step {step}: {problem}. Stopped before learning from it; the checkpoints before it "
+            f"are whole. Its {len(ids)} conversations ({', '.join(ids[:3])}, ...) are listed in "
+            f"{told}. Look at them, lower the learning rate, or set train.loop.spike to null."
+        )
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs:
+            logs.update(self.window.logs(self.state.max_steps - self.state.global_step))
+        self.data.losses.check()
+        # Trainer counts epochs from where a run was resumed
+        self.state.epoch = self.state.global_step / self.data.plan.steps_per_epoch
+        super().log(logs, start_time)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self.job.folder / WRITING)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Writes beside, then digests and renames: a checkpoint is whole or not there."""
+        beside = self.job.folder / WRITING
+        if self.args.should_save:
+            shutil.rmtree(beside, ignore_errors=True)
+        processes().wait_for_everyone()
+        super()._save_checkpoint(model, trial)
+        processes().wait_for_everyone()
+        if self.args.should_save:
+            written = beside / f"checkpoint-{self.state.global_step}"
+            seal(written, self.job.folder, self.job.stage.save_last)
+        processes().wait_for_everyone()
+        self.window.start()
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        save_trainable(folder / TRAINABLE, self.model.model)
+        save_trainable(folder / TRAINABLE, self.learner.model)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load_trainable(Path(resume_from_checkpoint) / TRAINABLE, self.model.model)
+        load_trainable(Path(resume_from_checkpoint) / TRAINABLE, self.learner.model)
 
 
-class Watcher(TrainerCallback):
-    """Moves the progress bar, and marks a checkpoint once all of it is written."""
-
-    def __init__(self, tick: Tick) -> None:
-        self.tick = tick
-        self.loss = ""
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if logs and "loss" in logs:
-            self.loss = f"loss {float(logs['loss']):.3f}"
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self.tick(1, self.loss)
-
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if state.is_world_process_zero:
-            folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-            (folder / COMPLETE).touch()
+def _as_it_is(step: StepRows) -> StepRows:
+    return step
 
 
-def newest_complete(folder: Path) -> Path | None:
-    """The latest checkpoint that was written to its end; half-written ones are removed."""
-    found = {int(path.name.split("-")[1]): path for path in folder.glob("checkpoint-*")}
-    for step in sorted(found, reverse=True):
-        if (found[step] / COMPLETE).is_file():
-            return found[step]
-        shutil.rmtree(found[step])
-    return None
+def count(step: StepRows, num_languages: int) -> Counts:
+    """What this process's rows hold."""
+    by_language = [0] * num_languages
+    for row in step.rows:
+        for language, learned in row.groups:
+            by_language[language] += learned
+    return Counts(
+        tuple(by_language),
+        tokens=sum(row.tokens for row in step.rows),
+        places=sum(row.input_ids.numel() for row in step.rows),
+        images=sum(_images(row) for row in step.rows),
+        documents=sum(len(row.document_lengths) for row in step.rows),
+    )
 
 
-def arguments(folder: Path, stage: Stage, num_samples: int, seed: int) -> TrainingArguments:
+def _images(row: Row) -> int:
+    return 0 if row.pixel_values is None else len(row.pixel_values)
+
+
+def arguments(job: Job, num_steps: int) -> TrainingArguments:
+    stage, settings = job.stage, job.settings
     on_gpu = torch.cuda.is_available()
-    world = max(1, int(torch.distributed.get_world_size())) if _distributed() else 1
-    micro = max(1, stage.batch_size // world)
-    return TrainingArguments(
-        output_dir=str(folder),
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=max(1, stage.batch_size // (micro * world)),
+    workers = settings.workers if settings.workers is not None else 8 if on_gpu else 0
+    deepspeed = str(settings.deepspeed_path) if settings.sharding is Sharding.DEEPSPEED else None
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # workers fork
+    made = TrainingArguments(
+        output_dir=str(job.folder),
+        per_device_train_batch_size=1,  # one step: see `StageTrainer.get_train_dataloader`
         learning_rate=stage.learning_rate,
-        num_train_epochs=stage.epochs,
-        max_steps=stage.max_steps,
+        max_steps=num_steps,
+        ignore_data_skip=True,  # `_StepsLeft` begins at the right step by itself
         lr_scheduler_type="cosine",
-        warmup_steps=math.ceil(stage.warmup_ratio * total_steps(stage, num_samples)),
+        warmup_steps=math.ceil(stage.warmup_ratio * num_steps),
         weight_decay=stage.weight_decay,
-        max_grad_norm=1.0,
+        max_grad_norm=MAX_GRAD_NORM,
         bf16=on_gpu,
         use_cpu=not on_gpu,
+        deepspeed=deepspeed,
+        ddp_find_unused_parameters=False,
         save_strategy="steps",
         save_steps=stage.save_every_steps,
-        save_total_limit=stage.save_last,
-        logging_steps=10,
+        logging_steps=settings.log_every_steps,
+        logging_nan_inf_filter=False,
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
-        dataloader_num_workers=8 if on_gpu else 0,
+        dataloader_num_workers=workers,
         dataloader_pin_memory=on_gpu,
-        seed=seed,
-        data_seed=seed,
+        seed=job.seed,
+        data_seed=job.seed,
     )
+    made._n_gpu = min(1, made.n_gpu)  # never DataParallel: several GPUs are torchrun's
+    return made
 
 
-def total_steps(stage: Stage, num_samples: int) -> int:
+def total_steps(stage: Stage, num_conversations: int) -> int:
     """Optimizer steps of the stage."""
     if stage.max_steps > 0:
         return stage.max_steps
-    return math.ceil(stage.epochs * max(1, math.ceil(num_samples / stage.batch_size)))
+    return math.ceil(stage.epochs * steps_per_epoch(num_conversations, stage.batch_size))
 
 
-def _distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
-
-
-def run_stage(
-    model: LlavaForConditionalGeneration,
-    data: TrainingData,
-    collator: Collator,
-    stage: Stage,
-    folder: Path,
-    seed: int,
-    tick: Tick,
-) -> list[dict[str, float]]:
-    """Trains what requires a gradient, from the newest complete checkpoint on; the log."""
-    trainer = StageTrainer(
-        Learner(model),
-        data,
-        stage,
-        args=arguments(folder, stage, len(data), seed),
-        data_collator=collator,
-        callbacks=[Watcher(tick)],
-    )
-    trainer.remove_callback(PrinterCallback)
-    resumed = newest_complete(folder)
+def run_stage(learner: Learner, data: StageData, job: Job, tick: Tick) -> list[dict[str, float]]:
+    """Trains what requires a gradient, from the newest whole checkpoint on; the log."""
+    seen = [Display(tick, job.settings), *trackers(job.settings, job.folder)]
+    trainer = StageTrainer(learner, data, job, callbacks=seen)
+    resumed = newest_complete(job.folder)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return [dict(entry) for entry in trainer.state.log_history]

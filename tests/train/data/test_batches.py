@@ -1,19 +1,28 @@
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from palo.schemas import Role, Turn
 from tests.train.conftest import make_tokenizer
-from train.data.batches import Collator, Pictures, SetAside, TrainingData
-from train.data.images import UnreadableImage, make_processor
+from train.data.batches import Item, Packer, Pictures, StageData
+from train.data.images import ImageLosses, make_processor
+from train.data.lengths import Measure
 from train.data.mixture import Example
-from train.data.template import IGNORED, IMAGE_TOKEN, Template
+from train.data.packing import StepPlan
+from train.data.template import IMAGE_TOKEN, Encoded, Template
 
-COLLATOR = Collator(image_token_id=4, image_tokens=16, pad_token_id=3)
+PACKER = Packer(image_token_id=4, image_tokens=3, pad_token_id=3)
+IGNORED = -100
 
 
-def example(sample_id, image=None, answer="A red circle."):
+def item(ids, labels=None, language=0, pixels=None):
+    return Item(Encoded(tuple(ids), tuple(labels or [IGNORED] * len(ids))), pixels, language)
+
+
+def example(sample_id, image=None, answer="A red circle.", lang="en"):
     question = "<image>\nWhat is it?" if image else "What is it?"
-    return Example(sample_id, "en", image, (Turn(Role.HUMAN, question), Turn(Role.GPT, answer)))
+    return Example(sample_id, lang, image, (Turn(Role.HUMAN, question), Turn(Role.GPT, answer)))
 
 
 @pytest.fixture
@@ -22,76 +31,100 @@ def picture(tmp_path):
     return tmp_path / "a.png"
 
 
-def make_data(tmp_path, examples, **kwargs):
-    template, pictures = Template(make_tokenizer()), Pictures(make_processor(64))
-    aside = SetAside(tmp_path / "aside.jsonl")
-    return TrainingData(examples, template, pictures, 16, 600, aside, **kwargs)
+def make_data(tmp_path, examples, rank=0, world_size=1, **plan):
+    measure = Measure(Template(make_tokenizer()), 16, 600, False)
+    lengths = np.array([measure.encode(one).length(16) for one in examples], dtype=np.int32)
+    settings = {"batch_size": 4, "row_tokens": 600, "total_steps": 2, **plan}
+    return StageData(
+        examples,
+        ("en", "ur"),
+        measure,
+        Packer(4, 16, 3),
+        StepPlan(lengths, lambda epoch: np.arange(len(examples)), **settings),
+        Pictures(make_processor(64)),
+        ImageLosses(tmp_path / "losses.jsonl", 1.0, len(examples)),
+        rank,
+        world_size,
+    )
 
 
-def test_lengths_are_true_lengths_with_the_image_in_full(tmp_path, picture):
-    data = make_data(tmp_path, [example("a", picture), example("b")])
-    batch = COLLATOR([data[0]])
-    assert data.lengths[0] == batch["input_ids"].shape[1]
-    assert (batch["input_ids"] == 4).sum() == 16
-    assert IMAGE_TOKEN not in batch["input_ids"]
+def test_documents_lie_end_to_end_with_positions_of_their_own():
+    row = PACKER.row([item([1, 7, 8]), item([1, 9])])
+    assert row.input_ids.tolist() == [[1, 7, 8, 1, 9, 3, 3, 3]]
+    assert row.position_ids.tolist() == [[0, 1, 2, 0, 1, 0, 1, 2]]
+    assert row.document_lengths == (3, 2, 3)  # the last one is padding
+    assert row.tokens == 5
 
 
-def test_a_batch_pads_on_the_right_and_learns_nothing_from_padding(tmp_path, picture):
-    data = make_data(tmp_path, [example("a", picture), example("b")])
-    batch = COLLATOR([data[0], data[1]])
-    assert batch["pixel_values"].shape == (1, 3, 64, 64)
-    padding = batch["input_ids"][1] == 3
-    assert padding.sum() == data.lengths[0] - data.lengths[1]
-    assert (batch["labels"][1][padding] == IGNORED).all()
-    learned = batch["labels"] != IGNORED
-    assert (batch["labels"][learned] == batch["input_ids"][learned]).all()
+def test_a_target_is_predicted_at_the_place_before_it_and_never_from_another_document():
+    row = PACKER.row([item([1, 7, 8], [1, IGNORED, 8]), item([1, 9], [IGNORED, 9])])
+    assert row.supervised.tolist() == [1, 3]
+    assert row.targets.tolist() == [8, 9]  # the first label is no one's to predict
 
 
-def test_a_batch_of_text_alone_has_no_pixels(tmp_path):
-    data = make_data(tmp_path, [example("b")])
-    assert "pixel_values" not in COLLATOR([data[0]])
+def test_targets_are_ordered_by_language():
+    row = PACKER.row(
+        [
+            item([1, 7], [IGNORED, 7], 1),
+            item([1, 8], [IGNORED, 8], 0),
+            item([1, 9], [IGNORED, 9], 1),
+        ]
+    )
+    assert row.groups == ((0, 1), (1, 2))
+    assert row.targets.tolist() == [8, 7, 9]
 
 
-def test_an_unreadable_image_is_set_aside_with_its_reason_and_the_next_one_takes_its_place(
-    tmp_path, picture
-):
-    broken = tmp_path / "broken.jpg"
+def test_an_image_takes_its_places_and_is_not_learned():
+    pixels = torch.ones(3, 2, 2)
+    row = PACKER.row([item([1, IMAGE_TOKEN, 7], [IGNORED, IGNORED, 7], pixels=pixels)])
+    assert row.input_ids.tolist()[0][:5] == [1, 4, 4, 4, 7]
+    assert (row.supervised.tolist(), row.targets.tolist()) == ([3], [7])
+    assert row.pixel_values.shape == (1, 3, 2, 2)
+
+
+def test_a_row_of_nothing_is_padding():
+    row = PACKER.row([])
+    assert row.input_ids.tolist() == [[3] * 8]
+    assert (row.tokens, row.groups, row.document_lengths) == (0, (), (8,))
+    assert row.pixel_values is None
+    assert len(row.targets) == 0
+
+
+def test_a_step_holds_its_conversations_and_their_pixels(tmp_path, picture):
+    data = make_data(tmp_path, [example("a", picture), example("b"), example("c", lang="ur")])
+    assert len(data) == 2
+    (row,) = data[0].rows
+    assert row.tokens == sum(data.plan.lengths)
+    assert (row.input_ids == 4).sum() == 16
+    assert row.pixel_values.shape == (1, 3, 64, 64)
+    assert [language for language, _ in row.groups] == [0, 1]
+    assert data.sample_ids(0) == ["a", "b", "c"]
+
+
+def test_processes_share_a_steps_rows(tmp_path):
+    examples = [example(str(number)) for number in range(4)]
+    parts = [make_data(tmp_path, examples, rank, 2) for rank in (0, 1)]
+    rows = [part[0].rows for part in parts]
+    assert [len(one) for one in rows] == [1, 1]
+    assert sum(row.tokens for one in rows for row in one) == sum(parts[0].plan.lengths)
+
+
+def test_an_unreadable_image_leaves_its_conversation_out_with_the_reason(tmp_path, picture):
+    broken, gone = tmp_path / "broken.jpg", tmp_path / "gone.jpg"
     broken.write_bytes(b"no picture")
-    gone = tmp_path / "gone.jpg"
     data = make_data(
         tmp_path, [example("x", broken), example("y", gone), example("a", picture, "Two.")]
     )
-    assert data[0].encoded == data[2].encoded
-    assert data[1].encoded == data[2].encoded
-    reasons = {row["id"]: row["reason"] for row in data.set_aside.read()}
+    (row,) = data[0].rows
+    assert row.tokens == data.plan.lengths[2]
+    reasons = {one["id"]: one["reason"] for one in data.losses.read()}
     assert reasons.keys() == {"x", "y"}
     assert f"cannot read image {broken}" in reasons["x"]
-    assert reasons["y"] == f"no image {gone}"
+    assert f"no image {gone}" in reasons["y"]
 
 
-def test_a_set_without_one_readable_image_is_an_error_not_a_loop(tmp_path):
-    data = make_data(tmp_path, [example("x", tmp_path / "gone.jpg")])
-    with pytest.raises(UnreadableImage, match="not one image"):
-        data[0]
-
-
-def test_a_sample_that_does_not_fit_the_template_is_set_aside(tmp_path, picture):
-    without_tag = Example("bad", "ur", picture, example("b").turns)
-    data = make_data(tmp_path, [without_tag, example("b")])
-    assert len(data) == 1
-    (row,) = data.set_aside.read()
-    assert (row["id"], row["lang"]) == ("bad", "ur")
-    assert row["reason"] == "0 <image> tags in the questions, not one"
-
-
-def test_stage_1_sees_image_and_caption_only(tmp_path, picture):
-    data = make_data(tmp_path, [example("a", picture)], as_captions=True)
-    ids = data[0].encoded.input_ids
-    assert ids[1] == IMAGE_TOKEN
-    assert data.template.tokenizer.decode(ids[2:]) == "A red circle.\n"
-
-
-def test_an_overlong_conversation_is_cut_but_keeps_its_image(tmp_path, picture):
-    data = make_data(tmp_path, [example("a", picture, "circle " * 600)])
-    assert data.lengths == [600]
-    assert (COLLATOR([data[0]])["input_ids"] == 4).sum() == 16
+def test_pixels_of_a_small_set_are_read_once(tmp_path, picture):
+    pictures = Pictures(make_processor(64))
+    first = pictures.pixels(picture)
+    picture.unlink()
+    assert pictures.pixels(picture) is first

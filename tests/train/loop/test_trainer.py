@@ -1,137 +1,187 @@
+import json
+
 import pytest
 import torch
 
-from palo.schemas import Role, Turn
-from tests.train.conftest import make_model, make_scale, make_tokenizer
-from train.data.batches import Collator, Pictures, SetAside, TrainingData
-from train.data.images import make_processor
-from train.data.mixture import Example
-from train.data.template import Template
-from train.loop.trainer import (
-    COMPLETE,
-    EpochSampler,
-    Learner,
-    StageTrainer,
-    arguments,
-    newest_complete,
-    run_stage,
-    total_steps,
+from palo.settings.loop import Tracker
+from tests.train.loop.conftest import (
+    QUIET,
+    STAGE,
+    make_data,
+    make_job,
+    make_learner,
+    tick,
+    weights,
 )
-from train.scale import Stage
-
-STAGE = Stage(learning_rate=1e-2, batch_size=4, epochs=2, save_every_steps=2, weight_decay=0.1)
-
-
-def tick(advance=1, text=""):
-    return None
+from train.loop.saving import newest_complete
+from train.loop.trainer import StageTrainer, TrainingDiverged, run_stage, total_steps
 
 
-def make_parts(tmp_path, name="7b"):
-    tokenizer = make_tokenizer()
-    model = make_model(make_scale(name), tokenizer)
-    config = model.config
-    collator = Collator(config.image_token_id, config.image_seq_length, tokenizer.pad_token_id)
-    examples = [
-        Example(str(n), "en", None, (Turn(Role.HUMAN, f"Is it {n}?"), Turn(Role.GPT, f"Yes, {n}.")))
-        for n in range(11)
-    ]
-    data = TrainingData(
-        examples,
-        Template(tokenizer),
-        Pictures(make_processor(64)),
-        config.image_seq_length,
-        600,
-        SetAside(tmp_path / "aside.jsonl"),
-    )
-    return model, data, collator
+def run(folder, ticks=tick, stage=STAGE, **changes):
+    learner, tokenizer = make_learner(changes.pop("name", "7b"))
+    data = make_data(folder, learner, tokenizer, stage)
+    log = run_stage(learner, data, make_job(folder, stage, **changes), ticks)
+    return learner, log
 
 
-def weights(model):
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+def stop_at(step):
+    seen = []
+
+    def stop(advance=1, text=""):
+        seen.append(advance)
+        if sum(seen) == step:
+            raise KeyboardInterrupt
+
+    return stop
 
 
-def test_the_loss_equals_the_stock_models(tmp_path):
-    model, data, collator = make_parts(tmp_path)
-    batch = collator([data[0], data[7]])
-    ours = Learner(model)(**batch)["loss"]
-    torch.testing.assert_close(ours, model(**batch).loss)
-
-
-def test_the_loss_of_a_step_is_the_mean_over_all_its_tokens(tmp_path):
-    model, data, collator = make_parts(tmp_path)
-    learner = Learner(model)
-    count = lambda batch: (batch["labels"] != -100).sum()  # noqa: E731
-    one, two, both = (collator([data[i] for i in rows]) for rows in ([0], [10], [0, 10]))
-    total = count(one) + count(two)
-    parts = sum(learner(**b, num_items_in_batch=total)["loss"] for b in (one, two))
-    torch.testing.assert_close(parts, learner(**both)["loss"])
-
-
-@pytest.mark.parametrize("name", ["7b", "1.7b"])
-def test_a_batch_of_text_alone_reaches_the_projector_with_a_zero_gradient(tmp_path, name):
-    model, data, collator = make_parts(tmp_path, name)
-    Learner(model)(**collator([data[0]]))["loss"].backward()
-    gradients = [p.grad for p in model.model.multi_modal_projector.parameters()]
-    assert all(gradient is not None for gradient in gradients)
-    assert all(not gradient.any() for gradient in gradients)
-
-
-def test_the_projector_has_its_own_learning_rate(tmp_path):
-    model, data, collator = make_parts(tmp_path)
+def test_the_projector_has_its_own_learning_rate(parts, tmp_path):
+    learner, data = parts
     stage = STAGE.model_copy(update={"projector_learning_rate": 1e-4})
-    trainer = StageTrainer(
-        Learner(model),
-        data,
-        stage,
-        args=arguments(tmp_path, stage, len(data), 1),
-        data_collator=collator,
-    )
+    trainer = StageTrainer(learner, data, make_job(tmp_path, stage))
     rates = {
         name: group["lr"]
         for group in trainer.create_optimizer().param_groups
-        for name, parameter in model.named_parameters()
+        for name, parameter in learner.model.named_parameters()
         if any(parameter is one for one in group["params"])
     }
     assert rates["model.multi_modal_projector.linear_1.weight"] == 1e-4
     assert rates["model.language_model.layers.0.mlp.up_proj.weight"] == 1e-2
 
 
-def test_a_resumed_run_ends_with_the_very_weights_of_an_undisturbed_one(tmp_path):
-    model, data, collator = make_parts(tmp_path)
-    run_stage(model, data, collator, STAGE, tmp_path / "whole", 5, tick)
-    stopped, data, collator = make_parts(tmp_path)
+def test_a_step_learns_from_the_mean_over_the_tokens_of_its_rows(tmp_path):
+    """However many rows the step's conversations are packed into."""
+    learned = []
+    for row_tokens in (200, 700):
+        stage = STAGE.model_copy(update={"row_tokens": row_tokens, "max_steps": 1})
+        _, log = run(tmp_path / str(row_tokens), stage=stage)
+        learned.append((log[0]["loss"], log[0]["grad_norm"]))
+    assert learned[0] == pytest.approx(learned[1], rel=1e-5)
 
-    def stop(advance=1, text=""):
-        nonlocal seen
-        seen += 1
-        if seen == 4:
-            raise KeyboardInterrupt
 
-    seen = 0
+@pytest.mark.parametrize("step", [1, 3, 4, 6])
+def test_a_resumed_run_ends_with_the_very_weights_of_an_undisturbed_one(tmp_path, step):
+    whole, log = run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        run_stage(stopped, data, collator, STAGE, tmp_path / "cut", 5, stop)
-    assert newest_complete(tmp_path / "cut").name == "checkpoint-2"
-    resumed, data, collator = make_parts(tmp_path)
-    run_stage(resumed, data, collator, STAGE, tmp_path / "cut", 5, tick)
-    ours, theirs = weights(resumed), weights(model)
+        run(tmp_path / "cut", stop_at(step))
+    resumed, again = run(tmp_path / "cut")
+    ours, theirs = weights(resumed), weights(whole)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert [row["loss"] for row in again if "loss" in row] == [
+        row["loss"] for row in log if "loss" in row
+    ]
 
 
-def test_a_half_written_checkpoint_is_removed_and_the_one_before_is_taken(tmp_path):
-    for step in (2, 4):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-    (tmp_path / "checkpoint-2" / COMPLETE).touch()
-    assert newest_complete(tmp_path) == tmp_path / "checkpoint-2"
-    assert not (tmp_path / "checkpoint-4").exists()
+def test_a_finished_stage_that_is_run_again_changes_nothing(tmp_path):
+    first, _ = run(tmp_path)
+    second, _ = run(tmp_path)
+    assert all(torch.equal(one, weights(second)[name]) for name, one in weights(first).items())
 
 
-def test_epochs_differ_and_the_sampler_gives_the_same_epoch_again():
-    sampler = EpochSampler(list(range(40)), 4, 1)
-    first = list(sampler)
-    sampler.set_epoch(1)
-    assert list(sampler) != first
-    sampler.set_epoch(0)
-    assert list(sampler) == first
+def test_checkpoints_are_whole_and_the_last_ones_are_kept(tmp_path):
+    run(tmp_path)
+    names = sorted(path.name for path in tmp_path.glob("checkpoint-*"))
+    assert names == ["checkpoint-4", "checkpoint-6"]
+    files = {path.name for path in (tmp_path / "checkpoint-6").iterdir()}
+    assert files == {
+        "digests.json",
+        "optimizer.pt",
+        "rng_state.pth",
+        "scheduler.pt",
+        "trainable.safetensors",
+        "trainer_state.json",
+        "training_args.bin",
+    } - ({"training_args.bin"} - files)
+    assert newest_complete(tmp_path).name == "checkpoint-6"
+
+
+def test_a_harmed_checkpoint_costs_its_steps_and_no_more(tmp_path):
+    whole, _ = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", stop_at(5))
+    harmed = tmp_path / "cut" / "checkpoint-4" / "optimizer.pt"
+    harmed.write_bytes(harmed.read_bytes()[:-100])
+    resumed, _ = run(tmp_path / "cut")
+    assert all(torch.equal(one, weights(resumed)[name]) for name, one in weights(whole).items())
+
+
+def test_the_log_tells_losses_by_language_rate_norm_speed_and_padding(tmp_path):
+    _, log = run(tmp_path, flops=lambda counts: counts.tokens * 10.0, peak_flops=1e9)
+    first = log[0]
+    assert first.keys() >= {
+        "loss",
+        "loss_en",
+        "loss_ur",
+        "learning_rate",
+        "grad_norm",
+        "tokens_per_s",
+        "padding_share",
+        "mfu",
+        "eta_s",
+        "step",
+    }
+    assert first["epoch"] == pytest.approx(1 / 3)
+    assert min(first["loss_en"], first["loss_ur"]) <= first["loss"]
+    assert first["loss"] <= max(first["loss_en"], first["loss_ur"])
+    assert first["mfu"] == pytest.approx(first["tokens_per_s"] * 10 / 1e9)
+    assert 0 <= first["padding_share"] < 0.2
+    assert log[-2]["eta_s"] == 0
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_names_the_samples(tmp_path):
+    learner, tokenizer = make_learner()
+    data = make_data(tmp_path, learner, tokenizer)
+    with torch.no_grad():
+        learner.model.lm_head.weight[7] = float("nan")
+    before = weights(learner)
+    with pytest.raises(TrainingDiverged, match="Step 0: the loss is nan"):
+        run_stage(learner, data, make_job(tmp_path), tick)
+    told = json.loads((tmp_path / "diverged.json").read_text("utf-8"))
+    assert told["sample_ids"] == data.sample_ids(0)
+    assert len(told["sample_ids"]) == 4
+    after = weights(learner)
+    name = "model.model.multi_modal_projector.linear_1.weight"
+    assert torch.equal(before[name], after[name])
+
+
+def test_a_gradient_that_is_no_number_ends_the_run(tmp_path):
+    learner, tokenizer = make_learner()
+    data = make_data(tmp_path, learner, tokenizer)
+    learner.model.lm_head.weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(TrainingDiverged, match="the gradient's norm is"):
+        run_stage(learner, data, make_job(tmp_path), tick)
+
+
+def test_a_spike_ends_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("train.loop.metrics.SETTLED", 2)
+    learner, tokenizer = make_learner()
+    data = make_data(tmp_path, learner, tokenizer)
+
+    def spoil(advance=1, text=""):
+        nonlocal steps
+        steps += advance
+        if steps == 3:
+            with torch.no_grad():
+                learner.model.lm_head.weight.mul_(1000)
+
+    steps = 0
+    with pytest.raises(TrainingDiverged, match=r"Step 3: the loss is .*, 5 times the median"):
+        run_stage(learner, data, make_job(tmp_path), spoil)
+
+
+def test_event_files_are_written_for_tensorboard(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(tmp_path, settings=QUIET.model_copy(update={"trackers": (Tracker.TENSORBOARD,)}))
+    events = EventAccumulator(str(tmp_path / "runs")).Reload()
+    assert {"train/loss", "train/loss_ur", "train/tokens_per_s"} <= {*events.Tags()["scalars"]}
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_workers_read_the_same_steps(tmp_path):
+    plain, _ = run(tmp_path / "plain")
+    shared, _ = run(tmp_path / "shared", settings=QUIET.model_copy(update={"workers": 2}))
+    assert all(torch.equal(one, weights(shared)[name]) for name, one in weights(plain).items())
 
 
 @pytest.mark.parametrize(("samples", "steps"), [(8, 4), (9, 6), (1, 2)])

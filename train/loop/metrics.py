@@ -1,0 +1,111 @@
+"""What is measured between two lines of the log: losses by language, speed, padding, time left.
+
+MFU's convention is train/model/flops.py's: recomputation never counts, padding is no work.
+"""
+
+import statistics
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+MEMORY = 100  # steps that the median loss is over
+SETTLED = 20  # steps before a spike can be told
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of one step: supervised tokens by language, and what the rows hold."""
+
+    by_language: tuple[int, ...]
+    tokens: int = 0
+    places: int = 0  # tokens and padding
+    images: int = 0
+    documents: int = 0
+
+    def tensor(self) -> torch.Tensor:
+        rest = (self.tokens, self.places, self.images, self.documents)
+        return torch.tensor((*self.by_language, *rest), dtype=torch.float64)
+
+    @staticmethod
+    def of(tensor: torch.Tensor) -> "Counts":
+        *by_language, tokens, places, images, documents = (int(one) for one in tensor.tolist())
+        return Counts(tuple(by_language), tokens, places, images, documents)
+
+    @property
+    def supervised(self) -> int:
+        return sum(self.by_language)
+
+
+@dataclass
+class Window:
+    """Sums over the steps since the last line of the log."""
+
+    languages: Sequence[str]
+    peak_flops: float | None = None  # of all devices together, a second
+    steps: int = 0
+    flops: float = 0.0
+    seconds: float = 0.0
+    tokens: int = 0
+    places: int = 0
+    losses: torch.Tensor = field(init=False)
+    counts: torch.Tensor = field(init=False)
+    _since: float = field(default_factory=lambda: time.monotonic())
+
+    def __post_init__(self) -> None:
+        self.losses = torch.zeros(len(self.languages), dtype=torch.float64)
+        self.counts = torch.zeros(len(self.languages), dtype=torch.float64)
+
+    def start(self) -> None:
+        """What went before (saving a checkpoint) is not part of a step."""
+        self._since = time.monotonic()
+
+    def add(self, losses: torch.Tensor, counts: Counts, flops: float) -> None:
+        now = time.monotonic()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        self.steps, self.flops = self.steps + 1, self.flops + flops
+        self.tokens, self.places = self.tokens + counts.tokens, self.places + counts.places
+        self.losses += losses
+        self.counts += torch.tensor(counts.by_language, dtype=torch.float64)
+
+    def logs(self, steps_left: int) -> dict[str, float]:
+        """The figures of the window, which then begins anew."""
+        if not self.steps:
+            return {}
+        seconds = max(self.seconds, 1e-9)
+        logs = {
+            f"loss_{lang}": float(loss / count)
+            for lang, loss, count in zip(self.languages, self.losses, self.counts, strict=True)
+            if count
+        }
+        logs["tokens_per_s"] = self.tokens / seconds
+        logs["padding_share"] = 1 - self.tokens / self.places if self.places else 0.0
+        logs["eta_s"] = steps_left * seconds / self.steps
+        if self.peak_flops:
+            logs["mfu"] = self.flops / seconds / self.peak_flops
+        self.steps = self.tokens = self.places = 0
+        self.flops = self.seconds = 0.0
+        self.losses.zero_()
+        self.counts.zero_()
+        return logs
+
+
+class SpikeWatch:
+    """Tells a loss that is no number, or many times the median of the last ones."""
+
+    def __init__(self, factor: float | None) -> None:
+        self.factor = factor
+        self._last: deque[float] = deque(maxlen=MEMORY)
+
+    def problem(self, loss: float) -> str | None:
+        """What is wrong with a step's loss; a sound one is remembered."""
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            return f"the loss is {loss}"
+        if self.factor and len(self._last) >= SETTLED:
+            median = statistics.median(self._last)
+            if loss > self.factor * median:
+                return f"the loss is {loss:.3g}, {self.factor:g} times the median {median:.3g}"
+        self._last.append(loss)
+        return None
