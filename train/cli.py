@@ -8,7 +8,8 @@ from rich.table import Table
 from palo.console import announce, console, note, percent
 from palo.options import ProfileOption
 from palo.settings import load_profile
-from train import convert_cli, images_cli
+from train import images_cli
+from train.conversion import cli as conversion_cli
 from train.scale import StageName, load_scale
 
 ScaleOption = Annotated[str, typer.Option(help="1.7b, 7b or 13b: a file of the scales folder.")]
@@ -17,7 +18,7 @@ ScaleOption = Annotated[str, typer.Option(help="1.7b, 7b or 13b: a file of the s
 def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("evaluate")(evaluate)
-    convert_cli.register(app)
+    conversion_cli.register(app)
     images_cli.register(app)
 
 

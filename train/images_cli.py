@@ -39,8 +39,10 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
     profile: ProfileOption = None,
 ) -> None:
-    """Say which images of COCO, GQA, OCR-VQA, TextVQA, VG and the captions are missing, where they
-    belong and where they are published. Exit code: 0 complete, 1 something is missing, 2 a mistake.
+    """Say which images are missing, where they belong and where they are published.
+
+    COCO, GQA, OCR-VQA, TextVQA, VG and the captions' own. Exit code: 0 complete, 1 something is
+    missing, 2 a mistake.
     """
     from train.data.image_check import check_images, image_lists
 

@@ -12,8 +12,8 @@ import torch
 from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors.torch import save_file
 
-from train.model.job import MAX_SHARD_BYTES
-from train.model.read_weights import INDEX, Weights
+from train.conversion.job import MAX_SHARD_BYTES
+from train.conversion.read_weights import INDEX, Weights
 
 METADATA = {"format": "pt"}
 Plan = dict[str, list[str]]  # names by file

@@ -9,7 +9,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from tests.train.conftest import make_model, make_scale, make_tokenizer
-from tests.train.model.published_folders import (
+from tests.train.conversion.published_folders import (
     GOLDEN,
     TOKENS,
     PublishedModel,
@@ -22,11 +22,11 @@ from tests.train.model.published_folders import (
     write_projector,
     write_tower,
 )
+from train.conversion.convert import convert
+from train.conversion.job import Job
 from train.data.images import make_processor
 from train.model.checkpoint import load_checkpoint, save_checkpoint
-from train.model.convert import convert
 from train.model.export import load_merged
-from train.model.job import Job
 from train.model.layout import Part
 
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from palo.errors import UserError
+from train.conversion.read_weights import INDEX, Stored, Weights, read_file, read_json_object
+from train.conversion.vocabulary import tokenizer_files
+from train.conversion.write_weights import Plan, write_plan
 from train.model.layout import Layout, Part
-from train.model.read_weights import INDEX, Stored, Weights, read_file, read_json_object
-from train.model.vocabulary import tokenizer_files
-from train.model.write_weights import Plan, write_plan
 
 FOLDER = "palo"
 _MANIFEST, _FILES, _TOKENIZER, _KEPT = "manifest.json", "files", "tokenizer", "kept.safetensors"

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
-from train.model.convert import convert
-from train.model.job import Job
+from train.conversion.convert import convert
+from train.conversion.job import Job
 from train.model.projector import LdpProjector
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -13,7 +13,7 @@ from transformers import (
 
 from palo.errors import UserError
 from tests.train.conftest import make_model, make_scale, make_tokenizer
-from tests.train.model.published_folders import (
+from tests.train.conversion.published_folders import (
     GOLDEN,
     TOKENS,
     TOWER,
@@ -26,10 +26,10 @@ from tests.train.model.published_folders import (
     write_json,
     write_tower,
 )
+from train.conversion.convert import convert
+from train.conversion.job import Job
 from train.data.images import make_processor
 from train.model.checkpoint import load_checkpoint, save_checkpoint
-from train.model.convert import convert
-from train.model.job import Job
 from train.model.layout import PublishedType
 
 PROJECTORS = ("mlp2x_gelu", "ldpnet")
@@ -384,7 +384,7 @@ def test_the_tower_may_be_that_of_a_whole_clip_of_older_days(tmp_path, tower):
 
 
 def test_a_known_tower_within_the_weights_need_not_be_at_hand(tmp_path):
-    from train.model.elsewhere import known_tower, tower_config
+    from train.conversion.elsewhere import known_tower, tower_config
 
     config = tower_config("openai/clip-vit-large-patch14-336", tmp_path)
     assert (config.hidden_size, config.num_hidden_layers, config.image_size) == (1024, 24, 336)

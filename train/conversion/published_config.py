@@ -12,10 +12,10 @@ import torch
 from transformers import LlamaConfig, LlavaConfig
 
 from palo.errors import UserError
+from train.conversion.read_weights import read_json_object
 from train.model.assembly import CONFIGS, STRIDES
 from train.model.checkpoint import about
 from train.model.layout import ARCHITECTURES, LOADERS, PUBLISHED_PROJECTORS, Layout, PublishedType
-from train.model.read_weights import read_json_object
 from train.scale import ProjectorKind
 
 _TEXT_KEYS = (

@@ -7,11 +7,11 @@ from typing import Any
 from transformers import AutoConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError
-from train.model import adapter
+from train.conversion import adapter
+from train.conversion.read_weights import STEMS, listed, read_json_object, weights_at
 from train.model.assembly import CLASSES
 from train.model.checkpoint import projector_of
 from train.model.layout import Layout, Part, PublishedType
-from train.model.read_weights import STEMS, listed, read_json_object, weights_at
 from train.scale import ProjectorKind
 from train.serving.arguments import ADAPTER, BASE
 

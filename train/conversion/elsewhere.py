@@ -12,8 +12,7 @@ from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from transformers import CLIPVisionConfig
 
 from palo.errors import MissingResource, UserError
-from train.model.layout import TOWER
-from train.model.read_weights import (
+from train.conversion.read_weights import (
     STEMS,
     Weights,
     listed,
@@ -21,6 +20,7 @@ from train.model.read_weights import (
     read_stored,
     weights_at,
 )
+from train.model.layout import TOWER
 
 _CLIP_L = {
     "hidden_size": 1024,

@@ -5,8 +5,8 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from safetensors.torch import load_file
 
-from train.model.read_weights import held
-from train.model.write_weights import write_plan, write_shards
+from train.conversion.read_weights import held
+from train.conversion.write_weights import write_plan, write_shards
 
 
 def digests(folder):

@@ -50,8 +50,8 @@ def convert(
 ) -> None:
     """Convert a checkpoint: the published PALO/LLaVA layout into ours, or ours into that one."""
     announce(load_profile(profile), "convert")
-    from train.model.convert import convert as run
-    from train.model.job import Job
+    from train.conversion.convert import convert as run
+    from train.conversion.job import Job
 
     with progress("tensors", None) as tick:
         done = run(

@@ -10,12 +10,12 @@ import shutil
 from dataclasses import dataclass
 
 from palo.errors import MissingResource, UserError
+from train.conversion.detect import detect
+from train.conversion.job import Job
+from train.conversion.to_hf import convert_to_hf
+from train.conversion.to_llava import convert_to_llava
 from train.model.checkpoint import replace_folder
-from train.model.detect import detect
-from train.model.job import Job
 from train.model.layout import Layout, Part
-from train.model.to_hf import convert_to_hf
-from train.model.to_llava import convert_to_llava
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ from pathlib import Path
 import torch
 
 from palo.errors import MissingResource, UserError
-from train.model import adapter as lora
-from train.model import elsewhere
-from train.model.detect import PROJECTOR_FILES
-from train.model.job import Job
-from train.model.layout import PUBLISHED_EMBEDDINGS, TOWER, Part, projector_key
-from train.model.published_config import Published
-from train.model.read_weights import (
+from train.conversion import adapter as lora
+from train.conversion import elsewhere
+from train.conversion.detect import PROJECTOR_FILES
+from train.conversion.job import Job
+from train.conversion.published_config import Published
+from train.conversion.read_weights import (
     Lazy,
     Stored,
     Weights,
@@ -21,6 +20,7 @@ from train.model.read_weights import (
     read_stored,
     weights_at,
 )
+from train.model.layout import PUBLISHED_EMBEDDINGS, TOWER, Part, projector_key
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from palo.errors import MissingResource, UserError
-from train.model import adapter as lora
-from train.model.carried import Carried, Origin, carried, carry, restore_files
-from train.model.complete import complete, without_tied_head
-from train.model.detect import Ours, model_dir, read_ours
-from train.model.elsewhere import find, known_tower
-from train.model.job import Job
+from train.conversion import adapter as lora
+from train.conversion.carried import Carried, Origin, carried, carry, restore_files
+from train.conversion.complete import complete, without_tied_head
+from train.conversion.detect import Ours, model_dir, read_ours
+from train.conversion.elsewhere import find, known_tower
+from train.conversion.job import Job
+from train.conversion.published_config import published_config
+from train.conversion.read_weights import Weights, listed, read_stored, weights_at
+from train.conversion.vocabulary import (
+    cut,
+    is_padding,
+    load_tokenizer,
+    published_rows,
+    save_published_tokenizer,
+    tokenizer_files,
+)
+from train.conversion.write_weights import Plan, write_plan, write_shards
 from train.model.layout import (
     EMBEDDINGS,
     HEAD,
@@ -27,17 +38,6 @@ from train.model.layout import (
     published_name,
     stored_as_classic,
 )
-from train.model.published_config import published_config
-from train.model.read_weights import Weights, listed, read_stored, weights_at
-from train.model.vocabulary import (
-    cut,
-    is_padding,
-    load_tokenizer,
-    published_rows,
-    save_published_tokenizer,
-    tokenizer_files,
-)
-from train.model.write_weights import Plan, write_plan, write_shards
 from train.serving.arguments import ADAPTER
 
 PROJECTOR_FILE = "mm_projector.bin"  # the published loaders read it under no other name

@@ -11,15 +11,19 @@ from typing import Any
 from transformers import CLIPVisionConfig, GenerationConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError
+from train.conversion import adapter as lora
+from train.conversion import elsewhere
+from train.conversion.carried import Carried, Origin, carried, carry, restore_files
+from train.conversion.complete import complete, without_tied_head
+from train.conversion.gather import gather
+from train.conversion.job import Job
+from train.conversion.published_config import Published, hf_config, read_published
+from train.conversion.read_weights import Weights, listed
+from train.conversion.vocabulary import add_image, load_tokenizer, pad, padded_rows
+from train.conversion.write_weights import write_plan, write_shards
 from train.data.images import make_processor
-from train.model import adapter as lora
-from train.model import elsewhere
 from train.model.assembly import CLASSES
-from train.model.carried import Carried, Origin, carried, carry, restore_files
 from train.model.checkpoint import make_llava_processor
-from train.model.complete import complete, without_tied_head
-from train.model.gather import gather
-from train.model.job import Job
 from train.model.layout import (
     EMBEDDINGS,
     HEAD,
@@ -30,10 +34,6 @@ from train.model.layout import (
     is_computed,
     stored_as_classic,
 )
-from train.model.published_config import Published, hf_config, read_published
-from train.model.read_weights import Weights, listed
-from train.model.vocabulary import add_image, load_tokenizer, pad, padded_rows
-from train.model.write_weights import write_plan, write_shards
 from train.serving.arguments import ADAPTER, BASE
 
 

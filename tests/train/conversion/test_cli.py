@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from palo import cli
 from palo.cli import guarded
-from tests.train.model.published_folders import (
+from tests.train.conversion.published_folders import (
     PublishedModel,
     write_base,
     write_full,
@@ -19,7 +19,7 @@ from tests.train.model.published_folders import (
     write_tower,
 )
 
-PAGE = Path(__file__).parents[2] / "docs" / "checkpoints.md"
+PAGE = Path(__file__).parents[3] / "docs" / "checkpoints.md"
 COMMANDS = [
     line.split("#")[0].removeprefix("palo ").strip()
     for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)

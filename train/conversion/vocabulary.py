@@ -17,8 +17,8 @@ from transformers import AutoTokenizer
 
 from palo.errors import MissingResource, UserError
 from palo.schemas import IMAGE_TAG
+from train.conversion.read_weights import Lazy
 from train.model.assembly import VOCABULARY_MULTIPLE
-from train.model.read_weights import Lazy
 
 _FILES = (
     "tokenizer.json",

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from palo.errors import MissingResource, UserError
-from train.model.read_weights import listed, read_file, read_stored, weights_at
+from train.conversion.read_weights import listed, read_file, read_stored, weights_at
 
 TENSORS = {"a": torch.arange(6).view(2, 3).half(), "b": torch.ones(4, dtype=torch.bfloat16)}
 

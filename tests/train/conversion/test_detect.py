@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from palo.errors import MissingResource, UserError
-from tests.train.model.published_folders import (
+from tests.train.conversion.published_folders import (
     PublishedModel,
     write_base,
     write_full,
@@ -16,9 +16,9 @@ from tests.train.model.published_folders import (
     write_projector,
     write_tower,
 )
-from train.model.convert import convert
-from train.model.detect import detect
-from train.model.job import Job
+from train.conversion.convert import convert
+from train.conversion.detect import detect
+from train.conversion.job import Job
 from train.model.layout import Layout, Part, PublishedType
 
 

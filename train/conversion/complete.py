@@ -6,9 +6,9 @@ import torch
 from transformers import LlavaConfig
 
 from palo.errors import UserError
+from train.conversion.read_weights import Weights, listed
 from train.model.assembly import CLASSES
 from train.model.layout import EMBEDDINGS, HEAD, classic_name
-from train.model.read_weights import Weights, listed
 
 
 def expected(config: LlavaConfig) -> dict[str, tuple[int, ...]]:

@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 from palo.errors import MissingResource, UserError
 from tests.train.conftest import make_tokenizer
-from tests.train.model.published_folders import (
+from tests.train.conversion.published_folders import (
     GOLDEN,
     TOKENS,
     PublishedModel,
@@ -16,10 +16,10 @@ from tests.train.model.published_folders import (
     write_full,
     write_tower,
 )
-from train.model.convert import convert
-from train.model.job import Job
-from train.model.read_weights import held
-from train.model.vocabulary import (
+from train.conversion.convert import convert
+from train.conversion.job import Job
+from train.conversion.read_weights import held
+from train.conversion.vocabulary import (
     add_image,
     cut,
     is_padding,

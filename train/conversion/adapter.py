@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from palo.errors import UserError
-from train.model.layout import from_published, in_memory_name, published_name, stored_as_classic
-from train.model.read_weights import (
+from train.conversion.read_weights import (
     Lazy,
     Stored,
     Weights,
@@ -23,6 +22,7 @@ from train.model.read_weights import (
     read_stored,
     weights_at,
 )
+from train.model.layout import from_published, in_memory_name, published_name, stored_as_classic
 
 CONFIG = "adapter_config.json"
 STEMS = ("adapter_model.safetensors", "adapter_model.bin")

@@ -1,0 +1,1 @@
+"""Checkpoints of the published layouts into ours, and ours into theirs."""
