@@ -21,17 +21,12 @@ from train.model.layout import Layout, classic_name
 from train.scale import ProjectorKind
 
 _METADATA = {"format": "pt"}
-# vicuna_v1 for those who load the checkpoint elsewhere; images come first in their message.
+# vicuna_v1 for those who load the checkpoint elsewhere.
 CHAT_TEMPLATE = (
-    "{{ bos_token }}" + SYSTEM + " "
-    "{% for message in messages %}{% if message['role'] == 'user' %}USER: "
-    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
-    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n{% endif %}"
-    "{% endfor %}{% for part in message['content'] %}{% if part['type'] == 'text' %}"
-    "{{ part['text'] }}{% endif %}{% endfor %}{% endif %} "
-    "{% else %}ASSISTANT: {% if message['content'] is string %}{{ message['content'] }}"
-    "{% else %}{{ message['content'][0]['text'] }}{% endif %}{{ eos_token }}{% endif %}"
-    "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+    Path(__file__)
+    .with_name("chat_template.j2")
+    .read_text(encoding="utf-8")
+    .replace("{{ system }}", SYSTEM)
 )
 
 

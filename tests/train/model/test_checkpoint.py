@@ -143,3 +143,45 @@ def test_the_config_says_what_stock_fields_cannot(tmp_path, name, projector):
     }
     assert sections[1]["vision_tower"] is None  # a folder of this machine
     assert load_checkpoint(tmp_path / "0")[0].config.palo == sections[0]
+
+
+def served(messages, **settings):
+    """The text that a server makes of a request's messages."""
+    from train.model.checkpoint import CHAT_TEMPLATE
+
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.bos_token, tokenizer.eos_token = "<s>", "</s>"
+    return tokenizer.apply_chat_template(messages, tokenize=False, **settings)
+
+
+def message(role, *parts):
+    return {"role": role, "content": list(parts)}
+
+
+TEXT, PICTURE = {"type": "text", "text": " What is it?\n"}, {"type": "image"}
+SYSTEM_TEXT = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions."
+)
+
+
+def test_the_served_template_is_vicuna_v1_over_several_rounds():
+    talk = [
+        message("user", TEXT, PICTURE),
+        message("assistant", {"type": "text", "text": "A cat."}),
+        {"role": "user", "content": "Its colour?"},
+    ]
+    assert served(talk, add_generation_prompt=True) == (
+        f"<s>{SYSTEM_TEXT} USER: <image>\nWhat is it? ASSISTANT: A cat.</s>"
+        "USER: Its colour? ASSISTANT:"
+    )
+
+
+def test_a_system_message_takes_the_place_of_the_usual_sentence():
+    talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+    assert served(talk, add_generation_prompt=True) == "<s>Be brief. USER: Why? ASSISTANT:"
+
+
+def test_text_without_a_picture_is_left_as_it_is():
+    assert served([message("user", TEXT)]) == f"<s>{SYSTEM_TEXT} USER:  What is it?\n "
