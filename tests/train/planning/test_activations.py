@@ -1,0 +1,162 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import CLIPVisionConfig, LlamaConfig, LlamaForCausalLM, LlavaConfig
+from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
+
+from tests.train.model.test_sizes import TARGETS
+from train.loop import attention  # noqa: F401  (registers `documents`)
+from train.model.projector import LdpProjector
+from train.model.sizes import LanguageSize, Sizes, TowerSize
+from train.planning.activations import (
+    gradient_bytes,
+    image_bytes,
+    layer_bytes,
+    logit_bytes,
+    row_bytes,
+)
+from train.scale import Attention, Checkpointing, Lora, ProjectorKind, StageName
+
+LANGUAGE = LanguageSize(hidden=64, intermediate=176, layers=2, heads=4, kv_heads=2, vocabulary=128)
+RANK, TOKENS = 8, 96
+LORA = Lora(rank=RANK, alpha=RANK)
+NORMS, ATTENTION = 2 * 4, 4 * 4  # bytes a token: both norms' scales, softmax's sums of four heads
+
+
+def saved_bytes(run: Callable[[], object], module: torch.nn.Module) -> int:
+    """What autograd keeps of a bf16 forward pass, each storage once, parameters apart."""
+    known = {p.untyped_storage().data_ptr() for p in module.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        at = tensor.untyped_storage().data_ptr()
+        if at not in known:
+            kept.setdefault(at, tensor)
+        return tensor
+
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", dtype=torch.bfloat16),
+    ):
+        run()
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def llama(layers: int, adapters: bool, in_full: bool, again: bool):
+    config = LlamaConfig(
+        vocab_size=128, hidden_size=64, intermediate_size=176, num_hidden_layers=layers,
+        num_attention_heads=4, num_key_value_heads=2,
+    )  # fmt: skip
+    config._attn_implementation = Attention.DOCUMENTS.value
+    model = LlamaForCausalLM(config).model
+    model.requires_grad_(in_full)
+    if not in_full:
+        model.to(torch.bfloat16)
+    if adapters:
+        get_peft_model(model, LoraConfig(r=RANK, target_modules=TARGETS))
+    if again:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    return model.train()
+
+
+def saved_by_a_layer(adapters: bool, in_full: bool, again: bool = False) -> int:
+    """Bytes that the second layer adds."""
+    found = []
+    for layers in (1, 2):
+        model = llama(layers, adapters, in_full, again)
+        dtype = torch.float32 if in_full else torch.bfloat16
+        embeddings = torch.randn(1, TOKENS, 64, dtype=dtype).requires_grad_()
+        found.append(
+            saved_bytes(lambda m=model, x=embeddings: m(inputs_embeds=x, use_cache=False), model)
+        )
+    return found[1] - found[0]
+
+
+MATRICES = sum(ins * outs for ins, outs in LANGUAGE.linears.values())
+ADAPTERS = sum(RANK * (ins + outs) for ins, outs in LANGUAGE.linears.values())
+
+
+@pytest.mark.parametrize(
+    ("lora", "in_full", "copies"),
+    [(LORA, False, ADAPTERS), (None, True, MATRICES), (None, False, 0)],
+)
+def test_a_layer_keeps_what_pytorch_keeps_of_it_to_the_byte(lora, in_full, copies):
+    expected = layer_bytes(LANGUAGE, lora, in_full, whole=in_full)
+    measured = saved_by_a_layer(lora is not None, in_full)
+    assert measured == TOKENS * (expected.all + NORMS + ATTENTION) + 2 * copies
+
+
+@pytest.mark.parametrize(("lora", "in_full"), [(LORA, False), (None, True)])
+def test_with_full_recomputation_a_layer_keeps_its_input_alone(lora, in_full):
+    expected = layer_bytes(LANGUAGE, lora, in_full, whole=in_full)
+    measured = saved_by_a_layer(lora is not None, in_full, again=True)
+    assert measured == TOKENS * expected.kept(Checkpointing.FULL)
+
+
+def test_a_gpus_dropout_adds_a_byte_an_input():
+    with_dropout = LORA.model_copy(update={"dropout": 0.1})
+    inputs = sum(ins for ins, _ in LANGUAGE.linears.values())
+    plain, dropped = (layer_bytes(LANGUAGE, one, False, False) for one in (LORA, with_dropout))
+    assert dropped.all - plain.all == inputs
+    assert dropped.products == plain.products
+
+
+def test_selective_recomputation_lies_between_the_two_others():
+    layer = layer_bytes(LANGUAGE, LORA, False, False)
+    kept = [layer.kept(one) for one in (Checkpointing.FULL, Checkpointing.SELECTIVE)]
+    # seven outputs of 64+32+32+64+176+176+64, twice, the attention's 64 and seven times rank 8
+    assert kept == [128, 128 + 2 * (2 * 608 + 64 + 56)]
+    assert kept[1] < layer.kept(Checkpointing.NONE)
+    assert [layer.again(one) for one in Checkpointing] == [
+        0,
+        layer.all - (kept[1] - 128),
+        layer.all,
+    ]
+
+
+@pytest.mark.parametrize("kind", ProjectorKind)
+def test_the_projector_keeps_what_pytorch_keeps_of_an_image(kind):
+    sizes = Sizes(
+        language=LanguageSize(
+            hidden=64, intermediate=128, layers=1, heads=4, kv_heads=4, vocabulary=64
+        ),
+        tower=TowerSize(hidden=32, intermediate=64, layers=2, heads=4, patch_size=4),
+        projector=kind, lora=None, image_size=96, feature_layer=-2,
+    )  # fmt: skip
+    if kind is ProjectorKind.LDP:
+        projector = LdpProjector(32, 64)
+    else:
+        vision = CLIPVisionConfig(hidden_size=32, num_attention_heads=4)
+        config = LlavaConfig(vision_config=vision, text_config=LlamaConfig(hidden_size=64))
+        projector = LlavaMultiModalProjector(config)
+    found = []
+    for images in (1, 2):
+        features = torch.randn(images, sizes.patches, 32, dtype=torch.bfloat16)
+        found.append(saved_bytes(lambda x=features: projector(x), projector))
+    added = found[1] - found[0]
+    # A CPU's autocast runs norms in bf16; the gate's few values and the norms' scales are left out.
+    assert added == pytest.approx(image_bytes(sizes, norms=2), rel=0.02)
+    assert added >= image_bytes(sizes, norms=2)
+
+
+def test_a_row_is_its_layers_and_what_is_computed_again_and_its_images():
+    sizes = Sizes(
+        language=LANGUAGE,
+        tower=TowerSize(hidden=8, intermediate=16, layers=2, heads=2, patch_size=4),
+        projector=ProjectorKind.MLP2, lora=LORA, image_size=8, feature_layer=-2,
+    )  # fmt: skip
+    layer = layer_bytes(LANGUAGE, LORA, False, False)
+    row = row_bytes(sizes, StageName.STAGE2, Checkpointing.FULL, 10, images=3, supervised=5)
+    assert row.kept == 10 * (2 * layer.input + 2 * 4 * 64) + 3 * 4 * 2 * (8 + 2 * 64)
+    assert row.layer == 10 * (layer.all + gradient_bytes(LANGUAGE))
+    assert row.logits == logit_bytes(128, 5)
+    assert row.peak == row.kept + row.layer
+    first = row_bytes(sizes, StageName.STAGE1, Checkpointing.FULL, 10, images=3, supervised=5)
+    frozen = layer_bytes(LANGUAGE, None, False, False)
+    assert row.layer - first.layer == 10 * (layer.all - frozen.all)
+
+
+def test_logits_of_supervised_tokens():
+    assert logit_bytes(vocabulary=32_064, supervised=1000) == 12 * 32_064_000
