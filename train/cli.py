@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from palo.console import announce, console, note, percent
+from palo.errors import UserError
 from palo.options import ProfileOption
 from palo.settings import load_profile
 from train import images_cli
@@ -27,12 +28,34 @@ def train(
     until: Annotated[
         StageName, typer.Option(help="stage1 needs no translations; the next call goes on from it.")
     ] = StageName.STAGE2,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what it would take; train nothing.")
+    ] = False,
+    gpu: Annotated[
+        str | None, typer.Option(help="With --dry-run: plan for this kind of GPU, a100-80, h100.")
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option(help="With --dry-run: plan for so many of them.")
+    ] = None,
+    gpu_memory_gib: Annotated[
+        float | None, typer.Option(help="With --dry-run: the memory of each.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: for machines, in place of tables.")
+    ] = False,
     profile: ProfileOption = None,
 ) -> None:
     """Train one scale: the projector on captions, then the model on ten languages."""
     settings = load_profile(profile)
-    announce(settings, f"train {scale}")
     chosen = load_scale(scale, settings.train.scales_dir)
+    if dry_run:
+        from train.planning.dry_run import dry_run as plan
+
+        plan(chosen, settings, until, gpu, gpus, gpu_memory_gib, as_json)
+        return
+    if as_json or any(one is not None for one in (gpu, gpus, gpu_memory_gib)):
+        raise UserError("--gpu, --gpus, --gpu-memory-gib and --json go with --dry-run.")
+    announce(settings, f"train {scale}")
     from train.run import train_projector, train_scale
 
     if until == StageName.STAGE1:
