@@ -9,6 +9,7 @@ from palo.settings.train import MixtureWeights
 from train.data.lengths import CutCount, Lengths
 from train.data.mixture import Mixture, open_mixture
 from train.data.rows import English
+from train.loop.trainer import total_steps
 from train.model.sizes import sizes_of
 from train.planning.steps import measured_plan, published_plan, steps_of
 from train.scale import Stage, StageName, load_scale
@@ -46,7 +47,9 @@ def plan_of(mixture, lengths, weights=ALIKE, devices=1):
     [(16, {}, 4), (17, {}, 6), (17, {"epochs": 0.5}, 2), (17, {"max_steps": 5}, 5), (1, {}, 2)],
 )
 def test_steps_of_a_stage(conversations, changes, steps):
-    assert steps_of(SMALL.model_copy(update=changes), conversations) == steps
+    stage = SMALL.model_copy(update=changes)
+    assert steps_of(stage, conversations) == steps
+    assert total_steps(stage, conversations) == steps  # what the loop will do
 
 
 def test_the_published_runs_have_their_published_steps():
