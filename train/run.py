@@ -59,12 +59,12 @@ def train_scale(scale: Scale, profile: Profile) -> Path:
     Raises MissingResource or CannotFit before anything heavy is loaded.
     """
     require_for_training(scale, profile)
-    require_fit(scale, profile, list(StageName))
     folder = DataPaths(profile.data_dir).checkpoint(scale.name)
     inputs = stage2_inputs(scale, profile)
     if _is_current(folder, inputs):
         note(f"{folder} is up to date")
         return folder
+    require_fit(scale, profile, list(StageName))
     with _working(folder, scale.name) as work:
         journal = Journal(scale.name)
         parts = _prepare(scale, profile, journal)

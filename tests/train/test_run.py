@@ -1,17 +1,19 @@
 import json
 import re
+import shutil
 
 import pytest
 import torch
 
-from palo.errors import MissingResource
+from palo.errors import MissingResource, UserError
 from palo.paths import DataPaths
 from palo.settings import load_profile
-from palo.shards import read_json
+from palo.shards import read_json, write_json
 from tests.train.conftest import ROOT, make_scale
 from train import run
 from train.evaluation.evaluate import evaluate_scale
 from train.model.checkpoint import load_checkpoint
+from train.model.export import load_merged
 from train.run import train_projector, train_scale
 from train.scale import load_scale
 
@@ -33,6 +35,34 @@ def test_every_scale_trains_two_stages_and_answers_in_ten_languages(profile, nam
     result = evaluate_scale(scale, profile)
     assert [row["questions"] for row in result["languages"].values()] == [8] * 10
     assert read_json(DataPaths(profile.data_dir).evaluation(name)) == json.loads(json.dumps(result))
+
+
+def test_a_lora_scale_is_also_written_as_base_and_adapter_where_that_is_asked_for(profile):
+    loop = profile.train.loop.model_copy(update={"keep_adapter": True})
+    train = profile.train.model_copy(update={"loop": loop})
+    folder = train_scale(make_scale("13b"), profile.model_copy(update={"train": train}))
+    parts = folder.with_name("13b-adapter")
+    assert {path.name for path in parts.iterdir()} == {"base", "adapter"}
+    merged, again = load_checkpoint(folder)[0].state_dict(), load_merged(parts)[0].state_dict()
+    assert all(torch.equal(merged[name], again[name]) for name in merged)
+
+
+def with_at_most(profile, share):
+    train = profile.train.model_copy(update={"max_broken_images": share})
+    return profile.model_copy(update={"train": train})
+
+
+def test_a_conversation_without_its_image_is_left_out_counted_and_named(profile):
+    captions = read_json(profile.train.captions_path)
+    captions[0]["image"], captions[1]["image"] = "gone.jpg", "../outside.jpg"
+    write_json(profile.train.captions_path, captions)
+    projector = train_projector(make_scale("7b"), with_at_most(profile, 0.9))
+    aside = {row["id"]: row["reason"] for row in read_json(projector / "palo.json")["set_aside"]}
+    assert "no image" in aside[captions[0]["id"]]
+    assert "leads out of the images" in aside[captions[1]["id"]]
+    shutil.rmtree(projector)
+    with pytest.raises(UserError, match=r"max_broken_images allows 0.0%"):
+        train_projector(make_scale("7b"), with_at_most(profile, 0.0))
 
 
 def test_what_is_done_is_not_done_again(profile, monkeypatch):

@@ -45,9 +45,8 @@ def served(scale, folder, log_path, *more):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        word.replace(f"data/palo/checkpoints/{scale}", str(folder)) for word in commands()[scale]
-    ]
+    on_page = rf"data/palo/checkpoints/{scale}(-adapter)?"
+    command = [re.sub(on_page, str(folder), word) for word in commands()[scale]]
     command = [sys.executable, *command[1:], *more, "--dtype", "float32", "--max-num-seqs", "4"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--max-model-len", "1024"]
     environment = os.environ | {"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
@@ -175,7 +174,7 @@ def test_the_1_7b_twin_has_144_image_tokens_takes_adapters_and_answers_the_page_
 @pytest.mark.parametrize("scale", ["7b", "1.7b", "13b"])
 def test_the_page_s_commands_are_what_server_arguments_gives(scale, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder = Path("data/palo/checkpoints") / scale
+    folder = Path("data/palo/checkpoints") / (f"{scale}-adapter" if scale == "13b" else scale)
     if scale == "13b":
         (folder / "base").mkdir(parents=True)
         (folder / "base" / "config.json").touch()
