@@ -308,7 +308,7 @@ def _train(
     recompute(parts.model.model.language_model, scale.checkpointing)
     if scale.compile:
         for layer in parts.model.model.language_model.layers:
-            layer.compile()
+            layer.compile(dynamic=True)  # rows differ in length
     learner = Learner(parts.model, len(data.languages), scale.attention, scale.loss_kernel)
     hardware = here()
     flops = flop_count(sizes_of(scale, profile.data_dir / "models"), name)

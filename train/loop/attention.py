@@ -14,6 +14,14 @@ from transformers import AttentionInterface
 from train.scale import Attention
 
 
+class Documents:
+    """The lengths of a row's documents; to the compiler one thing, not numbers to compile for."""
+
+    def __init__(self, lengths: tuple[int, ...]) -> None:
+        self.lengths = lengths
+
+
+@torch.compiler.disable  # it splits each row elsewhere: compiled, it would be anew for each
 def documents_attention(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -22,14 +30,14 @@ def documents_attention(
     attention_mask: torch.Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    document_lengths: tuple[int, ...] | None = None,
+    documents: Documents | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """(1, heads, row, size) each -> (1, row, heads, size).
 
-    `document_lengths` sum up to the row's length; None: the row is one document.
+    Lengths of `documents` sum up to the row's; None: the row is one document.
     """
-    lengths = document_lengths or (query.shape[2],)
+    lengths = documents.lengths if documents else (query.shape[2],)
     assert attention_mask is None, "packed rows have no mask"
     assert sum(lengths) == query.shape[2], "documents and row differ in length"
     grouped = key.shape[1] != query.shape[1]

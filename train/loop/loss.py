@@ -9,7 +9,7 @@ from transformers import LlavaForConditionalGeneration
 
 from palo.errors import MissingResource
 from train.data.batches import Row
-from train.loop import attention  # noqa: F401  (registers `documents`)
+from train.loop import attention
 from train.model.assembly import text_only_loss
 from train.scale import Attention, LossKernel
 
@@ -52,7 +52,7 @@ class Learner(nn.Module):
         """Fields of a Row; `loss` is a scalar, `by_language` (num_languages,) detached sums."""
         packed: dict[str, Any] = {}
         if self.attends is Attention.DOCUMENTS:
-            packed["document_lengths"] = document_lengths
+            packed["documents"] = attention.Documents(document_lengths)
         hidden = self.model.model(
             input_ids=input_ids,
             pixel_values=pixel_values,

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from train.loop.attention import documents_attention
+from train.loop.attention import Documents, documents_attention
 
 LENGTHS = (3, 1, 5)
 
@@ -24,7 +24,7 @@ def test_it_is_attention_under_a_block_diagonal_causal_mask(key_heads):
         query, key, value, attn_mask=mask, enable_gqa=key_heads != 4
     )
     ours, _ = documents_attention(
-        torch.nn.Identity(), query, key, value, None, document_lengths=LENGTHS
+        torch.nn.Identity(), query, key, value, None, documents=Documents(LENGTHS)
     )
     torch.testing.assert_close(ours, wanted.transpose(1, 2))
 
@@ -39,4 +39,6 @@ def test_without_lengths_a_row_is_one_document():
 def test_lengths_that_do_not_add_up_are_a_mistake():
     query, key, value = tensors(4, 4)
     with pytest.raises(AssertionError, match="differ in length"):
-        documents_attention(torch.nn.Identity(), query, key, value, None, document_lengths=(3, 3))
+        documents_attention(
+            torch.nn.Identity(), query, key, value, None, documents=Documents((3, 3))
+        )

@@ -5,6 +5,7 @@ from palo.errors import MissingResource
 from tests.train.loop.conftest import assert_close, gradients, make_data, make_learner
 from train.data.template import IGNORED
 from train.loop import loss
+from train.loop.attention import Documents
 from train.scale import LossKernel
 
 
@@ -58,7 +59,7 @@ def test_a_document_is_blind_for_its_neighbours(parts):
         hidden = learner.model.model(
             input_ids=inputs["input_ids"],
             position_ids=inputs["position_ids"],
-            document_lengths=row.document_lengths,
+            documents=Documents(row.document_lengths),
             use_cache=False,
         ).last_hidden_state[0]
         start = row.document_lengths[0]
@@ -112,3 +113,27 @@ def test_liger_is_asked_for_by_name_only_where_it_can_be_had(monkeypatch):
     assert loss.sum_loss(LossKernel.AUTO) is loss.sum_loss(LossKernel.TORCH)
     with pytest.raises(MissingResource, match=r"pip install liger-kernel"):
         loss.sum_loss(LossKernel.LIGER)
+
+
+@pytest.mark.slow
+def test_compiled_layers_learn_the_same_and_are_compiled_once_for_all_rows(tmp_path):
+    from torch._dynamo.utils import counters
+
+    learner, tokenizer = make_learner()
+    data = make_data(tmp_path, learner, tokenizer)
+    rows = [data.packer.row(items_of(data, chosen)) for chosen in ([2, 5], [3, 4, 6], [7, 8])]
+    wanted = []
+    for row in rows:
+        learner.zero_grad()
+        learner.of(row)["loss"].backward()
+        wanted.append(gradients(learner))
+    for layer in learner.model.model.language_model.layers:
+        layer.compile(dynamic=True)
+    graphs = []
+    for row, want in zip(rows, wanted, strict=True):
+        learner.zero_grad()
+        learner.of(row)["loss"].backward()
+        assert_close(gradients(learner), want, 1e-5)
+        graphs.append(counters["stats"]["unique_graphs"])
+    assert graphs[0] > 0
+    assert graphs[1:] == graphs[:1] * 2
