@@ -9,7 +9,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -140,6 +140,24 @@ def is_current(path: Path, inputs: Mapping[str, str]) -> bool:
     if record is None or record.inputs != dict(inputs) or not path.is_file():
         return False
     return file_digest(path) == record.digest
+
+
+def records_digest(folder: Path) -> str:
+    """What a folder's shards hold, by their records alone; "" where there is none."""
+    known = {
+        path.name: record.digest for path in shard_paths(folder) if (record := read_record(path))
+    }
+    return digest(known) if known else ""
+
+
+def write_rows(path: Path, batches: Iterable[Sequence[Row]], schema: pa.Schema) -> None:
+    """A Parquet file for others, without a record, a batch of rows in memory at a time."""
+    with (
+        replaced(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as file,
+    ):
+        for rows in batches:
+            file.write_table(pa.Table.from_pylist(list(rows), schema=schema))
 
 
 def remove_shards(folder: Path, keep: Sequence[Path]) -> None:

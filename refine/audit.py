@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from math import sqrt
 from pathlib import Path
 
+from palo.intervals import wilson
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
 from palo.schemas import RefinedSample, Verdict
@@ -34,7 +34,6 @@ from refine.translator import translator_of
 
 SEED = "audit"  # of the draw
 _LONG_WORDS = (3, 20)  # of English: an answer of a word or three, a sentence, more
-_Z = 1.96  # 95%
 
 
 @dataclass(frozen=True)
@@ -74,15 +73,6 @@ def _result(
     found = Counter(outcome(key, rows, verified, rejected) for key in rows)
     done, errors = found["accepted"] + found["edited"], found["edited"]
     return AuditResult(done, errors, *wilson(errors, done))
-
-
-def wilson(errors: int, rows: int, z: float = _Z) -> tuple[float, float]:
-    """Wilson's score interval of a share; (0, 1) for no rows."""
-    if not rows:
-        return 0.0, 1.0
-    share, square = errors / rows, z * z / rows
-    middle, half = share + square / 2, z * sqrt(share * (1 - share) / rows + square / rows / 4)
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
 def export_audit(paths: DataPaths, lang: str, num_rows: int, now: str) -> Queue:

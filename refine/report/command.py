@@ -8,7 +8,7 @@ from palo.languages import parse_languages
 from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import load_profile
-from palo.shards import shard_paths, write_json
+from palo.shards import records_digest, shard_paths, write_json
 
 
 def register(refine_app: typer.Typer) -> None:
@@ -20,6 +20,7 @@ def report_command(
 ) -> None:
     """Kept and flagged by reason and language, before and after review, with examples."""
     from refine.report.figures import collect
+    from refine.report.filters import described
     from refine.report.page import write_page
     from refine.report.table import table
 
@@ -43,7 +44,11 @@ def report_command(
         {
             "profile": settings.name,
             "acceptance": settings.refine.acceptance.model_dump(),
-            "languages": {row.lang: row.as_json() for row in rows},
+            "filters": described(settings.refine, found),
+            "languages": {
+                row.lang: {**row.as_json(), "shards": records_digest(paths.refined(row.lang))}
+                for row in rows
+            },
         },
     )
     write_page(page, settings.name, rows)

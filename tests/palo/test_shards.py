@@ -284,3 +284,26 @@ def test_a_files_digest_covers_every_piece(tmp_path):
     before = shards.file_digest(path)
     path.write_bytes(b"a" * (1 << 20) + b"c")
     assert len(before) == 32 and shards.file_digest(path) != before
+
+
+def test_a_folders_digest_is_its_records_and_nothing_where_there_is_none(tmp_path):
+    assert shards.records_digest(tmp_path) == ""
+    path = tmp_path / shards.shard_name(0)
+    shards.write_shard(path, [shards.sample_to_row(SAMPLE)], SOURCE, {}, {"samples": 1})
+    first = shards.records_digest(tmp_path)
+    shards.write_shard(path, [], SOURCE, {}, {"samples": 0})
+    assert "" != first != shards.records_digest(tmp_path)
+
+
+def test_rows_for_others_are_written_batch_by_batch_or_not_at_all(tmp_path):
+    row = shards.sample_to_row(SAMPLE)
+    shards.write_rows(tmp_path / "x.parquet", iter([[row], [row, row]]), SOURCE)
+    assert shards.read_samples(tmp_path / "x.parquet") == [SAMPLE] * 3
+
+    def breaking():
+        yield [row]
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        shards.write_rows(tmp_path / "y.parquet", breaking(), SOURCE)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.parquet"]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import refine.cli
 import refine.report.command
 from palo.errors import UserError
-from palo.shards import read_json
+from palo.shards import read_json, records_digest
 from refine.report.audit import Acceptance, accepted
 from refine.report.figures import collect
 from refine.report.page import render
@@ -131,6 +131,10 @@ def test_the_command_writes_json_and_page_and_needs_something_refined(run, monke
     assert list(said["languages"]) == ["ur"]
     assert said["languages"]["ur"]["before_after"]["before"]["edit_rate"] == 0.5
     assert said["languages"]["ur"]["rounds"][0]["edit_rate"] == 1.0
+    assert said["languages"]["ur"]["shards"] == records_digest(run.root / "refined" / "ur")
+    assert said["filters"]["thresholds"]["ur"]["length_ratio"] == [0.66, 1.58]
+    assert said["filters"]["filters"]["duplicate"].startswith("the same translation")
+    assert said["filters"]["calibrated"] == []
     assert (run.root / "refine-report.html").is_file()
 
 
