@@ -98,7 +98,7 @@ class OpenaiEngine:
             raise UserError(
                 f"{self._server.base_url} refused the first {len(refused)} requests "
                 f"({refused[0].error}) and a simple one ({easy.error}). Nothing of them is kept; "
-                "mend the settings of the translator's server and run the same command again."
+                "mend the settings of the server and run the same command again."
             )
 
     def _submit(self, request: Request) -> "Future[Result]":
@@ -139,7 +139,9 @@ class OpenaiEngine:
 
     async def _complete(self, request: Request) -> Any:
         wanted = request.sampling
-        more: dict[str, Any] = {"seed": wanted.seed} if wanted.temperature else {}
+        more: dict[str, Any] = {}
+        if wanted.temperature or self._server.seed:
+            more["seed"] = wanted.seed
         if self._server.logprobs:
             more["logprobs"] = True
         return await self._client.chat.completions.create(
@@ -160,7 +162,7 @@ class OpenaiEngine:
     def _outage(self, reason: str) -> UserError:
         return UserError(
             f"{self._server.base_url} gave no answer for {self._stall_timeout_s:g} s ({reason}). "
-            "What was translated is kept. Once the server answers, run the same command again."
+            "What was answered is kept. Once the server answers, run the same command again."
         )
 
     def _plain(self, error: Exception) -> str:
@@ -228,6 +230,7 @@ def _result(request: Request, answer: Any) -> Result:
         logprob,
         usage.prompt_tokens if usage else 0,
         usage.completion_tokens if usage else 0,
+        answered_by=getattr(answer, "model", None) or "",
     )
 
 

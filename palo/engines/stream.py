@@ -41,6 +41,7 @@ class Result:
     prompt_tokens: int = 0
     output_tokens: int = 0
     error: str = ""
+    answered_by: str = ""  # the model that a server says it asked: an alias moves
 
 
 @dataclass(frozen=True)

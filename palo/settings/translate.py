@@ -49,6 +49,7 @@ class ServerSettings(Section):
     timeout_s: float = Field(default=120.0, gt=0)  # of one try
     max_retries: int = Field(default=5, ge=0)  # in a round, with growing waits
     logprobs: bool = True  # false for servers that refuse to give them
+    seed: bool = False  # sent with greedy requests, too: not every server is then the same twice
 
     @field_validator("base_url")
     @classmethod
