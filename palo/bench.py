@@ -12,12 +12,13 @@ lie in the root, as LLaVA publishes it) holds three kinds of JSON lines, and `im
 Other fields are carried along. A line of which nothing changes is written as it was read.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
+from palo.bench_lines import Entry as Entry
+from palo.bench_lines import Place, entries
+from palo.bench_lines import QuestionId as QuestionId
 from palo.errors import UserError, unknown
 from palo.languages import ENGLISH, LANGUAGES, Language
 from palo.shards import replaced
@@ -29,20 +30,8 @@ IMAGES = "images"
 # LLaVA's reference; its folder also holds answers of models that were compared with it
 PREFERRED = ("answers_gpt4", ANSWERS)
 
-QuestionId = int | str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a file: all of its `fields`, in their order, and the line itself."""
-
-    fields: Mapping[str, Any]
-    line: str
-
-    def saying(self, **changed: Any) -> str:
-        """The line with these fields: as it was read where none of them says anything new."""
-        fields = {**self.fields, **changed}
-        return self.line if fields == self.fields else _dump(fields)
+# What a caption answers where it is translated: a caption alone might be taken for an order
+DESCRIBE = "Describe the following image."
 
 
 @dataclass(frozen=True)
@@ -153,11 +142,11 @@ def read_bench(root: Path, lang: str) -> Bench:
         )
     path = questions_path(folder)
     assert path is not None
-    questions = tuple(_question(place, entry) for place, entry in _entries(path))
+    questions = tuple(_question(place, entry) for place, entry in entries(path))
     if not questions:
         raise UserError(f"{path} holds no question.")
     _unique(path, [one.question_id for one in questions])
-    captions = tuple(_caption(place, entry) for place, entry in _entries(folder / CONTEXT))
+    captions = tuple(_caption(place, entry) for place, entry in entries(folder / CONTEXT))
     _told(folder / CONTEXT, questions, captions)
     answers = {file.stem: _answers(file, questions) for file in _answer_files(folder)}
     if not answers:
@@ -167,25 +156,37 @@ def read_bench(root: Path, lang: str) -> Bench:
     return Bench(lang, folder, root / IMAGES, questions, captions, answers)
 
 
-def write_bench(bench: Bench, folder: Path) -> list[Path]:
-    """Writes the language's files, each whole or not at all; returns their paths."""
-    files: dict[str, Iterable[Question | Answer | Caption]] = {
+def files_of(bench: Bench) -> list[Path]:
+    """The files that it was read from."""
+    path = questions_path(bench.folder)
+    assert path is not None
+    return [path, bench.folder / CONTEXT, *(bench.folder / f"{one}.jsonl" for one in bench.answers)]
+
+
+def texts(bench: Bench) -> dict[str, str]:
+    """The language's files by name, as they are to be written."""
+    lines: dict[str, Iterable[Question | Answer | Caption]] = {
         QUESTIONS[0]: bench.questions,
         CONTEXT: bench.captions,
         **{f"{name}.jsonl": answers for name, answers in bench.answers.items()},
     }
-    for name, entries in files.items():
+    return {name: "".join(f"{one.line}\n" for one in some) for name, some in lines.items()}
+
+
+def write_bench(bench: Bench, folder: Path) -> None:
+    """Writes the language's files, each whole or not at all."""
+    for name, text in texts(bench).items():
         with replaced(folder / name) as temporary:
-            text = "".join(f"{one.line}\n" for one in entries)
             temporary.write_text(text, encoding="utf-8", newline="\n")
-    return [folder / name for name in files]
 
 
 def _reference_name(bench: Bench, name: str | None) -> str:
     if name is not None:
         wanted = name if name in bench.answers else f"{ANSWERS}_{name}"
         if wanted not in bench.answers:
-            raise unknown("reference", name, bench.answers)
+            raise unknown(
+                "reference", name, [one.removeprefix("answers_") for one in bench.answers]
+            )
         return wanted
     choices = [one for one in PREFERRED if one in bench.answers] or list(bench.answers)
     if len(choices) > 1 and choices[0] not in PREFERRED:
@@ -204,7 +205,7 @@ def _answer_files(folder: Path) -> list[Path]:
 def _answers(path: Path, questions: Sequence[Question]) -> tuple[Answer, ...]:
     known = {one.question_id for one in questions}
     answers = []
-    for place, entry in _entries(path):
+    for place, entry in entries(path):
         question_id = place.question_id(entry)
         if question_id not in known:
             raise place.wrong("question_id", f"{question_id!r} is no question of this set")
@@ -218,7 +219,7 @@ def _answers(path: Path, questions: Sequence[Question]) -> tuple[Answer, ...]:
     return tuple(answers)
 
 
-def _question(place: "_Place", entry: Entry) -> Question:
+def _question(place: Place, entry: Entry) -> Question:
     return Question(
         place.question_id(entry),
         place.image(entry),
@@ -228,7 +229,7 @@ def _question(place: "_Place", entry: Entry) -> Question:
     )
 
 
-def _caption(place: "_Place", entry: Entry) -> Caption:
+def _caption(place: Place, entry: Entry) -> Caption:
     caption = entry.fields.get("caption")
     texts = caption if isinstance(caption, list) and caption else [caption]
     return Caption(
@@ -249,80 +250,15 @@ def _told(path: Path, questions: Sequence[Question], captions: Sequence[Caption]
 
 def _unique(path: Path, ids: Iterable[QuestionId]) -> None:
     seen = set()
-    for one in ids:
+    for one in map(str, ids):  # 7 and "7" would be told apart by nobody
         if one in seen:
-            raise UserError(f"{path} has question_id {one!r} twice: remove one of them.")
+            raise UserError(f"{path} has question_id {one} twice: remove one of them.")
         seen.add(one)
 
 
 def _listed(values: Sequence[object], most: int = 5) -> str:
     shown = ", ".join(map(str, values[:most]))
     return f"{shown} and {len(values) - most} more" if len(values) > most else shown
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A line of a file, for what is wrong with it."""
-
-    path: Path
-    number: int
-
-    def wrong(self, field: str, what: str) -> UserError:
-        return UserError(f"{self.path}, line {self.number}: field '{field}' {what}.")
-
-    def question_id(self, entry: Entry) -> QuestionId:
-        value = entry.fields.get("question_id")
-        if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
-            raise self._not("question_id", value, "a number or a text")
-        return value if isinstance(value, int) else self.checked("question_id", value)
-
-    def text(self, entry: Entry, field: str) -> str:
-        return self.checked(field, entry.fields.get(field))
-
-    def image(self, entry: Entry) -> str:
-        """A path below the images, never out of them."""
-        value = self.text(entry, "image")
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts:
-            raise self.wrong("image", f"is {value!r}, a path that leads out of {IMAGES}/")
-        return value
-
-    def checked(self, field: str, value: object) -> str:
-        if not isinstance(value, str) or not value.strip():
-            raise self._not(field, value, "a text")
-        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
-            raise self.wrong(field, "holds a NUL or half a character (a lone surrogate)")
-        return value
-
-    def _not(self, field: str, value: object, wanted: str) -> UserError:
-        said = "is missing or null" if value is None else f"is {str(value)[:40]!r}"
-        return self.wrong(field, f"{said}: it must be {wanted}")
-
-
-def _entries(path: Path) -> Iterator[tuple[_Place, Entry]]:
-    """Lines of a file, with or without a byte order mark, however they end; blank ones left out."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"No {path.name} in {path.parent}: the set is not whole.") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text: {error}.") from None
-    # not splitlines: it would also cut at U+2028, which JSON texts may hold as it is
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.removesuffix("\r")
-        if not line.strip():
-            continue
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}, line {number} is not valid JSON: {error}.") from None
-        if not isinstance(fields, dict):
-            raise UserError(f"{path}, line {number} must be a JSON object, not {line[:40]!r}.")
-        yield _Place(path, number), Entry(fields, line)
-
-
-def _dump(fields: Mapping[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False)
 
 
 _NEW = Entry({}, "")
