@@ -1,6 +1,6 @@
-"""The ten languages as data: names, scripts, direction, final marks.
+"""The languages as data: names, scripts, direction, final marks.
 
-A new language is one row here, one prompt file and one calibration row.
+A new language is one row here and one prompt file: docs/adding-a-language.md.
 """
 
 from dataclasses import dataclass
@@ -9,48 +9,60 @@ from enum import StrEnum
 from palo.errors import UserError, nearest, unknown
 
 
-class Language(StrEnum):
-    EN = "en"
-    ZH = "zh"
-    FR = "fr"
-    ES = "es"
-    RU = "ru"
-    JA = "ja"
-    AR = "ar"
-    HI = "hi"
-    BN = "bn"
-    UR = "ur"
-
-
 @dataclass(frozen=True)
 class LanguageInfo:
-    """`scripts` are Unicode script names as `regex` knows them; `final_marks` end a sentence."""
+    """`scripts` are Unicode script names as `regex` knows them; `final_marks` end a sentence.
 
-    code: Language
+    `labels` are what models of language ID call it beside its code: lid.176's (pnb, wuu, ...),
+    GlotLID's and OpenLID's (urd, ...), dialects too, for models that split them must not be asked
+    for one alone.
+    """
+
+    code: str
     name: str
     native_name: str
     scripts: tuple[str, ...]
     final_marks: str
+    labels: str = ""
     right_to_left: bool = False
     spaced: bool = True
 
 
+_ARABIC = "ara arb arz ary apc ajp acm acq aeb ars afb ayl apd acx"
 _ROWS = (
-    LanguageInfo(Language.EN, "English", "English", ("Latin",), ".!?"),
-    LanguageInfo(Language.ZH, "Chinese", "简体中文", ("Han",), "。！？", spaced=False),
-    LanguageInfo(Language.FR, "French", "français", ("Latin",), ".!?"),
-    LanguageInfo(Language.ES, "Spanish", "español", ("Latin",), ".!?"),
-    LanguageInfo(Language.RU, "Russian", "русский", ("Cyrillic",), ".!?"),
+    LanguageInfo("en", "English", "English", ("Latin",), ".!?", "eng"),
     LanguageInfo(
-        Language.JA, "Japanese", "日本語", ("Hiragana", "Katakana", "Han"), "。！？", spaced=False
+        "zh",
+        "Chinese",
+        "简体中文",
+        ("Han",),
+        "。！？",
+        "zho cmn wuu yue hsn nan hak gan lzh",
+        spaced=False,
     ),
-    LanguageInfo(Language.AR, "Arabic", "العربية", ("Arabic",), ".!؟", right_to_left=True),
-    LanguageInfo(Language.HI, "Hindi", "हिन्दी", ("Devanagari",), "।!?."),
-    LanguageInfo(Language.BN, "Bengali", "বাংলা", ("Bengali",), "।!?"),
-    LanguageInfo(Language.UR, "Urdu", "اردو", ("Arabic",), "۔!؟", right_to_left=True),
+    LanguageInfo("fr", "French", "français", ("Latin",), ".!?", "fra"),
+    LanguageInfo("es", "Spanish", "español", ("Latin",), ".!?", "spa"),
+    LanguageInfo("ru", "Russian", "русский", ("Cyrillic",), ".!?", "rus"),
+    LanguageInfo(
+        "ja", "Japanese", "日本語", ("Hiragana", "Katakana", "Han"), "。！？", "jpn", spaced=False
+    ),
+    LanguageInfo("ar", "Arabic", "العربية", ("Arabic",), ".!؟", _ARABIC, right_to_left=True),
+    LanguageInfo("hi", "Hindi", "हिन्दी", ("Devanagari",), "।!?.", "hin bho mai awa mag hne"),
+    LanguageInfo("bn", "Bengali", "বাংলা", ("Bengali",), "।!?", "ben"),
+    LanguageInfo("ur", "Urdu", "اردو", ("Arabic",), "۔!؟", "urd pnb", right_to_left=True),
 )
-LANGUAGES: dict[Language, LanguageInfo] = {row.code: row for row in _ROWS}
-ENGLISH = Language.EN
+
+
+class Language(StrEnum):
+    """A code a row: `Language("ur")`, `Language.UR`."""
+
+    _ignore_ = ["row"]
+    for row in _ROWS:
+        vars()[row.code.upper()] = row.code
+
+
+LANGUAGES: dict[Language, LanguageInfo] = {Language(row.code): row for row in _ROWS}
+ENGLISH = Language("en")
 TARGETS: tuple[Language, ...] = tuple(code for code in LANGUAGES if code is not ENGLISH)
 
 

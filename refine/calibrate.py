@@ -19,6 +19,7 @@ from rich.table import Table
 from palo.checks.image_tag import without_frame
 from palo.checks.language import LanguageId
 from palo.checks.lexicon import agreement
+from palo.checks.lexicon import languages as lexicon_languages
 from palo.checks.script import script_share
 from palo.console import announce, console, note
 from palo.errors import UserError
@@ -31,7 +32,7 @@ from palo.shards import read_translated, replaced, shard_paths
 from refine.filters.contract import Pair
 from refine.filters.language_id import SURE_LETTERS
 from refine.filters.script import without_names
-from refine.filters.thresholds import Thresholds, load_thresholds, shipped
+from refine.filters.thresholds import Thresholds, load_thresholds, shipped, thresholds
 from refine.pairs import SourceTarget, read_pairs
 from refine.review_csv import text_hash
 
@@ -120,21 +121,28 @@ def calibrated(
     logprobs = sorted(
         one.logprob for one in pairs if isinstance(one, VerifiedPair) and one.logprob is not None
     )
-    known = shipped()[lang]
-    scores = sorted(agreement(one.source_words, one.target_words, lang).score for one in told)
+    known = thresholds(lang)
     return Thresholds(
         length_ratio=(round(_at(ratios, _TAIL), 3), round(_at(ratios, 1 - _TAIL), 3)),
         usual_ratio=round(statistics.median(ratios), 3),
         script_share=round(min(most, max(least, _at(shares, _TAIL))), 3),
         short_unfinished_share=known.short_unfinished_share,
         foreign_share=_foreign_share(told, lang, identifier or LanguageId()),
-        lexicon_score=round(min(0.0, _at(scores, _TAIL)), 2),
+        lexicon_score=_lexicon_score(told, lang),
         low_logprob=(
             round(_at(logprobs, _LOGPROB_TAIL), 3)
             if len(logprobs) >= MIN_LOGPROBS
             else known.low_logprob
         ),
     )
+
+
+def _lexicon_score(told: Sequence[Pair], lang: str) -> float:
+    """Where the lexicon has no words of the language there is nothing to count."""
+    if lang not in lexicon_languages():
+        return thresholds(lang).lexicon_score
+    scores = sorted(agreement(one.source_words, one.target_words, lang).score for one in told)
+    return round(min(0.0, _at(scores, _TAIL)), 2)
 
 
 def _foreign_share(told: Sequence[Pair], lang: str, identifier: LanguageId) -> float:
@@ -145,7 +153,7 @@ def _foreign_share(told: Sequence[Pair], lang: str, identifier: LanguageId) -> f
         reverse=True,
     )
     spared = round(_FOREIGN_TAIL * len(told))
-    known = shipped()[lang].foreign_share
+    known = thresholds(lang).foreign_share
     if len(wrong) <= spared:
         return known
     return max(known, min(_MOST_FOREIGN, round(wrong[spared] + _FOREIGN_ROOM, 3)))
@@ -207,7 +215,7 @@ def _table(found: Mapping[str, Thresholds], counts: Mapping[str, int]) -> Table:
     ):
         shown.add_column(name, justify="left" if name == "language" else "right")
     for lang, new in found.items():
-        old = shipped()[lang]
+        old = thresholds(lang)
         low, high = (f"{a:.2f}-{b:.2f}" for a, b in (old.length_ratio, new.length_ratio))
         shown.add_row(
             lang,

@@ -22,6 +22,7 @@ from palo.settings.refine import RefineSettings
 from palo.settings.refine_models import ModelFilterSettings
 from palo.shards import replaced
 from refine.filters import Filter, Pair, default_filters, judge, verdict
+from refine.filters.thresholds import load_thresholds, without_bands
 from refine.pairs import STDIN, NumberedRow, SourceTarget, Unreadable, read_rows
 from refine.workers import default_processes, in_order
 
@@ -78,6 +79,8 @@ def check_command(
     settings = load_profile(profile).refine
     for line in settings.models.licence_notes():
         print(line, file=sys.stderr)
+    if lacks := without_bands(str(codes[0]), load_thresholds(settings.thresholds_path)):
+        print(lacks, file=sys.stderr)
     with _writer(output) as file:
         summary = check_pairs(read_rows(pairs), str(codes[0]), settings, file.write)
     print(summary.said(), file=sys.stderr)

@@ -1,6 +1,7 @@
 """Commands of the refine stage: `palo refine`."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from palo.paths import DataPaths
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
 from refine import calibrate, check
+from refine.filters.thresholds import load_thresholds, without_bands
 from refine.report import command as report_command
 from refine.review_csv import errors_path
 from refine.run import LanguageSummary, has_input, refine_language
@@ -51,6 +53,14 @@ def refine(
     for line in settings.refine.models.licence_notes():
         note(line)
     langs = _with_input(settings, [str(code) for code in parse_languages(lang)], seed)
+    bands = load_thresholds(settings.refine.thresholds_path)
+    for line in filter(None, (without_bands(code, bands) for code in langs)):
+        note(line)
+    refine_all(settings, langs, seed)
+
+
+def refine_all(settings: Profile, langs: Sequence[str], seed: bool = False) -> None:
+    """Refines the languages one by one, with all that is said meanwhile."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     paths = DataPaths(settings.data_dir)
     shards = sum(len(shard_paths(paths.translated(code))) for code in langs)

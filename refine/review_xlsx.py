@@ -12,11 +12,11 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from palo.errors import UserError
+from palo.languages import LANGUAGES, info
 from palo.shards import replaced
 from refine.decisions import ErrorType, ReviewVerdict
 from refine.review_csv import COLUMNS, Problem, ReadFile, ReadRow, ReviewRow, missing_columns
 
-_RIGHT_TO_LEFT = frozenset({"ar", "ur"})
 _WIDTHS = {"english": 48, "translation": 48, "correction": 48, "previous": 32, "reasons": 32}
 _WIDTH = 14  # characters of the other columns
 _RTL_ORDER, _LTR_ORDER = 2, 1
@@ -41,7 +41,7 @@ def write_xlsx(path: Path, rows: Sequence[ReviewRow]) -> None:
         raise UserError(f"{path} exists and may be open at a reviewer's; it is never overwritten.")
     book = Workbook()
     sheet = book.active
-    right_to_left = bool(rows) and rows[0].lang in _RIGHT_TO_LEFT
+    right_to_left = bool(rows) and rows[0].lang in LANGUAGES and info(rows[0].lang).right_to_left
     _lay_out(sheet, right_to_left)
     at = 2
     for row in rows:

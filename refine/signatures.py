@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import regex
 
+from palo.languages import info
 from palo.schemas import TranslatedSample, TurnStatus
 from palo.shards import (
     digest,
@@ -44,7 +45,6 @@ _SCHEMA = pa.schema(
     ]
 )
 _TABLE_SCHEMA = pa.schema([("key", pa.uint64()), ("source", pa.string()), ("target", pa.string())])
-_UNSPACED = frozenset({"zh", "ja"})
 # Below these, letters and digits, equal texts are no wonder ("Two.", "Yes, it is.").
 _MIN_CHARS, _MIN_CHARS_UNSPACED = 20, 10
 _MIN_NEAR_CHARS = 40
@@ -126,7 +126,7 @@ def normalised(text: str) -> str:
 def signatures(text: str, lang: str) -> list[int]:
     """64-bit keys of a text: of the whole, and of the bands of its 4-grams' minima."""
     bare = normalised(text)
-    unspaced = lang in _UNSPACED
+    unspaced = not info(lang).spaced
     if len(bare) < (_MIN_CHARS_UNSPACED if unspaced else _MIN_CHARS):
         return []
     keys = [_hash(b"whole" + bare.encode("utf-8"))]

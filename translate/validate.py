@@ -14,10 +14,10 @@ from palo.checks.refusal import refusal
 from palo.checks.repetition import repeated_phrase
 from palo.checks.script import script_counts, script_share
 from palo.engines.stream import Result
+from palo.languages import info
 from translate.segments import PLACEHOLDER, Segment
 
 _MIN_SCRIPT_SHARE = 0.1  # below: hardly a letter of the language's own script
-_LATIN_LANGUAGES = frozenset({"fr", "es"})  # their script says nothing about English left in
 _MIN_ECHO_LETTERS = 12  # "Non." or "Pizza!" may well be the same in both languages
 # On 9,000 gold sentences the detector names another language three times, each time rightly.
 _MIN_LANGUAGE_LETTERS = 20
@@ -92,7 +92,7 @@ def wrong_script(source: str, text: str, lang: str) -> bool:
     counts = script_counts(text)
     if not counts.total():
         return False
-    if lang in _LATIN_LANGUAGES:
+    if "Latin" in info(lang).scripts:  # which says nothing about English left in
         return not counts["Latin"]
     if counts.total() < _MIN_ECHO_LETTERS and set(text.split()) <= set(source.split()):
         return False

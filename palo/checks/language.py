@@ -1,9 +1,10 @@
 """Says what language a text is in: the script where it decides, else a fastText model.
 
-Of the ten languages (and Persian, Urdu's look-alike) seven are told apart by their letters alone:
-kana means Japanese, ٹ ڈ ڑ ں ے ہ ھ mean Urdu, and Devanagari, Bengali and Cyrillic stand for one
-language each. The model is asked about Latin text and about Arabic letters without Urdu ones,
-with its candidates renormalised over the languages that the script leaves.
+A script that one language of the table alone is written in decides: kana means Japanese, and
+Devanagari, Bengali and Cyrillic stand for one language each, as long as no second row has them.
+ٹ ڈ ڑ ں ے ہ ھ mean Urdu. The model is asked about Latin text and about Arabic letters without Urdu
+ones (there Persian, Urdu's look-alike, counts as well), with its candidates renormalised over the
+languages that the script leaves.
 """
 
 import functools
@@ -19,6 +20,7 @@ from palo.checks.placeholders import without_protected
 from palo.checks.script import script_counts, scripts_of, weighted
 from palo.checks.variants import chinese_characters, japanese_characters
 from palo.errors import MissingResource
+from palo.languages import LANGUAGES
 
 UNKNOWN = "und"  # some language, by its letters none that was expected
 
@@ -34,24 +36,24 @@ _MAX_KANALESS = 5  # letters
 _KANA_SHARE = 0.05  # of Han and kana together; Chinese quotes a の now and then
 
 _URDU_LETTERS = regex.compile("[ٹڈڑںےہھ]")
-_ONE_LANGUAGE = {"Kana": "ja", "Devanagari": "hi", "Bengali": "bn", "Cyrillic": "ru"}
-_CANDIDATES = {"Latin": ("en", "fr", "es"), "Arabic": ("ar", "fa", "ur")}
+# Languages that are no row of the table, but look like one; where they are rows, they count once.
+_LOOKALIKES = {"Arabic": {"fa": "fas pes prs"}}
 
-# Labels of lid.176 (pnb, wuu, ...) and of GlotLID and OpenLID (urd_Arab, ...) that mean ours.
-# Models that split dialects must not be asked for one of them.
-_LABELS = {
-    "en": "eng",
-    "zh": "zho cmn wuu yue hsn nan hak gan lzh",
-    "fr": "fra",
-    "es": "spa",
-    "ru": "rus",
-    "ja": "jpn",
-    "ar": "ara arb arz ary apc ajp acm acq aeb ars afb ayl apd acx",
-    "hi": "hin bho mai awa mag hne",
-    "bn": "ben",
-    "ur": "urd pnb",
-    "fa": "fas pes prs",
-}
+
+def _candidates() -> dict[str, tuple[str, ...]]:
+    """By script, the languages that are written in it; Han is not asked about here."""
+    found: dict[str, list[str]] = {}
+    for lang in LANGUAGES:
+        for script in sorted(scripts_of(lang) - {"Han"}):
+            found.setdefault(script, []).append(str(lang))
+    for script, others in _LOOKALIKES.items():
+        found[script] = list(dict.fromkeys([*found.get(script, ()), *others]))
+    return {script: tuple(langs) for script, langs in found.items()}
+
+
+_CANDIDATES = _candidates()
+_LABELS = {lang: labels for others in _LOOKALIKES.values() for lang, labels in others.items()}
+_LABELS |= {str(lang): row.labels for lang, row in LANGUAGES.items()}
 _BY_LABEL = {label: code for code, labels in _LABELS.items() for label in labels.split()}
 
 
@@ -96,16 +98,15 @@ class LanguageId:
         if script == "Han":
             lang = "ja" if expected == "ja" and _may_be_japanese(text, letters) else "zh"
             return Detection(lang, portion, letters)
-        if script in _ONE_LANGUAGE:
-            return Detection(_ONE_LANGUAGE[script], portion, letters)
-        if script not in _CANDIDATES:
-            return Detection(UNKNOWN, portion, letters)
+        candidates = _CANDIDATES.get(script, (UNKNOWN,))
+        if len(candidates) == 1:
+            return Detection(candidates[0], portion, letters)
         if script == "Arabic" and _URDU_LETTERS.search(text):
             return Detection("ur", portion, letters)
         if letters < MIN_LETTERS and expected:
             ours = script in scripts_of(expected)
             return Detection(expected if ours else UNKNOWN, portion, letters)
-        lang, share = self._ask(text, _CANDIDATES[script], letters, expected)
+        lang, share = self._ask(text, candidates, letters, expected)
         return Detection(lang, share * portion, letters)
 
     def _ask(

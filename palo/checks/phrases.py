@@ -6,6 +6,8 @@ from importlib import resources
 
 import yaml
 
+from palo.languages import LANGUAGES
+
 _OPENING = " \t\r\n\"'“”„«»‘’「『《*_#>"
 
 
@@ -29,8 +31,10 @@ def phrases() -> Phrases:
     def by_language(kind: str) -> dict[str, tuple[str, ...]]:
         return {lang: tuple(map(comparable, found)) for lang, found in raw[kind].items()}
 
+    preamble = by_language("preamble")
+    named = tuple(f"in {row.name.casefold()}:" for row in LANGUAGES.values())
     return Phrases(
-        preamble=by_language("preamble"),
+        preamble={**preamble, "en": preamble["en"] + named},
         explanation=by_language("explanation"),
         refusal=by_language("refusal"),
         asks_first={lang: tuple(found) for lang, found in raw["asks_first"].items()},
@@ -47,6 +51,9 @@ def comparable(text: str) -> str:
 
 @cache
 def for_language(kind: str, lang: str) -> tuple[str, ...]:
-    """English ones too: a model explains itself in English whatever it translates into."""
+    """English ones too: a model explains itself in English whatever it translates into.
+
+    A language that phrases.yaml does not know has the English ones alone.
+    """
     table: dict[str, tuple[str, ...]] = getattr(phrases(), kind)
-    return table["en"] if lang == "en" else table["en"] + table[lang]
+    return table["en"] if lang == "en" else table["en"] + table.get(lang, ())

@@ -5,25 +5,31 @@ from functools import cache, lru_cache
 
 import regex
 
-from palo.languages import info
+from palo.languages import LANGUAGES, info
 
 # Only letters count, so vowel signs and Arabic marks weigh nothing on either side. The long mark
 # of kana is no letter of any one script for Unicode, but it is for us.
-_LETTER = regex.compile(
-    r"(?P<Latin>[\p{Latin}&&\p{L}])"
-    r"|(?P<Han>[\p{Han}&&\p{L}])"
-    r"|(?P<Kana>[[\p{Hiragana}\p{Katakana}ー]&&\p{L}])"
-    r"|(?P<Arabic>[\p{Arabic}&&\p{L}])"
-    r"|(?P<Devanagari>[\p{Devanagari}&&\p{L}])"
-    r"|(?P<Bengali>[\p{Bengali}&&\p{L}])"
-    r"|(?P<Cyrillic>[\p{Cyrillic}&&\p{L}])"
-    r"|(?P<Other>\p{L})",
-    regex.V1,
-)
+_OWN_NAMES = {"Hiragana": "Kana", "Katakana": "Kana"}
+
+
+def _letter_pattern() -> str:
+    """A group a script of the table's languages, and one for letters of all others."""
+    members: dict[str, list[str]] = {}
+    for row in LANGUAGES.values():
+        for name in row.scripts:
+            members.setdefault(_OWN_NAMES.get(name, name), []).append(rf"\p{{{name}}}")
+    members["Kana"].append("ー")
+    groups = [
+        rf"(?P<{script}>[[{''.join(dict.fromkeys(names))}]&&\p{{L}}])"
+        for script, names in members.items()
+    ]
+    return "|".join([*groups, r"(?P<Other>\p{L})"])
+
+
+_LETTER = regex.compile(_letter_pattern(), regex.V1)
 # A Han character says about as much as three Latin letters, a kana as two (gold pairs have .35 and
 # .5 characters for one of English), so one name in Latin letters does not outweigh a sentence.
 _WEIGHTS = {"Han": 3, "Kana": 2}
-_OWN_NAMES = {"Hiragana": "Kana", "Katakana": "Kana"}
 
 
 def script_counts(text: str) -> Counter[str]:

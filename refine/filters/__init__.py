@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from palo.checks.language import LanguageId
+from palo.languages import LANGUAGES
 from palo.schemas import Finding, Verdict
 from palo.settings.refine import RefineSettings
 from palo.shards import digest
@@ -52,9 +53,13 @@ _DATA = {
 
 
 def version() -> str:
-    """Part of every refined shard's inputs: the code's version, and the data it goes by."""
+    """Part of every refined shard's inputs: the code's version, and the data it goes by.
+
+    The languages' table is such data: language ID chooses between those of one script.
+    """
     files = [resources.files(at).joinpath(name) for at, names in _DATA.items() for name in names]
-    return digest([VERSION, *(one.read_text("utf-8") for one in files)])
+    table = [repr(row) for row in LANGUAGES.values()]
+    return digest([VERSION, *table, *(one.read_text("utf-8") for one in files)])
 
 
 def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:

@@ -1,12 +1,13 @@
 """English sentences, halves of them, or lone words of them, left in the translation."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import pairwise
 
 import regex
 
 from palo.checks.language import LanguageId
 from palo.checks.phrases import phrases
+from palo.languages import info
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair, quoted
 
@@ -17,6 +18,9 @@ _MIN_LETTERS = 12
 _SURE_SHARE = 0.9
 _WORD = regex.compile(r"\p{Latin}[\p{Latin}\p{M}'’-]*")
 _SENTENCE = regex.compile(r"[^.!?。！？।۔؟…\n]+")
+# The languages in Latin letters that `only_english` of phrases.yaml was held against. In others
+# such a word may be their own (German "was", "will"), so one alone says nothing.
+_HELD_AGAINST = frozenset({"fr", "es"})
 # Words that every other English sentence has and no French or Spanish one.
 _ENGLISH = regex.compile(
     r"\b(?:the|is|are|was|of|and|with|this|that|it|there|they|you|what|which|to|in the)\b",
@@ -35,7 +39,9 @@ class MixedFilter(Filter):
         if lang == "en" or not pair.target_scripts["Latin"]:
             return None
         words = _WORD.findall(pair.target_words)
-        if found := _echo(pair.source_words, words) or self._sentence(pair.target_words):
+        is_told = lang in _HELD_AGAINST or "Latin" not in info(lang).scripts
+        only = phrases().only_english if is_told else frozenset[str]()
+        if found := _echo(pair.source_words, words, only) or self._sentence(pair.target_words):
             return self.finding(Verdict.REVIEW, f"English left in: {quoted(found)}")
         return None
 
@@ -55,13 +61,12 @@ class MixedFilter(Filter):
         return None
 
 
-def _echo(source: str, words: Sequence[str]) -> str | None:
+def _echo(source: str, words: Sequence[str], only_english: Set[str]) -> str | None:
     """Words of the English that stand in the translation: one that is only English, or a row."""
     english = _WORD.findall(source)
     small = {word for word in english if word.islower()}
     if small.isdisjoint(words):
         return None
-    only_english = phrases().only_english
     for word in words:
         if word in small and word in only_english:
             return word

@@ -1,4 +1,8 @@
-"""Reads thresholds.yaml: what is usual in each language; a file of one's own may say otherwise."""
+"""Reads thresholds.yaml: what is usual in each language; a file of one's own may say otherwise.
+
+A language that has no bands yet goes by those of its script, or by wide ones: better a fault that
+passes than good rows that do not. `palo refine calibrate` gives it its own.
+"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,6 +13,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from palo.errors import UserError, unknown
+from palo.languages import LANGUAGES, info
 from palo.settings.model import Section
 
 
@@ -25,14 +30,55 @@ class Thresholds(Section):
 
 
 Bands = Mapping[str, Thresholds]
+# Without a language of like script: from Chinese's shortest up to some 1.4 times French's longest.
+_WIDE_ROOM = 1.4
 
 
 def thresholds(lang: str, bands: Bands | None = None) -> Thresholds:
-    """Those of a language; the project's own where no others are given."""
+    """Those of a language; the project's own where no others are given.
+
+    Raises UserError for a language that is not in the table of languages either.
+    """
     table = shipped() if bands is None else bands
-    if lang not in table:
-        raise unknown("language", lang, table)
-    return table[lang]
+    return table[lang] if lang in table else _borrowed(lang)
+
+
+def without_bands(lang: str, bands: Bands) -> str | None:
+    """What a person should know of a language that borrows its bands; None where it has its own."""
+    if lang in bands:
+        return None
+    whose = f"those of {' '.join(alike(lang))}" if alike(lang) else "wide ones"
+    return (
+        f"{lang}: no bands of its own yet, so {whose} serve, and what goes by word lists is not "
+        f"looked for. With verified pairs: palo refine calibrate PAIRS --lang {lang}"
+    )
+
+
+def alike(lang: str) -> tuple[str, ...]:
+    """The languages with shipped bands that are written in a script of this one."""
+    scripts = {*info(lang).scripts}
+    return tuple(one for one in shipped() if scripts & {*info(one).scripts})
+
+
+@cache
+def _borrowed(lang: str) -> Thresholds:
+    """Bands that hold all of the languages alike, or all of every language and more."""
+    if lang not in LANGUAGES:
+        raise unknown("language", lang, LANGUAGES)
+    known = alike(lang)
+    rows = [shipped()[one] for one in known or shipped()]
+    return Thresholds(
+        length_ratio=(
+            min(row.length_ratio[0] for row in rows),
+            max(row.length_ratio[1] for row in rows) * (1 if known else _WIDE_ROOM),
+        ),
+        usual_ratio=min(row.usual_ratio for row in rows),
+        script_share=min(row.script_share for row in rows),
+        short_unfinished_share=min(row.short_unfinished_share for row in rows),
+        foreign_share=max(row.foreign_share for row in rows),
+        lexicon_score=min(row.lexicon_score for row in rows),
+        low_logprob=min(row.low_logprob for row in rows),
+    )
 
 
 @cache

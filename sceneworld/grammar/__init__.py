@@ -3,10 +3,14 @@
 import importlib
 from collections.abc import Callable
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import cast
 
 from palo.languages import LANGUAGES, Language
 from sceneworld.messages import Message, SayList
+
+# Those that have a grammar here: a further language of the table need not have one.
+SPOKEN = tuple(lang for lang in LANGUAGES if Path(__file__).with_name(f"{lang}.py").is_file())
 
 
 @cache
