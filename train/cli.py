@@ -1,5 +1,6 @@
 """Commands of the train stage: `palo train --scale 7b`, `palo evaluate --scale 7b`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,9 +10,11 @@ from palo.console import announce, console, note, percent
 from palo.errors import UserError
 from palo.options import ProfileOption
 from palo.settings import load_profile
+from palo.settings.evaluate import AnswerEngine
 from train import images_cli
 from train.conversion import cli as conversion_cli
 from train.scale import StageName, load_scale
+from train.talk import cli as talk_cli
 
 ScaleOption = Annotated[str, typer.Option(help="1.7b, 7b or 13b: a file of the scales folder.")]
 
@@ -21,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command("evaluate")(evaluate)
     conversion_cli.register(app)
     images_cli.register(app)
+    talk_cli.register(app)
 
 
 def train(
@@ -64,14 +68,39 @@ def train(
         note(f"Checkpoint: {train_scale(chosen, settings)}")
 
 
-def evaluate(scale: ScaleOption, profile: ProfileOption = None) -> None:
-    """Ask a trained scale the held-out questions in ten languages."""
+def evaluate(
+    scale: ScaleOption,
+    bench: Annotated[
+        Path | None,
+        typer.Option(help="Ask a LLaVA-Bench-style set's questions; a judge scores the answers."),
+    ] = None,
+    engine: Annotated[
+        AnswerEngine, typer.Option(help="What runs the model.")
+    ] = AnswerEngine.TRANSFORMERS,
+    no_judge: Annotated[
+        bool, typer.Option("--no-judge", help="With --bench: answers, language, texts; no scores.")
+    ] = False,
+    profile: ProfileOption = None,
+) -> None:
+    """Ask a trained scale the held-out questions in ten languages, or those of a bench."""
     settings = load_profile(profile)
     announce(settings, f"evaluate {scale}")
     chosen = load_scale(scale, settings.train.scales_dir)
+    if bench is not None:
+        from train.evaluation.bench.run import evaluate_bench
+        from train.evaluation.bench.table import notes, tables
+
+        result = evaluate_bench(chosen, settings, bench, engine, with_judge=not no_judge)
+        for table in tables(result):
+            console.print(table)
+        for line in notes(result):
+            note(line)
+        return
+    if no_judge:
+        raise UserError("--no-judge goes with --bench: held-out questions need no judge.")
     from train.evaluation.evaluate import evaluate_scale
 
-    result = evaluate_scale(chosen, settings)
+    result = evaluate_scale(chosen, settings, engine)
     console.print(_table(result))
     console.print(_kinds(result))
 

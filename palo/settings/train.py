@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from palo.errors import unknown
 from palo.languages import LANGUAGES
+from palo.settings.evaluate import AnswerJudgeSettings, BenchRunSettings
 from palo.settings.loop import LoopSettings
 from palo.settings.model import Section
 
@@ -63,3 +64,5 @@ class EvaluateSettings(Section):
     questions_path: Path  # JSONL of held-out questions with answers in ten languages
     images_dir: Path
     batch_size: int = 64
+    bench: BenchRunSettings = BenchRunSettings()  # of `palo evaluate --bench`
+    judge: AnswerJudgeSettings | None = None  # who scores answers there

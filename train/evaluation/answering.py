@@ -1,13 +1,15 @@
 """A trained checkpoint that answers: greedy, in batches of questions of like length."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import torch
 
 from train.data.batches import Item, Packer, Pictures
 from train.data.images import make_processor
 from train.data.template import Encoded, Template
+from train.evaluation.opening import Asked, answer_all
 from train.model.checkpoint import load_checkpoint
 
 
@@ -26,21 +28,27 @@ class Answerer:
             model.config.image_token_id, model.config.image_seq_length, self.tokenizer.pad_token_id
         )
 
-    def answer(self, asked: Sequence[tuple[str, Path]], tick: Callable[[int], None]) -> list[str]:
-        """One answer for each (question, image), in the order given. Raises UnreadableImage."""
+    def answer(self, asked: Sequence[Asked], tick: Callable[[int], None]) -> list[str]:
+        """All answers, in the order of `asked`. Raises UnreadableImage."""
+        return answer_all(self, asked, tick)
+
+    def stream(self, asked: Sequence[Asked]) -> Iterator[tuple[int, str]]:
+        """(place in `asked`, answer), a batch after another. Raises UnreadableImage."""
         prompts = [self.template.prompt(question, has_image=True) for question, _ in asked]
         order = sorted(range(len(asked)), key=lambda index: len(prompts[index]))
-        texts = [""] * len(asked)
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
             items = [
                 Item(Encoded(prompts[index], prompts[index]), self.pictures.pixels(asked[index][1]))
                 for index in chosen
             ]
-            for index, text in zip(chosen, self._generate(items), strict=True):
-                texts[index] = text
-            tick(len(chosen))
-        return texts
+            yield from zip(chosen, self._generate(items), strict=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        pass
 
     @torch.inference_mode()
     def _generate(self, items: Sequence[Item]) -> list[str]:

@@ -67,13 +67,18 @@ def make_judge(questions: Sequence[Question], detect: Judge) -> Judge:
     An answer that is a known answer form of the language counts as being in it ("No." is both
     English and Spanish). Any other must be recognised by `detect` (script, then fastText).
     """
-    forms = {
-        lang: {normalise(form, lang) for one in questions for form in one.answers[lang]}
-        for lang in LANGUAGES
+    forms: dict[str, list[str]] = {
+        lang: [form for one in questions for form in one.answers[lang]] for lang in LANGUAGES
     }
+    return language_judge(forms, detect)
+
+
+def language_judge(forms: Mapping[str, Iterable[str]], detect: Judge) -> Judge:
+    """As `make_judge`; `forms` are texts that are known to be in a language, by language."""
+    known = {lang: {normalise(form, lang) for form in some} for lang, some in forms.items()}
 
     def judge(text: str, lang: str) -> bool:
-        return normalise(text, lang) in forms[lang] or detect(text, lang)
+        return normalise(text, lang) in known[lang] or detect(text, lang)
 
     return judge
 

@@ -8,7 +8,6 @@ The second pass gives every question another sample's image: what stays right th
 import json
 import random
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,11 @@ from palo.console import Tick, note, progress
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.settings import Profile
+from palo.settings.evaluate import AnswerEngine
 from palo.shards import digest, file_digest, read_json, write_json
 from train.evaluation import answers
 from train.evaluation.answers import Answered, Question
+from train.evaluation.opening import Answering, open_answerer
 from train.resources import require_for_evaluation
 from train.run import RECORD
 from train.scale import Scale
@@ -28,10 +29,15 @@ MAX_NEW_TOKENS = 64
 EXAMPLES_PER_LANGUAGE = 12
 VERSION = "2"  # raise it when the same checkpoint is measured otherwise
 
+# settings that decide what is measured here; the others are of --bench
+_DECIDE = {"questions_path", "images_dir", "batch_size"}
+
 Answers = list[Answered]
 
 
-def evaluate_scale(scale: Scale, profile: Profile) -> dict[str, Any]:
+def evaluate_scale(
+    scale: Scale, profile: Profile, engine: AnswerEngine = AnswerEngine.TRANSFORMERS
+) -> dict[str, Any]:
     """Measures the checkpoint unless that was done; the content of evaluation/<scale>.json.
 
     Raises MissingResource before anything heavy is loaded.
@@ -45,7 +51,7 @@ def evaluate_scale(scale: Scale, profile: Profile) -> dict[str, Any]:
             VERSION,
             file_digest(record if record.is_file() else checkpoint / "config.json"),
             file_digest(settings.questions_path),
-            settings.model_dump(mode="json"),
+            settings.model_dump(mode="json", include=_DECIDE),
         ]
     )
     if path.is_file() and read_json(path).get("inputs") == inputs:
@@ -54,11 +60,11 @@ def evaluate_scale(scale: Scale, profile: Profile) -> dict[str, Any]:
     lines = settings.questions_path.read_text(encoding="utf-8").split("\n")
     rows = (json.loads(line) for line in lines if line)
     questions = answers.parse_questions(rows, settings.images_dir)
-    from train.evaluation.answering import Answerer
-
-    answerer = Answerer(checkpoint, scale.image_size, settings.batch_size, MAX_NEW_TOKENS)
     shuffled = shuffled_images(questions, profile.train.seed)
-    with progress(f"evaluate {scale.name}", 2 * len(questions) * len(LANGUAGES)) as tick:
+    with (
+        open_answerer(engine, scale, settings, MAX_NEW_TOKENS, checkpoint) as answerer,
+        progress(f"evaluate {scale.name}", 2 * len(questions) * len(LANGUAGES)) as tick,
+    ):
         seen = _ask(answerer, questions, [one.image for one in questions], tick)
         unseen = _ask(answerer, questions, shuffled, tick)
     result = {"inputs": inputs, **report(scale.name, questions, seen, unseen, _judge(questions))}
@@ -67,12 +73,17 @@ def evaluate_scale(scale: Scale, profile: Profile) -> dict[str, Any]:
 
 
 def _judge(questions: Sequence[Question]) -> answers.Judge:
+    return answers.make_judge(questions, detector())
+
+
+def detector() -> answers.Judge:
+    """Whether a text is in a language, by script and fastText."""
     language_id = LanguageId()
 
     def detect(text: str, lang: str) -> bool:
         return language_id.detect(text, lang).lang == lang
 
-    return answers.make_judge(questions, detect)
+    return detect
 
 
 def shuffled_images(questions: Sequence[Question], seed: int) -> list[Path]:
@@ -85,7 +96,7 @@ def shuffled_images(questions: Sequence[Question], seed: int) -> list[Path]:
 
 
 def _ask(
-    answerer: Any, questions: Sequence[Question], images: Sequence[Path], tick: Tick
+    answerer: Answering, questions: Sequence[Question], images: Sequence[Path], tick: Tick
 ) -> Answers:
     """Every question in every language, by language and then in the order given."""
     asked = [
@@ -93,18 +104,12 @@ def _ask(
         for lang in LANGUAGES
         for question, image in zip(questions, images, strict=True)
     ]
-    texts = answerer.answer(
-        [(question.questions[lang], image) for question, lang, image in asked],
-        partial(_advance, tick),
-    )
+    pairs = [(question.questions[lang], image) for question, lang, image in asked]
+    texts = answerer.answer(pairs, tick)
     return [
         Answered(question, lang, text)
         for (question, lang, _), text in zip(asked, texts, strict=True)
     ]
-
-
-def _advance(tick: Tick, count: int) -> None:
-    tick(count)
 
 
 def report(

@@ -1,0 +1,1 @@
+"""A trained scale on a LLaVA-Bench-style set: answers, judgements, scores with intervals."""

@@ -1,0 +1,126 @@
+"""A trained checkpoint that answers through vLLM: the same prompts, pictures and greedy decoding.
+
+Requests go in as others end, so the accelerator is never drained. MobilePALO comes in by the
+package's own plug-in (train/serving), which vLLM finds by itself.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from palo.engines.reaper import marked, new_mark, reap_orphans, start_watcher
+from palo.errors import UserError
+from train.data.images import load_picture
+from train.data.template import IMAGE_TOKEN, Template
+from train.evaluation.opening import Asked, answer_all
+from train.resources import has_gpu
+
+_FEED = 1.75  # requests in flight per running sequence
+_ENVIRONMENT = {
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # fork would hand on locks and open files
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+}
+
+
+class VllmAnswerer:
+    """Use as a context manager: leaving it ends the processes that vLLM started."""
+
+    def __init__(
+        self, folder: Path, max_new_tokens: int, max_num_seqs: int, gpu_memory_utilization: float
+    ) -> None:
+        from transformers import AutoConfig, AutoTokenizer
+
+        import train.model.assembly  # noqa: F401 - registers MobilePALO's configuration
+
+        self._max_new_tokens, self._limit = max_new_tokens, int(max_num_seqs * _FEED)
+        self._config = AutoConfig.from_pretrained(folder)
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        reap_orphans()
+        mark = new_mark()
+        self._watcher = start_watcher(mark)
+        with marked(mark):
+            self._engine = self._start(folder, max_num_seqs, gpu_memory_utilization)
+
+    def _start(self, folder: Path, max_num_seqs: int, gpu_memory_utilization: float) -> Any:
+        from vllm.engine.arg_utils import EngineArgs
+        from vllm.v1.engine.llm_engine import LLMEngine
+
+        arguments: Any = EngineArgs  # takes closed sets of names
+        return LLMEngine.from_engine_args(
+            arguments(
+                model=str(folder),
+                dtype="bfloat16" if has_gpu() else "float32",  # as the transformers engine does
+                max_num_seqs=max_num_seqs,
+                gpu_memory_utilization=gpu_memory_utilization,
+                limit_mm_per_prompt={"image": 1},
+                mm_processor_kwargs={"backend": "pil"},  # whose resizing training used
+                generation_config="vllm",
+                disable_log_stats=True,
+            ),
+            enable_multiprocessing=True,
+        )
+
+    def answer(self, asked: Sequence[Asked], tick: Callable[[int], None]) -> list[str]:
+        """All answers, in the order of `asked`. Raises UnreadableImage."""
+        return answer_all(self, asked, tick)
+
+    def stream(self, asked: Sequence[Asked]) -> Iterator[tuple[int, str]]:
+        """(place in `asked`, answer) as they end. Raises UnreadableImage, or UserError where vLLM
+        takes a question not or dies."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        template, given, flying = Template(self._tokenizer), 0, set[str]()
+        try:
+            while given < len(asked) or flying:
+                while given < len(asked) and len(flying) < self._limit:
+                    self._give(str(given), template, *asked[given])
+                    flying.add(str(given))
+                    given += 1
+                for output in self._engine.step():
+                    if output.finished:
+                        flying.remove(output.request_id)
+                        ids = output.outputs[0].token_ids
+                        text = str(self._tokenizer.decode(ids, skip_special_tokens=True))
+                        yield int(output.request_id), text.strip()
+        except EngineDeadError as error:
+            raise UserError(
+                f"vLLM died ({error}). What was answered is kept. Look at the GPU's memory, lower "
+                "evaluate: {bench: {max_num_seqs: ...}}, and run the same command again."
+            ) from None
+
+    def _give(self, tag: str, template: Template, question: str, image: Path) -> None:
+        from vllm import SamplingParams, TokensPrompt
+        from vllm.sampling_params import RequestOutputKind
+
+        image_id = self._config.image_token_id
+        tokens = template.prompt(question, has_image=True)
+        prompt = TokensPrompt(
+            prompt_token_ids=[image_id if token == IMAGE_TOKEN else token for token in tokens],
+            multi_modal_data={"image": load_picture(image)},
+        )
+        sampling = SamplingParams(
+            max_tokens=self._max_new_tokens,
+            temperature=0.0,
+            detokenize=False,  # token by token; ours is done once an answer
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        try:
+            self._engine.add_request(tag, prompt, sampling)
+        except ValueError as error:  # too long for the model
+            raise UserError(
+                f"vLLM does not take the question {question[:80]!r}: {error}. Shorten it."
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._engine.engine_core.shutdown()
+        assert self._watcher.stdin is not None
+        self._watcher.stdin.close()
