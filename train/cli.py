@@ -14,6 +14,7 @@ from palo.settings.evaluate import AnswerEngine
 from train import images_cli
 from train.conversion import cli as conversion_cli
 from train.scale import StageName, load_scale
+from train.talk import cli as talk_cli
 
 ScaleOption = Annotated[str, typer.Option(help="1.7b, 7b or 13b: a file of the scales folder.")]
 
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command("evaluate")(evaluate)
     conversion_cli.register(app)
     images_cli.register(app)
+    talk_cli.register(app)
 
 
 def train(

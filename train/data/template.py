@@ -122,10 +122,17 @@ class Template:
         rounds = spans_of(turns, has_image)
         return self._fitted([self._piece(spans) for spans in rounds], max_length, image_tokens)
 
-    def prompt(self, question: str, has_image: bool) -> tuple[int, ...]:
-        """What the model sees before it answers: everything up to `ASSISTANT:`."""
-        spans = _spans(Round(question, None, has_image), first=True)
-        return (self.tokenizer.bos_token_id, *self._piece(spans).ids)
+    def prompt(
+        self, question: str, has_image: bool, before: Sequence[Round] = ()
+    ) -> tuple[int, ...]:
+        """What the model sees before it answers: the rounds before, and all up to `ASSISTANT:`.
+
+        `has_image` is about this question; one of the rounds before says of itself if it has it.
+        """
+        ids: list[int] = [self.tokenizer.bos_token_id]
+        for index, one in enumerate([*before, Round(question, None, has_image)]):
+            ids += self._piece(_spans(one, first=index == 0)).ids
+        return tuple(ids)
 
     def caption(self, text: str, max_length: int = 0, image_tokens: int = 1) -> Encoded:
         """Stage 1: the image, its caption, a line break; no words around them (LLaVA's `plain`).

@@ -1,0 +1,146 @@
+"""vLLM's server for a checkpoint: its command, its environment, and its end.
+
+    palo serve --scale 7b
+
+The server takes the place of this process, and with it its id, so it is started, stopped and
+killed as one. A watcher stays behind: when the server is gone, however that came about, it kills
+what engine processes are left (palo/engines/reaper.py).
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from ipaddress import ip_address
+from pathlib import Path
+
+from palo.engines.reaper import marked, new_mark, reap_orphans, start_watcher
+from palo.errors import MissingResource, UserError
+from train.serving.arguments import server_arguments
+
+API_KEY = "VLLM_API_KEY"  # vLLM's own name; a flag would be in the list of processes
+_PLUGINS, _OURS = "VLLM_PLUGINS", "palo"
+_ENVIRONMENT = {
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+}
+_OWN = {
+    "--api-key": f"set {API_KEY} in the environment",
+    "--host": "give --host before the --",
+    "--port": "give --port before the --",
+    "--model": "give --checkpoint before the --",
+    "--served-model-name": "give --served-model-name before the --",
+}
+
+
+@dataclass(frozen=True)
+class Address:
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def require_free(self) -> None:
+        """Raises UserError where something listens there, or nothing of this machine can."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind((self.host, self.port))
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise UserError(
+                    f"Cannot listen at {self.host}:{self.port} ({reason}): give another --port "
+                    "or --host."
+                ) from None
+
+
+@dataclass(frozen=True)
+class Server:
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+    @property
+    def has_key(self) -> bool:
+        return bool(self.environment.get(API_KEY))
+
+
+def make_server(
+    folder: Path, name: str, address: Address, more: Sequence[str], on_cpu: bool
+) -> Server:
+    """Raises MissingResource without vLLM or a checkpoint, UserError for flags that are ours."""
+    if find_spec("vllm") is None:
+        raise MissingResource("vLLM is not installed: make vllm")
+    for word in more:
+        flag = word.partition("=")[0].replace("_", "-")
+        if flag in _OWN:
+            raise UserError(f"{flag} is not for vLLM here: {_OWN[flag]}.")
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
+    command += server_arguments(folder, name)
+    command += ["--host", address.host, "--port", str(address.port)]
+    command += ["--limit-mm-per-prompt", '{"image": 1}']
+    if on_cpu:
+        command += ["--dtype", "float32"]
+    return Server((*command, *more), _environment(os.environ))
+
+
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
+    """What was set stays; a list of plug-ins must name ours."""
+    environment = {**_ENVIRONMENT, **given}
+    plugins = environment.get(_PLUGINS)
+    if plugins is not None and _OURS not in plugins.split(","):
+        environment[_PLUGINS] = ",".join(filter(None, (plugins, _OURS)))
+    return environment
+
+
+def announcement(server: Server, name: str, address: Address) -> str:
+    """Where it will be, and a request to try it with."""
+    lines = [f"Serving {name} at {address.url}/v1 (once vLLM says so). Try it:", ""]
+    lines += [example(server, name, address), ""]
+    if not address.is_loopback:
+        key = f"those with the key in {API_KEY}" if server.has_key else "anyone who can reach it"
+        lines += [
+            f"Warning: {address.host} lets other machines in: {key}. It is not encrypted.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def example(server: Server, name: str, address: Address) -> str:
+    """A shell command that asks about `picture.jpg`."""
+    key = f' -H "Authorization: Bearer ${API_KEY}"' if server.has_key else ""
+    host = "127.0.0.1" if address.host == "0.0.0.0" else address.host
+    url = Address(host, address.port).url
+    image = "data:image/jpeg;base64,$(base64 < picture.jpg | tr -d '\\n')"
+    return f"""\
+curl {url}/v1/chat/completions -H "Content-Type: application/json"{key} -d @- <<END
+{{"model": "{name}", "temperature": 0, "messages": [{{"role": "user", "content": [
+  {{"type": "image_url", "image_url": {{"url": "{image}"}}}},
+  {{"type": "text", "text": "What is it?"}}]}}]}}
+END"""
+
+
+def replace_process(server: Server) -> None:
+    """Becomes the server; the watcher's pipe stays open for as long as that lives."""
+    reap_orphans()
+    mark = new_mark()
+    watcher = start_watcher(mark)
+    assert watcher.stdin is not None
+    os.set_inheritable(watcher.stdin.fileno(), True)
+    with marked(mark):
+        os.execve(server.command[0], server.command, {**os.environ, **server.environment})
