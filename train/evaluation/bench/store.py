@@ -40,9 +40,9 @@ class Store:
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 try:
-                    row = json.loads(line)
+                    row = dict(json.loads(line))
                     self._rows.setdefault(row.pop("key"), []).append(row)
-                except (ValueError, KeyError, AttributeError):
+                except (ValueError, KeyError, TypeError):
                     raise UserError(
                         f"{self.path}, line {number} is damaged: remove that line and run the "
                         "same command again, which asks for it once more."

@@ -3,12 +3,13 @@
 import json
 
 import pytest
+import yaml
 from PIL import Image
 
 from palo.paths import DataPaths
 from palo.settings.evaluate import AnswerJudgeSettings, BenchRunSettings, JudgeServer
 from tests.faulty_server import FaultyServer
-from tests.train.conftest import make_model, make_scale, make_tokenizer
+from tests.train.conftest import ROOT, make_model, make_scale, make_tokenizer
 from train.data.images import make_processor
 from train.model.checkpoint import save_checkpoint
 
@@ -86,6 +87,22 @@ def with_judge(profile, judge, **bench):
 def material(asked):
     """What a judge was shown: the JSON that a prompt begins with."""
     return json.JSONDecoder().raw_decode(asked)[0]
+
+
+def write_project(folder, judge):
+    """A pipelines.yaml in which the tiny scales are the sample profile's; its path."""
+    config = yaml.safe_load((ROOT / "pipelines.yaml").read_text("utf-8"))
+    sample = config["profiles"]["sample"]
+    sample["train"]["scales_dir"] = "scales"
+    sample["evaluate"] |= {"bench": {"max_new_tokens": 8, "resamples": 1000}, "judge": judge}
+    for name in ("7b", "13b", "1.7b"):
+        scale = make_scale(name).model_dump(mode="json", exclude={"name"})
+        path = folder / "scales" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(scale), "utf-8")
+    path = folder / "pipelines.yaml"
+    path.write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
+    return path
 
 
 @pytest.fixture
