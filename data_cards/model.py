@@ -1,0 +1,258 @@
+"""The card of a trained checkpoint: parts, training, evaluation with intervals, terms, limits.
+
+palo card --scale 7b
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from data_cards.licences import licence_table, model_chain, of_profile
+from data_cards.markdown import NOT_MEASURED, cell, interval, number, share, table
+from data_cards.metadata import problems
+from data_cards.provenance import MODEL_TEMPLATE, checkpoint_provenance
+from palo import __version__
+from palo.errors import MissingResource, unknown
+from palo.intervals import wilson
+from palo.languages import LANGUAGES
+from palo.paths import DataPaths
+from palo.settings import Profile
+from palo.shards import read_json
+
+STOCK = "llava"  # the model type that transformers has by itself
+_STAGES = ("stage1", "stage2")
+
+
+def has_checkpoint(profile: Profile, scale: str) -> bool:
+    return (DataPaths(profile.data_dir).checkpoint(scale) / "config.json").is_file()
+
+
+def scales(profile: Profile) -> list[str]:
+    """Those of the profile, trained or not."""
+    return sorted(path.stem for path in profile.train.scales_dir.glob("*.yaml"))
+
+
+def render(profile: Profile, scale: str) -> str:
+    """The card as Markdown with a YAML head. Raises UserError for an unknown scale,
+    MissingResource for one that is not trained."""
+    if scale not in scales(profile):
+        raise unknown("scale", scale, scales(profile))
+    paths = DataPaths(profile.data_dir)
+    folder = paths.checkpoint(scale)
+    if not has_checkpoint(profile, scale):
+        raise MissingResource(f"No checkpoint in {folder}. Run palo train --scale {scale} first.")
+    said = _scale(profile, scale)
+    config, training = read_json(folder / "config.json"), _optional(folder / "training.json")
+    evaluation = _optional(paths.evaluation(scale))
+    card = ModelCard.from_template(
+        _metadata(profile, scale, said, evaluation),
+        template_str=MODEL_TEMPLATE.read_text(encoding="utf-8"),
+        title=title(profile, scale),
+        scale=scale,
+        projector=config.get("palo", {}).get("projector", said["projector"]),
+        languages_told=", ".join(info.name for info in LANGUAGES.values()),
+        version=__version__,
+        parts_table=_parts(said),
+        stage2_told="the projector and adapters on the language model, which are merged into it"
+        if said.get("lora")
+        else "the projector and the whole language model",
+        stages_table=_stages(said, training),
+        mixture_table=_mixture(training),
+        set_aside=_set_aside(training),
+        evaluation_table=_evaluation(evaluation),
+        benches=list(_benches(paths, scale)),
+        limits=list(_limits(profile, training, evaluation)),
+        licences_table=licence_table(model_chain(profile, named_bases(profile, scale))),
+        stock=config.get("model_type") == STOCK,
+        provenance=checkpoint_provenance(profile, scale).block(),
+    )
+    return str(card)
+
+
+def title(profile: Profile, scale: str) -> str:
+    return f"Palo {scale} (profile {profile.name})"
+
+
+def _optional(path: Path) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = read_json(path) if path.is_file() else {}
+    return found
+
+
+def _scale(profile: Profile, scale: str) -> dict[str, Any]:
+    path = profile.train.scales_dir / f"{scale}.yaml"
+    said: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return said
+
+
+def named_bases(profile: Profile, scale: str) -> list[tuple[str, str]]:
+    """What the scale is built on: part and name."""
+    said = _scale(profile, scale)
+    parts = ("language_model", "vision_tower")
+    return [(part.replace("_", " "), said[part]["name"]) for part in parts]
+
+
+def _is_on_hub(source: Mapping[str, Any]) -> bool:
+    return "standin" not in source and not Path(source["name"]).is_absolute()
+
+
+def _metadata(
+    profile: Profile, scale: str, said: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> ModelCardData:
+    own = of_profile(profile)
+    sources = (said["language_model"], said["vision_tower"])
+    data = ModelCardData(
+        base_model=[one["name"] for one in sources if _is_on_hub(one)] or None,
+        datasets=list(own.training_datasets) or None,
+        eval_results=list(_results(evaluation)) or None,
+        language=list(map(str, LANGUAGES)),
+        library_name="transformers",
+        model_name=title(profile, scale),
+        pipeline_tag="image-text-to-text",
+        tags=["palo", "llava", "vision-language", "multilingual"],
+        **own.model.model_dump(exclude_none=True),
+    )
+    wrong = problems(yaml.safe_load(data.to_yaml()))
+    assert not wrong, f"metadata: {wrong}"
+    return data
+
+
+def _results(evaluation: Mapping[str, Any]) -> Iterator[EvalResult]:
+    for lang, row in evaluation.get("languages", {}).items():
+        for metric, name in (("accuracy", "right"), ("fidelity", "in its language")):
+            if row.get(metric) is not None:
+                yield EvalResult(
+                    task_type="visual-question-answering",
+                    dataset_type="palo-held-out-questions",
+                    dataset_name="Held-out questions",
+                    dataset_config=lang,
+                    dataset_split="test",
+                    metric_type=metric,
+                    metric_name=f"answers {name}, {LANGUAGES[lang].name}",
+                    metric_value=round(row[metric], 4),
+                )
+
+
+def _parts(said: Mapping[str, Any]) -> str:
+    rows = []
+    for part in ("language_model", "vision_tower"):
+        one = said[part]
+        kind = "built and taught on the spot" if "standin" in one else f"{one.get('revision', '')}"
+        rows.append((part.replace("_", " "), cell(one["name"]), cell(kind)))
+    rows.append(("picture", f"{said['image_size']} pixels a side", "padded to a square"))
+    rows.append(("conversation", f"{said.get('max_length', 2048)} tokens", "with the picture's"))
+    return table(("part", "what", ""), rows, align="lll")
+
+
+def _stages(said: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+    rows = []
+    for name in _STAGES:
+        stage, log = said[name], training.get("logs", {}).get(name, [])
+        losses = [entry["loss"] for entry in log if "loss" in entry]
+        steps = max((entry.get("step", 0) for entry in log), default=0)
+        seconds = training.get("seconds", {}).get(name)
+        rows.append(
+            (
+                name,
+                f"{stage['learning_rate']:g}",
+                number(stage["batch_size"]),
+                f"{stage.get('epochs', 1):g}",
+                number(int(steps)) if steps else NOT_MEASURED,
+                f"{losses[0]:.3f}" if losses else NOT_MEASURED,
+                f"{losses[-1]:.3f}" if losses else NOT_MEASURED,
+                NOT_MEASURED if seconds is None else f"{seconds:,.0f} s",
+            )
+        )
+    heads = ("stage", "learning rate", "batch", "epochs", "steps", "first loss", "last loss")
+    return table((*heads, "time"), rows)
+
+
+def _mixture(training: Mapping[str, Any]) -> str:
+    cut = training.get("cut", {}).get("stage2", {})
+    rows = [
+        (
+            f"{lang} {LANGUAGES[lang].name}",  # type: ignore[index]
+            number(count),
+            number(cut.get(lang, {}).get("cut")),
+            number(cut.get(lang, {}).get("unusable")),
+        )
+        for lang, count in training.get("mixture", {}).items()
+    ]
+    heads = ("language", "conversations", "cut to fit", "could not be used")
+    return table(heads, rows) if rows else ""
+
+
+def _set_aside(training: Mapping[str, Any]) -> str:
+    lost = training.get("set_aside", {})
+    told = ", ".join(f"{name} {len(lost[name]):,}" for name in _STAGES if name in lost)
+    return f"Samples set aside for a broken picture or text: {told}." if told else ""
+
+
+def _evaluation(evaluation: Mapping[str, Any]) -> str:
+    rows = []
+    for lang, row in evaluation.get("languages", {}).items():
+        right, asked = row.get("accuracy"), row.get("questions", 0)
+        told = NOT_MEASURED
+        if right is not None and asked:
+            told = f"{share(right)} ({interval(*wilson(round(right * asked), asked))})"
+        others = ("accuracy_shuffled", "chance", "reasoning", "fidelity")
+        name = f"{lang} {LANGUAGES[lang].name}"
+        rows.append((name, number(asked), told, *(share(row.get(key)) for key in others)))
+    heads = ("language", "questions", "right (95%)", "pictures shuffled", "guessing")
+    return table((*heads, "reasoning", "in its language"), rows) if rows else ""
+
+
+def _benches(paths: DataPaths, scale: str) -> Iterator[dict[str, str]]:
+    """What `palo evaluate --bench` wrote of the scale, a set and a judge each."""
+    for path in sorted(paths.evaluation(scale).with_suffix("").glob("bench-*.json")):
+        found = read_json(path)
+        rows = [
+            (
+                f"{lang} {LANGUAGES[lang].name}",  # type: ignore[index]
+                number(row.get("questions")),
+                _scored(row.get("score")),
+                share(row.get("fidelity")),
+            )
+            for lang, row in found.get("languages", {}).items()
+        ]
+        heads = ("language", "questions", "score (95%)", "in its language")
+        yield {
+            "signature": cell(str(found.get("signature", ""))),
+            "weights": cell(str(found.get("checkpoint", ""))),
+            "table": table(heads, rows),
+        }
+
+
+def _scored(score: Mapping[str, Any] | None) -> str:
+    if score is None:
+        return NOT_MEASURED
+    return f"{score['value']:.1f} ({score['low']:.1f}–{score['high']:.1f})"
+
+
+def _limits(
+    profile: Profile, training: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> Iterator[str]:
+    if profile.world is not None:
+        yield (
+            "A tiny twin: it knows drawn scenes of a few shapes and colours and says nothing of "
+            "photographs. It shows that the software works."
+        )
+    for lang, row in evaluation.get("languages", {}).items():
+        name, asked = LANGUAGES[lang].name, row.get("questions", 0)
+        if row.get("accuracy") is not None and asked:
+            low, _ = wilson(round(row["accuracy"] * asked), asked)
+            if low <= row.get("chance", 0):
+                yield f"{name}: answers are no better than guessing as far as can be told."
+        fidelity = row.get("fidelity")
+        if fidelity is not None and fidelity < 0.95:
+            yield f"{name}: {share(1 - fidelity)} of answers are in another language."
+    if not evaluation:
+        yield "Nothing was measured on held-out questions."
+    if mixture := training.get("mixture"):
+        missing = [info.name for lang, info in LANGUAGES.items() if not mixture.get(lang)]
+        if missing:
+            yield f"Not trained on instructions in {', '.join(missing)}."
+    yield "One picture a conversation. It may tell of things that are not in the picture."
+    yield "It has the biases and the errors of its base models and of machine translation."
