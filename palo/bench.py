@@ -30,8 +30,6 @@ IMAGES = "images"
 # LLaVA's reference; its folder also holds answers of models that were compared with it
 PREFERRED = ("answers_gpt4", ANSWERS)
 
-# What a caption answers where it is translated: a caption alone might be taken for an order
-DESCRIBE = "Describe the following image."
 
 
 @dataclass(frozen=True)

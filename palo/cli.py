@@ -9,6 +9,8 @@ palo status
 import errno
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -18,13 +20,19 @@ import refine.review_cli
 import sceneworld.cli
 import sceneworld.measure
 import train.cli
+import translate.bench
+import translate.bench_files
 import translate.cli
 from palo import pipeline, status
+from palo.bench import read_bench
 from palo.console import announce, console, note
 from palo.errors import UserError
-from palo.options import ProfileOption, SourceOption
+from palo.languages import ENGLISH, parse_languages
+from palo.lock import run_lock
+from palo.options import LangsOption, ProfileOption, SourceOption
+from palo.paths import DataPaths
 from palo.settings import load_profile
-from palo.shards import disk_full
+from palo.shards import disk_full, read_refined, shard_paths
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 STOPPED = "Stopped. What was done is kept: the same command goes on from here."
@@ -69,6 +77,51 @@ def report_command(profile: ProfileOption = None) -> None:
     console.print(report.table(figures))
     path = report.write_page(figures, settings)
     note(f"Report: {path}")
+
+
+bench_app = typer.Typer(
+    name="bench", help="A LLaVA-Bench-style set in ten languages.", no_args_is_help=True
+)
+app.add_typer(bench_app)
+
+
+@bench_app.command("build")
+def bench_build_command(
+    lang: LangsOption,
+    bench: Annotated[
+        Path | None, typer.Option("--bench", help="The set's folder, instead of the profile's.")
+    ] = None,
+    engine: translate.cli.EngineOption = None,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Ask again what got no answer last time.")
+    ] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Leave out questions without a translation.")
+    ] = False,
+    profile: ProfileOption = None,
+) -> None:
+    """Translate a LLaVA-Bench-style set, queue it for review, and write it as published."""
+    settings = load_profile(profile)
+    root = translate.bench.bench_root(settings, bench)
+    settings = translate.bench.at_work_on(settings, root)
+    announce(settings, f"bench build --lang {lang}")
+    langs = parse_languages(lang)
+    kind = translate.cli.engine_kind(engine, settings.translator)
+    paths = DataPaths(settings.data_dir)
+    with run_lock(paths.root, "palo bench build"):
+        english = read_bench(root, ENGLISH)
+        translate.bench.write_source(english, settings.source.path)
+        translate.cli.translate_file(settings, settings.source, paths, langs, kind, retry_errors)
+        refine.cli.refine_all(settings, langs)
+        outcomes = []
+        for one in langs:
+            rows = (row for path in shard_paths(paths.refined(one)) for row in read_refined(path))
+            built = translate.bench.assemble(english, one, rows)
+            outcomes.append(
+                translate.bench_files.write_built(english, built, root / one, allow_missing)
+            )
+            note(outcomes[-1].line)
+    translate.bench_files.require_complete(outcomes)
 
 
 @app.command("demo")

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from palo.languages import ENGLISH, LANGUAGES
+from palo.languages import ENGLISH
 from palo.settings.world import WorldSettings
 from sceneworld import messages as m
+from sceneworld.bench import build_bench
 from sceneworld.captions import PROMPTS, caption, is_told, patches
 from sceneworld.conversations import (
     DETAIL_PROMPTS,
@@ -26,7 +27,7 @@ from sceneworld.conversations import (
     text_sample,
 )
 from sceneworld.draw import save_picture
-from sceneworld.grammar import say_turn
+from sceneworld.grammar import SPOKEN, say_turn
 from sceneworld.questions import (
     HELD_OUT_KINDS,
     REASONING_KINDS,
@@ -36,7 +37,7 @@ from sceneworld.questions import (
     ask,
 )
 from sceneworld.scene import Scene, Thing, make_scene
-from sceneworld.truth import IMAGE_TAG, Truth, add_turn, rows
+from sceneworld.truth import BENCH_TRUTH, IMAGE_TAG, Truth, add_turn, rows
 
 # A sample without an image comes once in so many pictures.
 IMAGES_PER_TEXT_SAMPLE = 16
@@ -86,7 +87,7 @@ def build_world(world_dir: Path, settings: WorldSettings) -> WorldSummary:
         (images_dir / folder).mkdir(parents=True, exist_ok=True)
         for old in (images_dir / folder).glob("*.jpg"):
             old.unlink()
-    evaluation = _evaluation(scenes, settings.evaluation_images, images_dir)
+    evaluation, held_out = _evaluation(scenes, settings.evaluation_images, images_dir)
     truth: Truth = {}
     source = _source(scenes, settings.source_images, images_dir, truth)
     captions, patch_rows = _captions(scenes, settings.caption_images, images_dir)
@@ -99,6 +100,8 @@ def build_world(world_dir: Path, settings: WorldSettings) -> WorldSummary:
     _write_lines(world_dir / "patches.jsonl", patch_rows)
     _write_lines(world_dir / "text.jsonl", text)
     _write_lines(world_dir / "evaluation.jsonl", evaluation)
+    bench_truth = build_bench(world_dir / "bench", held_out[: settings.bench_images], settings.seed)
+    _write_lines(world_dir / BENCH_TRUTH, rows(bench_truth))
     return WorldSummary(
         samples=len(source),
         turns=sum(len(sample["conversations"]) for sample in source),
@@ -207,7 +210,7 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
     for index in range(num_scenes):
         scene, rng = scenes.make(f"text/{index:06d}")
         is_parallel = index < num_parallel
-        languages = tuple(LANGUAGES) if is_parallel else (ENGLISH,)
+        languages = SPOKEN if is_parallel else (ENGLISH,)
         told = partial(is_told, scene=scene)
         kinds = (*SEEING_KINDS, rng.choice(REASONING_KINDS))
         asked = filter(None, (ask(kind, scene, rng, told) for kind in kinds))
@@ -220,7 +223,7 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
 def _talk(scene: Scene, rng: random.Random) -> list[dict[str, list[str]]]:
     """The rounds of the three samples that a picture of the scene would come with."""
     return [
-        _round(question.messages[0], reply.messages, tuple(LANGUAGES))
+        _round(question.messages[0], reply.messages, SPOKEN)
         for sample in source_samples(scene, rng)
         for question, reply in zip(sample.turns[::2], sample.turns[1::2], strict=True)
     ]
@@ -232,12 +235,16 @@ def _round(
     return {str(lang): [say_turn((question,), lang), say_turn(reply, lang)] for lang in languages}
 
 
-def _evaluation(scenes: _Scenes, num_images: int, images_dir: Path) -> list[Row]:
+def _evaluation(
+    scenes: _Scenes, num_images: int, images_dir: Path
+) -> tuple[list[Row], list[Scene]]:
     """Held-out pictures with a question of every kind each, answers evened out."""
     questions = []
+    held_out = []
     said: Counter[str] = Counter()
     for index in range(num_images):
         scene, exchanges = _scene_that_answers(scenes, f"evaluation/{index:06d}", said)
+        held_out.append(scene)
         image = f"evaluation/{index:06d}.jpg"
         save_picture(scene, images_dir / image)
         for number, (kind, exchange) in enumerate(zip(HELD_OUT_KINDS, exchanges, strict=True)):
@@ -249,7 +256,7 @@ def _evaluation(scenes: _Scenes, num_images: int, images_dir: Path) -> list[Row]
                 "reasoning": kind in REASONING_KINDS,
             }
             questions.append({**row, **_in_all_languages(exchange)})
-    return questions
+    return questions, held_out
 
 
 def _scene_that_answers(
@@ -274,10 +281,10 @@ def _answer_key(exchange: Exchange) -> str:
 
 def _in_all_languages(exchange: Exchange) -> Row:
     """Questions by language, answers by language as [short form, sentence form]."""
-    questions = {str(lang): say_turn((exchange.question,), lang) for lang in LANGUAGES}
+    questions = {str(lang): say_turn((exchange.question,), lang) for lang in SPOKEN}
     answers = {
         str(lang): [say_turn(exchange.short, lang), say_turn(exchange.sentence, lang)]
-        for lang in LANGUAGES
+        for lang in SPOKEN
     }
     return {"questions": questions, "answers": answers}
 

@@ -7,13 +7,13 @@ import typer
 from palo.console import announce, note
 from palo.errors import UserError
 from palo.lock import run_lock
-from palo.options import ProfileOption
+from palo.options import ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import Profile, load_profile
 from palo.settings.world import WorldSettings
 from palo.shards import digest, read_json, write_json
 
-WORLD_VERSION = "4"  # raise it when the same settings give another world
+WORLD_VERSION = "5"  # raise it when the same settings give another world
 
 
 def register(app: typer.Typer) -> None:
@@ -48,21 +48,25 @@ def build(profile: ProfileOption = None) -> None:
 
 def review(
     batch: Annotated[str, typer.Option(help="Only CSVs whose name begins so.")] = "",
+    source: SourceOption = None,
     profile: ProfileOption = None,
 ) -> None:
     """Play the reviewer: fill in every open row of the review CSVs from the true translations."""
     from sceneworld.reviewer import review_csv
-    from sceneworld.truth import load_truth
+    from sceneworld.truth import BENCH_TRUTH, load_truth
 
     settings = load_profile(profile)
     announce(settings, "sample review")
     _world(settings)
-    paths = DataPaths(settings.data_dir)
-    truth_path = paths.world_dir / "truth.jsonl"
+    world_dir = DataPaths(settings.data_dir).world_dir
+    truth_path = world_dir / "truth.jsonl"
     if not truth_path.is_file():
-        raise UserError(f"No sample world in {paths.world_dir}. Build it first: palo sample build")
+        raise UserError(f"No sample world in {world_dir}. Build it first: palo sample build")
     truth = load_truth(truth_path)
-    files = sorted((settings.data_dir / "review").glob(f"*/{batch}*.csv"))
+    if (world_dir / BENCH_TRUTH).is_file():
+        truth |= load_truth(world_dir / BENCH_TRUTH)
+    review_dir = settings.on(source).data_dir / "review"
+    files = sorted(review_dir.glob(f"*/{batch}*.csv"))
     files = [path for path in files if not path.name.endswith(".errors.csv")]
     if not files:
         raise UserError("No review CSV to work on. Write them first: palo refine")

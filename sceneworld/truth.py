@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from palo.languages import TARGETS
-from sceneworld.grammar import say_turn
+from palo.languages import ENGLISH
+from sceneworld.grammar import SPOKEN, say_turn
 from sceneworld.messages import Message
 
 IMAGE_TAG = "<image>"
+BENCH_TRUTH = "bench_truth.jsonl"
 
 Truth = dict[tuple[str, str], dict[str, str]]
 
@@ -34,7 +35,7 @@ def with_image_as_in(text: str, english: str) -> str:
 def add_turn(truth: Truth, context: str, messages: tuple[Message, ...]) -> None:
     """Add a turn in all languages; `context` is the English question that it answers, or ''."""
     english = say_turn(messages, "en")
-    row = {str(lang): say_turn(messages, lang) for lang in TARGETS}
+    row = {str(lang): say_turn(messages, lang) for lang in SPOKEN if lang is not ENGLISH}
     known = truth.setdefault((context, english), row)
     assert known == row, f"two translations of {english!r} after {context!r}: {known} {row}"
 

@@ -1,6 +1,6 @@
 """`palo translate` and `palo translator pretrain | seed | train`; `palo memory` is beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -70,16 +70,36 @@ def translate(
     settings = load_profile(profile)
     announce(settings, f"translate --lang {lang}")
     langs = parse_languages(lang)
-    kind = _engine_kind(engine, settings.translator)
+    kind = engine_kind(engine, settings.translator)
     files, paths = _source(settings, source)
-    _check(settings, files, kind)
-    _ingest(files, paths)
-    places = {one: Places.of(paths, one) for one in langs}
     if estimate:
+        _check(settings, files, kind)
+        _ingest(files, paths)
+        places = {one: Places.of(paths, one) for one in langs}
         with ExitStack() as stack:
             jobs = _jobs(settings.translator, kind, list(langs), stack)
             estimate_all(jobs, places, kind, sample)
         return
+    translate_file(settings, files, paths, langs, kind, retry_errors, events, metrics)
+
+
+def translate_file(
+    settings: Profile,
+    files: SourceSettings,
+    paths: DataPaths,
+    langs: Sequence[Language],
+    kind: EngineKind,
+    retry_errors: bool = False,
+    events: Path | None = None,
+    metrics: Path | None = None,
+) -> None:
+    """Reads the file and translates it, with all that is said meanwhile.
+
+    Raises MissingResource for what this machine lacks, AuditFailed where shards are not whole.
+    """
+    _check(settings, files, kind)
+    _ingest(files, paths)
+    places = {one: Places.of(paths, one) for one in langs}
     with watching(events, metrics) as sink:
         reports = _translate_all(settings.translator, kind, places, sink, retry_errors)
     _account(reports, places)
@@ -127,7 +147,7 @@ def seed_command(
     settings = load_profile(profile)
     announce(settings, f"translator seed --lang {lang}")
     langs = parse_languages(lang)
-    kind = _engine_kind(engine, settings.translator)
+    kind = engine_kind(engine, settings.translator)
     _check(settings, settings.source, kind)
     paths = DataPaths(settings.data_dir)
     _ingest(settings.source, paths)
@@ -161,7 +181,7 @@ def train_command(lang: LangsOption, profile: ProfileOption = None) -> None:
     console.print(score_table(report))
 
 
-def _engine_kind(name: str | None, settings: TranslatorSettings) -> EngineKind:
+def engine_kind(name: str | None, settings: TranslatorSettings) -> EngineKind:
     if name is None:
         return settings.engine
     if name not in list(EngineKind):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from palo.errors import UserError, nearest, unknown
 from palo.paths import source_root
+from palo.settings.bench import BenchSettings
 from palo.settings.model import Section
 from palo.settings.refine import RefineSettings
 from palo.settings.train import EvaluateSettings, TrainSettings
@@ -29,13 +30,17 @@ class Profile(Section):
     refine: RefineSettings = RefineSettings()
     train: TrainSettings
     evaluate: EvaluateSettings
+    bench: BenchSettings | None = None
     world: WorldSettings | None = None
 
     def on(self, source_path: Path | None) -> "Profile":
-        """The profile at work on another LLaVA file, in a data folder of that file's own."""
+        """The profile at work on another LLaVA file, or on a bench folder (which has its images
+        in it), in a data folder of its own."""
         if source_path is None:
             return self
-        source = SourceSettings(path=source_path.absolute(), shard_rows=self.source.shard_rows)
+        path = source_path.absolute()
+        images = path / "images" if path.is_dir() else None
+        source = SourceSettings(path=path, images_dir=images, shard_rows=self.source.shard_rows)
         data_dir = source_root(self.data_dir, source_path)
         return self.model_copy(update={"source": source, "data_dir": data_dir})
 

@@ -15,3 +15,4 @@ class WorldSettings(Section):
     text_scenes: int = Field(default=12000, ge=1)  # captions and questions, as text
     parallel_text_scenes: int = Field(default=3000, ge=1)  # of them, in all ten languages
     evaluation_images: int = Field(default=60, ge=1)
+    bench_images: int = Field(default=12, ge=1)  # of these, with three open questions each
