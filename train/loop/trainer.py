@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import DistributedType
+from accelerate.utils import DistributedType, broadcast_object_list
+from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Sampler
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -26,13 +27,14 @@ from train.data.batches import Row, StageData, StepRows
 from train.data.packing import steps_per_epoch
 from train.loop.loss import Learner
 from train.loop.metrics import Counts, SpikeWatch, Window
-from train.loop.processes import processes, summed
+from train.loop.processes import is_first, processes, summed
 from train.loop.saving import WRITING, newest_complete, seal
+from train.loop.sharding import cut, cut_state, in_effect, load_whole, save_whole, whole_state
 from train.loop.watching import Display, trackers
-from train.model.checkpoint import load_trainable, save_trainable
 from train.scale import Stage
 
 TRAINABLE = "trainable.safetensors"
+OPTIMIZER, SCHEDULER = "optimizer.pt", "scheduler.pt"  # transformers' own names
 DIVERGED = "diverged.json"
 PROJECTOR = "multi_modal_projector"
 MAX_GRAD_NORM = 1.0  # transformers' default, which the published runs had
@@ -79,6 +81,9 @@ class StageTrainer(Trainer):
         self.window = Window(data.languages, peak)
         self.watch = SpikeWatch(job.settings.spike)
         args = arguments(job, len(data))
+        self.is_cut = in_effect(job.settings.sharding) is Sharding.FSDP2
+        if self.is_cut:
+            cut(learner)
         super().__init__(model=learner, args=args, train_dataset=data, **kwargs)
         self.remove_callback(PrinterCallback)
 
@@ -120,6 +125,7 @@ class StageTrainer(Trainer):
                 [group for group in groups if group["params"]],
                 betas=(0.9, 0.999),
                 weight_decay=stage.weight_decay,
+                fused=self.args.device.type == "cuda" or None,  # one kernel for many parameters
             )
         return self.optimizer
 
@@ -133,14 +139,14 @@ class StageTrainer(Trainer):
         model.train()
         device = self.args.device
         counts = Counts.of(summed(count(inputs, len(self.data.languages)).tensor(), device))
-        losses = torch.zeros(len(self.data.languages), dtype=torch.float64)
+        losses = torch.zeros(len(self.data.languages), dtype=torch.float64, device=device)
         for at, row in enumerate(inputs.rows):
             with self._accumulating(model, is_last=at == len(inputs.rows) - 1):
                 with self.compute_loss_context_manager():
                     told = model(**row.to(device).inputs(), num_items=counts.supervised)
                 # gradients are averaged over processes, the loss is a mean over all their tokens
                 self.accelerator.backward(told["loss"] * self.args.world_size)
-            losses += told["by_language"].double().cpu()
+            losses += told["by_language"]  # read once a step: reading waits for the device
         losses = summed(losses, device)
         mean = float(losses.sum()) / max(1, counts.supervised)
         if problem := self.watch.problem(mean):
@@ -152,15 +158,25 @@ class StageTrainer(Trainer):
     def _accumulating(self, model: Any, is_last: bool) -> Iterator[None]:
         """Gradients are exchanged once a step, after its last row."""
         if self.accelerator.distributed_type == DistributedType.DEEPSPEED:
+            # its engine takes its step inside the backward pass of a row marked so
             self.accelerator.gradient_state._set_sync_gradients(is_last)
-        elif hasattr(model, "set_requires_gradient_sync"):  # FSDP2
-            model.set_requires_gradient_sync(is_last)
-        held = hasattr(model, "no_sync") and not is_last
+            held = False  # ZeRO refuses no_sync
+        else:
+            held = hasattr(model, "no_sync") and not is_last
+            if self.is_cut:
+                model.set_requires_gradient_sync(is_last)
         with model.no_sync() if held else nullcontext():
             yield
 
+    def _wrap_model(self, model: Any, training: bool = True, dataloader: Any = None) -> Any:
+        if self.is_cut:  # prepared by us: else accelerate would wrap it in DDP
+            self.accelerator.prepare_model(model, device_placement=False, evaluation_mode=True)
+        return super()._wrap_model(model, training, dataloader)
+
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)
+        if isinstance(norm, DTensor):
+            norm = norm.full_tensor()
         if norm is not None and not math.isfinite(float(norm)):
             self._diverged(f"the gradient's norm is {float(norm)}")
         return norm
@@ -202,13 +218,29 @@ class StageTrainer(Trainer):
         processes().wait_for_everyone()
         self.window.start()
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        folder = Path(output_dir or self.args.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_trainable(folder / TRAINABLE, self.learner.model)
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        save_whole(Path(output_dir or self.args.output_dir) / TRAINABLE, self.learner.model)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load_trainable(Path(resume_from_checkpoint) / TRAINABLE, self.learner.model)
+        load_whole(Path(resume_from_checkpoint) / TRAINABLE, self.learner.model)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.is_cut:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        state = whole_state(self.optimizer.state_dict())
+        if self.args.should_save:
+            torch.save(state, Path(output_dir) / OPTIMIZER)
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if not self.is_cut or checkpoint is None:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        folder = Path(checkpoint)
+        state = torch.load(folder / OPTIMIZER, map_location="cpu", mmap=True, weights_only=True)
+        self.optimizer.load_state_dict(cut_state(state, self.optimizer))
+        self.lr_scheduler.load_state_dict(torch.load(folder / SCHEDULER, weights_only=True))
 
 
 def _as_it_is(step: StepRows) -> StepRows:
@@ -238,7 +270,7 @@ def arguments(job: Job, num_steps: int) -> TrainingArguments:
     stage, settings = job.stage, job.settings
     on_gpu = torch.cuda.is_available()
     workers = settings.workers if settings.workers is not None else 8 if on_gpu else 0
-    deepspeed = str(settings.deepspeed_path) if settings.sharding is Sharding.DEEPSPEED else None
+    zero = in_effect(settings.sharding) is Sharding.DEEPSPEED
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # workers fork
     made = TrainingArguments(
         output_dir=str(job.folder),
@@ -252,7 +284,7 @@ def arguments(job: Job, num_steps: int) -> TrainingArguments:
         max_grad_norm=MAX_GRAD_NORM,
         bf16=on_gpu,
         use_cpu=not on_gpu,
-        deepspeed=deepspeed,
+        deepspeed=str(settings.deepspeed_path) if zero else None,
         ddp_find_unused_parameters=False,
         save_strategy="steps",
         save_steps=stage.save_every_steps,
@@ -281,6 +313,7 @@ def run_stage(learner: Learner, data: StageData, job: Job, tick: Tick) -> list[d
     """Trains what requires a gradient, from the newest whole checkpoint on; the log."""
     seen = [Display(tick, job.settings), *trackers(job.settings, job.folder)]
     trainer = StageTrainer(learner, data, job, callbacks=seen)
-    resumed = newest_complete(job.folder)
+    found = [newest_complete(job.folder) if is_first() else None]
+    resumed = broadcast_object_list(found)[0]  # nobody may see another one
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return [dict(entry) for entry in trainer.state.log_history]

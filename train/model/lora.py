@@ -16,9 +16,10 @@ def add_adapters(language_model: Any, lora: Lora, seed: int) -> Any:
     peft's wrapper, which merges.
     """
     from peft import LoraConfig, get_peft_model
+    from peft.tuners.lora import LoraLayer
 
     torch.manual_seed(seed)
-    return get_peft_model(
+    adapted = get_peft_model(
         language_model,
         LoraConfig(
             r=lora.rank,
@@ -27,3 +28,9 @@ def add_adapters(language_model: Any, lora: Lora, seed: int) -> Any:
             target_modules=list(TARGETS),
         ),
     )
+    for module in adapted.modules():
+        if isinstance(module, LoraLayer):
+            # peft would widen each input to the adapters' fp32, drop out, and let autocast narrow
+            # it again: the same numbers at several times the memory traffic
+            module.cast_input_dtype_enabled = False
+    return adapted
