@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -113,35 +114,31 @@ class Packer:
 
     def row(self, items: Sequence[Item]) -> Row:
         """No items give a row of padding, which teaches nothing and takes part all the same."""
-        ids: list[int] = []
-        positions: list[int] = []
+        ids: list[np.ndarray] = []
         lengths: list[int] = []
-        learned: dict[int, list[tuple[int, int]]] = {}
+        learned: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        tokens = 0
         for item in items:
             expanded = self.expand(item.encoded)
-            start, length = len(ids), len(expanded.input_ids)
+            labels = np.array(expanded.labels)
             # a document's first token is predicted by none of its own
-            learned.setdefault(item.language, []).extend(
-                (start + place - 1, label)
-                for place, label in enumerate(expanded.labels)
-                if place and label != IGNORED
-            )
-            ids += expanded.input_ids
-            positions += range(length)
-            lengths.append(length)
-        tokens = len(ids)
+            places = np.flatnonzero(labels[1:] != IGNORED)
+            learned.setdefault(item.language, []).append((tokens + places, labels[places + 1]))
+            ids.append(np.array(expanded.input_ids))
+            lengths.append(len(labels))
+            tokens += len(labels)
         if padding := row_places(max(1, tokens)) - tokens:
-            ids += [self.pad_token_id] * padding
-            positions += range(padding)
+            ids.append(np.full(padding, self.pad_token_id))
             lengths.append(padding)
-        pairs = [pair for language in sorted(learned) for pair in learned[language]]
+        languages = sorted(learned)
+        pairs = [pair for language in languages for pair in learned[language]]
         pixels = [item.pixels for item in items if item.pixels is not None]
         return Row(
-            torch.tensor([ids]),
-            torch.tensor([positions]),
-            torch.tensor([place for place, _ in pairs], dtype=torch.long),
-            torch.tensor([label for _, label in pairs], dtype=torch.long),
-            tuple((language, len(learned[language])) for language in sorted(learned)),
+            _long(ids)[None],
+            _long([np.arange(length) for length in lengths])[None],
+            _long([places for places, _ in pairs]),
+            _long([targets for _, targets in pairs]),
+            tuple((one, sum(len(places) for places, _ in learned[one])) for one in languages),
             tuple(lengths),
             torch.stack(pixels) if pixels else None,
             tokens,
@@ -156,6 +153,10 @@ class Packer:
             ids[:place] + (self.image_token_id,) * self.image_tokens + ids[place + 1 :],
             labels[:place] + (IGNORED,) * self.image_tokens + labels[place + 1 :],
         )
+
+
+def _long(parts: Sequence[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.concatenate([np.empty(0, np.int64), *parts]))
 
 
 class StageData(Dataset[StepRows]):
