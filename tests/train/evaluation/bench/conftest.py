@@ -23,7 +23,7 @@ def write_lines(path, rows):
 
 
 def make_bench(root, langs=("en", "ur"), count=3, exact=None):
-    """`exact(n)`: the field of the n-th reference answer that says what is right; None leaves it."""
+    """`exact(n)`: what the n-th reference answer says of being right; None: nothing."""
     (root / "images").mkdir(parents=True, exist_ok=True)
     for n in range(count):
         picture = Image.new("RGB", SIZES[n % 3], (80 * n % 256, 40, 200))
