@@ -31,7 +31,6 @@ IMAGES = "images"
 PREFERRED = ("answers_gpt4", ANSWERS)
 
 
-
 @dataclass(frozen=True)
 class Question:
     """`entry` is None for one that was not read from a file; likewise below."""
@@ -136,7 +135,11 @@ def read_bench(root: Path, lang: str) -> Bench:
         wanted = root if lang == ENGLISH else root / lang
         raise UserError(
             f"No {QUESTIONS[0]} of '{lang}' in {wanted}. "
-            + ("Check the bench folder." if lang == ENGLISH else f"palo bench build --lang {lang}")
+            + (
+                "Check the bench folder."
+                if lang == ENGLISH
+                else f"Build it: palo bench build --lang {lang}"
+            )
         )
     path = questions_path(folder)
     assert path is not None
@@ -207,7 +210,8 @@ def _answers(path: Path, questions: Sequence[Question]) -> tuple[Answer, ...]:
         question_id = place.question_id(entry)
         if question_id not in known:
             raise place.wrong("question_id", f"{question_id!r} is no question of this set")
-        prompt = place.text(entry, "prompt") if "prompt" in entry.fields else None
+        prompt = entry.fields.get("prompt")
+        prompt = place.text(entry, "prompt") if prompt else None
         answers.append(Answer(question_id, place.text(entry, "text"), prompt, entry))
     _unique(path, [one.question_id for one in answers])
     answered = {one.question_id for one in answers}

@@ -29,7 +29,7 @@ ANSWERS = """\
 {"question_id": 0, "prompt": "What is this?", "answer_id": "TeyehN", "model_id": "gpt-4-0314", \
 "metadata": {}, "text": "A head.\\n\\nOf stone."}
 {"question_id": 1, "text": "A photo.", "model_id": "gpt-4-0314"}
-{"question_id":2,"text":"Because."}
+{"question_id":2,"text":"Because.","prompt":""}
 """
 CONTEXT = """\
 {"id": "001", "image": "001.jpg", "caption": "An aerial view."}
@@ -239,7 +239,7 @@ def test_what_is_wrong_is_said_with_file_line_and_field(tmp_path, name, line, me
 def test_a_set_that_lacks_a_file_is_said_to(tmp_path):
     folder = publish(tmp_path / "set")
     assert said_of(folder, "ur") == (
-        f"No questions.jsonl of 'ur' in {folder / 'ur'}. palo bench build --lang ur"
+        f"No questions.jsonl of 'ur' in {folder / 'ur'}. Build it: palo bench build --lang ur"
     )
     (folder / "answers_gpt4.jsonl").unlink()
     assert said_of(folder).startswith(f"No answers_<model>.jsonl in {folder}: ")

@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 import yaml
@@ -102,6 +103,37 @@ def test_the_other_commands_find_the_set_by_its_folder(root, run):
     code, output, _ = run(f"refine --lang ur {where}")
     assert code == 0 and "ur" in output
     assert load_profile("sample").on(root).source.images_dir == root / "images"
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "benchmark.md"
+
+
+def documented():
+    """The commands of the pages on building and reviewing, in order."""
+    text = DOCS.read_text(encoding="utf-8").partition("## Judging")[0]
+    return [line.partition("#")[0].strip() for line in text.splitlines() if line[:9] == "    palo "]
+
+
+def test_every_command_of_the_docs_does_what_they_say(project, run, monkeypatch):
+    def stop(server):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(project)
+    monkeypatch.setattr("webbrowser.open", lambda url: None)
+    monkeypatch.setattr("refine.serve.server.ReviewServer.serve_forever", stop)
+    lines = documented()
+    assert len(lines) == 7
+    codes = {}
+    for line in lines:
+        command = line.removeprefix("palo ").replace("DIR", "data/sample/world/bench")
+        if command.startswith("bench build"):
+            command += " --engine scripted"
+        codes.setdefault(line, []).append(run(command)[0])
+    # the scripted engine's words pass nowhere, so only what was reviewed is written
+    build = codes.pop("palo bench build --lang ur")
+    assert build == [3, 0]
+    assert codes.pop("palo bench build --lang ur --bench DIR") == [3]
+    assert set(map(tuple, codes.values())) == {(0,)}
 
 
 def test_questions_are_left_out_only_when_asked_for(root, run):
