@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palo.errors import MissingResource
+from palo.languages import TARGETS
 from palo.memory import VerifiedEntry, segment_key
 from palo.schemas import Turn
 from palo.settings.translate import Context
@@ -95,6 +96,15 @@ def conversations_of(shards: Iterable[Path], sample_ids: set[str]) -> dict[str, 
         for sample in read_samples(path)
         if sample.sample_id in sample_ids
     }
+
+
+def corpus_languages(path: Path) -> tuple[str, ...]:
+    """The targets that the first row of a corpus has, in the order of the table of languages."""
+    if not path.is_file():
+        return ()
+    with path.open(encoding="utf-8") as file:
+        row = json.loads(file.readline() or "{}")
+    return tuple(str(lang) for lang in TARGETS if lang in row)
 
 
 def corpus_pairs(path: Path, langs: Iterable[str], context: Context) -> Iterator[Pair]:

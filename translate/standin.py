@@ -17,11 +17,10 @@ from typing import Any
 
 from palo.engines.chat import chat_text
 from palo.engines.stream import Message
-from palo.languages import TARGETS
 from palo.settings.translate import Context, StandinTranslatorSettings
 from palo.shards import digest, file_digest, read_json, write_json
 from palo.tiny import tiny_llama, train_tokenizer
-from translate.pairs import Pair, corpus_pairs
+from translate.pairs import Pair, corpus_languages, corpus_pairs
 from translate.prompt import load_prompt
 from translate.rough import rough
 
@@ -57,18 +56,19 @@ def pretrain(
     report: Report = lambda step, loss: None,
 ) -> bool:
     """Trains and saves the model; False where the one in `model_dir` is up to date."""
+    langs = corpus_languages(corpus_path)
     inputs = {
         "corpus": file_digest(corpus_path) if corpus_path.is_file() else "",
         "settings": digest([_RULES, settings.model_dump(), context]),
-        "prompts": digest([load_prompt(lang).version for lang in TARGETS]),
+        "prompts": digest([load_prompt(lang).version for lang in langs]),
     }
     record_path = model_dir / _RECORD
     if record_path.is_file() and read_json(record_path)["inputs"] == inputs:
         return False
     record_path.unlink(missing_ok=True)
     started = time.monotonic()
-    pairs = list(corpus_pairs(corpus_path, TARGETS, context))
-    tokenizer = _tokenizer(pairs, settings)
+    pairs = list(corpus_pairs(corpus_path, langs, context))
+    tokenizer = _tokenizer(pairs, langs, settings)
     model: Any = tiny_llama(
         tokenizer,
         settings.hidden_size,
@@ -93,12 +93,14 @@ def _careless(pair: Pair, share: float) -> Pair:
     return replace(pair, target=rough(pair.target))
 
 
-def _tokenizer(pairs: Sequence[Pair], settings: StandinTranslatorSettings) -> Any:
+def _tokenizer(
+    pairs: Sequence[Pair], langs: Sequence[str], settings: StandinTranslatorSettings
+) -> Any:
     """BPE on the corpus; the fixed parts of the prompts are one token each, so prompts are short.
 
     Trained on a part: the grammar repeats its words soon, and time counts in a demo.
     """
-    fixed = [part for lang in TARGETS for part in load_prompt(lang).fixed_parts]
+    fixed = [part for lang in langs for part in load_prompt(lang).fixed_parts]
     sampled = random.Random(settings.seed).sample(pairs, min(len(pairs), 20_000))
     texts = (text for pair in sampled for text in (pair.text, pair.target))
     return train_tokenizer(texts, settings.vocab_size, list(dict.fromkeys(fixed)))

@@ -68,7 +68,8 @@ def make_judge(questions: Sequence[Question], detect: Judge) -> Judge:
     English and Spanish). Any other must be recognised by `detect` (script, then fastText).
     """
     forms: dict[str, list[str]] = {
-        lang: [form for one in questions for form in one.answers[lang]] for lang in LANGUAGES
+        lang: [form for one in questions for form in one.answers[lang]]
+        for lang in questions[0].answers
     }
     return language_judge(forms, detect)
 
@@ -93,12 +94,17 @@ def fidelity(answered: Sequence[Answered], judge: Judge) -> float:
 
 
 def parse_questions(rows: Iterable[Mapping], images_dir: Path) -> list[Question]:  # type: ignore[type-arg]
-    """Rows of the questions file. Raises UserError for one that lacks a field or a language."""
+    """Rows of the questions file, each in all languages of the table that the file has.
+
+    Raises UserError for one that lacks a field or a language.
+    """
+    rows = list(rows)
+    langs = _languages_asked(rows)
     questions = []
     for number, row in enumerate(rows, start=1):
         try:
-            answers = {lang: tuple(row["answers"][lang]) for lang in LANGUAGES}
-            asked = {lang: row["questions"][lang] for lang in LANGUAGES}
+            answers = {lang: tuple(row["answers"][lang]) for lang in langs}
+            asked = {lang: row["questions"][lang] for lang in langs}
             image = images_dir / row["image"]
             reasoning = bool(row.get("reasoning"))
             questions.append(Question(row["id"], image, row["kind"], asked, answers, reasoning))
@@ -112,3 +118,9 @@ def parse_questions(rows: Iterable[Mapping], images_dir: Path) -> list[Question]
             "those that don't. Set it only where more than seeing one thing is asked."
         )
     return questions
+
+
+def _languages_asked(rows: Sequence[Mapping]) -> list[str]:  # type: ignore[type-arg]
+    """A language added to the table later need not be in a questions file."""
+    found = {lang for row in rows for lang in row.get("questions", ())}
+    return [lang for lang in LANGUAGES if lang in found]

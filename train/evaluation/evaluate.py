@@ -13,7 +13,6 @@ from typing import Any
 
 from palo.checks.language import LanguageId
 from palo.console import Tick, note, progress
-from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.settings.evaluate import AnswerEngine
@@ -63,7 +62,9 @@ def evaluate_scale(
     shuffled = shuffled_images(questions, profile.train.seed)
     with (
         open_answerer(engine, scale, settings, MAX_NEW_TOKENS, checkpoint) as answerer,
-        progress(f"evaluate {scale.name}", 2 * len(questions) * len(LANGUAGES)) as tick,
+        progress(
+            f"evaluate {scale.name}", 2 * len(questions) * len(questions[0].questions)
+        ) as tick,
     ):
         seen = _ask(answerer, questions, [one.image for one in questions], tick)
         unseen = _ask(answerer, questions, shuffled, tick)
@@ -101,7 +102,7 @@ def _ask(
     """Every question in every language, by language and then in the order given."""
     asked = [
         (question, lang, image)
-        for lang in LANGUAGES
+        for lang in questions[0].questions
         for question, image in zip(questions, images, strict=True)
     ]
     pairs = [(question.questions[lang], image) for question, lang, image in asked]
@@ -126,7 +127,7 @@ def report(
     """
     seeing = [one for one in questions if not one.reasoning]
     languages = {}
-    for lang in LANGUAGES:
+    for lang in seeing[0].questions:
         mine = [one for one in seen if one.lang == lang]
         plain, hard = _parted(mine)
         languages[str(lang)] = {
@@ -175,7 +176,7 @@ def _parted(answered: Answers) -> tuple[Answers, Answers]:
 
 def _examples(seen: Answers) -> Iterator[dict[str, Any]]:
     """The first few answers a language, right and wrong as they come."""
-    for lang in LANGUAGES:
+    for lang in dict.fromkeys(one.lang for one in seen):
         for one in [one for one in seen if one.lang == lang][:EXAMPLES_PER_LANGUAGE]:
             yield {
                 "image": str(one.question.image),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from palo.languages import TARGETS
 from palo.settings.train import MixtureWeights
 from train.data.lengths import Lengths
 from train.data.mixture import Mixture
@@ -25,7 +24,7 @@ LOOKED_AT = 100  # steps whose rows are packed
 # whose scripts Vicuna's tokenizer cuts into characters or bytes.
 ASSUMED_TEXT = {StageName.STAGE1: 24, StageName.STAGE2: 700}
 # As published: LLaVA-CC3M-Pretrain-595K; the 665K mix, and LLaVA-Instruct-150K in nine languages.
-PUBLISHED = {StageName.STAGE1: 595_375, StageName.STAGE2: 665_298 + len(TARGETS) * 157_712}
+PUBLISHED = {StageName.STAGE1: 595_375, StageName.STAGE2: 665_298 + 9 * 157_712}
 PUBLISHED_TEXT_ONLY = 40_688  # of the 665K mix: ShareGPT
 
 

@@ -2,7 +2,14 @@ import pytest
 
 from palo.errors import UserError
 from palo.languages import TARGETS
-from refine.filters.thresholds import load_thresholds, shipped, thresholds
+from refine.filters.thresholds import (
+    _borrowed,
+    alike,
+    load_thresholds,
+    shipped,
+    thresholds,
+    without_bands,
+)
 
 
 def test_every_language_has_bands_of_its_own():
@@ -34,3 +41,40 @@ def test_a_file_that_is_none_is_named_with_what_to_do(tmp_path, text):
 def test_an_unknown_language_is_named():
     with pytest.raises(UserError, match="xx"):
         thresholds("xx")
+
+
+@pytest.fixture
+def lacking(monkeypatch):
+    """The shipped bands without those of a language."""
+
+    def without(*langs):
+        kept = {lang: one for lang, one in shipped().items() if lang not in langs}
+        monkeypatch.setattr("refine.filters.thresholds.shipped", lambda: kept)
+        return kept
+
+    _borrowed.cache_clear()
+    yield without
+    _borrowed.cache_clear()
+
+
+def test_a_language_without_bands_goes_by_those_of_its_script(lacking):
+    kept = lacking("fr")
+    assert alike("fr") == ("es",)
+    assert thresholds("fr") == kept["es"]
+    lacking("ur", "zh")
+    assert thresholds("ur") == kept["ar"]
+    assert thresholds("zh").length_ratio == kept["ja"].length_ratio
+
+
+def test_a_language_whose_script_no_other_has_goes_by_wide_ones(lacking):
+    kept = lacking("ru")
+    assert alike("ru") == ()
+    low, high = thresholds("ru").length_ratio
+    assert all(low <= one.length_ratio[0] and high > one.length_ratio[1] for one in kept.values())
+
+
+def test_who_borrows_bands_is_told_whose(lacking):
+    kept = lacking("fr", "ru")
+    assert without_bands("es", kept) is None
+    assert "so those of es serve" in without_bands("fr", kept)
+    assert "so wide ones serve" in without_bands("ru", kept)
