@@ -40,10 +40,11 @@ test: .venv/.installed .venv/.vllm  ## every test (real vLLM included)
 test-fast: .venv/.installed  ## the tests that take seconds
 	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -m "not slow and not vllm and not gpu"
 
-check: .venv/.installed  ## ruff and mypy
+check: .venv/.installed  ## ruff, mypy, and whether the cards in data_cards/ are still true
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	$(PALO) card --check
 
 format: .venv/.installed  ## let ruff lay out the code
 	.venv/bin/ruff check --fix .

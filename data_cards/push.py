@@ -32,9 +32,11 @@ def pushed(chosen: Plan, private: bool) -> str:
 
     Raises MissingResource without token or network, UserError where the Hub refuses.
     """
-    import httpx
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi, errors, get_token
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    # of whichever HTTP library huggingface_hub is built on; an answer is an HfHubHTTPError
+    no_answer: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
 
     api = HfApi(library_name="palo")
     if not get_token():
@@ -61,7 +63,7 @@ def pushed(chosen: Plan, private: bool) -> str:
         status = error.response.status_code
         why = _STATUS.get(status, f"it answered {status}")
         raise UserError(f"{api.endpoint} refused {chosen.place}: {why}.") from None
-    except (httpx.TransportError, ConnectionError, TimeoutError):
+    except (no_answer, ConnectionError, TimeoutError):
         raise MissingResource(
             f"Cannot reach {api.endpoint}. Is there a network? What was sent stays sent; the same "
             "command goes on."

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -118,3 +119,11 @@ def test_importing_the_stage_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "set()\n"
+
+
+def test_make_check_asks_for_the_cards():
+    done = subprocess.run(
+        ["make", "-n", "check", "HARDWARE=cpu"],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.rstrip().endswith(".venv/bin/palo card --check")

@@ -1,5 +1,7 @@
 """A checkpoint's card: metadata that the Hub's own classes read, figures with intervals."""
 
+import re
+
 import pytest
 import yaml
 from huggingface_hub import ModelCard
@@ -84,3 +86,22 @@ def test_every_scale_of_the_real_profile_names_its_bases_and_their_terms(profile
 
 def test_the_card_names_no_place_of_this_machine(profile, checkpoint, tmp_path):
     assert str(tmp_path) not in render(profile, "7b")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", ["7b", "1.7b"])
+def test_the_cards_program_loads_a_checkpoint(profile, scale, monkeypatch):
+    from tests.train.conftest import make_model, make_scale, make_tokenizer
+    from train.data.images import make_processor
+    from train.model.checkpoint import save_checkpoint
+
+    folder, tokenizer = DataPaths(profile.data_dir).checkpoint(scale), make_tokenizer()
+    model = make_model(make_scale(scale), tokenizer)
+    save_checkpoint(folder, model, tokenizer, make_processor(64))
+    program = re.search(r"^```python\n(.*?)^```$", render(profile, scale), re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(folder)
+    names = {}
+    exec(program[1], names)
+    assert names["model"].config.model_type == model.config.model_type
+    if scale == "7b":
+        assert type(names["processor"].image_processor).__name__.endswith("Pil")
