@@ -76,7 +76,8 @@ def test_the_demo_runs_from_nothing_to_a_report(project):
     evaluation = json.loads(paths.evaluation("7b").read_text(encoding="utf-8"))
     assert set(evaluation["languages"]) == {"en", *TARGETS}
     assert "<svg" in paths.report.read_text(encoding="utf-8")
-    assert (project / "data_cards" / "sample.md").is_file()
+    cards = {path.name for path in (project / "data_cards").iterdir()}
+    assert {"sample-ur.md", "sample-mixture.md", "sample-7b.md"} <= cards and len(cards) == 11
 
     again = palo("translate", "--lang", "all")  # up to date: nothing is sent, nothing written
     assert again.returncode == 0, again.stderr
