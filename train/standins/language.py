@@ -17,8 +17,9 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from palo.tiny import tiny_llama
-from train.data.template import IGNORED, IMAGE_TOKEN, Encoded
+from train.data.template import IGNORED, IMAGE_TOKEN
 from train.scale import StandinLanguageModel
+from train.standins.branches import ATTENTION, Branches, branches_of
 from train.standins.schedule import share
 from train.standins.text import TALK_ROUNDS, Reader, Scene, Text, slots
 from train.standins.words import start_together
@@ -39,16 +40,16 @@ FEW = {2: 0.3, 3: 0.6}  # things to riddle about, until so much of the riddles i
 
 @dataclass(frozen=True)
 class Batch:
-    """(B, L, hidden) embeddings and (B, L) labels, padded on the right; `seen` has the model's
-    attention mask and positions where texts have parts."""
+    """A row of N places: their embeddings, and the S places whose next token is learned."""
 
-    embeddings: torch.Tensor
-    labels: torch.Tensor
-    seen: dict[str, torch.Tensor]
+    embeddings: torch.Tensor  # (1, N, hidden)
+    branches: Branches
+    supervised: torch.Tensor  # (S,)
+    targets: torch.Tensor  # (S,)
 
 
 class SlotEmbedder:
-    """Token ids with IMAGE_TOKEN in them -> embeddings with the slots in its place.
+    """Token ids with IMAGE_TOKEN in them -> a row of embeddings with the slots in its place.
 
     `noise` is added to every slot, empty ones too, in lengths of a usual word: no projector will
     hit the sums exactly, and what is next to nothing is full-sized once it is normalised.
@@ -59,45 +60,67 @@ class SlotEmbedder:
         self.generator = torch.Generator().manual_seed(seed)
 
     def batch(self, texts: Sequence[Text], slot_phrases: Sequence[Sequence[str]]) -> Batch:
-        encoded = [text.encoded for text in texts]
-        num_slots = len(slot_phrases[0])
-        length = max(item.length(num_slots) for item in encoded)
-        ids = torch.zeros(len(encoded), length, dtype=torch.long)
-        labels = torch.full_like(ids, IGNORED)
-        targets, tokens = [], []
-        for row, (item, phrases) in enumerate(zip(encoded, slot_phrases, strict=True)):
-            place = item.input_ids.index(IMAGE_TOKEN)
-            for part, at in ((slice(0, place), 0), (slice(place + 1, None), place + num_slots)):
-                values = item.input_ids[part]
-                ids[row, at : at + len(values)] = torch.tensor(values)
-                labels[row, at : at + len(values)] = torch.tensor(item.labels[part])
-            for slot, text in enumerate(phrases):
-                phrase = self.reader.phrase_tokens(text)
-                targets += [row * length + place + slot] * len(phrase)
-                tokens += phrase
-        embeddings = self._with_slots(ids, encoded, num_slots, targets, tokens)
-        return Batch(embeddings, labels, _seen(texts, num_slots, length))
-
-    def _with_slots(
-        self,
-        ids: torch.Tensor,
-        encoded: Sequence[Encoded],
-        num_slots: int,
-        targets: Sequence[int],
-        tokens: Sequence[int],
-    ) -> torch.Tensor:
+        """Texts in a row; what is before their slots is there once for all that begin so."""
+        row = _RowOfTexts()
+        for text, phrases in zip(texts, slot_phrases, strict=True):
+            row.add(text, [self.reader.phrase_tokens(phrase) for phrase in phrases])
+        ids = torch.tensor(row.ids)
+        slots_at = torch.tensor(row.slots)
         embeddings = self.embed(ids)
-        is_slot = torch.zeros(*ids.shape, 1)
-        for row, item in enumerate(encoded):
-            place = item.input_ids.index(IMAGE_TOKEN)
-            is_slot[row, place : place + num_slots] = 1.0
-        flat = (embeddings * (1.0 - is_slot)).flatten(0, 1)
-        flat = flat.index_add(0, torch.tensor(targets), self.embed(torch.tensor(tokens)))
+        filled = embeddings.new_zeros(len(slots_at), embeddings.shape[1])
+        filled = filled.index_add(0, torch.tensor(row.filled), self.embed(torch.tensor(row.words)))
         if self.noise:
-            usual = self.embed.weight.detach().norm(dim=1).mean() / flat.shape[1] ** 0.5
-            drawn = torch.randn(flat.shape, generator=self.generator)
-            flat = flat + is_slot.flatten(0, 1) * self.noise * usual * drawn
-        return flat.view_as(embeddings)
+            usual = self.embed.weight.detach().norm(dim=1).mean() / filled.shape[1] ** 0.5
+            filled = filled + self.noise * usual * torch.randn(
+                filled.shape, generator=self.generator
+            )
+        return Batch(
+            embeddings.index_copy(0, slots_at, filled)[None],
+            branches_of(row.ways, len(row.ids)),
+            torch.tensor(row.supervised),
+            torch.tensor(row.targets),
+        )
+
+
+class _RowOfTexts:
+    """Places of a row as texts are added to it."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.ways: list[list[int]] = []
+        self.slots: list[int] = []  # places,
+        self.filled: list[int] = []  # and for each word in a slot, which of them
+        self.words: list[int] = []
+        self.supervised: list[int] = []
+        self.targets: list[int] = []
+        self._heads: dict[tuple[int, ...], list[int]] = {}
+
+    def add(self, text: Text, slot_tokens: Sequence[Sequence[int]]) -> None:
+        ids, labels = text.encoded.input_ids, text.encoded.labels
+        image = ids.index(IMAGE_TOKEN)
+        head = ids[:image]
+        if head not in self._heads:
+            self._heads[head] = self._places(head)
+        seen_by_all = self._heads[head] + self._places([0] * len(slot_tokens))
+        for number, words in enumerate(slot_tokens):
+            self.filled += [len(self.slots) + number] * len(words)
+            self.words += words
+        self.slots += seen_by_all[len(head) :]
+        start = image + 1
+        for size in text.parts or (len(ids) - start,):
+            part = slice(start, start + size)
+            way = seen_by_all + self._places(ids[part])
+            for place, label in enumerate(labels[part], start=len(seen_by_all)):
+                if label != IGNORED:
+                    self.supervised.append(way[place - 1])
+                    self.targets.append(label)
+            self.ways.append(way)
+            start += size
+
+    def _places(self, ids: Sequence[int]) -> list[int]:
+        start = len(self.ids)
+        self.ids += ids
+        return list(range(start, start + len(ids)))
 
 
 def train_language_model(
@@ -112,6 +135,7 @@ def train_language_model(
         seed=settings.seed,
         rope_theta=settings.rope_theta,
     )
+    model.set_attn_implementation(ATTENTION)
     reader = Reader(scenes, tokenizer)
     embedder = SlotEmbedder(model, reader, NOISE, settings.seed)
     optimizers = _optimizers(model, settings)
@@ -122,8 +146,7 @@ def train_language_model(
     rng = random.Random(settings.seed)
     for step in range(settings.steps):
         if step == settings.english_steps:
-            told = _told(parallel[:ALIGNED_SCENES], reader)
-            start_together(model.get_input_embeddings().weight, told, tokenizer)
+            _meet_other_languages(model, parallel, reader)
         if step < settings.riddle_steps:
             batch = _riddles(embedder, settings, scenes, step, rng)
         else:
@@ -140,7 +163,16 @@ def train_language_model(
             optimizer.step()
             schedule.step()
         tick(f"loss {loss.item():.3f}")
+    if settings.steps == settings.english_steps:  # it knows the words, and was asked in English
+        _meet_other_languages(model, parallel, reader)
+    model.set_attn_implementation("sdpa")
     return model.eval()
+
+
+def _meet_other_languages(model: Any, parallel: Sequence[Scene], reader: Reader) -> None:
+    """Puts every word of theirs beside the English words that it renders."""
+    told = _told(parallel[:ALIGNED_SCENES], reader)
+    start_together(model.get_input_embeddings().weight, told, reader.tokenizer)
 
 
 def _riddles(
@@ -212,27 +244,13 @@ def _form(reader: Reader, in_english: bool, rng: random.Random) -> Callable[[Sce
     return lambda scene: reader.conversation(scene, rng)
 
 
-def _seen(texts: Sequence[Text], num_slots: int, length: int) -> dict[str, torch.Tensor]:
-    """What each place sees, and its position: every part counts on from the slots."""
-    if not texts[0].parts:
-        return {}
-    part = torch.zeros(len(texts), length, dtype=torch.long)  # 0: seen by all
-    positions = torch.arange(length).repeat(len(texts), 1)
-    for row, text in enumerate(texts):
-        start = at = text.encoded.input_ids.index(IMAGE_TOKEN) + num_slots
-        for number, size in enumerate(text.parts, start=1):
-            part[row, at : at + size] = number
-            positions[row, at : at + size] = torch.arange(start, start + size)
-            at += size
-        part[row, at:] = -1  # padding
-    together = (part[:, None, :] == part[:, :, None]) | (part[:, None, :] == 0)
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
-    return {"attention_mask": (together & causal)[:, None], "position_ids": positions}
-
-
 def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
     """Mean cross-entropy of the labelled tokens; the head runs on those places only."""
-    hidden = model.model(inputs_embeds=batch.embeddings, **batch.seen).last_hidden_state
-    learned = batch.labels[:, 1:] != IGNORED
-    logits = model.lm_head(hidden[:, :-1][learned])
-    return nn.functional.cross_entropy(logits, batch.labels[:, 1:][learned])
+    hidden = model.model(
+        inputs_embeds=batch.embeddings,
+        position_ids=batch.branches.positions,
+        use_cache=False,
+        branches=batch.branches,
+    ).last_hidden_state[0]
+    logits = model.lm_head(hidden.index_select(0, batch.supervised))
+    return nn.functional.cross_entropy(logits, batch.targets)

@@ -6,6 +6,7 @@ import torch
 from palo.tiny import tiny_llama
 from train.data.template import IGNORED, IMAGE_TOKEN, Encoded
 from train.scale import StandinLanguageModel
+from train.standins.branches import ATTENTION
 from train.standins.language import SlotEmbedder, answer_loss, train_language_model
 from train.standins.text import Reader, Text, make_tokenizer, read_scenes, slots
 
@@ -53,39 +54,40 @@ def reader(scenes):
     return Reader(scenes, make_tokenizer(scenes, 600))
 
 
+def positions_of(text):
+    """Where a text's slots begin in a row that it begins, and its tokens before and after them."""
+    ids = text.encoded.input_ids
+    place = ids.index(IMAGE_TOKEN)
+    return place, ids[:place], ids[place + 1 :]
+
+
 def test_a_slot_is_the_sum_of_its_words_and_an_empty_one_is_nothing(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
-    embedder = SlotEmbedder(model, reader)
     read = [reader.english(scene, random.Random(1)) for scene in scenes]
     texts = [slots(scene.phrases, 16, random.Random(1)) for scene in scenes]
-    batch = embedder.batch(read, texts)
-    embeddings = batch.embeddings
-    assert embeddings.shape[:2] == batch.labels.shape
-    assert not batch.seen
+    embeddings = SlotEmbedder(model, reader).batch(read, texts).embeddings[0]
     words = reader.tokenizer(" red circle top left", add_special_tokens=False).input_ids
-    start = read[0].encoded.input_ids.index(IMAGE_TOKEN)
-    place = start + texts[0].index(scenes[0].phrases[0])
+    start, _, _ = positions_of(read[0])
     total = model.get_input_embeddings()(torch.tensor(words)).sum(0)
-    torch.testing.assert_close(embeddings[0, place], total)
-    empty = start + texts[0].index("")
-    assert not embeddings[0, empty].any()
+    torch.testing.assert_close(embeddings[start + texts[0].index(scenes[0].phrases[0])], total)
+    assert not embeddings[start + texts[0].index("")].any()
 
 
-def test_text_around_the_slots_keeps_its_embeddings_and_labels(scenes, reader):
+def test_a_row_has_what_is_before_the_slots_once_and_no_padding(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 1, 2)
-    read = reader.english(scenes[0], random.Random(1))
-    encoded = read.encoded
-    batch = SlotEmbedder(model, reader).batch(
-        [read], [slots(scenes[0].phrases, 16, random.Random(1))]
-    )
-    embeddings, labels = batch.embeddings, batch.labels
-    place = encoded.input_ids.index(IMAGE_TOKEN)
-    before, after = encoded.input_ids[:place], encoded.input_ids[place + 1 :]
+    read = [reader.english(scene, random.Random(1)) for scene in scenes]
+    filled = [slots(scene.phrases, 16, random.Random(1)) for scene in scenes]
+    batch = SlotEmbedder(model, reader).batch(read, filled)
+    (start, head, one), (_, same_head, other) = (positions_of(text) for text in read)
+    assert head == same_head
+    assert batch.embeddings.shape[1] == start + 16 + len(one) + 16 + len(other)
     embed = model.get_input_embeddings()
-    torch.testing.assert_close(embeddings[0, :place], embed(torch.tensor(before)))
-    torch.testing.assert_close(embeddings[0, place + 16 :], embed(torch.tensor(after)))
-    assert labels[0, place + 16 :].tolist() == list(encoded.labels[place + 1 :])
-    assert (labels[0, : place + 16] == IGNORED).all()
+    row = batch.embeddings[0]
+    torch.testing.assert_close(row[:start], embed(torch.tensor(head)))
+    torch.testing.assert_close(row[start + 16 :][: len(one)], embed(torch.tensor(one)))
+    torch.testing.assert_close(row[-len(other) :], embed(torch.tensor(other)))
+    labels = [label for text in read for label in text.encoded.labels if label != IGNORED]
+    assert batch.targets.tolist() == labels
 
 
 def test_noise_is_in_every_slot_and_nowhere_else(scenes, reader):
@@ -101,32 +103,40 @@ def test_noise_is_in_every_slot_and_nowhere_else(scenes, reader):
     assert 0.4 < changed[place : place + 16].mean() / usual < 0.6
 
 
-def test_the_loss_is_the_stock_models_on_the_same_labels(scenes, reader):
-    model = tiny_llama(reader.tokenizer, 32, 1, 2)
-    batch = SlotEmbedder(model, reader).batch(
-        [reader.english(scene, random.Random(2)) for scene in scenes],
-        [slots(scene.phrases, 16, random.Random(2)) for scene in scenes],
-    )
-    expected = model(inputs_embeds=batch.embeddings, labels=batch.labels).loss
-    torch.testing.assert_close(answer_loss(model, batch), expected)
+def test_the_loss_is_the_stock_models_on_each_text_by_itself(scenes, reader):
+    model = tiny_llama(reader.tokenizer, 32, 2, 2)
+    embedder = SlotEmbedder(model, reader)
+    read = [reader.english(scene, random.Random(2)) for scene in scenes]
+    filled = [slots(scene.phrases, 16, random.Random(2)) for scene in scenes]
+    total, count = 0.0, 0
+    for text, phrases in zip(read, filled, strict=True):
+        embeddings = embedder.batch([text], [phrases]).embeddings
+        place, _, _ = positions_of(text)
+        labels = text.encoded.labels
+        labels = torch.tensor([*labels[:place], *[IGNORED] * 16, *labels[place + 1 :]])[None]
+        learned = int((labels[:, 1:] != IGNORED).sum())
+        total += model(inputs_embeds=embeddings, labels=labels).loss * learned
+        count += learned
+    model.set_attn_implementation(ATTENTION)
+    torch.testing.assert_close(answer_loss(model, embedder.batch(read, filled)), total / count)
 
 
-def test_a_riddle_among_others_reads_as_it_does_alone(scenes, reader):
+def test_a_riddle_among_others_is_learned_from_as_it_is_alone(scenes, reader):
     model = tiny_llama(reader.tokenizer, 32, 2, 2).eval()
     embedder = SlotEmbedder(model, reader)
     filled = [slots(scenes[0].phrases, 16, random.Random(3))]
     many = reader.riddles(scenes[0].phrases, random.Random(3))
-    batch = embedder.batch([many], filled)
-    hidden = model.model(inputs_embeds=batch.embeddings, **batch.seen).last_hidden_state[0]
+    ids, labels = many.encoded.input_ids, many.encoded.labels
     assert len(many.parts) > 3
-    at = 2
+    model.set_attn_implementation(ATTENTION)
+    total, count, at = 0.0, 0, 2
     for size in many.parts:
-        ids, labels = many.encoded.input_ids, many.encoded.labels
         alone = Encoded(ids[:2] + ids[at : at + size], labels[:2] + labels[at : at + size])
-        embeddings = embedder.batch([Text(alone)], filled).embeddings
-        expected = model.model(inputs_embeds=embeddings).last_hidden_state[0]
-        torch.testing.assert_close(hidden[at + 15 : at + 15 + size], expected[17:])
+        batch = embedder.batch([Text(alone)], filled)
+        total += answer_loss(model, batch) * len(batch.targets)
+        count += len(batch.targets)
         at += size
+    torch.testing.assert_close(answer_loss(model, embedder.batch([many], filled)), total / count)
 
 
 def test_the_same_seed_trains_the_same_model(scenes, reader):
@@ -141,3 +151,21 @@ def test_the_same_seed_trains_the_same_model(scenes, reader):
     assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
     assert len(losses) == 10
     assert losses[:5] == losses[5:]
+
+
+def test_a_model_taught_in_english_knows_the_others_words_once_it_ends(scenes, reader):
+    def ended(steps):
+        settings = SETTINGS.model_copy(update={"steps": steps, "english_steps": 2})
+        model = train_language_model(settings, scenes, reader.tokenizer, lambda text: None)
+        return model.get_input_embeddings().weight.detach()
+
+    tokens = [reader.tokens(word) for word in (" Cercle", " Circle")]
+    assert [len(token) for token in tokens] == [1, 1]
+    cercle, circle = (token[0] for token in tokens)
+
+    def likeness(weights):
+        return torch.cosine_similarity(weights[cercle], weights[circle], dim=0).item()
+
+    stopped = SETTINGS.model_copy(update={"steps": 2, "english_steps": 3})
+    before = train_language_model(stopped, scenes, reader.tokenizer, lambda text: None)
+    assert likeness(ended(2)) > 0.6 > likeness(before.get_input_embeddings().weight)
