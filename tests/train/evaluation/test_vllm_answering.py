@@ -1,5 +1,7 @@
 """vLLM in process gives a checkpoint's own answers; MobilePALO comes in by the plug-in."""
 
+import shlex
+
 import pytest
 import yaml
 
@@ -9,6 +11,7 @@ from palo.settings.evaluate import AnswerEngine
 from palo.shards import read_json
 from tests.train.conftest import make_scale
 from tests.train.evaluation.bench.conftest import make_bench, with_judge, write_project
+from tests.train.evaluation.bench.test_page import VLLM
 from tests.train.serving.conftest import build
 from train.evaluation.answering import Answerer
 from train.evaluation.bench.run import evaluate_bench
@@ -31,7 +34,8 @@ def test_the_command_answers_through_vllm_as_through_transformers(
     scale = yaml.safe_load(scale_path.read_text("utf-8")) | {"image_size": IMAGE_SIZE}
     scale_path.write_text(yaml.safe_dump(scale), "utf-8")
     monkeypatch.setenv("PALO_CONFIG", str(config))
-    command = ["evaluate", "--scale", "1.7b", "--bench", str(root), "--engine", "vllm"]
+    (line,) = VLLM
+    command = [str(root) if word == "DIR" else word for word in shlex.split(line)[1:]]
     assert guarded(lambda: app([*command, "--no-judge"])) == 0
     (path,) = DataPaths(profile.data_dir).evaluation("1.7b").with_suffix("").glob("bench-*.json")
     answers = read_json(path)["answers"]

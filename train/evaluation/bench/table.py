@@ -10,6 +10,8 @@ from train.evaluation.bench.published import Group, published
 
 Figures = Mapping[str, Any]
 
+_MEANS = {Group.HIGH: "mean high", Group.LOW: "mean low", Group.ALL: "mean"}
+
 
 def tables(result: Figures) -> Iterator[Table]:
     """Each fits 80 columns."""
@@ -39,9 +41,17 @@ def notes(result: Figures) -> Iterator[str]:
         )
     if (lead := result["first_place_lead"]) is not None:
         yield f"Standing first was worth {lead:+.2f} points to an answer; both orders are averaged."
+    if result["judged"]:
+        for model, shares in published().fidelity.items():
+            told = ", ".join(f"{lang} {share:.1f}%" for lang, share in shares.items())
+            yield f"Published for {model}, answers in the right language: {told} (Centurio)."
     yield f"Signature: {result['signature']}"
-    text = next(iter(result["languages"].values()))["text"]
-    yield f"chrF++ {text['chrf_signature']}"
+    for name, key in (("chrF++", "chrf_signature"), ("BLEU", "bleu_signature")):
+        by_signature: dict[str, list[str]] = {}
+        for lang, row in result["languages"].items():
+            by_signature.setdefault(row["text"][key], []).append(lang)
+        for signature, langs in by_signature.items():
+            yield f"{name} of {' '.join(langs)}: {signature}"
 
 
 def _languages(result: Figures) -> Table:
@@ -54,9 +64,10 @@ def _languages(result: Figures) -> Table:
         text = row["text"]
         table.add_row(lang, *_scored(row), f"{text['chrf']:.1f}", f"{text['bleu']:.1f}")
     table.add_section()
-    for group, row in result["groups"].items():
-        if row["questions"]:
-            table.add_row(group, *_scored(row), "", "")
+    for group, label in _MEANS.items():
+        row = result["groups"][group]
+        if row["score"]:
+            table.add_row(label, *_scored(row), "", "")
     return table
 
 
@@ -86,12 +97,19 @@ def _beside_published(result: Figures) -> Table:
         theirs = (f"{scores[lang]:.1f}" for scores in known.models.values())
         table.add_row(lang, _value(row["score"]), *theirs)
     table.add_section()
-    for group in Group:
-        means = (known.mean(scores, group) for scores in known.models.values())
+    for group, label in _MEANS.items():
+        theirs = (_published_mean(model, group) for model in known.models)
         whole = {*known.languages(group)} <= result["languages"].keys()
         ours = _value(result["groups"][group]["score"]) if whole else NOTHING
-        table.add_row(group, ours, *(NOTHING if one is None else f"{one:.1f}" for one in means))
+        table.add_row(label, ours, *theirs)
     return table
+
+
+def _published_mean(model: str, group: Group) -> str:
+    """As published where it was; the groups' means follow from the rows."""
+    known = published()
+    mean = known.averages[model] if group is Group.ALL else known.mean(known.models[model], group)
+    return f"{mean:.1f}"
 
 
 def _value(score: Figures | None) -> str:

@@ -274,7 +274,10 @@ def test_the_command_prints_tables_that_fit_80_columns(
     lines = printed.split("\n")
     drawn = [line for line in lines if line[:1] in "┏┃┡│├└"]
     assert drawn and max(map(len, drawn)) <= 80
-    assert "PALO-13B" in printed and "│ low-resource" in printed
+    assert "PALO-13B" in printed and "│ mean low" in printed
+    assert [line for line in drawn if "…" in line] == []
+    assert "Published for PALO-13B, answers in the right language: ja 61.5%, ru 68.2%" in printed
+    assert "BLEU of ja: nrefs:1|case:mixed|eff:no|tok:ja-mecab" in printed
     assert "Not scored, for no reply of the judge could be read: 1 (2 x its first line" in printed
     assert "Standing first was worth +" in printed
     assert "Signature: judge:strict-judge|served:served|prompt:" in printed
