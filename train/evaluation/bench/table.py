@@ -58,7 +58,7 @@ def _languages(result: Figures) -> Table:
     """A row a language and a group; intervals are 95%."""
     title = f"{result['scale']}: 100 x mean(model) / mean(reference)"
     table = Table("language", title=title if result["judged"] else f"{result['scale']}: score")
-    for column in ("scored", "score", "95%", "wrong\nlang. 0", "right\nlanguage", "chrF++", "BLEU"):
+    for column in ("scored", "score", "95%", "wrong\nlang. 0", "right\nlang.", "chrF++", "BLEU"):
         table.add_column(column, justify="right")
     for lang, row in result["languages"].items():
         text = row["text"]
