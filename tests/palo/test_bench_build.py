@@ -11,9 +11,10 @@ import yaml
 from palo import cli
 from palo.bench import read_bench
 from palo.cli import guarded
-from palo.paths import source_root
+from palo.paths import DataPaths, source_root
 from palo.settings import load_profile
 from palo.shards import read_json
+from sceneworld.measure import measure_language
 from sceneworld.truth import BENCH_TRUTH, load_truth
 
 BUILD = "bench build --lang ur --engine scripted"
@@ -71,6 +72,16 @@ def test_a_set_is_translated_queued_reviewed_and_then_is_the_truth(root, run):
         assert after.text == truth["", before.text]["ur"]
     manifest = read_json(root / "ur" / "bench.json")
     assert manifest["review"] == {"turns": 21, "verified": 21, "waiting": 0}
+
+
+def test_every_turn_can_be_scored_against_the_truth(root, run):
+    run(BUILD)
+    paths = DataPaths(load_profile("sample").on(root).data_dir)
+    truth = load_truth(root.parent / BENCH_TRUTH)
+    figures = measure_language("ur", truth, paths.translated("ur"), paths.refined("ur"))
+    # nine questions, nine answers, three captions, none of which numbers translate
+    assert (figures.turns, figures.wrong, figures.false_alarms) == (21, 21, 0)
+    assert figures.chrf < 10
 
 
 def test_a_corrected_row_changes_the_built_file_at_the_next_build(root, run):
