@@ -1,5 +1,6 @@
 """What a person sees in the terminal: the first line, notes, tables, progress."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from palo.settings import Profile
 
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+# Of the processes that torchrun starts, the first one speaks.
+console = Console(
+    highlight=False,
+    soft_wrap=not sys.stdout.isatty(),
+    quiet=os.environ.get("RANK", "0") != "0",
+)
 NOTHING = "-"  # in tables: what was not measured
 _PLAIN_EVERY_S = 10.0
 

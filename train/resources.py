@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
+from palo.console import note
 from palo.errors import MissingResource, UserError
 from palo.languages import TARGETS
 from palo.paths import DataPaths
 from palo.settings import Profile
+from palo.settings.loop import Sharding
 from palo.shards import shard_paths
 from train.scale import Scale, StageName
 
@@ -26,6 +29,28 @@ def require_for_stage1(scale: Scale, profile: Profile) -> None:
 def require_for_training(scale: Scale, profile: Profile) -> None:
     """Raises MissingResource that lists all that is missing, and what to do about each."""
     refuse_training(scale, profile, missing_for(scale, profile, StageName.STAGE2))
+
+
+def require_sharing(profile: Profile) -> None:
+    """Raises MissingResource where the profile shares a model in a way that can't be had here."""
+    sharding = profile.train.loop.sharding
+    if sharding is Sharding.NONE:
+        return
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        note(
+            f"train.loop.sharding: {sharding} has no effect in a single process: "
+            "start several with torchrun (docs/distributed.md)."
+        )
+        return
+    if sharding is not Sharding.DEEPSPEED:
+        return
+    if not has_gpu():
+        raise MissingResource("sharding: deepspeed needs NVIDIA GPUs; fsdp2 runs on CPUs too.")
+    if find_spec("deepspeed") is None:
+        raise MissingResource(
+            "sharding: deepspeed needs the package deepspeed: pip install deepspeed, "
+            "or set sharding: fsdp2, which needs nothing more."
+        )
 
 
 def refuse_training(scale: Scale, profile: Profile, missing: list[str]) -> None:

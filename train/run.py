@@ -8,25 +8,20 @@ What is finished is not done again; what was interrupted goes on from its last c
 """
 
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palo.console import note, progress
-from palo.lock import run_lock
 from palo.paths import DataPaths
 from palo.settings import Profile
-from palo.settings.loop import Sharding
 from palo.settings.train import MixtureWeights
 from palo.shards import digest, file_digest, read_json, write_json
 from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
 from train.data.rows import English
 from train.journal import Journal
 from train.planning.fit import require_fit
-from train.resources import require_for_stage1, require_for_training
+from train.resources import require_for_stage1, require_for_training, require_sharing
 from train.scale import Scale, StageName
 from train.standins.ensure import (
     ensure_language_model,
@@ -34,6 +29,7 @@ from train.standins.ensure import (
     language_source,
     tower_source,
 )
+from train.unfinished import fresh_unless, working
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration
@@ -59,17 +55,18 @@ def train_scale(scale: Scale, profile: Profile) -> Path:
     Raises MissingResource or CannotFit before anything heavy is loaded.
     """
     require_for_training(scale, profile)
+    require_sharing(profile)
     folder = DataPaths(profile.data_dir).checkpoint(scale.name)
     inputs = stage2_inputs(scale, profile)
     if _is_current(folder, inputs):
         note(f"{folder} is up to date")
         return folder
     require_fit(scale, profile, list(StageName))
-    with _working(folder, scale.name) as work:
+    with working(folder, scale.name) as work:
         journal = Journal(scale.name)
         parts = _prepare(scale, profile, journal)
         _stage1(scale, profile, parts, work / StageName.STAGE1, journal)
-        if profile.train.loop.sharding is not Sharding.NONE:  # the model was cut to pieces
+        if _is_cut_up(profile):
             parts = _prepare(scale, profile, journal)
             _stage1(scale, profile, parts, work / StageName.STAGE1, journal)
         _stage2(scale, profile, parts, work / StageName.STAGE2, journal, folder, inputs)
@@ -82,28 +79,13 @@ def train_projector(scale: Scale, profile: Profile) -> Path:
     The folder that holds projector.safetensors. Raises as `train_scale` does.
     """
     require_for_stage1(scale, profile)
+    require_sharing(profile)
     require_fit(scale, profile, [StageName.STAGE1])
-    with _working(
-        DataPaths(profile.data_dir).checkpoint(scale.name), scale.name, keep=True
-    ) as work:
+    with working(DataPaths(profile.data_dir).checkpoint(scale.name), scale.name, keep=True) as work:
         journal = Journal(scale.name)
         parts = _prepare(scale, profile, journal)
         _stage1(scale, profile, parts, work / StageName.STAGE1, journal)
     return work / StageName.STAGE1
-
-
-@contextmanager
-def _working(folder: Path, name: str, keep: bool = False) -> Iterator[Path]:
-    """Where an unfinished checkpoint's stages lie; removed once it is finished, unless `keep`."""
-    from train.loop.processes import is_first, processes
-
-    work = folder.with_name(f"{folder.name}.work")
-    with run_lock(work, f"train {name}") if is_first() else nullcontext():
-        processes().wait_for_everyone()
-        yield work
-        processes().wait_for_everyone()
-    if is_first() and not keep:
-        shutil.rmtree(work)
 
 
 def stage1_inputs(scale: Scale, profile: Profile) -> str:
@@ -141,9 +123,14 @@ def _prepare(scale: Scale, profile: Profile, journal: Journal) -> Parts:
 
     with first_alone():
         with journal.timed("stand-in vision tower"):
-            tower_at = ensure_tower(scale, profile)
+            ensure_tower(scale, profile)
         with journal.timed("stand-in language model"):
-            language_at = ensure_language_model(scale, profile)
+            ensure_language_model(scale, profile)
+    return _assembled(scale, profile)
+
+
+def _assembled(scale: Scale, profile: Profile) -> Parts:
+    """What `_prepare` gives once its stand-ins are there; waits for no other process."""
     import torch
 
     from train.data.batches import Packer, Pictures
@@ -151,6 +138,7 @@ def _prepare(scale: Scale, profile: Profile, journal: Journal) -> Parts:
     from train.data.steps import Reading
     from train.model.assembly import assemble, load_language_model, load_tower
 
+    tower_at, language_at = ensure_tower(scale, profile), ensure_language_model(scale, profile)
     # Frozen weights may be stored short; what is trained stays in full precision.
     on_gpu = torch.cuda.is_available()
     frozen = torch.bfloat16 if on_gpu else torch.float32
@@ -183,12 +171,12 @@ def _stage1(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal:
         journal.set_aside["stage1"], journal.cut["stage1"] = stored["set_aside"], stored["cut"]
         return
     settings = profile.train
-    captions = open_captions(
-        settings.captions_path, settings.captions_images_dir, profile.data_dir / "mixture"
-    )
     with first_alone() as first:
+        captions = open_captions(
+            settings.captions_path, settings.captions_images_dir, profile.data_dir / "mixture"
+        )
         if first:
-            _fresh_unless(folder, inputs)
+            fresh_unless(folder, inputs)
     with journal.timed("stage1"):
         _train(scale, StageName.STAGE1, profile, parts, captions, folder, journal)
     save_whole(kept, parts.model)
@@ -216,19 +204,27 @@ def _stage2(
     from train.loop.processes import first_alone, is_first, processes
 
     paths = DataPaths(profile.data_dir)
-    mixture = open_mixture(paths, profile.source.images_dir, _english(profile), profile.refine)
-    journal.mixture = mixture.counts
     with first_alone() as first:
+        mixture = open_mixture(paths, profile.source.images_dir, _english(profile), profile.refine)
         if first:
-            _fresh_unless(folder, inputs)
+            fresh_unless(folder, inputs)
+    journal.mixture = mixture.counts
     adapted = _learning(scale, parts, profile.train.seed)
     with journal.timed("stage2"):
         _train(scale, StageName.STAGE2, profile, parts, mixture, folder, journal)
     if is_first():
-        if profile.train.loop.sharding is not Sharding.NONE:
-            parts, adapted = _whole_again(scale, profile, folder, journal)
+        if _is_cut_up(profile):
+            parts, adapted = _whole_again(scale, profile, folder)
         _finish(parts, adapted, profile, checkpoint, inputs, journal)
     processes().wait_for_everyone()
+
+
+def _is_cut_up(profile: Profile) -> bool:
+    """Whether training leaves the model in pieces."""
+    from palo.settings.loop import Sharding
+    from train.loop.sharding import in_effect
+
+    return in_effect(profile.train.loop.sharding) is not Sharding.NONE
 
 
 def _learning(scale: Scale, parts: Parts, seed: int) -> Any:
@@ -243,29 +239,19 @@ def _learning(scale: Scale, parts: Parts, seed: int) -> Any:
     return None
 
 
-def _whole_again(
-    scale: Scale, profile: Profile, folder: Path, journal: Journal
-) -> tuple[Parts, Any]:
+def _whole_again(scale: Scale, profile: Profile, folder: Path) -> tuple[Parts, Any]:
     """The trained model in one piece, from the last checkpoint: in memory it was cut up."""
     from train.loop.saving import newest_complete
     from train.loop.trainer import TRAINABLE
     from train.model.checkpoint import load_trainable
 
-    parts = _prepare(scale, profile, journal)
+    parts = _assembled(scale, profile)
     parts.model.model.multi_modal_projector.requires_grad_(True)
     adapted = _learning(scale, parts, profile.train.seed)
     last = newest_complete(folder)
     assert last is not None, f"no checkpoint in {folder}"
     load_trainable(last / TRAINABLE, parts.model)
     return parts, adapted
-
-
-def _fresh_unless(folder: Path, inputs: str) -> None:
-    """An interrupted stage goes on only if it was started from these very inputs."""
-    started = folder / "started.json"
-    if not (started.is_file() and read_json(started) == inputs):
-        shutil.rmtree(folder, ignore_errors=True)
-        write_json(started, inputs)
 
 
 def _train(
@@ -279,7 +265,7 @@ def _train(
 ) -> None:
     from train.data.steps import measured, stage_data
     from train.loop.loss import Learner
-    from train.loop.processes import processes
+    from train.loop.processes import first_alone, processes
     from train.loop.recompute import recompute
     from train.loop.trainer import Job, run_stage, total_steps
     from train.model.flops import flop_count
@@ -287,9 +273,8 @@ def _train(
     from train.planning.hardware import here
 
     settings, stage, as_captions = profile.train, scale.stage(name), name is StageName.STAGE1
-    with progress(f"{scale.name} {name}: lengths", len(examples)) as tick:
+    with first_alone(), progress(f"{scale.name} {name}: lengths", len(examples)) as tick:
         lengths = measured(examples, parts.reading, as_captions, tick)
-    processes().wait_for_everyone()
     data = stage_data(
         examples,
         lengths,

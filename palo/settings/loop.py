@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from palo.settings.model import Section
 
@@ -30,3 +31,16 @@ class LoopSettings(Section):
     # A step whose loss is this many times the median of the last ones ends the run; None: never.
     spike: float | None = Field(default=5.0, gt=1)
     keep_adapter: bool = False  # also write <scale>-adapter: base with the projector, and adapter
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if self.sharding is Sharding.DEEPSPEED and self.deepspeed_path is None:
+            raise ValueError(
+                "sharding: deepspeed needs deepspeed_path, as train/parallel/deepspeed-zero2.json"
+            )
+        if self.sharding is not Sharding.DEEPSPEED and self.deepspeed_path is not None:
+            raise ValueError(
+                f"deepspeed_path has no effect with sharding: {self.sharding}; "
+                "set sharding: deepspeed, or take it out"
+            )
+        return self

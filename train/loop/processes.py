@@ -3,14 +3,19 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 from accelerate import PartialState
 
+# How long one may wait for another: the first measures lengths and writes the finished checkpoint
+# while the others wait. torchrun sees a process that died at once, whatever this is.
+PATIENCE = timedelta(hours=2)
+
 
 def processes() -> PartialState:
     """Joins the others at the first call: NCCL on GPUs, gloo on CPUs."""
-    return PartialState(cpu=not torch.cuda.is_available())
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
 
 
 def is_first() -> bool:

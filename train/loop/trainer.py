@@ -141,18 +141,27 @@ class StageTrainer(Trainer):
         counts = Counts.of(summed(count(inputs, len(self.data.languages)).tensor(), device))
         losses = torch.zeros(len(self.data.languages), dtype=torch.float64, device=device)
         for at, row in enumerate(inputs.rows):
-            with self._accumulating(model, is_last=at == len(inputs.rows) - 1):
+            is_last = at == len(inputs.rows) - 1
+            with self._accumulating(model, is_last):
                 with self.compute_loss_context_manager():
                     told = model(**row.to(device).inputs(), num_items=counts.supervised)
+                losses += told["by_language"]  # read once a step: reading waits for the device
+                if is_last and self.is_deepspeed_enabled:  # whose backward pass takes the step
+                    mean = self._told(losses, counts)
                 # gradients are averaged over processes, the loss is a mean over all their tokens
                 self.accelerator.backward(told["loss"] * self.args.world_size)
-            losses += told["by_language"]  # read once a step: reading waits for the device
-        losses = summed(losses, device)
-        mean = float(losses.sum()) / max(1, counts.supervised)
+        if not self.is_deepspeed_enabled:
+            mean = self._told(losses, counts)
+        return torch.tensor(mean, device=device)
+
+    def _told(self, losses: torch.Tensor, counts: Counts) -> float:
+        """The step's mean loss over all processes, looked at and kept for the log."""
+        everywhere = summed(losses, self.args.device)
+        mean = float(everywhere.sum()) / max(1, counts.supervised)
         if problem := self.watch.problem(mean):
             self._diverged(problem)
-        self.window.add(losses, counts, self.job.flops(counts) if self.job.flops else 0.0)
-        return torch.tensor(mean, device=device)
+        self.window.add(everywhere, counts, self.job.flops(counts) if self.job.flops else 0.0)
+        return mean
 
     @contextmanager
     def _accumulating(self, model: Any, is_last: bool) -> Iterator[None]:

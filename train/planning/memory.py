@@ -157,10 +157,8 @@ def sharing_of(settings: LoopSettings) -> Sharing:
         return Sharing.NONE
     if settings.sharding is Sharding.FSDP2:
         return Sharing.FSDP2
-    path = settings.deepspeed_path
-    if path is None:
-        raise UserError("sharding: deepspeed needs deepspeed_path, a JSON file of DeepSpeed.")
-    return _zero(path)
+    assert settings.deepspeed_path is not None  # the settings see to it
+    return _zero(settings.deepspeed_path)
 
 
 def _zero(path: Path) -> Sharing:
