@@ -1,6 +1,11 @@
 from pathlib import Path
 
 from palo.languages import LANGUAGES
+from palo.paths import DataPaths
+from palo.settings.evaluate import AnswerEngine, BenchRunSettings
+from tests.train.conftest import make_scale
+from tests.train.evaluation.bench.conftest import save_tiny
+from train.evaluation import evaluate
 from train.evaluation.answers import Answered, Question
 from train.evaluation.evaluate import EXAMPLES_PER_LANGUAGE, report, shuffled_images
 
@@ -91,3 +96,35 @@ def test_examples_show_image_question_expected_and_answer():
         "answer": "Red.",
         "correct": True,
     }
+
+
+def test_held_out_questions_go_through_the_engine_that_is_asked_for(profile, monkeypatch):
+    save_tiny(profile)
+    opened = []
+
+    class Yes:
+        def answer(self, asked, tick):
+            return ["Yes." for _ in asked]
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *unused):
+            pass
+
+    def open_it(engine, scale, settings, max_new_tokens, folder):
+        opened.append((engine, max_new_tokens, folder))
+        return Yes()
+
+    monkeypatch.setattr(evaluate, "open_answerer", open_it)
+    result = evaluate.evaluate_scale(make_scale("7b"), profile, AnswerEngine.VLLM)
+    folder = DataPaths(profile.data_dir).checkpoint("7b")
+    assert opened == [(AnswerEngine.VLLM, 64, folder)]
+    assert result["languages"]["ur"]["fidelity"] == 0
+    # a bench's settings decide nothing here: what was measured stays up to date
+    bench = BenchRunSettings(max_new_tokens=5)
+    changed = profile.evaluate.model_copy(update={"bench": bench})
+    again = evaluate.evaluate_scale(
+        make_scale("7b"), profile.model_copy(update={"evaluate": changed})
+    )
+    assert again == result and len(opened) == 1
