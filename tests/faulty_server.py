@@ -52,6 +52,7 @@ class FaultyServer:
         self.faults: Counter[Fault] = Counter()
         self.times: list[float] = []
         self.keys: set[str] = set()
+        self.bodies: list[dict] = []
         self.under_way = self.most_under_way = 0
         self.lock = threading.Lock()
         self.url = ""
@@ -100,6 +101,7 @@ def _handler(faulty: FaultyServer):
 
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            faulty.bodies.append(body)
             asked = faulty.text(body["messages"][-1]["content"])
             fault = faulty.begin(asked, self.headers.get("Authorization", ""))
             try:

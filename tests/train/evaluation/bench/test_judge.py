@@ -54,6 +54,22 @@ def test_no_text_can_end_its_own_quotation(serve, path):
     assert material(asked[0])["answer_2"] == sly
 
 
+def test_it_is_asked_greedily_with_its_seed_and_for_no_logprobs(serve, path):
+    server = serve()
+    judged(path, judge_at(server.url, seed=3), [CASE])
+    (body,) = server.bodies
+    asked = {name: value for name, value in body.items() if name != "messages"}
+    assert asked == {"model": "strict-judge", "temperature": 0, "max_tokens": 512, "seed": 3}
+    assert [message["role"] for message in body["messages"]] == ["user"]
+
+
+def test_a_server_that_takes_no_seed_is_sent_none(serve, path):
+    server = serve()
+    _, judge = judged(path, judge_at(server.url, server={"seed": False}), [CASE])
+    assert "seed" not in server.bodies[0]
+    assert "|seed:none|" in judge.signature()
+
+
 @pytest.mark.parametrize(
     ("bad", "fault"),
     [
