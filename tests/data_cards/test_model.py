@@ -43,7 +43,7 @@ def test_limits_are_told_from_figures(profile, checkpoint):
     text = render(profile, "7b")
     assert "- Urdu: answers are no better than guessing as far as can be told.\n" in text
     assert "- English: answers are no better" not in text
-    assert "- Urdu: 50.0% of answers are in another language.\n" in text
+    assert "- Urdu: 50.0% of answers are not in the language of the question.\n" in text
     assert "- Not trained on instructions in Chinese, French, " in text
 
 
