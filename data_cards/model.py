@@ -247,7 +247,8 @@ def _limits(
                 yield f"{name}: answers are no better than guessing as far as can be told."
         fidelity = row.get("fidelity")
         if fidelity is not None and fidelity < 0.95:
-            yield f"{name}: {share(1 - fidelity)} of answers are not in the language of the question."
+            other = share(1 - fidelity)
+            yield f"{name}: {other} of answers are not in the language of the question."
     if not evaluation:
         yield "Nothing was measured on held-out questions."
     if mixture := training.get("mixture"):
