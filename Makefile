@@ -21,7 +21,7 @@ ifdef PROFILE
 export PROFILE
 endif
 
-.PHONY: help setup vllm demo test test-fast check format translate refine train evaluate report status clean
+.PHONY: help setup vllm demo test test-fast check docs format translate refine train evaluate report status clean
 
 help:  ## list every target
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -45,6 +45,9 @@ check: .venv/.installed  ## ruff, mypy, and whether the cards in data_cards/ are
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	$(PALO) card --check
+
+docs: .venv/.installed  ## write docs/commands.md anew, from what the commands say of themselves
+	@.venv/bin/python docs/write_commands.py
 
 format: .venv/.installed  ## let ruff lay out the code
 	.venv/bin/ruff check --fix .

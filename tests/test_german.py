@@ -34,6 +34,9 @@ def block(kind):
     return found
 
 
+ROW = f"    {block('python').strip()},"
+
+
 def files_of(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -54,7 +57,7 @@ def copy(tmp_path_factory):
     head, rows, tail = re.split(
         r"(?<=\n_ROWS = \()(.*?\n)(?=\)\n)", table.read_text("utf-8"), flags=re.S
     )
-    table.write_text(head + rows + block("python") + tail, encoding="utf-8")
+    table.write_text(f"{head}{rows}{ROW}\n{tail}", encoding="utf-8")
     (root / PROMPT).write_text(block("yaml"), encoding="utf-8")
     return root
 
@@ -125,7 +128,7 @@ def test_the_difference_is_one_row_and_one_file(copy):
     assert changed == {TABLE, PROMPT}
     before, after = (files[TABLE].decode().splitlines() for files in (ours, theirs))
     lines = [line for line in difflib.ndiff(before, after) if line[0] in "+-?"]
-    assert lines == [f"+ {block('python').rstrip()}"]
+    assert lines == [f"+ {ROW}"]
 
 
 def rows_of(palo, *arguments):

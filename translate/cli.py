@@ -173,11 +173,15 @@ def train_command(lang: LangsOption, profile: ProfileOption = None) -> None:
     lacks = missing(EngineKind.TRANSFORMERS, base_weights(settings.translator))
     if lacks:
         raise MissingResource("Cannot train the translator here:\n- " + "\n- ".join(lacks))
-    from translate.finetune import finetune
+    from translate.finetune import finetune, with_enough
     from translate.scores import score_table
 
+    paths = DataPaths(settings.data_dir)
+    ready = with_enough(langs, paths)
+    if ready and (left_out := [one for one in langs if one not in ready]):
+        note(f"Too little is verified in {' '.join(left_out)}: trained without.")
     with run_lock(settings.translator.finetuned_dir, "palo translator train"):
-        report = finetune(settings.translator, langs, DataPaths(settings.data_dir))
+        report = finetune(settings.translator, ready or langs, paths)
     console.print(score_table(report))
 
 

@@ -72,6 +72,16 @@ def _splits(
     return {lang: _split(lang, words[lang], settings, conversations) for lang in langs}
 
 
+def with_enough(langs: Sequence[str], paths: DataPaths) -> tuple[str, ...]:
+    """The languages of which people have verified enough to be worth a look."""
+    found = []
+    for lang in langs:
+        with VerifiedMemory.existing(paths.verified(lang)) as memory:
+            if memory.count() >= MIN_PAIRS:
+                found.append(lang)
+    return tuple(found)
+
+
 def _split(
     lang: str,
     words: Sequence[VerifiedEntry],

@@ -12,7 +12,7 @@ from palo.settings.translate import (
     TranslatorSettings,
 )
 from palo.shards import read_json
-from translate.finetune import finetune, split
+from translate.finetune import finetune, split, with_enough
 from translate.pairs import make_pair
 from translate.segments import cut
 from translate.translator import base_weights, weights_for
@@ -45,6 +45,12 @@ def test_too_few_verified_segments_are_the_users_to_mend(tmp_path):
     settings = TranslatorSettings(model="none", finetuned_dir=tmp_path / "tuned")
     with pytest.raises(UserError, match="Only 0 verified segments in ur"):
         finetune(settings, ["ur"], DataPaths(tmp_path))
+
+
+def test_languages_of_which_too_little_is_verified_are_told_apart(tmp_path):
+    paths = verified(tmp_path, ["fr"])
+    assert with_enough(["fr", "ur"], paths) == ("fr",)
+    assert not paths.verified("ur").exists()
 
 
 @pytest.fixture(scope="module")
