@@ -1,0 +1,308 @@
+"""Measures training and translating at the true size on one GPU, with random weights.
+
+    python benchmarks/train_gpu.py
+    python benchmarks/train_gpu.py --only 7b-packed,7b-packed-no-dropout --rows 8192
+    python benchmarks/train_gpu.py --tiny        # the same paths at tiny size, on a CPU too
+
+No weights are downloaded: models of the sizes that train/model/sizes.py knows are made on the
+device. Training goes through StageTrainer as `palo train` does: frozen parts in bf16, trained ones
+in fp32, an image of 336 pixels a conversation, PALO-like lengths up to 2,048 tokens, rows of 2,048,
+4,096 and 8,192. For each case: `tokens_per_s` without padding, `peak_gib`, and two kinds of
+utilisation, both by train/model/flops.py: `mfu`, the headline's 4N (in full: 6N) operations for
+every token, as reports of others count, and `mfu_strict`, with the head on supervised tokens alone
+and images counted apart. Recomputation counts in neither. `translator`: the engine
+`transformers` on a Llama of 7B, tokens generated a second by batch size.
+
+A case that needs more memory than there is says so in `failed`. Prints one JSON object last.
+"""
+
+import argparse
+import gc
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# else `translate` would be the benchmark of that name
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+import transformers
+from transformers import TrainerCallback
+
+from benchmarks.conversations import MAX_LENGTH, Reader, drawn_lengths, reader
+from benchmarks.random_models import language_model, tower, translator
+from palo.settings.loop import LoopSettings
+from train.loop.loss import Learner, sum_loss
+from train.loop.recompute import recompute
+from train.loop.trainer import Job, StageTrainer
+from train.model.assembly import assemble
+from train.model.flops import flop_count
+from train.model.lora import add_adapters
+from train.model.sizes import Sizes, sizes_of
+from train.planning.gpus import peak_flops
+from train.scale import Checkpointing, LossKernel, Scale, Stage, StageName, load_scale
+
+SCALES_DIR = Path(__file__).resolve().parent.parent / "train/scales"
+GIB = 2**30
+LIMITS = {"7b-packed": 0.35, "7b-packed-no-dropout": 0.45}
+WARM_STEPS = 2  # not counted: kernels are chosen, memory is taken
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to train a scale."""
+
+    scale: str
+    checkpointing: Checkpointing = Checkpointing.FULL
+    dropout: float | None = None  # None: the scale's
+    compiled: bool = False
+
+
+CASES = {
+    "7b-packed": Case("7b"),  # PALO's settings
+    "7b-packed-selective": Case("7b", Checkpointing.SELECTIVE),
+    "7b-packed-selective-compiled": Case("7b", Checkpointing.SELECTIVE, compiled=True),
+    "7b-packed-no-dropout": Case("7b", Checkpointing.NONE, dropout=0.0),
+    "7b-packed-no-dropout-compiled": Case("7b", Checkpointing.NONE, dropout=0.0, compiled=True),
+    "1.7b-packed": Case("1.7b"),
+}
+TINY = {
+    "hidden": 32,
+    "intermediate": 64,
+    "layers": 2,
+    "heads": 2,
+    "kv_heads": 2,
+    "vocabulary": 1216,
+}
+
+
+class Stopwatch(TrainerCallback):
+    """Seconds of the steps after the first ones, with the device's work done at both ends."""
+
+    def __init__(self) -> None:
+        self.steps, self.start, self.seconds = 0, 0.0, 0.0
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.steps += 1
+        if self.steps == WARM_STEPS:
+            synchronise()
+            self.start = time.perf_counter()
+        elif self.steps > WARM_STEPS and self.steps == state.max_steps:
+            synchronise()
+            self.seconds = time.perf_counter() - self.start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="cases by name, comma between them")
+    parser.add_argument("--rows", default="2048,4096,8192", help="tokens of a row")
+    parser.add_argument("--batch-size", type=int, default=32, help="conversations a step")
+    parser.add_argument("--steps", type=int, default=6, help=f"counted, after {WARM_STEPS} others")
+    parser.add_argument("--batches", default="1,16,64", help="of the translator")
+    parser.add_argument("--answer-tokens", type=int, default=128)
+    parser.add_argument("--tiny", action="store_true", help="tiny models: the paths, no figures")
+    chosen = parser.parse_args()
+    if chosen.tiny:
+        chosen.batch_size, chosen.steps, chosen.batches = 2, 1, "2"
+        chosen.rows, chosen.answer_tokens = "2048", 4
+    elif not torch.cuda.is_available():
+        parser.error("there is no GPU here; --tiny runs the same paths on a CPU")
+    wanted = chosen.only.split(",") if chosen.only else [*CASES, "translator"]
+    if unknown := set(wanted) - {*CASES, "translator"}:
+        parser.error(f"unknown: {' '.join(sorted(unknown))}; known: {' '.join(CASES)} translator")
+    figures: dict[str, Any] = about(chosen.tiny)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in wanted:
+            if name == "translator":
+                for size in map(int, chosen.batches.split(",")):
+                    figures[f"translator-{size}"] = attempt(
+                        lambda size=size: translated(size, chosen, Path(folder))
+                    )
+                continue
+            for row_tokens in map(int, chosen.rows.split(",")):
+                key = f"{name}-{row_tokens}"
+                figures[key] = attempt(
+                    lambda key=key, name=name, row_tokens=row_tokens: trained(
+                        CASES[name], row_tokens, chosen, Path(folder) / key
+                    )
+                )
+                print(json.dumps({key: figures[key]}), file=sys.stderr, flush=True)
+    figures["limits"] = LIMITS
+    print(json.dumps(figures))
+
+
+def about(tiny: bool) -> dict[str, Any]:
+    on_gpu = torch.cuda.is_available()
+    name = torch.cuda.get_device_name() if on_gpu else "CPU"
+    return {
+        "device": name,
+        "peak_tflops": (peak_flops(name) or 0) / 1e12 or None,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "liger": sum_loss(LossKernel.AUTO) is not sum_loss(LossKernel.TORCH),
+        "tiny": tiny,
+    }
+
+
+def attempt(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The figures, or in one line why there are none; memory is given back in both cases."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        return measure()
+    except torch.OutOfMemoryError as error:
+        first = str(error).split("\n")[0].split(". ")
+        return {"failed": f"out of memory: {'. '.join(first[:2])}"}
+    finally:
+        torch.compiler.reset()  # compiled layers hold on to their weights
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def scale_of(case: Case, tiny: bool) -> tuple[Scale, Sizes]:
+    scale = load_scale(case.scale, SCALES_DIR)
+    changed: dict[str, Any] = {"checkpointing": case.checkpointing, "compile": case.compiled}
+    if scale.lora:
+        dropout = scale.lora.dropout if case.dropout is None else case.dropout
+        rank = 4 if tiny else scale.lora.rank
+        changed["lora"] = scale.lora.model_copy(update={"dropout": dropout, "rank": rank})
+    scale = scale.model_copy(update=changed)
+    sizes = sizes_of(scale, Path("none"))
+    if tiny:
+        sizes = sizes.model_copy(
+            update={
+                "language": sizes.language.model_copy(update=TINY),
+                "tower": sizes.tower.model_copy(
+                    update={"hidden": 32, "intermediate": 64, "layers": 2, "heads": 2}
+                ),
+            }
+        )
+    return scale, sizes
+
+
+def trained(
+    case: Case, row_tokens: int, chosen: argparse.Namespace, folder: Path
+) -> dict[str, Any]:
+    """As train/run.py trains stage 2."""
+    scale, sizes = scale_of(case, chosen.tiny)
+    num_steps = WARM_STEPS + chosen.steps
+    lengths = drawn_lengths(num_steps * chosen.batch_size)
+    patch = sizes.tower.patch_size * (2 if sizes.image_tokens < sizes.patches else 1)
+    read = reader(folder, lengths, 1, sizes.image_size, patch)
+    learner = make_learner(scale, sizes, read)
+    stage = Stage(
+        learning_rate=scale.stage2.learning_rate,
+        projector_learning_rate=scale.stage2.projector_learning_rate,
+        batch_size=chosen.batch_size,
+        row_tokens=row_tokens,
+        max_steps=num_steps,
+        save_every_steps=10**9,
+    )
+    data = read.stage_data(stage, num_steps, seed=1)
+    flops, watch = flop_count(sizes, StageName.STAGE2), Stopwatch()
+    done: list[tuple[int, float]] = []  # of each step: tokens, operations
+
+    def operations(counts: Any) -> float:
+        found = flops.of(counts.tokens, counts.supervised, counts.images)
+        done.append((counts.tokens, found))
+        return found
+
+    workers = 0 if chosen.tiny else None
+    settings = LoopSettings(trackers=(), workers=workers, spike=None, log_every_steps=10**9)
+    trainer = Unsaved(learner, data, Job(stage, folder, 1, settings, operations), callbacks=[watch])
+    trainer.train()
+    tokens, strict = (sum(one) for one in zip(*done[WARM_STEPS:], strict=True))
+    headline = tokens * flops.per_token_headline
+    return {
+        "tokens_per_s": round(tokens / watch.seconds, 1),
+        **utilisation(headline, strict, watch.seconds),
+        "peak_gib": peak_gib(),
+        "seconds_a_step": round(watch.seconds / chosen.steps, 3),
+        "padding_share": round(data.plan.packing(range(num_steps)).padding_share, 4),
+        "attention": str(scale.attention),
+        "checkpointing": str(scale.checkpointing),
+        "dropout": sizes.lora.dropout if sizes.lora else None,
+        "compiled": scale.compile,
+    }
+
+
+def utilisation(headline: float, strict: float, seconds: float) -> dict[str, Any]:
+    peak = peak_flops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
+    return {
+        "mfu": round(headline / seconds / peak, 4) if peak else None,
+        "mfu_strict": round(strict / seconds / peak, 4) if peak else None,
+        "tflops": round(headline / seconds / 1e12, 3),
+    }
+
+
+class Unsaved(StageTrainer):
+    """Its last step is not kept: gigabytes of random weights."""
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        return
+
+
+def make_learner(scale: Scale, sizes: Sizes, read: Reader) -> Learner:
+    """Everything is made where it stays; only what is trained is fp32."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    frozen = torch.bfloat16 if device.type == "cuda" else torch.float32
+    spoken = language_model(sizes.language, read.tokenizer, device, frozen, not scale.lora)
+    seen = tower(sizes.tower, sizes.image_size, device, frozen)
+    model = assemble(scale, seen, spoken, read.tokenizer, 1)
+    model.requires_grad_(False)
+    model.model.multi_modal_projector.to(device).requires_grad_(True)
+    if scale.lora:
+        add_adapters(model.model.language_model, scale.lora, 1)
+    else:
+        model.model.language_model.requires_grad_(True)
+        model.lm_head.requires_grad_(True)
+    recompute(model.model.language_model, scale.checkpointing)
+    if scale.compile:
+        for layer in model.model.language_model.layers:
+            layer.compile()
+    return Learner(model, 2, scale.attention, scale.loss_kernel)
+
+
+def translated(batch_size: int, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Answers of random words never end by themselves, so each has all its tokens."""
+    _, sizes = scale_of(CASES["7b-packed"], chosen.tiny)
+    engine, requests = translator(
+        sizes.language, batch_size, chosen.answer_tokens, folder / f"translator-{batch_size}"
+    )
+    with engine:
+        warm = list(engine.stream(requests))
+        synchronise()
+        start = time.perf_counter()
+        tokens = sum(one.output_tokens for one in engine.stream(requests))
+        synchronise()
+        seconds = time.perf_counter() - start
+    return {
+        "tokens_per_s": round(tokens / seconds, 1),
+        "tokens": tokens,
+        "prompt_tokens": round(sum(one.prompt_tokens for one in warm) / len(warm)),
+        "peak_gib": peak_gib(),
+    }
+
+
+def peak_gib() -> float | None:
+    if not torch.cuda.is_available():
+        return None
+    return round(torch.cuda.max_memory_allocated() / GIB, 2)
+
+
+def synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    assert MAX_LENGTH == 2048
+    main()
