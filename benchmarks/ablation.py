@@ -6,9 +6,9 @@
 
 Both arms start from one stand-in, one tower and one projector of stage 1, and take as many steps
 of as many conversations; only `train: mixture: weights` differs. The demo's stand-in language
-model has answered questions in ten languages before stage 2, which no Vicuna has. `--standin
-english` (the default) ends its training where it would begin to: it knows what words of the other
-languages mean, and has been asked in English alone. Prints one JSON object last.
+model has answered questions in ten languages before stage 2, so stage 2 has little left to teach.
+`--standin english` (the default) ends its training where it would begin to: it knows what words of
+the other languages mean, and has been asked in English alone. Prints one JSON object last.
 """
 
 import argparse
@@ -56,7 +56,12 @@ def main() -> None:
         begun = Path(folder) / "begun"
         copy_project(chosen.project, begun, chosen.scale, chosen.standin)
         palo(begun, "train", "--scale", chosen.scale, "--until", "stage1")
-        runs = {arm: run_arm(arm, begun, chosen.scale) for arm in ARMS}
+        work = begun / "data" / "sample" / "checkpoints" / f"{chosen.scale}.work"
+        shutil.copytree(work, Path(folder) / "stage1")
+        runs = {}
+        for arm in ARMS:
+            shutil.copytree(Path(folder) / "stage1", work, dirs_exist_ok=True)
+            runs[arm] = run_arm(arm, begun, chosen.scale)
     learned = {arm: told for arm, (told, _) in runs.items()}
     evaluations = {arm: evaluation for arm, (_, evaluation) in runs.items()}
     result = {
@@ -88,10 +93,10 @@ def figures(evaluations: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def run_arm(arm: str, begun: Path, scale: str) -> tuple[list[dict[str, float]], dict[str, Any]]:
+def run_arm(
+    arm: str, project_dir: Path, scale: str
+) -> tuple[list[dict[str, float]], dict[str, Any]]:
     """The log of stage 2 and the held-out answers of one arm, from the finished stage 1 on."""
-    project_dir = begun.with_name(arm)
-    shutil.copytree(begun, project_dir)
     path = project_dir / "pipelines.yaml"
     settings = read(path)
     settings["profiles"]["sample"]["train"]["mixture"] = {"weights": ARMS[arm]}
@@ -101,7 +106,6 @@ def run_arm(arm: str, begun: Path, scale: str) -> tuple[list[dict[str, float]], 
     data_dir = project_dir / "data" / "sample"
     told = json.loads((data_dir / "checkpoints" / scale / "training.json").read_text("utf-8"))
     evaluation = json.loads((data_dir / "evaluation" / f"{scale}.json").read_text("utf-8"))
-    shutil.rmtree(project_dir)
     return told["logs"]["stage2"], evaluation
 
 
