@@ -38,6 +38,7 @@ HostOption = Annotated[str, typer.Option(help="Who can reach it; the default: on
 def register(app: typer.Typer) -> None:
     app.command("chat")(chat)
     app.command("serve")(serve)
+    app.command("demo-ui")(demo_ui)
 
 
 def chat(
@@ -147,7 +148,7 @@ def demo_ui(
     folder = find_checkpoint(chosen, settings, checkpoint)
     address = Address(host, port)
     address.require_free()
-    from train.talk.gradio_page import About, make_page, open_page, require_gradio
+    from train.talk.demo import About, open_page, require_gradio
 
     require_gradio()
     announce(settings, f"demo-ui {scale}")
@@ -156,6 +157,8 @@ def demo_ui(
 
     sampling = Sampling(temperature, top_p, seed, max_new_tokens)
     about = About(f"PALO {scale}", chosen.is_standin)
+    from train.talk.gradio_page import make_page
+
     page = make_page(talker, sampling, load_examples(settings.evaluate), about)
     if not address.is_loopback:
         note(f"Warning: {host} lets other machines reach the page, without a password.")

@@ -1,0 +1,199 @@
+"""The page of `palo demo-ui`: a picture, a conversation about it, ten languages, examples.
+
+Everything the page shows comes from this process and Gradio's own package; texts are shown as they
+are, for a model's Markdown could fetch pictures from anywhere. `train.talk.demo.require_gradio`
+comes before this module's import.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from palo.errors import UserError
+from palo.languages import ENGLISH, LANGUAGES, Language, info
+from train.talk.answers import Answers, Message, message, remark
+from train.talk.demo import About
+from train.talk.examples import MAX_QUESTIONS, Example
+from train.talk.phrases import all_phrases
+from train.talk.talker import Sampling, Talker
+
+
+def make_page(
+    talker: Talker, sampling: Sampling, examples: Sequence[Example], about: About
+) -> gr.Blocks:
+    """The page, not yet open."""
+    return _Page(Answers(talker, sampling), examples, about).blocks
+
+
+class _Page:
+    """Lays the page out and says what each part does; handlers give updates by component."""
+
+    def __init__(self, answers: Answers, examples: Sequence[Example], about: About) -> None:
+        self.answers, self.examples = answers, examples
+        with gr.Blocks(
+            title=about.title, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True
+        ) as self.blocks:
+            gr.Markdown(f"# {about.title}\n{about.limits}", elem_id="title")
+            self._lay_out()
+            self._connect()
+        self.blocks.picture_paths = [str(one.image) for one in examples]
+
+    def _lay_out(self) -> None:
+        words = all_phrases()[ENGLISH]
+        names = [(row.native_name, str(code)) for code, row in LANGUAGES.items()]
+        self.language = gr.Radio(
+            names, value=str(ENGLISH), show_label=False, container=False, elem_id="languages"
+        )
+        self.example = gr.State(None)
+        with gr.Row():
+            with gr.Column(scale=2, min_width=280):
+                self.picture = gr.Image(
+                    type="filepath",
+                    image_mode=None,  # the file as it is: the model's own reader opens it
+                    sources=["upload", "clipboard"],
+                    buttons=[],
+                    height=300,
+                    label=words.picture,
+                    elem_id="picture",
+                )
+                self.heading = gr.Markdown(words.examples, visible=bool(self.examples))
+                self.gallery = gr.Gallery(
+                    [str(one.image) for one in self.examples],
+                    columns=3,
+                    height="auto",
+                    show_label=False,
+                    object_fit="contain",
+                    allow_preview=False,
+                    interactive=False,
+                    buttons=[],
+                    visible=bool(self.examples),
+                    elem_id="examples",
+                )
+            with gr.Column(scale=3, min_width=320):
+                self.chat = gr.Chatbot(
+                    show_label=False,
+                    height=380,
+                    buttons=[],
+                    render_markdown=False,
+                    feedback_options=None,
+                    elem_id="chat",
+                )
+                with gr.Row(elem_id="questions") as self.row:
+                    self.questions = [
+                        gr.Button(visible=False, size="sm", min_width=0)
+                        for _ in range(MAX_QUESTIONS)
+                    ]
+                self.box = gr.Textbox(
+                    placeholder=words.ask,
+                    show_label=False,
+                    lines=1,
+                    max_lines=5,
+                    max_length=4000,
+                    autofocus=True,
+                    elem_id="question",
+                )
+                with gr.Row():
+                    self.send = gr.Button(words.send, variant="primary", elem_id="send")
+                    self.stop = gr.Button(words.stop, interactive=False, elem_id="stop")
+                    self.new = gr.Button(words.new, elem_id="new")
+                self.status = gr.Markdown(elem_id="status")
+
+    def _connect(self) -> None:
+        hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        at_once = {**hidden, "queue": False}
+        one_by_one = {**hidden, "concurrency_limit": 1, "concurrency_id": "answers"}
+        parts = [self.chat, self.box, self.send, self.stop, self.new, self.status]
+        answering = [*parts, *self.questions]
+        gr.on(
+            [self.box.submit, self.send.click],
+            self._answer,
+            [self.box, self.chat, self.picture],
+            answering,
+            **one_by_one,
+        )
+        for button in self.questions:
+            asked = [button, self.chat, self.picture]
+            button.click(self._answer, asked, answering, **one_by_one)
+        self.stop.click(self._stop, None, None, **at_once)
+        self.new.click(self._clear, None, [self.chat, self.status], **at_once)
+        shown = [self.picture, self.example, self.chat, self.status, *self.questions]
+        self.gallery.select(self._choose, [self.language], shown, **at_once)
+        gr.on([self.picture.upload, self.picture.clear], self._own_picture, None, shown, **at_once)
+        worded = [self.chat, self.box, self.send, self.stop, self.new, self.picture, self.heading]
+        self.language.change(
+            self._speak,
+            [self.language, self.example],
+            [*worded, self.row, *self.questions],
+            **at_once,
+        )
+
+    def _answer(
+        self, question: str, history: list[Message], picture: str | None, request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
+        question = (question or "").strip()
+        if not question:
+            yield {self.status: ""}
+            return
+        asked = [*history, message("user", question)]
+        yield {self.chat: asked, self.box: "", self.status: "", **self._busy(True)}
+        try:
+            for text, reply in self.answers.stream(
+                str(request.session_hash), question, history, picture
+            ):
+                shown = [*asked, message("assistant", text)]
+                if reply is None:
+                    yield {self.chat: shown}
+                else:
+                    kept = shown if text else list(history)
+                    yield {self.chat: kept, self.status: remark(reply)}
+        except UserError as error:
+            yield {self.chat: list(history), self.box: question, self.status: str(error)}
+        yield self._busy(False)
+
+    def _busy(self, busy: bool) -> dict[Any, Any]:
+        """Nothing that changes the conversation can be touched while an answer comes."""
+        free = gr.update(interactive=not busy)
+        others = (self.send, self.new, self.box, *self.questions)
+        return {self.stop: gr.update(interactive=busy), **dict.fromkeys(others, free)}
+
+    def _stop(self, request: gr.Request) -> None:
+        self.answers.stop(str(request.session_hash))
+
+    def _clear(self, request: gr.Request) -> dict[Any, Any]:
+        self.answers.give_up(str(request.session_hash))
+        return {self.chat: [], self.status: ""}
+
+    def _choose(self, lang: str, event: gr.SelectData, request: gr.Request) -> dict[Any, Any]:
+        """An example picture, and what may be asked of it."""
+        picture = str(self.examples[event.index].image)
+        shown = {self.picture: picture, self.example: event.index, **self._clear(request)}
+        return {**shown, **self._questions(lang, event.index)}
+
+    def _own_picture(self, request: gr.Request) -> dict[Any, Any]:
+        return {self.example: None, **self._clear(request), **self._questions(str(ENGLISH), None)}
+
+    def _questions(self, lang: str, example: int | None) -> dict[Any, Any]:
+        texts = [] if example is None else self.examples[example].questions.get(Language(lang), [])
+        texts = [*texts, *[""] * (MAX_QUESTIONS - len(texts))]
+        return {
+            button: gr.update(value=text, visible=bool(text))
+            for button, text in zip(self.questions, texts, strict=True)
+        }
+
+    def _speak(self, lang: str, example: int | None) -> dict[Any, Any]:
+        """The page in another language; what was said stays."""
+        update, words = gr.update, all_phrases()[Language(lang)]
+        rtl = info(lang).right_to_left
+        classes = [f"lang-{lang}", "rtl" if rtl else "ltr"]
+        return {
+            self.chat: update(rtl=rtl, elem_classes=classes),
+            self.box: update(placeholder=words.ask, rtl=rtl, elem_classes=classes),
+            self.send: update(value=words.send),
+            self.stop: update(value=words.stop),
+            self.new: update(value=words.new),
+            self.picture: update(label=words.picture),
+            self.heading: update(value=words.examples),
+            self.row: update(elem_classes=classes),
+            **self._questions(lang, example),
+        }
