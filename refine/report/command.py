@@ -4,7 +4,7 @@ import typer
 
 from palo.console import announce, console, note
 from palo.errors import UserError
-from palo.languages import parse_languages
+from palo.languages import TARGETS, parse_languages
 from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import load_profile
@@ -18,7 +18,10 @@ def register(refine_app: typer.Typer) -> None:
 def report_command(
     lang: LangsOption = "all", profile: ProfileOption = None, source: SourceOption = None
 ) -> None:
-    """Kept and flagged by reason and language, before and after review, with examples."""
+    """Kept and flagged by reason and language, before and after review, with examples.
+
+    The table is of the languages asked for; the files beside it always hold all that were refined.
+    """
     from refine.report.figures import collect
     from refine.report.filters import described
     from refine.report.page import write_page
@@ -29,15 +32,17 @@ def report_command(
     paths = DataPaths(settings.data_dir)
     langs = [str(code) for code in parse_languages(lang)]
     found = [
-        code for code in langs if shard_paths(paths.refined(code)) or paths.review(code).is_dir()
+        str(code)
+        for code in TARGETS
+        if shard_paths(paths.refined(code)) or paths.review(code).is_dir()
     ]
-    if not found:
+    if not {*found} & {*langs}:
         raise UserError(
             f"Nothing was refined for {' '.join(langs)} in {settings.data_dir}. "
             "Run `palo refine` first."
         )
     rows = [collect(settings, code) for code in found]
-    console.print(table(rows, settings.name))
+    console.print(table([row for row in rows if row.lang in langs], settings.name))
     page = paths.refine_report
     write_json(
         page.with_suffix(".json"),

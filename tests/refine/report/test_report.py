@@ -136,6 +136,11 @@ def test_the_command_writes_json_and_page_and_needs_something_refined(run, monke
     assert said["filters"]["filters"]["duplicate"].startswith("the same translation")
     assert said["filters"]["calibrated"] == []
     assert (run.root / "refine-report.html").is_file()
+    (run.root / "review" / "fr").mkdir(parents=True)
+    one = CliRunner().invoke(app, ["refine", "report", "--lang", "fr"])
+    assert one.exit_code == 0
+    assert "ur" not in one.output.split("Report:")[0].split()
+    assert list(read_json(run.root / "refine-report.json")["languages"]) == ["fr", "ur"]
 
 
 def test_the_table_fits_eighty_columns(run):
