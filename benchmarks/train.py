@@ -6,13 +6,13 @@ Three contenders start from the same weights and learn the same conversations, a
 the same AdamW: `ours` (StageTrainer, documents packed into rows), `plain` (stock Trainer on
 LlavaForConditionalGeneration, random batches padded to their longest, its own loss and mask) and
 `grouped` (the same with `train_sampling_strategy="group_by_length"`). Conversations have PALO's
-lengths at a quarter of the size: at most 512 tokens, 144 of them an image's. They take turns for
-some rounds; a round is one pass over all conversations. Counted are tokens without padding from
-the end of a run's first step to the end of its last: imports and starts are left out, reading is
-in. The stock contenders find their batches' tokens and pixels made, ours makes its own.
+lengths at a quarter of the size: at most 512 tokens, 144 of them an image's. They take turns, a
+step each; a round is one pass over all conversations. Counted are tokens without padding from the
+end of a run's first step to the end of its last: imports and starts are left out, reading is in.
+The stock contenders find their batches' tokens and pixels made, ours makes its own.
 
 `ratio_to_plain`, `ratio_to_grouped`: medians over the rounds; `_by_cpu_time`: the same with the
-time that this process had the cores, which other work on the machine hardly changes.
+time that this process had the cores, which other work on the machine changes less.
 `padding_share`, `idle_share` (a process waits for another's longer row): rows of 8,192, documents
 up to 2,048, for 1 and 8 processes. `loader_samples_per_s`: conversations with a JPEG each, read,
 decoded, padded and resized to 336 pixels, tokenised and packed, by 0 and by 2 workers. Prints one
@@ -48,11 +48,11 @@ from transformers import (
     LlavaForConditionalGeneration,
     PrinterCallback,
     Trainer,
-    TrainerCallback,
     TrainingArguments,
 )
 
 from benchmarks.conversations import IMAGE_TOKENS, MAX_LENGTH, Reader, drawn_lengths, reader
+from benchmarks.turns import Clock, in_turns
 from palo.schemas import IMAGE_TAG
 from palo.settings.loop import LoopSettings
 from palo.tiny import tiny_llama
@@ -71,21 +71,13 @@ SHRINK, IMAGE_SIZE, PATCH_SIZE = 4, 96, 8  # 12 x 12 patches are a quarter of 24
 PLANNED_STEPS, PLANNED_BATCH = 100, 128
 
 
-class Clock(TrainerCallback):
-    """When each step ended, by the wall's clock and by this process's own on all cores."""
-
-    def __init__(self) -> None:
-        self.ends: list[tuple[float, float]] = []
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.ends.append((time.perf_counter(), time.process_time()))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--conversations", type=int, default=640)
-    parser.add_argument("--batch-size", type=int, default=8, help="conversations a step")
+    parser.add_argument(
+        "--batch-size", type=int, default=16, help="conversations a step; as published, on each GPU"
+    )
     parser.add_argument("--row-tokens", type=int, default=2048)
     parser.add_argument("--hidden-size", type=int, default=256)
     parser.add_argument("--layers", type=int, default=4)
@@ -124,16 +116,14 @@ def race(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
         save_every_steps=10**9,
     )
     made = [stock_item(read.packer, read.item(index)) for index in range(chosen.conversations)]
-    contenders: dict[str, Callable[[int], dict[str, float]]] = {
+    contenders: dict[str, Callable[[int, Clock], dict[str, float]]] = {
         "ours": partial(ours, model, read, stage, folder),
         "plain": partial(stock, model, made, read, stage, folder, "random"),
         "grouped": partial(stock, model, made, read, stage, folder, "group_by_length"),
     }
     rounds: list[dict[str, dict[str, float]]] = []
     for number in range(chosen.rounds):
-        turns = list(contenders)
-        turns = turns[number % 3 :] + turns[: number % 3]
-        rounds.append({name: contenders[name](number) for name in turns})
+        rounds.append(in_turns({name: partial(run, number) for name, run in contenders.items()}))
         print(json.dumps({"round": number, **rounds[-1]}), file=sys.stderr, flush=True)
 
     result: dict[str, Any] = {
@@ -186,10 +176,14 @@ def make_model(read: Reader, chosen: argparse.Namespace) -> LlavaForConditionalG
 
 
 def ours(
-    model: LlavaForConditionalGeneration, read: Reader, stage: Stage, folder: Path, seed: int
+    model: LlavaForConditionalGeneration,
+    read: Reader,
+    stage: Stage,
+    folder: Path,
+    seed: int,
+    clock: Clock,
 ) -> dict[str, float]:
     data = read.stage_data(stage, stage.max_steps, seed)
-    clock = Clock()
     settings = LoopSettings(trackers=(), workers=0, log_every_steps=10**9)
     job = Job(stage, folder / f"ours-{seed}", seed, settings)
     learner = Learner(copy.deepcopy(model), len(data.languages))
@@ -207,8 +201,9 @@ def stock(
     folder: Path,
     sampling: str,
     seed: int,
+    clock: Clock,
 ) -> dict[str, float]:
-    clock, batches = Clock(), list[tuple[int, int]]()
+    batches: list[tuple[int, int]] = []
 
     def collate(chosen: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         batch = padded(chosen, read.tokenizer.pad_token_id)
@@ -248,10 +243,8 @@ def stock(
 
 def told(clock: Clock, tokens: Sequence[int], padding: float, loss: float) -> dict[str, float]:
     """The first step is not counted: it takes what libraries do once."""
-    assert len(clock.ends) == len(tokens)
-    seconds, cpu_seconds = (
-        last - first for first, last in zip(clock.ends[0], clock.ends[-1], strict=True)
-    )
+    assert len(clock.steps) == len(tokens)
+    seconds, cpu_seconds = (sum(one) for one in zip(*clock.steps[1:], strict=True))
     return {
         "tokens_per_s": round(sum(tokens[1:]) / seconds, 1),
         "tokens_per_cpu_s": round(sum(tokens[1:]) / cpu_seconds, 1),
