@@ -281,6 +281,10 @@ def _published(kind: str, name: str) -> dict[str, Any]:
     return known[name]
 
 
-@cache
 def _table() -> dict[str, dict[str, dict[str, Any]]]:
-    return yaml.safe_load(PUBLISHED_PATH.read_text(encoding="utf-8"))
+    return _read(PUBLISHED_PATH)
+
+
+@cache
+def _read(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
