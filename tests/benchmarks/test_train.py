@@ -11,6 +11,7 @@ from benchmarks.conversations import MAX_LENGTH, drawn_lengths, reader
 REPO_DIR = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_it_runs_at_small_size_and_prints_its_figures_last():
     command = [sys.executable, "benchmarks/train.py", "--small"]
     done = subprocess.run(command, cwd=REPO_DIR, capture_output=True, text=True, timeout=600)

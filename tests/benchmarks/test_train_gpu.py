@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from benchmarks.train_gpu import CASES, attempt, scale_of
@@ -10,6 +11,7 @@ from benchmarks.train_gpu import CASES, attempt, scale_of
 REPO_DIR = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_the_paths_run_at_tiny_size_on_a_cpu():
     wanted = "7b-packed,1.7b-packed,translator"
     command = [sys.executable, "benchmarks/train_gpu.py", "--tiny", "--only", wanted]
