@@ -25,7 +25,7 @@ gpus=${PALO_PROCESSES_PER_NODE:-${SLURM_GPUS_ON_NODE:-8}}
 
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-8}
 
-head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)
 port=$((20000 + SLURM_JOB_ID % 20000))
 
 # shellcheck disable=SC2329

@@ -120,6 +120,17 @@ class Terminal:
                 assert re.search(pattern, self.seen), self.seen
         self.seen = self.seen[re.search(pattern, self.seen).end() :]
 
+    def interrupt_until(self, pattern):
+        """Ctrl-C again and again, as one does: before the prompt reads, it is lost."""
+        for _ in range(30):
+            os.kill(self.pid, signal.SIGINT)
+            try:
+                self.until(pattern, timeout_s=3)
+            except AssertionError:
+                continue
+            return
+        raise AssertionError(f"no {pattern!r} in {self.seen!r}")
+
     def type(self, text):
         os.write(self.fd, text.encode())
 
@@ -136,8 +147,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program_and_ctrl_d_leaves(world, pi
     os.kill(terminal.pid, signal.SIGINT)
     terminal.until(r"\[Stopped\.\]")
     terminal.until("> ")
-    os.kill(terminal.pid, signal.SIGINT)  # with no answer on its way
-    terminal.until("Ctrl-D or /quit leaves")
+    terminal.interrupt_until("Ctrl-D or /quit leaves")  # with no answer on its way
     terminal.until("> ")
     terminal.type("/help\r")
     terminal.until("/image PATH")
