@@ -24,12 +24,6 @@ class Examples(Protocol):
     def __getitem__(self, index: int, /) -> Example: ...
 
 
-class Losses(Protocol):
-    """Where samples go whose images cannot be read."""
-
-    def add(self, sample_id: str, lang: str, image: str, reason: str) -> None: ...
-
-
 @dataclass(frozen=True)
 class Item:
     """One encoded conversation; `pixels` is (3, image_size, image_size), or None for text alone."""

@@ -4,7 +4,6 @@
 class is registered with transformers' Auto classes when this module is imported.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -146,8 +145,3 @@ def text_only_loss(model: LlavaForConditionalGeneration) -> torch.Tensor:
     weight = next(projector.parameters())
     features = torch.zeros(1, patches, vision.hidden_size, device=weight.device, dtype=weight.dtype)
     return projector(features).sum() * 0.0
-
-
-def patch_grid(vision_config: Any) -> int:
-    """Patches along one side of the tower's picture."""
-    return math.isqrt((vision_config.image_size // vision_config.patch_size) ** 2)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import save_torch_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoTokenizer, LlavaForConditionalGeneration, LlavaProcessor
 
 from palo.errors import MissingResource
@@ -125,12 +125,6 @@ def load_checkpoint(
     config = AutoConfig.from_pretrained(folder)
     model = CLASSES[config.model_type].from_pretrained(folder, dtype=dtype)
     return model, AutoTokenizer.from_pretrained(folder)
-
-
-def save_trainable(path: Path, model: torch.nn.Module) -> None:
-    """Only the parameters that are being trained; the frozen ones are where they came from."""
-    named = model.named_parameters()
-    save_file({name: p.detach().contiguous().cpu() for name, p in named if p.requires_grad}, path)
 
 
 def load_trainable(path: Path, model: torch.nn.Module) -> None:

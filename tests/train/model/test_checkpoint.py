@@ -9,12 +9,12 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForCon
 from palo.errors import MissingResource
 from tests.train.conftest import make_model, make_scale, make_tokenizer
 from train.data.images import make_processor
+from train.loop.sharding import save_whole
 from train.model.assembly import MobilePaloForConditionalGeneration
 from train.model.checkpoint import (
     load_checkpoint,
     load_trainable,
     save_checkpoint,
-    save_trainable,
 )
 
 
@@ -112,7 +112,7 @@ def test_trainable_parameters_alone_are_kept_and_come_back(tmp_path):
     model = make_model(make_scale("7b"), make_tokenizer())
     model.requires_grad_(False)
     model.model.multi_modal_projector.requires_grad_(True)
-    save_trainable(tmp_path / "projector.safetensors", model)
+    save_whole(tmp_path / "projector.safetensors", model)
     before = model.model.multi_modal_projector.linear_1.weight.detach().clone()
     with torch.no_grad():
         model.model.multi_modal_projector.linear_1.weight.zero_()
