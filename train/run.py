@@ -89,20 +89,18 @@ def train_projector(scale: Scale, profile: Profile) -> Path:
 
 
 def stage1_inputs(scale: Scale, profile: Profile) -> str:
-    """What the projector of stage 1 depends on."""
+    """What the projector of stage 1 depends on; not where its images lie, so a project may move."""
     sources = [tower_source(scale, profile).inputs, language_source(scale, profile).inputs]
     only_later = {"stage2", "lora"}
     never_matter = {"checkpointing", "attention", "loss_kernel", "compile"}
     settings = scale.model_dump(exclude=only_later | never_matter)
     captions = file_digest(profile.train.captions_path)
-    images = str(profile.train.captions_images_dir)
-    return digest([VERSION, sources, settings, captions, images, profile.train.seed])
+    return digest([VERSION, sources, settings, captions, profile.train.seed])
 
 
 def stage2_inputs(scale: Scale, profile: Profile) -> str:
     """What the checkpoint depends on."""
-    paths, images_dir = DataPaths(profile.data_dir), profile.source.images_dir
-    mixture = mixture_inputs(paths, images_dir, _english(profile), profile.refine)
+    mixture = mixture_inputs(DataPaths(profile.data_dir), _english(profile), profile.refine)
     weights = profile.train.mixture.model_dump()
     settings = scale.model_dump(include={"stage2", "lora"})
     return digest([stage1_inputs(scale, profile), settings, mixture, weights])

@@ -12,6 +12,7 @@ from palo.shards import read_json, write_json
 from tests.train.conftest import ROOT, make_scale
 from train import run
 from train.evaluation.evaluate import evaluate_scale
+from train.loop.saving import newest_complete
 from train.model.checkpoint import load_checkpoint
 from train.model.export import load_merged
 from train.run import train_projector, train_scale
@@ -74,6 +75,46 @@ def test_what_is_done_is_not_done_again(profile, monkeypatch):
     evaluate_scale(scale, profile)
     monkeypatch.setattr("train.evaluation.answering.Answerer.answer", None)
     evaluate_scale(scale, profile)
+
+
+def moved(profile, tmp_path):
+    """The profile after its project went to another folder."""
+    (tmp_path / "moved").mkdir()
+    for name in ("data", "pipelines.yaml"):
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    return load_profile("sample", tmp_path / "moved" / "pipelines.yaml")
+
+
+def test_a_project_that_was_moved_trains_nothing_again(profile, tmp_path, monkeypatch):
+    scale = make_scale("7b")
+    first = (train_scale(scale, profile) / "model.safetensors").stat()
+    monkeypatch.setattr(run, "_train", None)
+    folder = train_scale(scale, moved(profile, tmp_path))
+    assert folder.is_relative_to(tmp_path / "moved")
+    assert (folder / "model.safetensors").stat() == first
+
+
+def test_a_project_moved_in_the_middle_goes_on_from_its_checkpoint(profile, tmp_path, monkeypatch):
+    scale = make_scale("7b")
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_scale(scale, profile)
+    begun_from = []
+    real = run._train
+
+    def spy(scale, name, profile, parts, examples, folder, journal):
+        begun_from.append((name, newest_complete(folder)))
+        real(scale, name, profile, parts, examples, folder, journal)
+
+    monkeypatch.setattr(run, "_train", spy)
+    folder = train_scale(scale, moved(profile, tmp_path))
+    stage2 = folder.with_name("7b.work") / "stage2"
+    assert begun_from == [("stage2", stage2 / "checkpoint-2")]
 
 
 def test_an_interrupted_run_keeps_stage_1_and_ends_with_the_same_weights(profile, monkeypatch):

@@ -113,9 +113,13 @@ def open_mixture(
     paths: DataPaths, images_dir: Path | None, english: English, policy: RefineSettings
 ) -> Mixture:
     """Builds the cache where it is missing or out of date. Raises MissingResource."""
-    inputs = mixture_inputs(paths, images_dir, english, policy)
     english_root = images_dir if english.mix_path is None else english.mix_images_dir
     roots = [english_root if lang is ENGLISH else images_dir for lang in LANGUAGES]
+    inputs = {
+        **mixture_inputs(paths, english, policy),
+        "version": CACHE_VERSION,
+        "roots": [str(root) for root in roots],
+    }
     rows = mixture_rows(paths, english, policy)
     mixture = _opened(paths.root / "mixture", "mixture", inputs, tuple(LANGUAGES), roots, rows)
     if not len(mixture):
@@ -133,10 +137,8 @@ def open_captions(path: Path, images_dir: Path | None, cache_dir: Path) -> Mixtu
     return captions
 
 
-def mixture_inputs(
-    paths: DataPaths, images_dir: Path | None, english: English, policy: RefineSettings
-) -> dict[str, Any]:
-    """What the cache depends on: the digests in the shards' records, never file times."""
+def mixture_inputs(paths: DataPaths, english: English, policy: RefineSettings) -> dict[str, Any]:
+    """What the conversations depend on: digests of contents, never file times or places."""
     shards = {}
     folders = [paths.refined(lang) for lang in TARGETS]
     if english.mix_path is None:
@@ -146,13 +148,10 @@ def mixture_inputs(
             record = read_record(path)
             shards[str(path.relative_to(paths.root))] = record.digest if record else "unfinished"
     mix = english.mix_path
-    size = mix.stat().st_size if mix and mix.is_file() else None
     return {
-        "version": CACHE_VERSION,
         "shards": shards,
-        "images": str(images_dir),
         "policy": policy.model_dump(mode="json", include={"policy", "keep_review"}),
-        "mix": [str(mix), size, str(english.mix_images_dir)],
+        "mix": file_digest(mix) if mix and mix.is_file() else None,
     }
 
 

@@ -108,6 +108,24 @@ def test_a_larger_english_list_takes_the_place_of_the_source_shards(profile, tmp
     assert mixture[1].image == tmp_path / "images" / "coco" / "b.jpg"
 
 
+def test_an_english_list_changed_in_place_is_read_again_though_its_size_stays(profile, tmp_path):
+    turns = [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "A man."}]
+    path, paths = tmp_path / "mix.json", DataPaths(profile.data_dir)
+    english = English(path, tmp_path)
+    for sample_id in ("first", "other"):
+        write_json(path, [{"id": sample_id, "conversations": turns}])
+        assert open_mixture(paths, None, english, DROP)[0].sample_id == sample_id
+
+
+def test_other_folders_of_images_make_another_cache_of_the_same_conversations(profile, tmp_path):
+    paths = DataPaths(profile.data_dir)
+    open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
+    mixture = open_mixture(paths, tmp_path / "moved", NO_MIX, DROP)
+    images = [one.image for one in map(mixture.__getitem__, range(len(mixture))) if one.image]
+    assert images
+    assert all(image.is_relative_to(tmp_path / "moved") for image in images)
+
+
 def test_an_empty_mixture_is_refused(tmp_path):
     with pytest.raises(MissingResource, match="No conversation was kept"):
         open_mixture(DataPaths(tmp_path), None, NO_MIX, DROP)
