@@ -1,14 +1,13 @@
 """What ten languages in stage 2 are worth: the 7b twin taught in all of them, and in English only.
 
-    make demo                                          # makes what stage 2 learns from
-    .venv/bin/python benchmarks/ablation.py            # a language model that was asked in English
-    .venv/bin/python benchmarks/ablation.py --standin as-is   # the demo's, asked in ten languages
+    make demo                                # makes what stage 2 learns from
+    .venv/bin/python benchmarks/ablation.py
 
 Both arms start from one stand-in, one tower and one projector of stage 1, and take as many steps
 of as many conversations; only `train: mixture: weights` differs. The demo's stand-in language
-model has answered questions in ten languages before stage 2, so stage 2 has little left to teach.
-`--standin english` (the default) ends its training where it would begin to: it knows what words of
-the other languages mean, and has been asked in English alone. Prints one JSON object last.
+model has been asked in ten languages for long before stage 2, which has little left to teach it.
+Vicuna has mostly been asked in English: the one here is stopped `--other-steps` after its English
+ones, and stage 2 takes `--epochs`. Prints one JSON object last.
 """
 
 import argparse
@@ -18,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +26,13 @@ from palo.languages import ENGLISH, LANGUAGES, TARGETS
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALE = "7b"
+DATA_DIR = Path("data") / "sample"
 # Made by the pipeline: all that training reads.
 MADE = ("world", "source", "refined")
 
 
-class Standin(StrEnum):
-    ENGLISH = "english"
-    AS_IS = "as-is"
-
+OTHER_STEPS = 170
+EPOCHS = 3
 
 # What an epoch has of each language: as many conversations in both arms.
 ARMS: dict[str, dict[str, float]] = {
@@ -46,17 +43,19 @@ ARMS: dict[str, dict[str, float]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--standin", type=Standin, default=Standin.ENGLISH, choices=list(Standin))
+    parser.add_argument("--other-steps", type=int, default=OTHER_STEPS, help="of the stand-in")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of stage 2")
     parser.add_argument("--project", type=Path, default=ROOT, help="has pipelines.yaml and data/")
     parser.add_argument("--scale", default=SCALE)
     chosen = parser.parse_args()
-    if not (chosen.project / "data" / "sample" / "refined").is_dir():
+    if not (chosen.project / DATA_DIR / "refined").is_dir():
         sys.exit(f"{chosen.project} has no refined shards: run `make demo` first.")
     with tempfile.TemporaryDirectory() as folder:
         begun = Path(folder) / "begun"
-        copy_project(chosen.project, begun, chosen.scale, chosen.standin)
+        copy_project(chosen.project, begun)
+        write_scale(chosen.project, begun, chosen.scale, chosen.other_steps, chosen.epochs)
         palo(begun, "train", "--scale", chosen.scale, "--until", "stage1")
-        work = begun / "data" / "sample" / "checkpoints" / f"{chosen.scale}.work"
+        work = begun / DATA_DIR / "checkpoints" / f"{chosen.scale}.work"
         shutil.copytree(work, Path(folder) / "stage1")
         runs = {}
         for arm in ARMS:
@@ -65,7 +64,8 @@ def main() -> None:
     learned = {arm: told for arm, (told, _) in runs.items()}
     evaluations = {arm: evaluation for arm, (_, evaluation) in runs.items()}
     result = {
-        "standin": str(chosen.standin),
+        "other_steps": chosen.other_steps,
+        "epochs": chosen.epochs,
         "steps": {arm: max(row["step"] for row in log) for arm, log in learned.items()},
         "languages": {arm: languages_of(log) for arm, log in learned.items()},
         **figures(evaluations),
@@ -103,31 +103,31 @@ def run_arm(
     write(path, settings)
     palo(project_dir, "train", "--scale", scale)
     palo(project_dir, "evaluate", "--scale", scale)
-    data_dir = project_dir / "data" / "sample"
+    data_dir = project_dir / DATA_DIR
     told = json.loads((data_dir / "checkpoints" / scale / "training.json").read_text("utf-8"))
     evaluation = json.loads((data_dir / "evaluation" / f"{scale}.json").read_text("utf-8"))
     return told["logs"]["stage2"], evaluation
 
 
-def copy_project(project: Path, into: Path, scale: str, standin: Standin) -> None:
-    """The settings, the scale with this stand-in, and the data; finished stand-ins come along."""
-    data_dir = Path("data") / "sample"
+def copy_project(project: Path, into: Path) -> None:
+    """The settings and the data; finished stand-ins come along."""
     for name in (*MADE, "models"):
-        if (project / data_dir / name).is_dir():
-            shutil.copytree(project / data_dir / name, into / data_dir / name)
+        if (project / DATA_DIR / name).is_dir():
+            shutil.copytree(project / DATA_DIR / name, into / DATA_DIR / name)
+    shutil.copy(project / "pipelines.yaml", into)
+
+
+def write_scale(project: Path, into: Path, scale: str, other_steps: int, epochs: int) -> None:
+    """The scale's file, with a stand-in language model of its own."""
     settings = read(project / "pipelines.yaml")
-    scale_path = Path(settings["profiles"]["sample"]["train"]["scales_dir"]) / f"{scale}.yaml"
-    changed = read(project / scale_path)
-    if standin is Standin.ENGLISH:
-        stop_after_english(changed["language_model"])
-    (into / scale_path).parent.mkdir(parents=True)
-    write(into / "pipelines.yaml", settings)
-    write(into / scale_path, changed)
-
-
-def stop_after_english(language_model: dict[str, Any]) -> None:
-    language_model["name"] += "-english"
-    language_model["standin"]["steps"] = language_model["standin"]["english_steps"]
+    path = Path(settings["profiles"]["sample"]["train"]["scales_dir"]) / f"{scale}.yaml"
+    changed = read(project / path)
+    language_model = changed["language_model"]
+    language_model["name"] += f"-{other_steps}"
+    language_model["standin"]["steps"] = language_model["standin"]["english_steps"] + other_steps
+    changed["stage2"]["epochs"] = epochs
+    (into / path).parent.mkdir(parents=True)
+    write(into / path, changed)
 
 
 def palo(project_dir: Path, *command: str) -> None:

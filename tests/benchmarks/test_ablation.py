@@ -42,10 +42,11 @@ def project(tmp_path):
 @pytest.mark.slow
 def test_it_runs_at_small_size_and_prints_both_arms_last(project):
     command = [sys.executable, "benchmarks/ablation.py", "--project", str(project)]
+    command += ["--other-steps", "1", "--epochs", "1"]
     done = subprocess.run(command, cwd=REPO_DIR, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.strip().split("\n")[-1])
-    assert figures["standin"] == "english"
+    assert (figures["other_steps"], figures["epochs"]) == (1, 1)
     assert figures["steps"] == {"all": 2, "english_only": 2}
     assert figures["languages"]["english_only"] == ["en"]
     assert len(figures["languages"]["all"]) > 1

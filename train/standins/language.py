@@ -34,7 +34,6 @@ TALK_SHARE = 0.15  # of the conversations not all in English
 ENGLISH_SHARE = 0.2  # of the conversations in ten languages
 NOISE = 0.3  # of a usual word's length, in every slot
 AGAIN_SHARE = 0.5  # of the learning rate, where ten languages begin
-MEETING_SHARE = 0.7  # of the steps of a model that is asked in English only
 ALIGNED_SCENES = 600  # enough to tell every word by
 FEW = {2: 0.3, 3: 0.6}  # things to riddle about, until so much of the riddles is done
 
@@ -146,7 +145,7 @@ def train_language_model(
     parallel = [scene for scene in scenes if scene.is_parallel]
     rng = random.Random(settings.seed)
     for step in range(settings.steps):
-        if step == _meeting_step(settings):
+        if step == settings.english_steps:
             _meet_other_languages(model, parallel, reader)
         if step < settings.riddle_steps:
             batch = _riddles(embedder, settings, scenes, step, rng)
@@ -166,14 +165,6 @@ def train_language_model(
         tick(f"loss {loss.item():.3f}")
     model.set_attn_implementation("sdpa")
     return model.eval()
-
-
-def _meeting_step(settings: StandinLanguageModel) -> int:
-    """Where ten languages begin; where they never do, while English is left to be spoken: words of
-    all languages that lie together are said in any of them."""
-    if settings.steps > settings.english_steps:
-        return settings.english_steps
-    return round(MEETING_SHARE * settings.steps)
 
 
 def _meet_other_languages(model: Any, parallel: Sequence[Scene], reader: Reader) -> None:
