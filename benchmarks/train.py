@@ -6,10 +6,11 @@ Three contenders start from the same weights and learn the same conversations, a
 the same AdamW: `ours` (StageTrainer, documents packed into rows), `plain` (stock Trainer on
 LlavaForConditionalGeneration, random batches padded to their longest, its own loss and mask) and
 `grouped` (the same with `train_sampling_strategy="group_by_length"`). Conversations have PALO's
-lengths at a quarter of the size: at most 512 tokens, 144 of them an image's. They take turns, a
-step each; a round is one pass over all conversations. Counted are tokens without padding from the
-end of a run's first step to the end of its last: imports and starts are left out, reading is in.
-The stock contenders find their batches' tokens and pixels made, ours makes its own.
+lengths at a quarter of the size: at most 512 tokens, 144 of them an image's. A round is one pass
+of each over all conversations. Counted are tokens without padding from the end of a run's first
+step to the end of its last: imports and starts are left out, reading is in. The stock contenders
+find their batches' tokens and pixels made, ours makes its own. `busy_cores`: what other work
+takes as the run begins; with any, rounds differ too much to compare.
 
 `ratio_to_plain`, `ratio_to_grouped`: medians over the rounds; `_by_cpu_time`: the same with the
 time that this process had the cores, which other work on the machine changes less.
@@ -39,6 +40,7 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
+import psutil
 import torch
 from torch.utils.data import DataLoader
 from transformers import (
@@ -48,11 +50,11 @@ from transformers import (
     LlavaForConditionalGeneration,
     PrinterCallback,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
 )
 
 from benchmarks.conversations import IMAGE_TOKENS, MAX_LENGTH, Reader, drawn_lengths, reader
-from benchmarks.turns import Clock, in_turns
 from palo.schemas import IMAGE_TAG
 from palo.settings.loop import LoopSettings
 from palo.tiny import tiny_llama
@@ -88,12 +90,14 @@ def main() -> None:
     if chosen.small:
         chosen.rounds, chosen.conversations, chosen.pictures = 2, 24, 6
         chosen.hidden_size, chosen.layers, chosen.threads = 32, 1, 1
+    busy = psutil.cpu_percent(interval=1.0) / 100 * (psutil.cpu_count() or 1)
     torch.set_num_threads(chosen.threads or len(os.sched_getaffinity(0)))
     with tempfile.TemporaryDirectory() as folder:
         ratios = race(chosen, Path(folder) / "race")
         loader = loader_speed(chosen.pictures, Path(folder) / "loader")
     figures = {
         "threads": torch.get_num_threads(),
+        "busy_cores": round(busy, 2),
         **ratios,
         **packing(),
         **loader,
@@ -123,7 +127,7 @@ def race(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }
     rounds: list[dict[str, dict[str, float]]] = []
     for number in range(chosen.rounds):
-        rounds.append(in_turns({name: partial(run, number) for name, run in contenders.items()}))
+        rounds.append({name: run(number, Clock()) for name, run in contenders.items()})
         print(json.dumps({"round": number, **rounds[-1]}), file=sys.stderr, flush=True)
 
     result: dict[str, Any] = {
@@ -141,6 +145,19 @@ def race(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
             median = statistics.median(one[name][figure] for one in rounds)
             result[f"{name}_{figure}"] = round(median, 4)
     return result
+
+
+class Clock(TrainerCallback):
+    """What each step took from one end to the next: seconds of the wall, and of the cores."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[float, float]] = []
+        self._since = (time.perf_counter(), time.process_time())
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        now = (time.perf_counter(), time.process_time())
+        self.steps.append((now[0] - self._since[0], now[1] - self._since[1]))
+        self._since = now
 
 
 def make_model(read: Reader, chosen: argparse.Namespace) -> LlavaForConditionalGeneration:
