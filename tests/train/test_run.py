@@ -77,6 +77,18 @@ def test_what_is_done_is_not_done_again(profile, monkeypatch):
     evaluate_scale(scale, profile)
 
 
+def interrupt_at(name, scale, profile, monkeypatch):
+    """Trains until `run` would call the function of that name; Ctrl-C comes instead."""
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, name, stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_scale(scale, profile)
+
+
 def moved(profile, tmp_path):
     """The profile after its project went to another folder."""
     (tmp_path / "moved").mkdir()
@@ -96,14 +108,7 @@ def test_a_project_that_was_moved_trains_nothing_again(profile, tmp_path, monkey
 
 def test_a_project_moved_in_the_middle_goes_on_from_its_checkpoint(profile, tmp_path, monkeypatch):
     scale = make_scale("7b")
-
-    def stop(*args):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "_finish", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train_scale(scale, profile)
+    interrupt_at("_finish", scale, profile, monkeypatch)
     begun_from = []
     real = run._train
 
@@ -123,16 +128,8 @@ def test_an_interrupted_run_keeps_stage_1_and_ends_with_the_same_weights(profile
     folder = DataPaths(profile.data_dir).checkpoint("7b")
     whole = load_checkpoint(folder)[0].state_dict()
     folder.rename(folder.with_name("whole"))
-
-    def stop(*args):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "_stage2", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train_scale(scale, profile)
-    kept = folder.with_name("7b.work") / "stage1" / "projector.safetensors"
-    before = kept.read_bytes()
+    interrupt_at("_stage2", scale, profile, monkeypatch)
+    assert (folder.with_name("7b.work") / "stage1" / "projector.safetensors").is_file()
     stages = []
     real = run._train
 
@@ -141,7 +138,6 @@ def test_an_interrupted_run_keeps_stage_1_and_ends_with_the_same_weights(profile
         real(scale, name, *rest)
 
     monkeypatch.setattr(run, "_train", spy)
-    assert before
     again = load_checkpoint(train_scale(scale, profile))[0].state_dict()
     assert stages == ["stage2"]
     assert all(torch.equal(whole[key], again[key]) for key in whole)
