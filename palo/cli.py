@@ -20,11 +20,10 @@ import refine.review_cli
 import sceneworld.cli
 import sceneworld.measure
 import train.cli
-import translate.bench
-import translate.bench_files
+import translate.benchmark_set
 import translate.cli
 from palo import pipeline, status
-from palo.bench import read_bench
+from palo.benchmark_set import read_set
 from palo.console import announce, console, note
 from palo.errors import UserError
 from palo.languages import ENGLISH, parse_languages
@@ -102,26 +101,24 @@ def bench_build_command(
 ) -> None:
     """Translate a LLaVA-Bench-style set, queue it for review, and write it as published."""
     settings = load_profile(profile)
-    root = translate.bench.bench_root(settings, bench)
-    settings = translate.bench.at_work_on(settings, root)
+    root = translate.benchmark_set.bench_root(settings, bench)
+    settings = translate.benchmark_set.at_work_on(settings, root)
     announce(settings, f"bench build --lang {lang}")
     langs = parse_languages(lang)
     kind = translate.cli.engine_kind(engine, settings.translator)
     paths = DataPaths(settings.data_dir)
     with run_lock(paths.root, "palo bench build"):
-        english = read_bench(root, ENGLISH)
-        translate.bench.write_source(english, settings.source.path)
+        english = read_set(root, ENGLISH)
+        translate.benchmark_set.write_source(english, settings.source.path)
         translate.cli.translate_file(settings, settings.source, paths, langs, kind, retry_errors)
         refine.cli.refine_all(settings, langs)
-        outcomes = []
+        every = []
         for one in langs:
             rows = (row for path in shard_paths(paths.refined(one)) for row in read_refined(path))
-            built = translate.bench.assemble(english, one, rows)
-            outcomes.append(
-                translate.bench_files.write_built(english, built, root / one, allow_missing)
-            )
-            note(outcomes[-1].line)
-    translate.bench_files.require_complete(outcomes)
+            every.append(translate.benchmark_set.assemble(english, one, rows))
+            translate.benchmark_set.write_built(every[-1], root / one, allow_missing)
+            note(every[-1].summary)
+    translate.benchmark_set.require_complete(every)
 
 
 @app.command("demo")

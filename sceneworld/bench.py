@@ -10,7 +10,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from palo.bench import IMAGES, Answer, Bench, Caption, Entry, Question, write_bench
+from palo.benchmark_set import (
+    IMAGES,
+    Answer,
+    BenchmarkSet,
+    Caption,
+    Line,
+    Question,
+    write_set,
+)
 from sceneworld import messages as m
 from sceneworld.conversations import DETAIL_PROMPTS, detail_answer
 from sceneworld.draw import save_picture
@@ -46,13 +54,13 @@ def build_bench(folder: Path, scenes: Sequence[Scene], seed: int) -> Truth:
             add_turn(truth, "", (asked,))
             text = say_turn((asked,), "en")
             add_turn(truth, text, reply)
-            questions.append(_question(len(questions), image, text, category))
+            questions.append(Question(len(questions), image, text, category))
             answers.append(_answer(len(answers), text, say_turn(reply, "en"), category != "detail"))
-    english = Bench(
+    english = BenchmarkSet(
         "en", folder, folder / IMAGES, tuple(questions), tuple(captions),
         {REFERENCE: tuple(answers)},
     )  # fmt: skip
-    write_bench(english, folder / "en")
+    write_set(english, folder / "en")
     return truth
 
 
@@ -74,24 +82,18 @@ def _in_turn(kinds: Sequence[QuestionKind], number: int) -> list[QuestionKind]:
     return [*kinds[start:], *kinds[:start]]
 
 
-def _question(number: int, image: str, text: str, category: str) -> Question:
-    entry = Entry.of(question_id=number, image=image, text=text, category=category)
-    return Question(number, image, text, category, entry)
-
-
 def _answer(number: int, prompt: str, text: str, exact: bool) -> Answer:
-    entry = Entry.of(
-        question_id=number,
-        prompt=prompt,
-        answer_id=f"grammar-{number:03d}",
-        model_id="grammar",
-        metadata={},
-        text=text,
-        **({"exact": True} if exact else {}),
-    )
-    return Answer(number, text, prompt, entry)
+    fields = {
+        "question_id": number,
+        "prompt": prompt,
+        "answer_id": f"grammar-{number:03d}",
+        "model_id": "grammar",
+        "metadata": {},
+        "text": text,
+    }
+    return Answer(number, text, prompt, Line(fields | ({"exact": True} if exact else {})))
 
 
 def _caption(name: str, image: str, told: Messages) -> Caption:
     text = say_turn(told, "en")
-    return Caption(image, (text,), Entry.of(id=name, image=image, caption=text))
+    return Caption(image, (text,), Line({"id": name, "image": image, "caption": text}))

@@ -6,4 +6,4 @@ from palo.settings.model import Section
 
 
 class BenchSettings(Section):
-    path: Path  # a folder as palo/bench.py describes it
+    path: Path  # a folder as palo/benchmark_set.py describes it

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from palo import cli
-from palo.bench import read_bench
+from palo.benchmark_set import read_set
 from palo.cli import guarded
 from palo.paths import DataPaths, source_root
 from palo.settings import load_profile
@@ -61,7 +61,7 @@ def test_a_set_is_translated_queued_reviewed_and_then_is_the_truth(root, run):
     assert run(f"sample review --source {shlex.quote(str(root))}")[0] == 0
     code, output, _ = run(BUILD)
     assert code == 0 and " 0 segments sent" in output
-    english, urdu = read_bench(root, "en"), read_bench(root, "ur")
+    english, urdu = read_set(root, "en"), read_set(root, "ur")
     truth = load_truth(root.parent / BENCH_TRUTH)
     for before, after in zip(english.questions, urdu.questions, strict=True):
         assert after.text == truth["", before.text]["ur"]
@@ -89,7 +89,7 @@ def test_a_corrected_row_changes_the_built_file_at_the_next_build(root, run):
     run(f"sample review --source {shlex.quote(str(root))}")
     run(BUILD)
     before = {path.name: path.read_bytes() for path in (root / "ur").iterdir()}
-    asked = read_bench(root, "en").questions[0].text
+    asked = read_set(root, "en").questions[0].text
     (path,) = review_dir(root).glob("batch-0001.csv")
 
     def better(row):
@@ -99,7 +99,7 @@ def test_a_corrected_row_changes_the_built_file_at_the_next_build(root, run):
     edited(path, better)
     code, output, _ = run(BUILD)
     assert code == 0 and "0 segments sent" in output
-    assert read_bench(root, "ur").questions[0].text == "یہ سوال کس نے لکھا ہے؟"
+    assert read_set(root, "ur").questions[0].text == "یہ سوال کس نے لکھا ہے؟"
     after = {path.name: path.read_bytes() for path in (root / "ur").iterdir()}
     assert after["context.jsonl"] == before["context.jsonl"]
     assert run(BUILD)[0] == 0
@@ -155,7 +155,7 @@ def test_questions_are_left_out_only_when_asked_for(root, run):
     edited(review_dir(root) / "batch-0001.csv", reject_answer_7)
     code, output, _ = run(f"{BUILD} --allow-missing")
     assert (code, output.splitlines()[-1].split("; ")[-1]) == (0, "left out: question 7")
-    assert [one.question_id for one in read_bench(root, "ur").questions] == [*range(7), 8]
+    assert [one.question_id for one in read_set(root, "ur").questions] == [*range(7), 8]
 
 
 def reject_answer_7(row):

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from PIL import Image
 
-from palo.bench import read_bench
+from palo.benchmark_set import read_set
 from palo.languages import TARGETS
 from palo.settings.world import WorldSettings
 from sceneworld.build import build_world
@@ -35,7 +35,7 @@ def world_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def english(world_dir):
-    return read_bench(world_dir / "bench", "en")
+    return read_set(world_dir / "bench", "en")
 
 
 def test_it_has_one_question_of_each_category_a_picture(english):
@@ -63,7 +63,7 @@ def test_its_lines_have_the_published_fields_in_the_published_order(world_dir):
 
 def test_answers_that_can_be_given_in_one_way_alone_say_so(english):
     for one in english.questions:
-        fields = english.reference()[one.question_id].entry.fields
+        fields = english.reference()[one.question_id].source.fields
         assert fields.get("exact", False) is (one.category != "detail")
 
 
@@ -92,4 +92,4 @@ def test_translations_of_another_world_are_gone(world_dir):
 
 def test_fewer_held_out_pictures_make_a_smaller_set(tmp_path):
     build_world(tmp_path, SETTINGS.model_copy(update={"evaluation_images": 2}))
-    assert len(read_bench(tmp_path / "bench", "en").questions) == 6
+    assert len(read_set(tmp_path / "bench", "en").questions) == 6

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from palo.bench import Answer, Bench, Question, languages, read_bench
+from palo.benchmark_set import Answer, BenchmarkSet, Question, read_set, set_languages
 from palo.errors import UserError
 from palo.shards import digest
 from train.data.image_store import UnreadableImage, stored
@@ -45,14 +45,14 @@ def read_items(root: Path, reference: str | None) -> list[Item]:
     """
     if not root.is_dir():
         raise UserError(f"No folder {root}. Give --bench the folder of a LLaVA-Bench-style set.")
-    found = languages(root)
+    found = set_languages(root)
     if not found:
         raise UserError(
             f"{root} holds no LLaVA-Bench-style set: no questions.jsonl there, nor in a folder "
             "of a language below it, such as en/ or ur/."
         )
     digests: dict[Path, str] = {}
-    return [item for lang in found for item in _items(read_bench(root, lang), reference, digests)]
+    return [item for lang in found for item in _items(read_set(root, lang), reference, digests)]
 
 
 def set_digest(items: list[Item]) -> str:
@@ -63,7 +63,7 @@ def set_digest(items: list[Item]) -> str:
     return digest(sorted(parts))[:8]
 
 
-def _items(bench: Bench, reference: str | None, digests: dict[Path, str]) -> Iterator[Item]:
+def _items(bench: BenchmarkSet, reference: str | None, digests: dict[Path, str]) -> Iterator[Item]:
     references = bench.reference(reference)
     for one in bench.questions:
         image = bench.images_dir / one.image
@@ -82,8 +82,8 @@ def _items(bench: Bench, reference: str | None, digests: dict[Path, str]) -> Ite
         )
 
 
-def _accepted(answer: Answer, bench: Bench) -> tuple[str, ...]:
-    exact = answer.entry.fields.get(EXACT, False) if answer.entry else False
+def _accepted(answer: Answer, bench: BenchmarkSet) -> tuple[str, ...]:
+    exact = answer.source.fields.get(EXACT, False)
     if isinstance(exact, bool):
         return (answer.text,) if exact else ()
     if not (exact and isinstance(exact, list) and all(isinstance(one, str) for one in exact)):
@@ -94,7 +94,7 @@ def _accepted(answer: Answer, bench: Bench) -> tuple[str, ...]:
     return tuple(exact)
 
 
-def _image_digest(path: Path, question: Question, bench: Bench) -> str:
+def _image_digest(path: Path, question: Question, bench: BenchmarkSet) -> str:
     try:
         content = path.read_bytes() if path.is_file() else _from_archive(path)
     except UnreadableImage as error:

@@ -4,16 +4,14 @@ import json
 
 import pytest
 
-from palo.bench import (
+from palo.benchmark_set import (
     Answer,
     Caption,
-    Entry,
+    Line,
     Question,
-    files_of,
-    languages,
-    read_bench,
-    texts,
-    write_bench,
+    read_set,
+    set_languages,
+    write_set,
 )
 from palo.errors import UserError
 
@@ -48,7 +46,7 @@ def publish(folder, questions="questions.jsonl", answers="answers_gpt4.jsonl"):
 
 def said_of(root, lang="en"):
     with pytest.raises(UserError) as raised:
-        read_bench(root, lang)
+        read_set(root, lang)
     return str(raised.value)
 
 
@@ -59,7 +57,7 @@ def replace_line(path, number, line):
 
 
 def test_a_set_is_read_field_by_field(tmp_path):
-    bench = read_bench(publish(tmp_path / "set"), "en")
+    bench = read_set(publish(tmp_path / "set"), "en")
     assert [one.question_id for one in bench.questions] == [0, 1, 2]
     assert bench.questions[2].text == 'Why \u2014 "so"?'
     assert [one.category for one in bench.questions] == ["conv", "detail", "complex"]
@@ -67,22 +65,22 @@ def test_a_set_is_read_field_by_field(tmp_path):
     assert bench.caption("001.jpg") == "An aerial view."
     assert bench.caption("002.jpg") == "One.\nTwo\u2028lines."
     assert bench.reference()[0].text == "A head.\n\nOf stone."
-    assert bench.reference("gpt4")[0].model_id == "gpt-4-0314"
+    assert bench.reference("gpt4")[0].source.fields["model_id"] == "gpt-4-0314"
     assert (bench.reference()[0].prompt, bench.reference()[2].prompt) == ("What is this?", None)
 
 
 def test_what_does_not_change_is_written_byte_for_byte(tmp_path):
     published = publish(tmp_path / "set")
-    bench = read_bench(published, "en")
-    write_bench(bench, tmp_path / "again")
-    for path in files_of(bench):
+    bench = read_set(published, "en")
+    write_set(bench, tmp_path / "again")
+    for path in bench.paths():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
-    assert read_bench(tmp_path / "again", "en").questions == bench.questions
+    assert read_set(tmp_path / "again", "en").questions == bench.questions
 
 
 def test_a_line_that_changes_keeps_its_other_fields_and_their_order(tmp_path):
-    one = read_bench(publish(tmp_path / "set"), "en").questions[2]
-    changed = Question(one.question_id, one.image, "کیوں؟", one.category, one.entry)
+    one = read_set(publish(tmp_path / "set"), "en").questions[2]
+    changed = Question(one.question_id, one.image, "کیوں؟", one.category, one.source)
     assert changed.line == (
         '{"question_id": 2, "image": "002.jpg", "text": "کیوں؟", "category": "complex", "x": [1]}'
     )
@@ -101,7 +99,7 @@ def test_what_was_read_from_no_file_has_the_fields_that_it_must_have():
 
 
 def test_half_a_character_in_a_field_that_is_carried_along_stays_as_it_was():
-    entry = Entry({"question_id": 1, "text": "a", "note": "\ud83d"}, "{}")
+    entry = Line({"question_id": 1, "text": "a", "note": "\ud83d"}, "{}")
     line = Answer(1, "b", None, entry).line
     assert line == '{"question_id": 1, "text": "b", "note": "\\ud83d"}'
 
@@ -117,39 +115,39 @@ def test_half_a_character_in_a_field_that_is_carried_along_stays_as_it_was():
 def test_a_language_lies_where_it_is_published(tmp_path, folder, questions, answers):
     publish(tmp_path / "english")
     publish(tmp_path / folder, questions, answers)
-    bench = read_bench(tmp_path, "ur")
+    bench = read_set(tmp_path, "ur")
     assert (bench.folder, bench.images_dir) == (tmp_path / folder, tmp_path / "images")
     assert list(bench.reference()) == [0, 1, 2]
-    assert languages(tmp_path) == ["en", "ur"]
+    assert set_languages(tmp_path) == ["en", "ur"]
 
 
 def test_corrected_files_go_before_others_and_built_ones_before_both(tmp_path):
     for folder in ("urdu", "urdu/corrected", "ur"):
         publish(tmp_path / folder)
-        assert read_bench(tmp_path, "ur").folder == tmp_path / folder
+        assert read_set(tmp_path, "ur").folder == tmp_path / folder
 
 
 def test_english_lies_in_the_root_where_it_has_no_folder(tmp_path):
-    assert read_bench(publish(tmp_path / "set"), "en").folder == tmp_path / "set"
+    assert read_set(publish(tmp_path / "set"), "en").folder == tmp_path / "set"
     publish(tmp_path / "set" / "en")
-    assert read_bench(tmp_path / "set", "en").folder == tmp_path / "set" / "en"
+    assert read_set(tmp_path / "set", "en").folder == tmp_path / "set" / "en"
 
 
 def test_marks_line_ends_and_blank_lines_of_other_programs_are_no_harm(tmp_path):
     folder = publish(tmp_path / "set")
-    plain = read_bench(folder, "en").questions
+    plain = read_set(folder, "en").questions
     path = folder / "questions.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + QUESTIONS.replace("\n", "\r\n\r\n").encode())
-    bench = read_bench(folder, "en")
+    bench = read_set(folder, "en")
     assert bench.questions == plain
-    assert texts(bench)["questions.jsonl"] == QUESTIONS
+    assert bench.file_texts()["questions.jsonl"] == QUESTIONS
 
 
 def test_several_references_are_named_or_gpt4s_is_taken(tmp_path):
     folder = publish(tmp_path / "set")
     (folder / "answers_bard.jsonl").write_text(ANSWERS)
     (folder / "answers2.jsonl").write_text("no reference")
-    bench = read_bench(folder, "en")
+    bench = read_set(folder, "en")
     assert list(bench.answers) == ["answers_bard", "answers_gpt4"]
     assert bench.reference()[1] is bench.answers["answers_gpt4"][1]
     assert bench.reference("bard")[1] is bench.answers["answers_bard"][1]
@@ -157,7 +155,7 @@ def test_several_references_are_named_or_gpt4s_is_taken(tmp_path):
         bench.reference("brad")
     (folder / "answers_gpt4.jsonl").rename(folder / "answers_claude.jsonl")
     with pytest.raises(UserError, match="several references, name one: answers_bard answers_cla"):
-        read_bench(folder, "en").reference()
+        read_set(folder, "en").reference()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from palo.bench import read_bench, texts
+from palo.benchmark_set import read_set
 from palo.engines.scripted import ScriptedEngine, scripted_result
 from palo.errors import UserError
 from palo.memory import VerifiedEntry, VerifiedMemory
@@ -13,8 +13,15 @@ from palo.paths import DataPaths
 from palo.schemas import Finding, RefinedSample, TurnStatus, Verdict
 from palo.settings.translate import SourceSettings
 from palo.shards import read_json, read_translated, shard_paths
-from translate.bench import assemble, talks, write_source
-from translate.bench_files import MANIFEST, Incomplete, require_complete, write_built
+from translate.benchmark_set import (
+    MANIFEST,
+    Incomplete,
+    assemble,
+    conversations,
+    require_complete,
+    write_built,
+    write_source,
+)
 from translate.ingest import ingest
 from translate.run import Places, translate_language
 
@@ -51,7 +58,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def english(root):
-    return read_bench(root, "en")
+    return read_set(root, "en")
 
 
 @pytest.fixture
@@ -99,7 +106,9 @@ def judged(rows, source_id, turn, verdict, reason=""):
 
 
 def test_an_answer_stands_after_its_question_and_a_caption_on_its_own(english):
-    assert [(one.source_id, one.image, one.question, one.answer) for one in talks(english)] == [
+    assert [
+        (one.source_id, one.image, one.question, one.answer) for one in conversations(english)
+    ] == [
         ("q4-answers_gpt4", "1.jpg", "What is this?", "A star."),
         ("q2-answers_gpt4", "1.jpg", "Describe it.", "See https://example.org/1 for stars."),
         ("qb-answers_gpt4", "2.jpg", "What is this?", "A moon."),
@@ -112,7 +121,7 @@ def test_an_answer_stands_after_its_question_and_a_caption_on_its_own(english):
 def test_parts_that_can_not_be_told_apart_are_refused(root):
     write_lines(root / "context.jsonl", [*CONTEXT, {"image": "2.jpg-2", "caption": "Another."}])
     with pytest.raises(UserError, match=r"two parts are both called 'caption-2\.jpg-2'"):
-        talks(read_bench(root, "en"))
+        conversations(read_set(root, "en"))
 
 
 def test_the_set_comes_back_with_ids_order_and_other_fields_as_they_were(
@@ -121,9 +130,9 @@ def test_the_set_comes_back_with_ids_order_and_other_fields_as_they_were(
     rows, engine = translated(english, data, make_job)
     assert engine.sent == 2 + 3 + 3  # "What is this?" once, though it stands in two conversations
     built = assemble(english, "fr", rows)
-    outcome = write_built(english, built, tmp_path / "bench" / "fr", allow_missing=False)
-    assert outcome.written and built.missing == ()
-    bench = read_bench(tmp_path / "bench", "fr")
+    write_built(built, tmp_path / "bench" / "fr", allow_missing=False)
+    assert built.folder == tmp_path / "bench" / "fr" and built.missing == {}
+    bench = read_set(tmp_path / "bench", "fr")
     assert [json.loads(one.line) for one in bench.questions] == [
         {**row, "text": bench.questions[at].text} for at, row in enumerate(QUESTIONS)
     ]
@@ -143,7 +152,9 @@ def test_a_run_that_is_resumed_sends_nothing_again_and_builds_the_same(english, 
     rows, _ = translated(english, data, make_job)
     again, engine = translated(english, data, make_job)
     assert engine.sent == 0
-    assert texts(assemble(english, "fr", again).bench) == texts(assemble(english, "fr", rows).bench)
+    assert assemble(english, "fr", again).translated.file_texts() == (
+        assemble(english, "fr", rows).translated.file_texts()
+    )
 
 
 def test_a_verified_word_beats_the_engines(english, data, make_job):
@@ -155,15 +166,15 @@ def test_a_verified_word_beats_the_engines(english, data, make_job):
     rows, engine = translated(english, data, make_job)
     built = assemble(english, "fr", rows)
     assert engine.sent == 0
-    assert built.bench.reference()[4].text == "Une étoile."
-    assert built.tally.by_status == {"verified": 1, "translated": 8}
+    assert built.translated.reference()[4].text == "Une étoile."
+    assert built.by_status == {"verified": 1, "translated": 8}
 
 
 def test_a_question_goes_by_the_conversation_in_which_a_person_gave_their_word(
     root, data, make_job
 ):
     write_lines(root / "answers_bard.jsonl", ANSWERS)
-    english = read_bench(root, "en")
+    english = read_set(root, "en")
     rows, _ = translated(english, data, make_job)
 
     def verified(one):
@@ -175,9 +186,9 @@ def test_a_question_goes_by_the_conversation_in_which_a_person_gave_their_word(
         return replace(one, sample=replace(sample, target=target, meta=meta))
 
     built = assemble(english, "fr", map(verified, rows))
-    assert built.bench.questions[0].text == "Qu'est-ce ?"
-    assert {given[0].prompt for given in built.bench.answers.values()} == {"Qu'est-ce ?"}
-    assert built.tally.by_status == {"verified": 1, "translated": 2 + 6 + 3}
+    assert built.translated.questions[0].text == "Qu'est-ce ?"
+    assert {given[0].prompt for given in built.translated.answers.values()} == {"Qu'est-ce ?"}
+    assert built.by_status == {"verified": 1, "translated": 2 + 6 + 3}
 
 
 def refuses(word):
@@ -193,15 +204,15 @@ def test_what_failed_or_was_rejected_is_named_and_never_left_in_english(
     rows, _ = translated(english, data, make_job, refuses("moon over"))
     rows = judged(rows, "q2-answers_gpt4", 1, Verdict.REJECT, "rejected by amna in batch-0001")
     built = assemble(english, "fr", rows)
-    assert list(map(str, built.missing)) == [
+    assert [f"{part}: {why}" for part, why in built.missing.items()] == [
         "caption of 2.jpg: failed: empty",
         "question 2, answers_gpt4: rejected by amna in batch-0001",
     ]
     assert [one.question_id for one in built.left_out] == [2, "b"]
-    outcome = write_built(english, built, root / "fr", allow_missing=False)
-    assert not outcome.written and not (root / "fr").exists()
+    write_built(built, root / "fr", allow_missing=False)
+    assert built.folder is None and not (root / "fr").exists()
     with pytest.raises(Incomplete) as raised:
-        require_complete([outcome])
+        require_complete([built])
     assert raised.value.exit_code == 3
     assert str(raised.value).splitlines()[1:4] == [
         "- fr: question 2, b",
@@ -214,23 +225,25 @@ def test_questions_are_left_out_only_when_asked_for_and_the_manifest_says_which(
     english, data, make_job, root
 ):
     rows, _ = translated(english, data, make_job, refuses("moon over"))
-    outcome = write_built(english, assemble(english, "fr", rows), root / "fr", allow_missing=True)
-    require_complete([outcome])
-    bench = read_bench(root, "fr")
+    built = assemble(english, "fr", rows)
+    write_built(built, root / "fr", allow_missing=True)
+    require_complete([built])
+    bench = read_set(root, "fr")
     assert [one.question_id for one in bench.questions] == [4, 2]
     assert list(bench.reference()) == [4, 2]
     assert {one.image for one in bench.captions} == {"1.jpg"}
     manifest = read_json(root / "fr" / MANIFEST)
     assert manifest["left_out"] == ["b"]
     assert manifest["missing"] == [{"part": "caption of 2.jpg", "why": "failed: empty"}]
-    assert outcome.line.endswith("; left out: question b")
+    assert built.summary.endswith("; left out: question b")
 
 
 def test_a_set_of_which_nothing_is_left_is_not_written(english, data, make_job, root):
     rows, _ = translated(english, data, make_job, refuses(""))
-    outcome = write_built(english, assemble(english, "fr", rows), root / "fr", allow_missing=True)
+    built = assemble(english, "fr", rows)
+    write_built(built, root / "fr", allow_missing=True)
     with pytest.raises(Incomplete, match="question 4, 2, b"):
-        require_complete([outcome])
+        require_complete([built])
 
 
 def test_the_manifest_says_what_the_set_was_made_from_by_whom_and_what_people_saw(
@@ -238,7 +251,7 @@ def test_the_manifest_says_what_the_set_was_made_from_by_whom_and_what_people_sa
 ):
     rows, _ = translated(english, data, make_job)
     rows = judged(rows, "q4-answers_gpt4", 1, Verdict.REVIEW)
-    write_built(english, assemble(english, "fr", rows), root / "fr", allow_missing=False)
+    write_built(assemble(english, "fr", rows), root / "fr", allow_missing=False)
     manifest = read_json(root / "fr" / MANIFEST)
     assert sorted(manifest["made_from"]) == [
         "answers_gpt4.jsonl",
@@ -261,25 +274,25 @@ def test_files_that_no_build_wrote_or_that_were_edited_are_never_replaced(
     folder.mkdir()
     (folder / "question.jsonl").write_text("a person's")
     with pytest.raises(UserError, match=r"question\.jsonl was not built here"):
-        write_built(english, built, folder, allow_missing=False)
+        write_built(built, folder, allow_missing=False)
     (folder / "question.jsonl").unlink()
-    write_built(english, built, folder, allow_missing=False)
+    write_built(built, folder, allow_missing=False)
     path = folder / "context.jsonl"
     edited = path.read_text(encoding="utf-8").replace("le mot", "un mot", 1)
     path.write_text(edited, encoding="utf-8")
     with pytest.raises(UserError, match=r"context\.jsonl was edited since it was built"):
-        write_built(english, built, folder, allow_missing=False)
+        write_built(built, folder, allow_missing=False)
     assert path.read_text(encoding="utf-8") == edited
 
 
 def test_a_build_that_was_cut_short_between_two_files_is_done_again(english, data, make_job, root):
     rows, _ = translated(english, data, make_job)
     folder = root / "fr"
-    write_built(english, assemble(english, "fr", rows), folder, allow_missing=False)
+    write_built(assemble(english, "fr", rows), folder, allow_missing=False)
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / MANIFEST).unlink()
     (folder / "context.jsonl").unlink()
-    write_built(english, assemble(english, "fr", rows), folder, allow_missing=False)
+    write_built(assemble(english, "fr", rows), folder, allow_missing=False)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
 
 
@@ -287,9 +300,9 @@ def test_a_reference_that_english_has_no_more_goes_with_the_next_build(
     english, data, make_job, root
 ):
     write_lines(root / "answers_bard.jsonl", ANSWERS)
-    both = read_bench(root, "en")
+    both = read_set(root, "en")
     rows, _ = translated(both, data, make_job)
-    write_built(both, assemble(both, "fr", rows), root / "fr", allow_missing=False)
+    write_built(assemble(both, "fr", rows), root / "fr", allow_missing=False)
     assert (root / "fr" / "answers_bard.jsonl").is_file()
-    write_built(english, assemble(english, "fr", rows), root / "fr", allow_missing=False)
+    write_built(assemble(english, "fr", rows), root / "fr", allow_missing=False)
     assert not (root / "fr" / "answers_bard.jsonl").exists()

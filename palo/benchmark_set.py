@@ -1,0 +1,314 @@
+"""A LLaVA-Bench-style set on disk, field for field as published: what lies where, read and checked.
+
+    english = read_set(Path("data/bench"), "en")
+
+One folder a language (`ur/`, or `urdu/` and `urdu/corrected/` as PALO publishes them; English may
+lie in the root, as LLaVA publishes it) holds three kinds of JSON lines, and `images/` is shared:
+
+- `questions.jsonl` (PALO: `question.jsonl`): question_id, image, text, category
+- `answers_<model>.jsonl` (PALO: `answers.jsonl`): question_id, text; prompt, answer_id, model_id
+- `context.jsonl`: image, caption (a text or a list of texts); id
+
+Other fields are carried along. A line of which nothing changes is written as it was read.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from palo.errors import UserError, unknown
+from palo.languages import ENGLISH, LANGUAGES, Language
+from palo.shards import replaced
+
+QUESTIONS = ("questions.jsonl", "question.jsonl")
+CONTEXT = "context.jsonl"
+ANSWERS = "answers"
+IMAGES = "images"
+# LLaVA's reference; its folder also holds answers of models that were compared with it
+PREFERRED = ("answers_gpt4", ANSWERS)
+
+QuestionId = int | str
+
+
+@dataclass(frozen=True)
+class Line:
+    """All `fields` of a line in their order, the line itself, and where it stands."""
+
+    fields: Mapping[str, Any]
+    text: str = ""  # empty for one that was not read from a file
+    place: str = field(default="", compare=False)  # `questions.jsonl, line 3`
+
+    def saying(self, **changed: Any) -> str:
+        """The line with these fields: as it was read where none of them says anything new."""
+        fields = {**self.fields, **changed}
+        if self.text and fields == self.fields:
+            return self.text
+        text = json.dumps(fields, ensure_ascii=False)
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:  # half a character in a field that is only carried along
+            return json.dumps(fields)
+        return text
+
+    def wrong(self, name: str, what: str) -> UserError:
+        return UserError(f"{self.place}: field '{name}' {what}.")
+
+    def question_id(self) -> QuestionId:
+        value = self.fields.get("question_id")
+        if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+            raise self._not("question_id", value, "a number or a text")
+        return value if isinstance(value, int) else self.checked("question_id", value)
+
+    def string(self, name: str) -> str:
+        return self.checked(name, self.fields.get(name))
+
+    def image(self) -> str:
+        """A path below the images, never out of them."""
+        value = self.string("image")
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts:
+            raise self.wrong("image", f"is {value!r}, a path that leads out of the images")
+        return value
+
+    def checked(self, name: str, value: object) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise self._not(name, value, "a text")
+        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+            raise self.wrong(name, "holds a NUL or half a character (a lone surrogate)")
+        return value
+
+    def _not(self, name: str, value: object, wanted: str) -> UserError:
+        said = "is missing or null" if value is None else f"is {str(value)[:40]!r}"
+        return self.wrong(name, f"{said}: it must be {wanted}")
+
+
+_NEW = Line({})
+
+
+@dataclass(frozen=True)
+class Question:
+    """`source` is the line that it was read from; likewise below."""
+
+    question_id: QuestionId
+    image: str
+    text: str
+    category: str
+    source: Line = _NEW
+
+    @property
+    def line(self) -> str:
+        return self.source.saying(
+            question_id=self.question_id, image=self.image, text=self.text, category=self.category
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`prompt` is the question as it was put, None where the file doesn't say."""
+
+    question_id: QuestionId
+    text: str
+    prompt: str | None = None
+    source: Line = _NEW
+
+    @property
+    def line(self) -> str:
+        prompt = {} if self.prompt is None else {"prompt": self.prompt}
+        return self.source.saying(question_id=self.question_id, text=self.text, **prompt)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What a judge that sees no picture is told of it: `texts`, mostly one."""
+
+    image: str
+    texts: tuple[str, ...]
+    source: Line = _NEW
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.texts)
+
+    @property
+    def line(self) -> str:
+        listed = len(self.texts) != 1 or isinstance(self.source.fields.get("caption"), list)
+        caption = [*self.texts] if listed else self.texts[0]
+        return self.source.saying(image=self.image, caption=caption)
+
+
+@dataclass(frozen=True)
+class BenchmarkSet:
+    """A set in one language; `answers` by the name of their file (`answers_gpt4`)."""
+
+    lang: str
+    folder: Path
+    images_dir: Path
+    questions: tuple[Question, ...]
+    captions: tuple[Caption, ...]
+    answers: Mapping[str, tuple[Answer, ...]]
+
+    def caption(self, image: str) -> str:
+        return next(caption.text for caption in self.captions if caption.image == image)
+
+    def reference(self, name: str | None = None) -> dict[QuestionId, Answer]:
+        """The answers that others are held against, by question.
+
+        `name` is `gpt4` or `answers_gpt4`; None takes the only file, or GPT-4's as published.
+        Raises UserError where there is no such file, or several and none of them GPT-4's.
+        """
+        if name is None:
+            choices = [stem for stem in PREFERRED if stem in self.answers] or list(self.answers)
+            if len(choices) > 1 and choices[0] not in PREFERRED:
+                names = " ".join(choices)
+                raise UserError(f"{self.folder} holds several references, name one: {names}.")
+            stem = choices[0]
+        else:
+            stem = name if name in self.answers else f"{ANSWERS}_{name}"
+            if stem not in self.answers:
+                known = [stem.removeprefix("answers_") for stem in self.answers]
+                raise unknown("reference", name, known)
+        return {answer.question_id: answer for answer in self.answers[stem]}
+
+    def paths(self) -> list[Path]:
+        """The files that it was read from."""
+        path = _questions_path(self.folder)
+        assert path is not None
+        answers = (self.folder / f"{stem}.jsonl" for stem in self.answers)
+        return [path, self.folder / CONTEXT, *answers]
+
+    def file_texts(self) -> dict[str, str]:
+        """The language's files by name, as they are to be written."""
+        files: dict[str, Iterable[Question | Answer | Caption]] = {
+            QUESTIONS[0]: self.questions,
+            CONTEXT: self.captions,
+            **{f"{stem}.jsonl": answers for stem, answers in self.answers.items()},
+        }
+        return {name: "".join(f"{part.line}\n" for part in parts) for name, parts in files.items()}
+
+
+def read_set(root: Path, lang: str) -> BenchmarkSet:
+    """Raises UserError that names file, line and field of the first thing that is wrong."""
+    path = _language_path(root, lang)
+    if path is None:
+        wanted, how = root / lang, f"Build it: palo bench build --lang {lang}"
+        if lang == ENGLISH:
+            wanted, how = root, "Check the bench folder."
+        raise UserError(f"No {QUESTIONS[0]} of '{lang}' in {wanted}. {how}")
+    folder = path.parent
+    questions = tuple(
+        Question(
+            line.question_id(), line.image(), line.string("text"), line.string("category"), line
+        )
+        for line in _lines(path)
+    )
+    if not questions:
+        raise UserError(f"{path} holds no question.")
+    ids = [question.question_id for question in questions]
+    _require_unique(path, ids)
+    captions = _captions(folder / CONTEXT, {question.image for question in questions})
+    answers = {
+        file.stem: _answers(file, ids)
+        for file in sorted(folder.glob(f"{ANSWERS}*.jsonl"))
+        if file.stem == ANSWERS or file.stem.startswith(f"{ANSWERS}_")
+    }
+    if not answers:
+        raise UserError(
+            f"No {ANSWERS}_<model>.jsonl in {folder}: the set has no reference answers."
+        )
+    return BenchmarkSet(lang, folder, root / IMAGES, questions, captions, answers)
+
+
+def set_languages(root: Path) -> list[Language]:
+    """The languages that the set is in."""
+    return [lang for lang in LANGUAGES if _language_path(root, lang)]
+
+
+def write_set(benchmark: BenchmarkSet, folder: Path) -> None:
+    """Writes the language's files, each whole or not at all."""
+    for name, text in benchmark.file_texts().items():
+        with replaced(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _language_path(root: Path, lang: str) -> Path | None:
+    """The questions of a language; None where there are none."""
+    name = LANGUAGES[Language(lang)].name.lower()
+    folders = [root / lang, root / name / "corrected", root / name]
+    if lang == ENGLISH:
+        folders.append(root)
+    return next((path for folder in folders if (path := _questions_path(folder))), None)
+
+
+def _questions_path(folder: Path) -> Path | None:
+    return next((folder / name for name in QUESTIONS if (folder / name).is_file()), None)
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    """Lines of a file, with or without a byte order mark, however they end; blank ones left out."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError):
+        raise UserError(f"No {path.name} in {path.parent}: the set is not whole.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}.") from None
+    # not splitlines: it would also cut at U+2028, which JSON texts may hold as it is
+    for number, line in enumerate(text.split("\n"), start=1):
+        line, place = line.removesuffix("\r"), f"{path}, line {number}"
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{place} is not valid JSON: {error}.") from None
+        if not isinstance(fields, dict):
+            raise UserError(f"{place} must be a JSON object, not {line[:40]!r}.")
+        yield Line(fields, line, place)
+
+
+def _captions(path: Path, images: set[str]) -> tuple[Caption, ...]:
+    """Every picture has one caption; the published files repeat lines, which is no harm."""
+    captions = []
+    for line in _lines(path):
+        given = line.fields.get("caption")
+        texts = given if isinstance(given, list) and given else [given]
+        image = line.image()
+        captions.append(
+            Caption(image, tuple(line.checked("caption", text) for text in texts), line)
+        )
+    known: dict[str, tuple[str, ...]] = {}
+    for caption in captions:
+        if known.setdefault(caption.image, caption.texts) != caption.texts:
+            raise UserError(f"{path} has two captions of {caption.image}: keep one of them.")
+    if lacking := sorted(images - {*known}):
+        raise UserError(f"{path} has no caption of {_listed(lacking)}.")
+    return tuple(captions)
+
+
+def _answers(path: Path, ids: Sequence[QuestionId]) -> tuple[Answer, ...]:
+    answers, known = [], {*ids}
+    for line in _lines(path):
+        question_id = line.question_id()
+        if question_id not in known:
+            raise line.wrong("question_id", f"{question_id!r} is no question of this set")
+        prompt = line.string("prompt") if line.fields.get("prompt") else None
+        answers.append(Answer(question_id, line.string("text"), prompt, line))
+    answered = [answer.question_id for answer in answers]
+    _require_unique(path, answered)
+    if lacking := [question_id for question_id in ids if question_id not in {*answered}]:
+        raise UserError(f"{path} has no answer to question {_listed(lacking)}.")
+    return tuple(answers)
+
+
+def _require_unique(path: Path, ids: Iterable[QuestionId]) -> None:
+    seen = set()
+    for name in map(str, ids):  # 7 and "7" would be told apart by nobody
+        if name in seen:
+            raise UserError(f"{path} has question_id {name} twice: remove one of them.")
+        seen.add(name)
+
+
+def _listed(values: Sequence[object], most: int = 5) -> str:
+    shown = ", ".join(map(str, values[:most]))
+    return f"{shown} and {len(values) - most} more" if len(values) > most else shown

@@ -1,0 +1,335 @@
+"""A benchmark set as a LLaVA file to translate, and its translation as a set of another language.
+
+    english = read_set(root, "en")
+    write_source(english, path)                 # what translate takes in like any other file
+    built = assemble(english, "ur", refined)    # from what refine made of it
+    write_built(built, root / "ur", allow_missing=False)    # with bench.json beside it
+
+A question and its reference answer are one conversation, so that the answer is translated in sight
+of its question; a caption follows a picture without a word, so it is a segment of its own.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from palo.benchmark_set import (
+    QUESTIONS,
+    Answer,
+    BenchmarkSet,
+    Caption,
+    Question,
+    QuestionId,
+    write_set,
+)
+from palo.errors import UserError
+from palo.schemas import IMAGE_TAG, RefinedSample, Role, TurnStatus, Verdict
+from palo.settings import Profile
+from palo.settings.translate import SourceSettings
+from palo.shards import digest, file_digest, read_json, replaced, write_json
+
+SOURCE_NAME = "bench-source.json"
+MANIFEST = "bench.json"
+_MISSING_SAID = 10
+
+
+class Incomplete(UserError):
+    """Parts of the set have no translation that could be used."""
+
+    exit_code = 3
+
+
+class Conversation(NamedTuple):
+    """One conversation of the source; its id says which part of the set it is."""
+
+    source_id: str
+    image: str
+    question: str
+    answer: str
+
+
+@dataclass
+class Built:
+    """A set in another language, of the questions of which nothing is missing.
+
+    `missing` says why a part has no translation. Counts are of turns, a question's once.
+    """
+
+    english: BenchmarkSet
+    translated: BenchmarkSet
+    samples: Mapping[str, RefinedSample]  # by the id of their conversation
+    missing: dict[str, str] = field(default_factory=dict)
+    left_out: list[Question] = field(default_factory=list)
+    by_status: Counter[str] = field(default_factory=Counter)
+    signatures: Counter[str] = field(default_factory=Counter)  # of what an engine wrote
+    doubted: int = 0  # refine asks a person to look at them
+    folder: Path | None = None  # once it is written
+
+    @property
+    def left_out_ids(self) -> str:
+        """`question 3, 7`"""
+        return "question " + ", ".join(str(question.question_id) for question in self.left_out)
+
+    @property
+    def summary(self) -> str:
+        shares = " + ".join(
+            f"{self.by_status[status]} {status}"
+            for status in (TurnStatus.VERIFIED, TurnStatus.TRANSLATED, TurnStatus.COPIED)
+            if self.by_status[status] or status is not TurnStatus.COPIED
+        )
+        what = "not written"
+        if self.folder:
+            what = f"{len(self.translated.questions)} questions in {self.folder}"
+        doubted = f"; {self.doubted} wait for review" if self.doubted else ""
+        left = f"; left out: {self.left_out_ids}" if self.left_out else ""
+        return f"{self.translated.lang}: {what}; {shares} turns{doubted}{left}"
+
+    def take(self, part: str, turn: int, *source_ids: str) -> str | None:
+        """The translation of a part, or None. In whichever of several conversations a person gave
+        their word for it, that goes first."""
+        samples = [self.samples.get(source_id) for source_id in source_ids]
+        problems = [_problem(sample, turn) for sample in samples]
+        usable = [
+            row for row, problem in zip(samples, problems, strict=True) if row and not problem
+        ]
+        if not usable:
+            self.missing[part] = problems[0]
+            return None
+        best = min(usable, key=lambda row: row.sample.meta[turn].status is not TurnStatus.VERIFIED)
+        meta = best.sample.meta[turn]
+        self.by_status[str(meta.status)] += 1
+        if meta.status is TurnStatus.TRANSLATED:
+            self.signatures[meta.signature] += 1
+        self.doubted += best.turn_verdicts[turn] is Verdict.REVIEW
+        return best.sample.target[turn].text
+
+
+def _problem(refined: RefinedSample | None, turn: int) -> str:
+    """Why a turn can't be used; empty where it can."""
+    if refined is None:
+        return "not translated; set-aside.jsonl says why"
+    sample = refined.sample
+    if len(sample.target) != len(sample.source):
+        return "the conversation lost its turns"
+    if sample.meta[turn].status is TurnStatus.FAILED:
+        return f"failed: {sample.meta[turn].problem}"
+    if refined.turn_verdicts[turn] is not Verdict.REJECT:
+        return ""
+    rejections = (one for one in refined.findings[turn] if one.verdict is Verdict.REJECT)
+    return next((finding.reason for finding in rejections), "rejected")
+
+
+def bench_root(profile: Profile, given: Path | None) -> Path:
+    """The folder given, or the profile's own. Raises UserError where neither is there."""
+    root = given or (profile.bench.path if profile.bench else None)
+    if root is None:
+        raise UserError(
+            f"Profile '{profile.name}' names no bench: give --bench DIR, or set bench.path in "
+            "pipelines.yaml."
+        )
+    if not root.is_dir():
+        how = "run `palo sample build`" if profile.world and given is None else "check the path"
+        raise UserError(f"No bench folder {root}: {how}.")
+    return root.absolute()
+
+
+def at_work_on(profile: Profile, root: Path) -> Profile:
+    """The profile with a data folder of this set's own, where its source is written."""
+    there = profile.on(root)
+    source = SourceSettings(
+        path=there.data_dir / SOURCE_NAME,
+        images_dir=root / "images",
+        shard_rows=profile.source.shard_rows,
+    )
+    return there.model_copy(update={"source": source})
+
+
+def write_source(english: BenchmarkSet, path: Path) -> None:
+    """The set as a LLaVA-Instruct file; the same set gives the same bytes."""
+    items = [
+        {
+            "id": part.source_id,
+            "image": part.image,
+            "conversations": [
+                {"from": Role.HUMAN.value, "value": part.question},
+                {"from": Role.GPT.value, "value": part.answer},
+            ],
+        }
+        for part in conversations(english)
+    ]
+    with replaced(path) as temporary:
+        body = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
+        temporary.write_text(f"[\n{body}\n]\n", encoding="utf-8", newline="\n")
+
+
+def conversations(english: BenchmarkSet) -> list[Conversation]:
+    """Raises UserError for ids that can't be told apart."""
+    known: dict[str, Conversation] = {}
+    for part in _parts(english):
+        if known.setdefault(part.source_id, part) != part:
+            raise UserError(
+                f"{english.folder}: two parts are both called '{part.source_id}': change an id."
+            )
+    return list(known.values())
+
+
+def _parts(english: BenchmarkSet) -> Iterator[Conversation]:
+    questions = {question.question_id: question for question in english.questions}
+    for name, answers in english.answers.items():
+        for answer in answers:
+            question = questions[answer.question_id]
+            source_id = _answer_id(question, name)
+            yield Conversation(source_id, question.image, question.text, answer.text)
+    for caption in _once(english.captions):
+        for number, text in enumerate(caption.texts):
+            yield Conversation(_caption_id(caption, number), caption.image, IMAGE_TAG, text)
+
+
+def _once(captions: Iterable[Caption]) -> Iterable[Caption]:
+    """Published files repeat the captions of a picture."""
+    return {caption.image: caption for caption in captions}.values()
+
+
+def _answer_id(part: Question | Answer, name: str) -> str:
+    return f"q{part.question_id}-{name}"
+
+
+def _caption_id(caption: Caption, number: int) -> str:
+    return f"caption-{caption.image}" + (f"-{number + 1}" if number else "")
+
+
+def assemble(english: BenchmarkSet, lang: str, refined: Iterable[RefinedSample]) -> Built:
+    """The set in `lang`. A question is left out whole where a part of it, or the caption of its
+    picture, failed validation or was rejected: English would pass for a translation."""
+    samples = {row.sample.source_id: row for row in refined}
+    built = Built(english, replace(english, lang=lang), samples)
+    captions: dict[str, Caption] = {}
+    for caption in _once(english.captions):
+        texts = []
+        for number in range(len(caption.texts)):
+            source_id = _caption_id(caption, number)
+            text = built.take(f"caption of {caption.image}", 1, source_id)
+            if text is None:
+                break
+            texts.append(text)
+        else:
+            captions[caption.image] = replace(caption, texts=tuple(texts))
+    questions: dict[QuestionId, Question] = {}
+    for question in english.questions:
+        source_ids = (_answer_id(question, name) for name in english.answers)
+        text = built.take(f"question {question.question_id}, its text", 0, *source_ids)
+        if text is not None:
+            questions[question.question_id] = replace(question, text=text)
+    answers: dict[str, dict[QuestionId, Answer]] = {name: {} for name in english.answers}
+    for name, originals in english.answers.items():
+        for answer in originals:
+            key = answer.question_id
+            text = built.take(f"question {key}, {name}", 1, _answer_id(answer, name))
+            if text is not None and key in questions:
+                prompt = answer.prompt and questions[key].text
+                answers[name][key] = replace(answer, text=text, prompt=prompt)
+    for question in english.questions:
+        key = question.question_id
+        answered = all(key in replies for replies in answers.values())
+        if question.image not in captions or key not in questions or not answered:
+            built.left_out.append(question)
+            questions.pop(key, None)
+    built.translated = replace(
+        built.translated,
+        questions=tuple(questions.values()),
+        captions=tuple(
+            replace(caption, texts=captions[caption.image].texts)
+            for caption in english.captions
+            if caption.image in captions
+        ),
+        answers={
+            name: tuple(answer for key, answer in replies.items() if key in questions)
+            for name, replies in answers.items()
+        },
+    )
+    return built
+
+
+def write_built(built: Built, folder: Path, allow_missing: bool) -> None:
+    """Writes the set and its manifest, unless parts are missing and may not be.
+
+    Raises UserError for files there that were not written by a build, or were edited since.
+    """
+    if built.missing and not (allow_missing and built.translated.questions):
+        return
+    texts = built.translated.file_texts()
+    manifest_path = folder / MANIFEST
+    before: dict[str, str] = {}
+    if manifest_path.is_file():
+        before = read_json(manifest_path)["files"]
+    for name in dict.fromkeys((*texts, *QUESTIONS, *before)):
+        # a build that was cut short left some of the files that are written now
+        known = (before.get(name), _text_digest(texts.get(name, "")))
+        if (folder / name).is_file() and file_digest(folder / name) not in known:
+            what = "was edited since it was built" if name in before else "was not built here"
+            raise UserError(
+                f"{folder / name} {what}, and a build would replace it. Move it away; corrections "
+                "belong into the review CSVs."
+            )
+    write_set(built.translated, folder)
+    for name in before:
+        if name not in texts:
+            (folder / name).unlink(missing_ok=True)  # of a reference that English has no more
+    write_json(manifest_path, _manifest(built, texts))
+    built.folder = folder
+
+
+def require_complete(every: Iterable[Built]) -> None:
+    """Raises Incomplete that names what is missing in every language that was not written."""
+    lines = []
+    for built in every:
+        if built.folder:
+            continue
+        left_out = built.left_out_ids if built.left_out else "captions"
+        lines.append(f"- {built.translated.lang}: {left_out}")
+        missing = [f"    {part}: {why}" for part, why in built.missing.items()]
+        lines += missing[:_MISSING_SAID]
+        if len(missing) > _MISSING_SAID:
+            lines.append(f"    and {len(missing) - _MISSING_SAID} more parts")
+    if lines:
+        raise Incomplete(
+            "Not written, for parts have no translation that passed:\n"
+            + "\n".join(lines)
+            + "\nCorrect them in the review CSVs named above and run the command again, or leave "
+            "these questions out with --allow-missing. What an earlier build wrote stands as it "
+            "was."
+        )
+
+
+def _manifest(built: Built, texts: Mapping[str, str]) -> dict[str, Any]:
+    """No clock in it: the same inputs give the same bytes."""
+    translated = built.translated
+    return {
+        "lang": str(translated.lang),
+        "made_from": {path.name: file_digest(path) for path in built.english.paths()},
+        "files": {name: _text_digest(text) for name, text in texts.items()},
+        "set": digest(texts),
+        "translators": built.signatures,
+        "counts": {
+            "questions": len(translated.questions),
+            "captions": len({caption.image for caption in translated.captions}),
+            "answers": {name: len(answers) for name, answers in translated.answers.items()},
+        },
+        "turns": built.by_status,
+        "review": {
+            "turns": built.by_status.total(),
+            "verified": built.by_status[TurnStatus.VERIFIED],
+            "waiting": built.doubted,
+        },
+        "left_out": [question.question_id for question in built.left_out],
+        "missing": [{"part": part, "why": why} for part, why in built.missing.items()],
+    }
+
+
+def _text_digest(text: str) -> str:
+    """As `file_digest` of a file with this text."""
+    return blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
