@@ -1,4 +1,4 @@
-"""datatrove's LanguageFilter and GopherRepetitionFilter on the rows of benchmarks/refine.py.
+"""datatrove's LanguageFilter and GopherRepetitionFilter on the rows of benchmarks/filter_speed.py.
 
     python benchmarks/datatrove_filters.py ROWS.jsonl MODEL PROCESSES
 
@@ -6,7 +6,7 @@ Its blocks as they come, with their defaults: its fastText (numpy 2 build), its 
 language (spaCy, jieba, Sudachi, Indic NLP: palo's extra `peers`). In its favour: the model file is
 ours, the small one, where it would fetch lid.176.bin; a language whose tokenizer would fetch a
 model is parted at white space instead; documents are made from rows in memory, and
-nothing is written. Prints one JSON object last.
+nothing is written.
 """
 
 import json

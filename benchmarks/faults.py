@@ -72,7 +72,7 @@ def wrong_language(pair: SourceTarget, scene: Scene) -> Pair | None:
     near = NEIGHBOUR[scene.lang]
     other = near if near in others and scene.rng.random() < 0.5 else scene.rng.choice(others)
     drawn = [scene.rng.choice(scene.gold[other]) for _ in range(20)]
-    best = min(drawn, key=lambda one: abs(len(one.source) - len(pair.source)))
+    best = min(drawn, key=lambda row: abs(len(row.source) - len(pair.source)))
     return Pair(pair.source, best.target)
 
 
@@ -162,8 +162,8 @@ def swapped(pair: SourceTarget, scene: Scene) -> Pair | None:
 
 
 FAULTS: dict[str, Fault] = {
-    one.__name__: one
-    for one in (
+    fault.__name__: fault
+    for fault in (
         wrong_language, other_script, half_english, source_echo, loop, truncation,
         silent_truncation, lost_placeholder, preamble, unseen_preamble, refusal, unseen_refusal,
         answered,
@@ -178,7 +178,7 @@ def faulty(
     fault = swapped if name == "swapped" else FAULTS[name]
     scene = Scene(lang, gold, random.Random(f"{seed}:{lang}:{name}"))
     made = (fault(pair, scene) for pair in gold[lang])
-    return [one for one in made if one is not None]
+    return [pair for pair in made if pair is not None]
 
 
 def _cut(pair: SourceTarget, scene: Scene) -> str | None:

@@ -1,7 +1,8 @@
 """Measures the default filters: gold text must pass, injected faults must not.
 
-    .venv/bin/python benchmarks/filters.py
-    .venv/bin/python benchmarks/filters.py --table     # the tables of docs/benchmarks.md
+    .venv/bin/python -m benchmarks.filters
+    .venv/bin/python -m benchmarks.filters --table     # the tables of docs/benchmarks.md
+    .venv/bin/python -m benchmarks.filters --weights   # palo/checks/lexicon_weights.tsv anew
 
 Gold text is benchmarks/gold (Tatoeba) and the sample world's truths; faults are made from the
 gold rows (benchmarks/faults.py). `gold_reject_max` and `gold_review_max` are the largest shares
@@ -9,34 +10,32 @@ of gold segments, of any length and of answers of one to three words, in any lan
 `fault_recall_min` is the smallest share of faults that came out as review or reject, over faults
 and languages; rows that rules can hardly see (swapped rows, phrases that no list
 holds) are reported apart. `held_out` says the same of the odd gold rows alone, by bands that
-`palo refine calibrate` derived from the even ones. Prints one JSON object last.
+`palo refine calibrate` derived from the even ones.
+
+`--weights` counts the weights of palo/checks/lexicon.tsv on the even gold rows, after a change of
+it. The odd rows stay unseen; the cuts in refine/filters/thresholds.yaml are read off them.
 """
 
 import argparse
-import json
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# else `refine` would be the benchmark of that name
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 from benchmarks.faults import FAULTS, faulty
+from benchmarks.harness import ROOT, finish, gold_pairs, small_world
+from palo.checks.lexicon import count_weights, english_words, languages
 from palo.languages import TARGETS
 from palo.schemas import Finding, Verdict
 from palo.settings.refine import RefineSettings
-from palo.settings.world import WorldSettings
 from refine.calibrate import calibrated, write_thresholds
 from refine.filters import Filter, Pair, default_filters, judge, verdict
 from refine.judgement import flagged
-from refine.pairs import SourceTarget, read_pairs
+from refine.pairs import SourceTarget
 from sceneworld.build import build_world
 from sceneworld.truth import load_truth
 
-ROOT = Path(__file__).resolve().parent.parent
 LIMITS = {
     "gold_reject_max": 0.005,
     "gold_review_max": 0.03,
@@ -46,15 +45,6 @@ LIMITS = {
 # Reported, but no part of `fault_recall_min`: what no rule can be sure of.
 APART = ("swapped", "unseen_preamble", "unseen_refusal")
 SHORT_WORDS = 3
-WORLD = WorldSettings(
-    seed=3,
-    source_images=100,
-    corpus_scenes=1,
-    caption_images=1,
-    text_scenes=1,
-    parallel_text_scenes=1,
-    evaluation_images=1,
-)
 # Which filter is there for which fault.
 MEANT_FOR = {
     "wrong_language": "language", "other_script": "script", "half_english": "mixed",
@@ -69,20 +59,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, help="gold rows a language; default: all")
     parser.add_argument("--table", action="store_true", help="print Markdown tables too")
+    parser.add_argument("--weights", action="store_true", help="write the lexicon's weights")
     options = parser.parse_args()
+    gold = gold_pairs(options.rows)
+    gold = {lang: gold[lang] for lang in map(str, TARGETS)}
+    if options.weights:
+        return write_weights(gold)
     settings = RefineSettings()
     filters = default_filters(settings)
-    gold = {
-        path.stem[-2:]: list(read_pairs(path)) for path in (ROOT / "benchmarks/gold").glob("*.tsv")
-    }
-    gold = {lang: gold[lang][: options.rows] for lang in map(str, TARGETS)}
     figures = measured(gold, filters, settings)
     figures["world"] = gold_shares(world_gold(), filters, settings)
     figures["held_out"] = held_out(gold, settings)
     figures["limits"] = LIMITS
     if options.table:
         print(tables(figures))
-    print(json.dumps(figures))
+    return finish(figures)
+
+
+def write_weights(gold: Gold) -> None:
+    columns = [
+        [
+            f"{weight.found:g}/{weight.missing:g}"
+            for weight in count_weights([(row.source, row.target) for row in gold[lang][::2]], lang)
+        ]
+        for lang in languages()
+    ]
+    lines = [["notion", *languages()], *map(list, zip(english_words(), *columns, strict=True))]
+    text = "".join("\t".join(line) + "\n" for line in lines)
+    (ROOT / "palo/checks/lexicon_weights.tsv").write_text(text, "utf-8")
+    finish({"notions": len(lines) - 1, "languages": len(columns)})
 
 
 def measured(gold: Gold, filters: Sequence[Filter], settings: RefineSettings) -> dict[str, Any]:
@@ -193,7 +198,7 @@ def held_out(gold: Gold, settings: RefineSettings) -> dict[str, float]:
 def world_gold() -> dict[str, list[SourceTarget]]:
     """The sample world's exact translations, whose pictures this benchmark has no use for."""
     with tempfile.TemporaryDirectory() as folder:
-        build_world(Path(folder), WORLD)
+        build_world(Path(folder), small_world(3, source_images=100))
         truth = load_truth(Path(folder) / "truth.jsonl")
     return {
         str(lang): [SourceTarget(english, row[lang]) for (_, english), row in truth.items()]

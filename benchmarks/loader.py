@@ -1,6 +1,6 @@
 """Measures what it takes to open the training mixture, beside `json.load` of the same data.
 
-    .venv/bin/python benchmarks/loader.py
+    .venv/bin/python -m benchmarks.loader
 
 `open_s`: from nothing to a mixture that gives any conversation, its cache being there; imports are
 left out. `private_mib`: memory of this process alone that opening took (USS above the imports).
@@ -12,15 +12,12 @@ measured with a tokenizer.
 The shards are synthetic: conversations in the shapes of LLaVA-Instruct, in ten scripts, one in
 three of them English, one in sixteen without an image. `json.load` holds ten times what it reads,
 so it gets a part of the data, and its figures are scaled up. Needs about 9 GB of temporary disk at
-full size. Prints one JSON object last.
+full size.
 """
 
 import argparse
 import json
-import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,14 +25,20 @@ from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
-# else `translate` would be the benchmark of that name
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.memory import MIXTURE, SHAPES, peak_rss_mib
+from benchmarks.harness import (
+    MIB,
+    MIXTURE,
+    ROOT,
+    SHAPES,
+    cores,
+    finish,
+    measured_apart,
+    peak_rss_mib,
+    private_mib,
+)
 from palo import schemas
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from palo.paths import DataPaths
@@ -45,7 +48,6 @@ from train.data.lengths import measure
 from train.data.mixture import English, Mixture, open_mixture
 from train.data.template import Template
 
-ROOT = Path(__file__).resolve().parent.parent
 LIMIT_OPEN_S = 3.0
 LIMIT_PRIVATE_MIB = 300.0
 LIMIT_RANDOM_MS = 0.05
@@ -53,7 +55,6 @@ IMAGE_TOKENS, MAX_LENGTH = 576, 2048
 ENGLISH_SHARE = 1 / 3
 SHARD_ROWS = 2000
 READS = 20_000
-MIB = 2**20
 
 # first letter of the script, how many follow it, characters as against English
 SCRIPTS = {
@@ -103,11 +104,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.open:
-        print(json.dumps(opened(chosen.open)))
+        finish(opened(chosen.open))
     elif chosen.json:
-        print(json.dumps(loaded(chosen.json)))
+        finish(loaded(chosen.json))
     else:
-        print(json.dumps(figures(chosen)))
+        finish(figures(chosen))
 
 
 def figures(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -116,47 +117,34 @@ def figures(chosen: argparse.Namespace) -> dict[str, Any]:
         write_shards(DataPaths(root), chosen.conversations)
         write_list(root / "list.json", chosen.json_conversations)
         made_s = time.monotonic() - start
-        built, found = apart("--open", root), apart("--open", root)
-        assert found["conversations"] == chosen.conversations, found
-        listed = apart("--json", root / "list.json")
+        built, opened_again = (measured_apart("loader", "--open", root) for _ in range(2))
+        assert opened_again["conversations"] == chosen.conversations, opened_again
+        listed = measured_apart("loader", "--json", root / "list.json")
     with tempfile.TemporaryDirectory() as folder:
         measured = lengths(Path(folder), chosen.measured_conversations, chosen.tokenizer)
     scale = chosen.conversations / chosen.json_conversations
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "conversations": chosen.conversations,
-        "open_s": found["open_s"],
-        "open_to_limit": round(found["open_s"] / LIMIT_OPEN_S, 3),
-        "private_mib": found["private_mib"],
-        "private_to_limit": round(found["private_mib"] / LIMIT_PRIVATE_MIB, 3),
-        "ratio_to_json": round(listed["seconds"] * scale / found["open_s"], 1),
+        "open_s": opened_again["open_s"],
+        "open_to_limit": round(opened_again["open_s"] / LIMIT_OPEN_S, 3),
+        "private_mib": opened_again["private_mib"],
+        "private_to_limit": round(opened_again["private_mib"] / LIMIT_PRIVATE_MIB, 3),
+        "ratio_to_json": round(listed["seconds"] * scale / opened_again["open_s"], 1),
         "memory_ratio_to_json": round(
-            listed["private_mib"] * scale / max(found["private_mib"], 0.1), 1
+            listed["private_mib"] * scale / max(opened_again["private_mib"], 0.1), 1
         ),
         "json_s": round(listed["seconds"] * scale, 2),
         "json_private_mib": round(listed["private_mib"] * scale),
         "json_scaled_by": round(scale, 2),
-        "random_ms": found["random_ms"],
-        "random_to_limit": round(found["random_ms"] / LIMIT_RANDOM_MS, 3),
+        "random_ms": opened_again["random_ms"],
+        "random_to_limit": round(opened_again["random_ms"] / LIMIT_RANDOM_MS, 3),
         "build_s": built["open_s"],
         "build_peak_mib": built["peak_mib"],
-        "cache_mib": found["cache_mib"],
+        "cache_mib": opened_again["cache_mib"],
         "shards_s": round(made_s, 1),
         **measured,
     }
-
-
-def apart(option: str, path: Path) -> dict[str, Any]:
-    """One measurement in a process of its own, so that its memory is its own."""
-    command = [sys.executable, __file__, option, str(path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    report: dict[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])
-    return report
-
-
-def private_mib() -> float:
-    return psutil.Process().memory_full_info().uss / MIB
 
 
 def open_shards(root: Path) -> Mixture:

@@ -1,6 +1,6 @@
 """Measures what the translation memory and the bookkeeping around it cost, with no model at all.
 
-    .venv/bin/python benchmarks/memory.py
+    .venv/bin/python -m benchmarks.memory
 
 `resume_s`: a second `palo translate` of a finished run: the source is checked against its shards,
 every segment is looked up, every shard is proven to be up to date. Imports are left out.
@@ -11,15 +11,12 @@ batches that a run commits.
 The source has the shape of LLaVA-Instruct (of 14 samples 5 conversations, 7 reasonings, 2
 descriptions) with no text twice; the engine answers at once with the words in reverse and in
 Cyrillic letters.
-Needs about 6 GB of temporary disk at full size. Prints one JSON object last.
+Needs about 6 GB of temporary disk at full size.
 """
 
 import argparse
 import json
-import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,9 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-# else `translate` would be the benchmark of that name
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
+from benchmarks.harness import MIXTURE, SHAPES, cores, finish, measured_apart, peak_rss_mib
 from palo.engines.scripted import ScriptedEngine
 from palo.engines.stream import Request, Result
 from palo.memory import Entry, TranslationMemory, machine_key
@@ -41,17 +36,10 @@ from translate.ingest import ingest
 from translate.job import Job
 from translate.run import Places, translate_language
 
-ROOT = Path(__file__).resolve().parent.parent
 LIMIT_RESUME_S = 10.0
 LIMIT_RSS_GROWTH = 1.10
 LIMIT_WRITES_PER_S = 15_000
 LANG = "ru"
-SHAPES = {  # characters of each turn, as they are on average in LLaVA-Instruct
-    "conversation": (45, 120) * 4,
-    "reasoning": (90, 1000),
-    "description": (60, 500),
-}
-MIXTURE = ["conversation"] * 5 + ["reasoning"] * 7 + ["description"] * 2
 _CYRILLIC = str.maketrans("abcdefghijklmnopqrstuvwxyz", "абцдефгхижклмнопярстувшхыз")
 ANSWER_CHARS = (500, 1000)  # of the entries that are written
 
@@ -85,8 +73,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)  # one run, in its own process
     chosen = parser.parse_args()
     if chosen.run:
-        print(json.dumps(one_run(chosen.run)))
-        return
+        return finish(whole_run(chosen.run))
     with tempfile.TemporaryDirectory() as folder:
         resumed = resume(Path(folder) / "resume", chosen.resume_segments)
     with tempfile.TemporaryDirectory() as folder:
@@ -95,24 +82,25 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         writes_per_s = write(Path(folder), chosen.entries, chosen.measured_entries)
     growth = many["peak_rss_mib"] / few["peak_rss_mib"]
-    result = {
-        "cores": len(os.sched_getaffinity(0)),
-        "resume_s": resumed["seconds"],
-        "resume_to_limit": round(resumed["seconds"] / LIMIT_RESUME_S, 3),
-        "rss_growth": round(growth, 3),
-        "rss_growth_to_limit": round(growth / LIMIT_RSS_GROWTH, 3),
-        "writes_per_s": round(writes_per_s),
-        "limit_to_writes": round(LIMIT_WRITES_PER_S / writes_per_s, 3),
-        "runs": {"resume": resumed, "few": few, "many": many},
-        "entries": chosen.entries,
-    }
-    print(json.dumps(result))
+    return finish(
+        {
+            "cores": cores(),
+            "resume_s": resumed["seconds"],
+            "resume_to_limit": round(resumed["seconds"] / LIMIT_RESUME_S, 3),
+            "rss_growth": round(growth, 3),
+            "rss_growth_to_limit": round(growth / LIMIT_RSS_GROWTH, 3),
+            "writes_per_s": round(writes_per_s),
+            "limit_to_writes": round(LIMIT_WRITES_PER_S / writes_per_s, 3),
+            "runs": {"resume": resumed, "few": few, "many": many},
+            "entries": chosen.entries,
+        }
+    )
 
 
 def resume(folder: Path, num_segments: int) -> dict[str, Any]:
     """The second of two runs; the first is disturbed by nothing and finishes."""
     first = fresh(folder, num_segments)
-    second = run_apart(folder)
+    second = measured_apart("memory", "--run", folder)
     assert (second["sent"], second["written"]) == (0, 0), second
     assert second["turns"] == first["turns"], second
     return second
@@ -120,21 +108,12 @@ def resume(folder: Path, num_segments: int) -> dict[str, Any]:
 
 def fresh(folder: Path, num_segments: int) -> dict[str, Any]:
     write_source(folder / "llava.json", num_segments)
-    report = run_apart(folder)
+    report = measured_apart("memory", "--run", folder)
     assert report["sent"] == num_segments, report
     return report
 
 
-def run_apart(folder: Path) -> dict[str, Any]:
-    """One run in a process of its own, so that its peak memory is its own."""
-    command = [sys.executable, __file__, "--run", str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    report: dict[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])
-    return report
-
-
-def one_run(folder: Path) -> dict[str, Any]:
+def whole_run(folder: Path) -> dict[str, Any]:
     """What `palo translate` does once everything is imported."""
     paths = DataPaths(folder / "data")
     start, cpu = time.monotonic(), time.process_time()
@@ -161,13 +140,6 @@ def reverse(request: Request) -> Result:
     words = request.messages[-1].content.rpartition("\nText: ")[2].split()
     text = " ".join(reversed(words)).translate(_CYRILLIC)
     return Result(request.tag, text, "stop", -0.25, len(words), len(words))
-
-
-def peak_rss_mib() -> float:
-    """Of this program only: ru_maxrss would also hold that of the process that started it."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    [line] = [line for line in status.split("\n") if line.startswith("VmHWM:")]
-    return round(int(line.split()[1]) / 1024, 1)
 
 
 def write_source(path: Path, num_segments: int) -> None:

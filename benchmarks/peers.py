@@ -1,4 +1,4 @@
-"""datatrove's InferenceRunner and Ray Data LLM, beside ours, on prompts of benchmarks/translate.py.
+"""Peers of benchmarks/translation.py: datatrove's InferenceRunner and Ray Data LLM.
 
 datatrove asks `vllm serve` on this machine (its own way to start one wants a package called vllm);
 Ray Data LLM hosts vLLM itself, started anew with each run. Each has the machine for itself
@@ -29,7 +29,7 @@ _FEW = 400  # segments of the shorter run
 
 
 def measure(bench: Any, rounds: int, num_segments: int) -> dict[str, Any]:
-    """`bench` is translate.Bench; our speed over each peer's in runs of that many segments."""
+    """`bench` is translation.Bench; our speed over each peer's in runs of that many segments."""
     contenders = {"ours": ours, "datatrove": asked_of_server, "ray_data": asked_of_ray}
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):

@@ -1,95 +1,107 @@
-"""Trains the 7b twin with several seeds and asks each questions that nothing was chosen by.
+"""The 7b twin trained again: with other seeds, and in ten languages beside English only.
 
-    make demo                                      # makes what stage 2 learns from
-    .venv/bin/python benchmarks/twin.py --seeds 7,8,9
+    make demo                                              # makes what stage 2 learns from
+    .venv/bin/python -m benchmarks.twin seeds --seeds 7,8,9
+    .venv/bin/python -m benchmarks.twin ablation
 
-A seed starts the stand-in vision tower and language model, the projector and the order of the
-data anew. Each run is `palo train --scale 7b` from nothing, held against its limit of 8 minutes on
-2 cores, and `palo evaluate` on a fresh evaluation set: pictures of another seed than the
-profile's. Prints one JSON object last.
+`seeds`: a seed starts the stand-in vision tower and language model, the projector and the order of
+the data anew. Each run is `palo train --scale 7b` from nothing, held against its limit of 8 minutes
+on 2 cores, and `palo evaluate` on a fresh evaluation set: pictures of another seed than the
+profile's.
+
+`ablation`: both arms start from one stand-in, one tower and one projector of stage 1, and take as
+many steps of as many conversations; only `train: mixture: weights` differs. The demo's stand-in
+language model has been asked in ten languages for long before stage 2, which has little left to
+teach it. Vicuna has mostly been asked in English: the one here is stopped `--other-steps` after its
+English ones, and stage 2 takes `--epochs`.
 """
 
 import argparse
-import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from palo.settings.world import WorldSettings
+from benchmarks.harness import (
+    MADE,
+    ROOT,
+    SAMPLE_DIR,
+    copy_sample,
+    cores,
+    finish,
+    palo,
+    read_json,
+    read_yaml,
+    small_world,
+    write_yaml,
+)
+from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from sceneworld.build import build_world
 
-ROOT = Path(__file__).resolve().parent.parent
-SCALE = "7b"
 LIMIT_S = 8 * 60
 QUESTIONS_SEED = 97
-QUESTIONS = WorldSettings(
-    seed=QUESTIONS_SEED,
-    source_images=1,
-    corpus_scenes=1,
-    caption_images=1,
-    text_scenes=1,
-    parallel_text_scenes=1,
-    evaluation_images=150,
-)
-MADE = ("world", "source", "refined")  # by the pipeline: all that training reads
+# What an epoch has of each language: as many conversations in both arms.
+ARMS: dict[str, dict[str, float]] = {
+    "all": {},
+    "english_only": {str(ENGLISH): len(LANGUAGES), **{str(lang): 0 for lang in TARGETS}},
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=seeds, default="7,8,9", help="whole numbers: 7,8,9")
-    parser.add_argument("--data", type=Path, default=ROOT / "data" / "sample")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--project", type=Path, default=ROOT, help="has pipelines.yaml and data/")
+    parser.add_argument("--scale", default="7b")
+    ways = parser.add_subparsers(required=True)
+    way = ways.add_parser("seeds")
+    way.add_argument("--seeds", type=whole_numbers, default="7,8,9", help="such as 7,8,9")
+    way.set_defaults(run=several_seeds)
+    way = ways.add_parser("ablation")
+    way.add_argument("--other-steps", type=int, default=170, help="of the stand-in")
+    way.add_argument("--epochs", type=int, default=3, help="of stage 2")
+    way.set_defaults(run=ablation)
     chosen = parser.parse_args()
-    if not (chosen.data / "refined").is_dir():
-        sys.exit(f"{chosen.data} has no refined shards: run `make demo` first.")
     with tempfile.TemporaryDirectory() as folder:
-        build_world(Path(folder) / "questions", QUESTIONS)
-        runs = [run(seed, chosen.data, Path(folder)) for seed in chosen.seeds]
-    rights = [each["evaluation_mean"]["accuracy"] for each in runs]
-    result = {
-        "cores": len(os.sched_getaffinity(0)),
-        "questions_seed": QUESTIONS_SEED,
-        "mean_accuracy": round(sum(rights) / len(rights), 4),
-        "lowest_accuracy": round(min(rights), 4),
-        "runs": runs,
-    }
-    print(json.dumps(result))
+        finish(chosen.run(chosen, Path(folder)))
 
 
-def seeds(text: str) -> list[int]:
+def whole_numbers(text: str) -> list[int]:
     """argparse names the option and the text where one of them is no number."""
     return [int(part) for part in text.split(",")]
 
 
-def run(seed: int, data_dir: Path, folder: Path) -> dict[str, Any]:
+def several_seeds(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    build_world(folder / "questions", small_world(QUESTIONS_SEED, evaluation_images=150))
+    runs = [trained_anew(seed, chosen, folder) for seed in chosen.seeds]
+    accuracies = [run["evaluation_mean"]["accuracy"] for run in runs]
+    return {
+        "cores": cores(),
+        "questions_seed": QUESTIONS_SEED,
+        "mean_accuracy": round(sum(accuracies) / len(accuracies), 4),
+        "lowest_accuracy": round(min(accuracies), 4),
+        "runs": runs,
+    }
+
+
+def trained_anew(seed: int, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Time and answers of one twin."""
     project_dir = folder / f"seed-{seed}"
-    for name in MADE:
-        shutil.copytree(data_dir / name, project_dir / "data" / "sample" / name)
-    write_settings(project_dir, seed, folder / "questions")
-    environment = {**os.environ, "PALO_CONFIG": str(project_dir / "pipelines.yaml")}
-    environment.pop("PROFILE", None)
-
-    def palo(command: str) -> None:
-        subprocess.run(
-            [sys.executable, "-m", "palo", command, "--scale", SCALE],
-            cwd=ROOT,
-            env=environment,
-            check=True,
-        )
-
+    copy_sample(chosen.project / SAMPLE_DIR, project_dir)
+    settings, scale_path, scale = settings_of(chosen)
+    sample = settings["profiles"]["sample"]
+    sample["train"]["seed"] = seed
+    sample["evaluate"] |= {
+        "questions_path": str(folder / "questions" / "evaluation.jsonl"),
+        "images_dir": str(folder / "questions" / "images"),
+    }
+    for part in ("language_model", "vision_tower"):
+        scale[part]["standin"]["seed"] = seed
+    write_yaml(project_dir / "pipelines.yaml", settings)
+    write_yaml(project_dir / scale_path, scale)
     start = time.monotonic()
-    palo("train")
+    palo(project_dir, "train", "--scale", chosen.scale)
     seconds = time.monotonic() - start
-    palo("evaluate")
-    measured = project_dir / "data" / "sample" / "evaluation" / f"{SCALE}.json"
-    evaluation = json.loads(measured.read_text(encoding="utf-8"))
+    evaluation = evaluated(project_dir, chosen.scale)
     shutil.rmtree(project_dir)
     return {
         "seed": seed,
@@ -101,25 +113,69 @@ def run(seed: int, data_dir: Path, folder: Path) -> dict[str, Any]:
     }
 
 
-def write_settings(project_dir: Path, seed: int, questions_dir: Path) -> None:
-    """pipelines.yaml and the scale's file, with this seed and the fresh questions."""
-    settings = yaml.safe_load((ROOT / "pipelines.yaml").read_text(encoding="utf-8"))
-    sample = settings["profiles"]["sample"]
-    sample["train"]["seed"] = seed
-    sample["evaluate"] |= {
-        "questions_path": str(questions_dir / "evaluation.jsonl"),
-        "images_dir": str(questions_dir / "images"),
+def settings_of(chosen: argparse.Namespace) -> tuple[Any, Path, Any]:
+    """pipelines.yaml, and where the scale's file lies in a project, and what it says."""
+    settings = read_yaml(chosen.project / "pipelines.yaml")
+    scales_dir = Path(settings["profiles"]["sample"]["train"]["scales_dir"])
+    scale_path = scales_dir / f"{chosen.scale}.yaml"
+    return settings, scale_path, read_yaml(chosen.project / scale_path)
+
+
+def evaluated(project_dir: Path, scale: str) -> Any:
+    palo(project_dir, "evaluate", "--scale", scale)
+    return read_json(project_dir / SAMPLE_DIR / "evaluation" / f"{scale}.json")
+
+
+def ablation(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    project_dir = folder / "begun"
+    # finished stand-ins come along
+    copy_sample(chosen.project / SAMPLE_DIR, project_dir, (*MADE, "models"))
+    settings, scale_path, scale = settings_of(chosen)
+    language_model = scale["language_model"]
+    language_model["name"] += f"-{chosen.other_steps}"
+    standin = language_model["standin"]
+    standin["steps"] = standin["english_steps"] + chosen.other_steps
+    scale["stage2"]["epochs"] = chosen.epochs
+    write_yaml(project_dir / "pipelines.yaml", settings)
+    write_yaml(project_dir / scale_path, scale)
+    palo(project_dir, "train", "--scale", chosen.scale, "--until", "stage1")
+    checkpoints_dir = project_dir / SAMPLE_DIR / "checkpoints"
+    work = checkpoints_dir / f"{chosen.scale}.work"
+    shutil.copytree(work, folder / "stage1")
+    logs, evaluations = {}, {}
+    for arm, weights in ARMS.items():
+        shutil.copytree(folder / "stage1", work, dirs_exist_ok=True)
+        settings["profiles"]["sample"]["train"]["mixture"] = {"weights": weights}
+        write_yaml(project_dir / "pipelines.yaml", settings)
+        palo(project_dir, "train", "--scale", chosen.scale)
+        evaluations[arm] = evaluated(project_dir, chosen.scale)
+        trained = read_json(checkpoints_dir / chosen.scale / "training.json")
+        logs[arm] = trained["logs"]["stage2"]
+    return {
+        "other_steps": chosen.other_steps,
+        "epochs": chosen.epochs,
+        "steps": {arm: max(row["step"] for row in log) for arm, log in logs.items()},
+        "languages": {
+            arm: [str(lang) for lang in LANGUAGES if any(f"loss_{lang}" in row for row in log)]
+            for arm, log in logs.items()
+        },
+        **arms_side_by_side(evaluations),
     }
-    scales_dir = Path(sample["train"]["scales_dir"])
-    scale = yaml.safe_load((ROOT / scales_dir / f"{SCALE}.yaml").read_text(encoding="utf-8"))
-    for part in ("language_model", "vision_tower"):
-        scale[part]["standin"]["seed"] = seed
-    (project_dir / scales_dir).mkdir(parents=True)
-    for path, content in (
-        (project_dir / "pipelines.yaml", settings),
-        (project_dir / scales_dir / f"{SCALE}.yaml", scale),
-    ):
-        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def arms_side_by_side(evaluations: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Of both arms: accuracy, and the share of answers in their question's language."""
+    result: dict[str, Any] = {}
+    for name in ("accuracy", "fidelity"):
+        for arm, evaluation in evaluations.items():
+            by_language = {lang: row[name] for lang, row in evaluation["languages"].items()}
+            others = [by_language[lang] for lang in TARGETS]
+            result[f"{arm}_{name}"] = by_language
+            result[f"{arm}_{name}_other_nine"] = round(sum(others) / len(others), 4)
+    result["all_mean_other_nine"] = result.pop("all_accuracy_other_nine")
+    result["english_only_mean_other_nine"] = result.pop("english_only_accuracy_other_nine")
+    result["gap"] = round(result["all_mean_other_nine"] - result["english_only_mean_other_nine"], 4)
+    return result
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ import yaml
 REPO_DIR = Path(__file__).resolve().parent.parent
 ROOT = Path(tempfile.gettempdir()) / "palo-digests"
 LANGS = "ur,fr,zh"
-CLOCKS = re.compile(r"second|time|tokens_per|_s$|^mfu|busy|created|peak|host|rss|samples_per")
+CLOCKS = re.compile(r"second|time|tokens_per|_s$|^s$|^mfu|busy|created|peak|host|rss|samples_per")
 COMMANDS = (
     "sample build",
     "translator pretrain",
@@ -167,8 +167,18 @@ def palo(words: str, profile: str = "sample") -> str:
     print(f"palo {words}: exit code {done.returncode}", file=sys.stderr)
     if done.returncode not in (0, 3):
         sys.exit(done.stdout[-2000:] + done.stderr[-4000:])
-    kept = [line for line in done.stdout.splitlines() if "KiB" not in line and "GiB" not in line]
+    passing = re.compile(r"[KG]iB|: (writing shard )?\d+ of \d+ ")  # memory, and how far it is
+    kept = [line for line in done.stdout.splitlines() if not passing.search(line)]
+    stop_clocks()
     return re.sub(r"\d+(\.\d+)? ?(s|min|minutes|tokens/s|/s)\b", "TIME", "\n".join(kept))
+
+
+def stop_clocks() -> None:
+    """Records beside weights tell how long training took, and are part of the weights' digest."""
+    for path in (ROOT / "data" / "models").glob("*translator*/**/*.json"):
+        if path.name in ("standin.json", "finetune.json"):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            path.write_text(json.dumps(without_clocks(record), indent=1), encoding="utf-8")
 
 
 def ask() -> None:
@@ -224,9 +234,9 @@ def content(path: Path) -> bytes:
 
 def kept(path: Path) -> bool:
     """Whether a file's content says the same whenever it is written."""
-    passing = (".lock", "-wal", "-shm", ".log", ".html", ".bin", ".tmx")
+    passing = (".lock", ".weights-digest.json", "-wal", "-shm", ".log", ".html", ".bin", ".tmx")
     name = str(path.relative_to(ROOT))
-    clock = "times.json" in name or "/sources/" in name or "events" in path.name
+    clock = "times.json" in name or "/sources/" in name or name == "pipelines.yaml"
     return path.is_file() and not name.endswith(passing) and not clock
 
 

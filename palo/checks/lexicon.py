@@ -4,7 +4,7 @@ lexicon.tsv holds a row a notion: English words as they stand, and per language 
 words that say it (anywhere in a word where no spaces part them, and in Arabic, whose particles
 are written together). lexicon_weights.tsv says what finding or missing each is worth: the log of
 how much likelier that is in a translation than in the translation of another sentence, counted on
-the even rows of benchmarks/gold by benchmarks/lexicon.py.
+the even rows of benchmarks/gold by benchmarks/filters.py --weights.
 """
 
 import unicodedata

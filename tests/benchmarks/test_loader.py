@@ -1,9 +1,3 @@
-import json
-import subprocess
-import sys
-from pathlib import Path
-
-REPO_DIR = Path(__file__).resolve().parents[2]
 SIZES = {
     "--conversations": 3000,
     "--json-conversations": 300,
@@ -11,13 +5,9 @@ SIZES = {
 }
 
 
-def test_it_runs_at_small_size_and_prints_its_figures_last():
-    command = [sys.executable, "benchmarks/loader.py"]
-    for option, value in SIZES.items():
-        command += [option, str(value)]
-    done = subprocess.run(command, cwd=REPO_DIR, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout.strip().split("\n")[-1])
+def test_it_runs_at_small_size_and_prints_its_figures_last(run_benchmark):
+    words = [word for option, value in SIZES.items() for word in (option, value)]
+    _, figures = run_benchmark("loader", *words)
     assert {"open_s", "private_mib", "ratio_to_json", "random_ms", "lengths_per_s"} <= set(figures)
     assert (figures["conversations"], figures["json_scaled_by"]) == (3000, 10.0)
     assert figures["open_to_limit"] < 1

@@ -1,9 +1,3 @@
-import json
-import subprocess
-import sys
-from pathlib import Path
-
-REPO_DIR = Path(__file__).resolve().parents[2]
 SIZES = {
     "--resume-segments": 400,
     "--few-segments": 200,
@@ -13,13 +7,9 @@ SIZES = {
 }
 
 
-def test_it_runs_at_small_size_and_prints_its_figures_last():
-    command = [sys.executable, "benchmarks/memory.py"]
-    for option, value in SIZES.items():
-        command += [option, str(value)]
-    done = subprocess.run(command, cwd=REPO_DIR, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout.strip().split("\n")[-1])
+def test_it_runs_at_small_size_and_prints_its_figures_last(run_benchmark):
+    words = [word for option, value in SIZES.items() for word in (option, value)]
+    _, figures = run_benchmark("memory", *words)
     assert {"resume_s", "rss_growth", "writes_per_s"} <= set(figures)
     runs = figures["runs"]
     assert [runs[name]["turns"] for name in ("resume", "few", "many")] == [400, 200, 1200]

@@ -1,25 +1,17 @@
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from benchmarks.harness import small_world
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
-from palo.settings.world import WorldSettings
 from sceneworld.build import build_world
 from tests.train.conftest import make_scale, write_shards
 
 REPO_DIR = Path(__file__).resolve().parents[2]
-WORLD = WorldSettings(
-    source_images=2,
-    corpus_scenes=1,
-    caption_images=6,
-    text_scenes=6,
-    parallel_text_scenes=4,
-    evaluation_images=2,
+WORLD = small_world(
+    7, source_images=2, caption_images=6, text_scenes=6, parallel_text_scenes=4, evaluation_images=2
 )
 
 
@@ -40,12 +32,9 @@ def project(tmp_path):
 
 
 @pytest.mark.slow
-def test_it_runs_at_small_size_and_prints_both_arms_last(project):
-    command = [sys.executable, "benchmarks/ablation.py", "--project", str(project)]
-    command += ["--other-steps", "1", "--epochs", "1"]
-    done = subprocess.run(command, cwd=REPO_DIR, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout.strip().split("\n")[-1])
+def test_the_ablation_prints_both_arms_last(project, run_benchmark):
+    words = ["--project", project, "ablation", "--other-steps", 1, "--epochs", 1]
+    _, figures = run_benchmark("twin", *words)
     assert (figures["other_steps"], figures["epochs"]) == (1, 1)
     assert figures["steps"] == {"all": 2, "english_only": 2}
     assert figures["languages"]["english_only"] == ["en"]
@@ -55,3 +44,13 @@ def test_it_runs_at_small_size_and_prints_both_arms_last(project):
         assert set(figures[f"{arm}_fidelity"]) == set(LANGUAGES)
     gap = figures["all_mean_other_nine"] - figures["english_only_mean_other_nine"]
     assert figures["gap"] == pytest.approx(gap, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_seed_is_trained_from_nothing_and_asked_fresh_questions(project, run_benchmark):
+    _, figures = run_benchmark("twin", "--project", project, "seeds", "--seeds", "8")
+    [run] = figures["runs"]
+    assert run["seed"] == 8
+    assert set(run["accuracy"]) == set(LANGUAGES)
+    assert figures["lowest_accuracy"] == figures["mean_accuracy"]
+    assert figures["mean_accuracy"] == pytest.approx(run["evaluation_mean"]["accuracy"], abs=1e-4)

@@ -1,7 +1,7 @@
 """Segments a second of a translation run, beside raw vLLM and beside peers on the same prompts.
 
-    .venv/bin/python benchmarks/translate.py                  # raw vLLM and one request at a time
-    .venv/bin/python benchmarks/translate.py --peers          # datatrove and Ray Data LLM as well
+    .venv/bin/python -m benchmarks.translation            # raw vLLM and one request at a time
+    .venv/bin/python -m benchmarks.translation --peers    # datatrove and Ray Data LLM as well
 
 A tiny model with random weights says 64 tokens to each prompt, so every contender does the same
 work. Ours is the whole of `translate_language` with a cold memory: prompts, engine, validation,
@@ -9,7 +9,7 @@ memory, audit and shards; raw vLLM is `LLM.chat` with all prompts at once. Both 
 round by round, and get texts never seen before. `--model` takes a real model on a GPU. The peers
 (`pip install -e '.[peers]'`) are measured as benchmarks/peers.py says. On a CPU every engine is
 given all cores: by itself vLLM leaves one free in some ways of starting it and not in others.
-Prints one JSON object last; the ratio to raw vLLM is held against .95.
+The ratio to raw vLLM is held against .95.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import json
 import os
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,9 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# else `translate` would be this file
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
+from benchmarks.harness import finish
 from palo.engines.loading import load_tokenizer, stop_ids
 from palo.engines.open import Weights, open_engine
 from palo.engines.stream import Request
@@ -82,7 +79,7 @@ def main() -> None:
 
             print(json.dumps(result), flush=True)
             result |= peers.measure(bench, args.rounds, args.peers_segments)
-    print(json.dumps(result))
+    finish(result)
 
 
 def arguments() -> argparse.Namespace:

@@ -1,6 +1,6 @@
 """Measures the training loop on a CPU, beside transformers' Trainer with the same model.
 
-    .venv/bin/python benchmarks/train.py
+    .venv/bin/python -m benchmarks.training
 
 Three contenders start from the same weights and learn the same conversations, as many a step, by
 the same AdamW: `ours` (StageTrainer, documents packed into rows), `plain` (stock Trainer on
@@ -16,8 +16,7 @@ takes as the run begins; with any, rounds differ too much to compare.
 time that this process had the cores, which other work on the machine changes less.
 `padding_share`, `idle_share` (a process waits for another's longer row): rows of 8,192, documents
 up to 2,048, for 1 and 8 processes. `loader_samples_per_s`: conversations with a JPEG each, read,
-decoded, padded and resized to 336 pixels, tokenised and packed, by 0 and by 2 workers. Prints one
-JSON object last.
+decoded, padded and resized to 336 pixels, tokenised and packed, by 0 and by 2 workers.
 """
 
 import argparse
@@ -35,8 +34,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-# else `translate` would be the benchmark of that name
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
@@ -55,6 +52,7 @@ from transformers import (
 )
 
 from benchmarks.conversations import IMAGE_TOKENS, MAX_LENGTH, Reader, drawn_lengths, reader
+from benchmarks.harness import ROOT, cores, finish
 from palo.schemas import IMAGE_TAG
 from palo.settings.loop import LoopSettings
 from palo.tiny import tiny_llama
@@ -66,7 +64,6 @@ from train.loop.trainer import MAX_GRAD_NORM, Job, StageTrainer
 from train.model.assembly import assemble
 from train.scale import Scale, Stage
 
-ROOT = Path(__file__).resolve().parent.parent
 LIMITS = {"ratio_to_plain": 1.5, "ratio_to_grouped": 0.85, "padding_share": 0.03}
 RATE, WARMUP = 1e-4, 0.03
 SHRINK, IMAGE_SIZE, PATCH_SIZE = 4, 96, 8  # 12 x 12 patches are a quarter of 24 x 24
@@ -91,19 +88,20 @@ def main() -> None:
         chosen.rounds, chosen.conversations, chosen.pictures = 2, 24, 6
         chosen.hidden_size, chosen.layers, chosen.threads = 32, 1, 1
     busy = psutil.cpu_percent(interval=1.0) / 100 * (psutil.cpu_count() or 1)
-    torch.set_num_threads(chosen.threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(chosen.threads or cores())
     with tempfile.TemporaryDirectory() as folder:
         ratios = race(chosen, Path(folder) / "race")
         loader = loader_speed(chosen.pictures, Path(folder) / "loader")
-    figures = {
-        "threads": torch.get_num_threads(),
-        "busy_cores": round(busy, 2),
-        **ratios,
-        **packing(),
-        **loader,
-        "limits": LIMITS,
-    }
-    print(json.dumps(figures))
+    finish(
+        {
+            "threads": torch.get_num_threads(),
+            "busy_cores": round(busy, 2),
+            **ratios,
+            **packing(),
+            **loader,
+            "limits": LIMITS,
+        }
+    )
 
 
 def race(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Measures the default filters: segments a second on two cores, memory, and datatrove beside them.
 
-    .venv/bin/python benchmarks/refine.py
-    .venv/bin/python benchmarks/refine.py --peer-python <python with palo's extra `peers`>
+    .venv/bin/python -m benchmarks.filter_speed
+    .venv/bin/python -m benchmarks.filter_speed --peer-python <python with palo's extra `peers`>
 
 Rows are the gold pairs of benchmarks/gold, of all nine languages, again and again: as they are
 (about 30 characters), and several joined to about 240. The whole of `palo refine check` behind
@@ -9,7 +9,7 @@ the reading of the file is timed, from the start of its processes to the last li
 `peak_rss_mib` sums the proportional set sizes of all processes over a few and over many rows.
 `ratio_to_datatrove` is our speed over that of datatrove's LanguageFilter and
 GopherRepetitionFilter on the same rows in as many processes (benchmarks/datatrove_filters.py
-says on what terms); it is null where datatrove is not there. Prints one JSON object last.
+says on what terms); it is null where datatrove is not there.
 """
 
 import argparse
@@ -18,30 +18,22 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from itertools import cycle, islice
-from pathlib import Path
 from typing import Any
 
-import psutil
-
-# else `refine` would be the benchmark of that name
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
+from benchmarks.harness import MIB, ROOT, PeakMemory, cores, finish, gold_pairs
 from palo.checks.language import bundled_model_path
 from palo.settings.refine import RefineSettings
 from refine.check import judge_batch
-from refine.pairs import NumberedRow, SourceTarget, read_pairs
+from refine.pairs import NumberedRow, SourceTarget
 from refine.workers import in_order
 
-ROOT = Path(__file__).resolve().parent.parent
 LIMITS = {"segments_per_s_30": 15_000, "segments_per_s_240": 4_000, "peak_rss_mib": 1024}
 PROCESSES = 2
 BATCH_ROWS = 2048
 LONG_CHARS = 240
-EVERY_S = 0.1
 Batch = tuple[str, list[NumberedRow]]
 
 
@@ -50,11 +42,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=300_000, help="of about 30 characters")
     parser.add_argument("--peer-python", default=sys.executable)
     options = parser.parse_args()
-    gold = {
-        path.stem[-2:]: list(read_pairs(path)) for path in (ROOT / "benchmarks/gold").glob("*.tsv")
-    }
+    gold = gold_pairs()
     long = {lang: list(joined(pairs)) for lang, pairs in gold.items()}
-    figures: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "rows": options.rows}
+    figures: dict[str, Any] = {"cores": cores(), "rows": options.rows}
     peaks = []
     for name, pairs, rows in (
         ("few", gold, options.rows // 4),
@@ -76,7 +66,7 @@ def main() -> None:
     ]
     figures["ratio_to_datatrove"] = round(min(ratios), 3) if ratios else None
     figures["limits"] = LIMITS
-    print(json.dumps(figures))
+    finish(figures)
 
 
 def joined(pairs: list[SourceTarget]) -> Iterator[SourceTarget]:
@@ -108,47 +98,22 @@ def judged(batch: Batch) -> str:
 
 def timed(pairs: dict[str, list[SourceTarget]], num_rows: int) -> tuple[float, float]:
     """Segments a second, and the peak memory in MiB."""
-    peak = Peak()
+    memory = PeakMemory()
     start = time.monotonic()
     with tempfile.TemporaryFile("w", encoding="utf-8") as file:
         for lines in in_order(judged, batches(pairs, num_rows), PROCESSES):
             file.write(lines)
     speed = num_rows / (time.monotonic() - start)
-    return speed, peak.mib()
-
-
-class Peak:
-    """Watches the memory of this process and of those it started."""
-
-    def __init__(self) -> None:
-        self._bytes, self._ended = 0, threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        this = psutil.Process()
-        while not self._ended.wait(EVERY_S):
-            total = 0
-            for process in (this, *this.children(recursive=True)):
-                try:
-                    total += process.memory_full_info().pss
-                except psutil.Error:  # it ended meanwhile
-                    continue
-            self._bytes = max(self._bytes, total)
-
-    def mib(self) -> float:
-        self._ended.set()
-        self._thread.join()
-        return self._bytes / 2**20
+    return speed, memory.stop() / MIB
 
 
 def datatrove(python: str, pairs: dict[str, list[SourceTarget]], num_rows: int) -> float | None:
     """Its segments a second, or None where it is not installed."""
     rows = (
-        {"lang": lang, "text": one.row.target}
+        {"lang": lang, "text": numbered.row.target}
         for lang, batch in batches(pairs, num_rows)
-        for one in batch
-        if isinstance(one.row, SourceTarget)
+        for numbered in batch
+        if isinstance(numbered.row, SourceTarget)
     )
     with (
         tempfile.TemporaryDirectory() as cache,

@@ -1,23 +1,13 @@
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
-from benchmarks.train_gpu import CASES, attempt, scale_of
-
-REPO_DIR = Path(__file__).resolve().parents[2]
+from benchmarks.gpu import CASES, attempt, scale_of
 
 
 @pytest.mark.slow
-def test_the_paths_run_at_tiny_size_on_a_cpu():
+def test_the_paths_run_at_tiny_size_on_a_cpu(run_benchmark):
     wanted = "7b-packed,1.7b-packed,translator"
-    command = [sys.executable, "benchmarks/train_gpu.py", "--tiny", "--only", wanted]
-    done = subprocess.run(command, cwd=REPO_DIR, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout.strip().split("\n")[-1])
+    _, figures = run_benchmark("gpu", "--tiny", "--only", wanted)
     assert figures["torch"] == torch.__version__
     for name in ("7b-packed-2048", "1.7b-packed-2048", "translator-2"):
         assert figures[name]["tokens_per_s"] > 0, figures[name]

@@ -1,8 +1,8 @@
 """Measures training and translating at the true size on one GPU, with random weights.
 
-    python benchmarks/train_gpu.py
-    python benchmarks/train_gpu.py --only 7b-packed,7b-packed-no-dropout --rows 8192
-    python benchmarks/train_gpu.py --tiny        # the same paths at tiny size, on a CPU too
+    python -m benchmarks.gpu
+    python -m benchmarks.gpu --only 7b-packed,7b-packed-no-dropout --rows 8192
+    python -m benchmarks.gpu --tiny        # the same paths at tiny size, on a CPU too
 
 No weights are downloaded: models of the sizes that train/model/sizes.py knows are made on the
 device. Training goes through StageTrainer as `palo train` does: frozen parts in bf16, trained ones
@@ -13,7 +13,7 @@ every token, as reports of others count, and `mfu_strict`, with the head on supe
 and images counted apart. Recomputation counts in neither. `translator`: the engine
 `transformers` on a Llama of 7B, tokens generated a second by batch size.
 
-A case that needs more memory than there is says so in `failed`. Prints one JSON object last.
+A case that needs more memory than there is says so in `failed`.
 """
 
 import argparse
@@ -28,30 +28,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# else `translate` would be the benchmark of that name
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 import transformers
-from transformers import TrainerCallback
+from transformers import (
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    TrainerCallback,
+)
 
 from benchmarks.conversations import MAX_LENGTH, Reader, drawn_lengths, reader
-from benchmarks.random_models import language_model, tower, translator
+from benchmarks.harness import GIB, ROOT, finish
+from palo.engines.stream import Message, Request, Sampling, Signature
+from palo.engines.transformers import TransformersEngine
 from palo.settings.loop import LoopSettings
+from palo.tiny import train_tokenizer
 from train.loop.loss import Learner, sum_loss
 from train.loop.recompute import recompute
 from train.loop.trainer import Job, StageTrainer
 from train.model.assembly import assemble
 from train.model.flops import flop_count
 from train.model.lora import add_adapters
-from train.model.sizes import Sizes, sizes_of
+from train.model.sizes import LanguageSize, Sizes, TowerSize, sizes_of
 from train.planning.gpus import peak_flops
 from train.scale import Checkpointing, LossKernel, Scale, Stage, StageName, load_scale
 
-SCALES_DIR = Path(__file__).resolve().parent.parent / "train/scales"
-GIB = 2**30
+SCALES_DIR = ROOT / "train/scales"
 LIMITS = {"7b-packed": 0.35, "7b-packed-no-dropout": 0.45}
+SPREAD = 0.02  # of the weights: what Llama starts from
+SOURCE = "Translate into Urdu: what is the colour of the bus beside the bridge? " * 4
 WARM_STEPS = 2  # not counted: kernels are chosen, memory is taken
 
 
@@ -135,7 +143,7 @@ def main() -> None:
                 )
                 print(json.dumps({key: figures[key]}), file=sys.stderr, flush=True)
     figures["limits"] = LIMITS
-    print(json.dumps(figures))
+    finish(figures)
 
 
 def about(tiny: bool) -> dict[str, Any]:
@@ -269,6 +277,80 @@ def make_learner(scale: Scale, sizes: Sizes, read: Reader) -> Learner:
         for layer in model.model.language_model.layers:
             layer.compile()
     return Learner(model, 2, scale.attention, scale.loss_kernel)
+
+
+def language_model(
+    size: LanguageSize, tokenizer: Any, device: torch.device, frozen: torch.dtype, trained: bool
+) -> Any:
+    """A Llama of fp32 weights where it is `trained`; otherwise of `frozen`."""
+    config = LlamaConfig(
+        vocab_size=size.vocabulary,
+        hidden_size=size.hidden,
+        intermediate_size=size.intermediate,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        num_key_value_heads=size.kv_heads,
+        max_position_embeddings=4096,
+        tie_word_embeddings=size.tied,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return filled(LlamaForCausalLM, config, device, torch.float32 if trained else frozen)
+
+
+def tower(size: TowerSize, image_size: int, device: torch.device, dtype: torch.dtype) -> Any:
+    config = CLIPVisionConfig(
+        hidden_size=size.hidden,
+        intermediate_size=size.intermediate,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        image_size=image_size,
+        patch_size=size.patch_size,
+    )
+    return filled(CLIPVisionModel, config, device, dtype)
+
+
+def filled(kind: Any, config: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """Never on the CPU and never in fp32 on the way: 7B would take 27 GB there."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            model = kind._from_config(config, dtype=dtype)
+    finally:
+        torch.set_default_dtype(before)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(0.0, SPREAD)
+    return model
+
+
+def translator(
+    size: LanguageSize, batch_size: int, answer_tokens: int, folder: Path
+) -> tuple[TransformersEngine, list[Request]]:
+    """The translator's engine around a random model, and one batch of requests for it.
+
+    The engine would read its weights from a folder; they are put in their place instead.
+    """
+    tokenizer = train_tokenizer([SOURCE], 300)
+    tokenizer.save_pretrained(folder)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    signature = Signature("random", "none", str(dtype))
+    engine = TransformersEngine(str(folder), None, signature, batch_size=batch_size)
+    engine._tokenizer = tokenizer
+    engine._model = language_model(size, tokenizer, device, dtype, trained=False).eval()
+    engine._stops = frozenset()
+    sampling = Sampling(answer_tokens)
+    words = SOURCE.split()
+    requests = [
+        Request(str(at), (Message("user", " ".join(words[at % 8 :])),), sampling)
+        for at in range(batch_size)
+    ]
+    return engine, requests
 
 
 def translated(batch_size: int, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -1,22 +1,12 @@
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from benchmarks.conversations import MAX_LENGTH, drawn_lengths, reader
 
-REPO_DIR = Path(__file__).resolve().parents[2]
-
 
 @pytest.mark.slow
-def test_it_runs_at_small_size_and_prints_its_figures_last():
-    command = [sys.executable, "benchmarks/train.py", "--small"]
-    done = subprocess.run(command, cwd=REPO_DIR, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout.strip().split("\n")[-1])
+def test_it_runs_at_small_size_and_prints_its_figures_last(run_benchmark):
+    _, figures = run_benchmark("training", "--small")
     assert figures.keys() >= {"ratio_to_plain", "ratio_to_grouped", "loader_samples_per_s"}
     assert figures["padding_share"] <= figures["limits"]["padding_share"]
     assert figures["padding_share_8"] + figures["idle_share_8"] < 0.03
@@ -33,5 +23,5 @@ def test_conversations_come_out_about_as_long_as_they_were_drawn(tmp_path):
     assert read.lengths.max() <= MAX_LENGTH // 4
     assert abs(read.lengths.mean() - wanted.mean()) < 40
     assert np.corrcoef(read.lengths, wanted)[0, 1] > 0.95
-    assert [one.image is None for one in read.examples[:16]] == [False] * 15 + [True]
+    assert [example.image is None for example in read.examples[:16]] == [False] * 15 + [True]
     assert read.item(0).pixels.shape == (3, 96, 96)

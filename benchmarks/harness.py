@@ -1,0 +1,149 @@
+"""What benchmarks share: gold pairs, projects of their own, memory of processes, the last line.
+
+Every script runs as `.venv/bin/python -m benchmarks.NAME` and prints one JSON object last.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from palo.settings.world import WorldSettings
+from refine.pairs import SourceTarget, read_pairs
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE_DIR = Path("data") / "sample"
+MIB, GIB = 2**20, 2**30
+LOOK_EVERY_S = 0.1
+MADE = ("world", "source", "refined")  # by the pipeline: all that training reads
+
+# Characters of each turn, as they are on average in LLaVA-Instruct, and how often each kind comes.
+SHAPES = {
+    "conversation": (45, 120) * 4,
+    "reasoning": (90, 1000),
+    "description": (60, 500),
+}
+MIXTURE = ["conversation"] * 5 + ["reasoning"] * 7 + ["description"] * 2
+
+
+def finish(figures: dict[str, Any]) -> None:
+    """Prints what was measured, as the last line."""
+    print(json.dumps(figures, ensure_ascii=False))
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def gold_pairs(num_rows: int | None = None) -> dict[str, list[SourceTarget]]:
+    """benchmarks/gold by language: sentence pairs of Tatoeba."""
+    paths = sorted((ROOT / "benchmarks" / "gold").glob("*.tsv"))
+    return {path.stem[-2:]: list(read_pairs(path))[:num_rows] for path in paths}
+
+
+def small_world(seed: int, **sizes: int) -> WorldSettings:
+    """A sample world of one of everything, but for `sizes`."""
+    least = dict.fromkeys(
+        (
+            "source_images",
+            "corpus_scenes",
+            "caption_images",
+            "text_scenes",
+            "parallel_text_scenes",
+            "evaluation_images",
+        ),
+        1,
+    )
+    return WorldSettings(seed=seed, **(least | sizes))
+
+
+def palo(project_dir: Path, *words: str) -> None:
+    """One command on the sample profile of a project."""
+    command = [sys.executable, "-m", "palo", *words]
+    subprocess.run(command, cwd=ROOT, env=environment_of(project_dir), check=True)
+
+
+def environment_of(project_dir: Path) -> dict[str, str]:
+    environment = {**os.environ, "PALO_CONFIG": str(project_dir / "pipelines.yaml")}
+    environment.pop("PROFILE", None)
+    return environment
+
+
+def copy_sample(data_dir: Path, into: Path, names: Sequence[str] = MADE) -> None:
+    """What the pipeline made, to another project; exits where there is none of it."""
+    if not (data_dir / "refined").is_dir():
+        sys.exit(f"{data_dir} has no refined shards: run `make demo` first.")
+    for name in names:
+        if (data_dir / name).is_dir():
+            shutil.copytree(data_dir / name, into / SAMPLE_DIR / name)
+
+
+def read_yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def write_yaml(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def measured_apart(module: str, *words: str | Path) -> dict[str, Any]:
+    """The last line of a benchmark in a process of its own, so that its memory is its own."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])
+    return figures
+
+
+def private_mib() -> float:
+    """Memory of this process that no other shares (USS)."""
+    return float(psutil.Process().memory_full_info().uss) / MIB
+
+
+def peak_rss_mib() -> float:
+    """Of this program only: ru_maxrss would also hold that of the process that started it."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    [line] = [line for line in status.split("\n") if line.startswith("VmHWM:")]
+    return round(int(line.split()[1]) / 1024, 1)
+
+
+class PeakMemory:
+    """Watches a process and those it started: the sum of their proportional set sizes (PSS)."""
+
+    def __init__(self, process_id: int | None = None) -> None:
+        self._process = psutil.Process(process_id)
+        self._bytes, self._ended = 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(LOOK_EVERY_S):
+            total = 0
+            try:
+                processes = [self._process, *self._process.children(recursive=True)]
+            except psutil.NoSuchProcess:
+                return
+            for process in processes:
+                try:
+                    total += process.memory_full_info().pss
+                except psutil.Error:  # it ended meanwhile
+                    continue
+            self._bytes = max(self._bytes, total)
+
+    def stop(self) -> int:
+        """The most bytes seen."""
+        self._ended.set()
+        self._thread.join()
+        return self._bytes
