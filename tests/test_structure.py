@@ -11,7 +11,6 @@ REPO_DIR = Path(__file__).resolve().parent.parent
 STAGES = ("translate", "refine", "train", "data_cards", "sceneworld")
 FRONT_DOOR = "palo/cli.py"
 HEAVY = ("torch", "vllm", "ray", "transformers")
-MAX_LINES = 350
 FILES = {
     path.relative_to(REPO_DIR).as_posix(): path.read_text(encoding="utf-8")
     for package in (*STAGES, "palo", "benchmarks")
@@ -79,11 +78,6 @@ def test_importing_palo_translate_and_refine_loads_no_heavy_library():
     assert {"palo.cli", "translate.cli", "refine.cli"} <= {*modules}
     assert loaded_after(modules, HEAVY) == []
     assert loaded_after(["json"], ("json", *HEAVY)) == ["json"]  # the look itself sees
-
-
-def test_no_file_is_longer_than_a_reader_can_hold():
-    lengths = {name: text.count("\n") for name, text in FILES.items()}
-    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
 
 def test_every_file_begins_by_saying_what_it_does():
