@@ -25,10 +25,10 @@ from typing import Any
 
 from benchmarks.harness import MIB, ROOT, PeakMemory, cores, finish, gold_pairs
 from palo.checks.language import bundled_model_path
-from palo.settings.refine import RefineSettings
+from palo.settings import RefineSettings
+from palo.workers import in_order
 from refine.check import judge_batch
 from refine.pairs import NumberedRow, SourceTarget
-from refine.workers import in_order
 
 LIMITS = {"segments_per_s_30": 15_000, "segments_per_s_240": 4_000, "peak_rss_mib": 1024}
 PROCESSES = 2

@@ -28,7 +28,7 @@ from benchmarks.harness import ROOT, finish, gold_pairs, small_world
 from palo.checks.lexicon import count_weights, english_words, languages
 from palo.languages import TARGETS
 from palo.schemas import Finding, Verdict
-from palo.settings.refine import RefineSettings
+from palo.settings import RefineSettings
 from refine.calibrate import calibrated, write_thresholds
 from refine.filters import Filter, Pair, default_filters, judge, verdict
 from refine.judgement import flagged

@@ -44,7 +44,7 @@ from benchmarks.conversations import MAX_LENGTH, Reader, drawn_lengths, reader
 from benchmarks.harness import GIB, ROOT, finish
 from palo.engines.stream import Message, Request, Sampling, Signature
 from palo.engines.transformers import TransformersEngine
-from palo.settings.loop import LoopSettings
+from palo.settings import LoopSettings
 from palo.tiny import train_tokenizer
 from train.loop.loss import Learner, sum_loss
 from train.loop.recompute import recompute

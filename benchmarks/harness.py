@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import yaml
 
-from palo.settings.world import WorldSettings
+from palo.settings import WorldSettings
 from refine.pairs import SourceTarget, read_pairs
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -40,10 +40,11 @@ from benchmarks.harness import (
     private_mib,
 )
 from palo import schemas
+from palo.files import digest, write_json
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from palo.paths import DataPaths
-from palo.settings.refine import RefineSettings
-from palo.shards import digest, shard_name, write_json
+from palo.settings import RefineSettings
+from palo.shards import shard_name
 from train.data.lengths import measure
 from train.data.mixture import English, Mixture, open_mixture
 from train.data.template import Template

@@ -30,7 +30,7 @@ from palo.engines.stream import Request, Result
 from palo.memory import Entry, TranslationMemory, machine_key
 from palo.paths import DataPaths
 from palo.schemas import TurnStatus
-from palo.settings.translate import SourceSettings, TranslatorSettings
+from palo.settings import SourceSettings, TranslatorSettings
 from translate.fill import COMMIT_ENTRIES
 from translate.ingest import ingest
 from translate.job import Job

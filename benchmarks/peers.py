@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from palo.engines.stream import Request
-from palo.settings.translate import TranslatorSettings
+from palo.settings import TranslatorSettings
 
 _START_S = 300
 _FEW = 400  # segments of the shorter run

@@ -54,7 +54,7 @@ from transformers import (
 from benchmarks.conversations import IMAGE_TOKENS, MAX_LENGTH, Reader, drawn_lengths, reader
 from benchmarks.harness import ROOT, cores, finish
 from palo.schemas import IMAGE_TAG
-from palo.settings.loop import LoopSettings
+from palo.settings import LoopSettings
 from palo.tiny import tiny_llama
 from train.data.batches import Item, Packer, Pictures, StepRows
 from train.data.packing import StepPlan

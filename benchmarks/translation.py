@@ -26,11 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import finish
-from palo.engines.loading import load_tokenizer, stop_ids
-from palo.engines.open import Weights, open_engine
-from palo.engines.stream import Request
+from palo.engines.open import open_engine
+from palo.engines.stream import Request, Weights, load_tokenizer, stop_ids
 from palo.paths import DataPaths
-from palo.settings.translate import EngineKind, SourceSettings, TranslatorSettings
+from palo.settings import EngineKind, SourceSettings, TranslatorSettings
 from palo.shards import read_samples, shard_paths
 from palo.tiny import tiny_llama, train_tokenizer
 from translate.ingest import ingest

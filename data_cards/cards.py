@@ -14,10 +14,11 @@ from data_cards.provenance import (
 )
 from data_cards.release import ALL, MIXTURE, Release, parse_release, there_are
 from palo.errors import UserError
+from palo.files import replaced
 from palo.languages import ENGLISH, Language
 from palo.paths import DataPaths
 from palo.settings import Config, Profile, config_path
-from palo.shards import replaced, shard_paths
+from palo.shards import shard_paths
 
 
 @dataclass(frozen=True)

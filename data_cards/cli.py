@@ -15,9 +15,8 @@ from data_cards.cards import (
 from data_cards.export import Format, export, export_dir
 from data_cards.push_plan import What
 from data_cards.release import ALL, MIXTURE, Release, parse_release, there_are
-from palo.console import announce, note
+from palo.console import ProfileOption, announce, note
 from palo.errors import UserError
-from palo.options import ProfileOption
 from palo.paths import DataPaths
 from palo.settings import config_path, load_config, load_profile
 

@@ -21,10 +21,11 @@ from data_cards.provenance import DATASET_TEMPLATE, dataset_provenance
 from data_cards.release import ALL, MIXTURE, Release, conversations
 from palo import __version__
 from palo.errors import UserError
+from palo.files import read_json
 from palo.languages import ENGLISH, LANGUAGES, Language
 from palo.paths import DataPaths
 from palo.settings import Profile
-from palo.shards import read_columns, read_json, shard_paths
+from palo.shards import read_columns, shard_paths
 
 EXAMPLES = 2  # a language, in the card of that language alone
 MAX_EXAMPLE_CHARS = 300

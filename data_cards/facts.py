@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from palo.files import read_json
 from palo.languages import LANGUAGES, Language
 from palo.paths import DataPaths
 from palo.schemas import TurnStatus, Verdict
 from palo.settings import Profile
-from palo.shards import read_columns, read_json, read_record, records_digest, shard_paths
+from palo.shards import read_columns, read_record, records_digest, shard_paths
 from palo.status import manifest
 
 FAILED = "failed"  # how refine's report calls an audit with more errors than the plan allows

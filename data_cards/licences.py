@@ -9,8 +9,7 @@ from pathlib import Path
 import yaml
 
 from data_cards.markdown import cell, table
-from palo.settings import Profile
-from palo.settings.model import Section
+from palo.settings import Profile, Section
 
 TABLE = files("data_cards") / "licences.yaml"
 NOT_SAID = "not stated here; ask its publisher"

@@ -16,11 +16,11 @@ from data_cards.metadata import problems
 from data_cards.provenance import MODEL_TEMPLATE, checkpoint_provenance
 from palo import __version__
 from palo.errors import MissingResource, unknown
+from palo.files import read_json
 from palo.intervals import wilson
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.settings import Profile
-from palo.shards import read_json
 
 STOCK = "llava"  # the model type that transformers has by itself
 _STAGES = ("stage1", "stage2")

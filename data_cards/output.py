@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from palo.errors import UserError
-from palo.shards import write_json
+from palo.files import write_json
 
 MARK = ".palo-export.json"  # in every folder that palo wrote: it may be written again
 

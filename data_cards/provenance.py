@@ -12,9 +12,10 @@ from data_cards.facts import load_report
 from data_cards.licences import TABLE
 from data_cards.release import Release
 from palo import __version__
+from palo.files import digest, file_digest, read_json
 from palo.paths import DataPaths
 from palo.settings import Profile
-from palo.shards import digest, file_digest, read_json, records_digest
+from palo.shards import records_digest
 from palo.status import manifest
 
 VERSION = "1"  # raise it when the same data give another card

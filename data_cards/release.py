@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from palo.errors import MissingResource, UserError
-from palo.json_stream import BrokenTail, stream_list
 from palo.languages import ENGLISH, TARGETS, Language, parse_languages
+from palo.llava import BrokenTail, stream_list
 from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.shards import read_columns, shard_paths

@@ -19,8 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from palo.errors import UserError, unknown
+from palo.files import replaced
 from palo.languages import ENGLISH, LANGUAGES, Language
-from palo.shards import replaced
 
 QUESTIONS = ("questions.jsonl", "question.jsonl")
 CONTEXT = "context.jsonl"

@@ -24,14 +24,13 @@ import translate.benchmark_set
 import translate.cli
 from palo import pipeline, status
 from palo.benchmark_set import read_set
-from palo.console import announce, console, note
+from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
 from palo.errors import UserError
+from palo.files import disk_full, run_lock
 from palo.languages import ENGLISH, parse_languages
-from palo.lock import run_lock
-from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import load_profile
-from palo.shards import disk_full, read_refined, shard_paths
+from palo.shards import read_refined, shard_paths
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 STOPPED = "Stopped. What was done is kept: the same command goes on from here."

@@ -1,12 +1,14 @@
-"""What a person sees in the terminal: the first line, notes, tables, progress."""
+"""The terminal: options that mean the same everywhere, the first line, notes, progress."""
 
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from pathlib import Path
+from typing import Annotated, Protocol
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,6 +23,15 @@ console = Console(
 )
 NOTHING = "-"  # in tables: what was not measured
 _PLAIN_EVERY_S = 10.0
+
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", help="A profile of pipelines.yaml; also PROFILE=...")
+]
+LangsOption = Annotated[str, typer.Option("--lang", help="Languages: ur, or ur,fr, or all.")]
+# translate's own --source takes any file; these commands look at what it made of it
+SourceOption = Annotated[
+    Path | None, typer.Option("--source", help="The file that `palo translate --source` took.")
+]
 
 
 class Tick(Protocol):
@@ -78,8 +89,6 @@ def percent(share: float | None) -> str:
 
 def _short(path: object) -> str:
     """A path as seen from here, an id of a model hub as it is; brackets are no markup."""
-    from pathlib import Path
-
     text = str(path)
     here = str(Path.cwd()) + "/"
     return escape(text.removeprefix(here))

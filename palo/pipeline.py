@@ -16,8 +16,8 @@ from typing import IO
 
 from palo.console import announce, console, note
 from palo.errors import UserError, unknown
+from palo.files import write_json
 from palo.settings import Profile, Step, config_path, load_config
-from palo.shards import write_json
 
 CLEAN_STOP_S = 60.0  # what a step gets to stop cleanly before it is killed
 

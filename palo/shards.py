@@ -5,12 +5,7 @@ it or none. Beside `part-00000.parquet` lies `part-00000.json`: what it was made
 what is in it (`counts`), and its own digest.
 """
 
-import errno
-import hashlib
-import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from palo.errors import UserError
+from palo.files import digest, file_digest, read_json, replaced, write_json
 from palo.schemas import (
     Finding,
     RefinedSample,
@@ -42,65 +38,6 @@ class ShardRecord:
     inputs: dict[str, str]
     counts: dict[str, int]
     digest: str
-
-
-def digest(value: Any) -> str:
-    """32 hex digits over the JSON form of `value`; equal values give equal digests."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """32 hex digits over the bytes of a file, read in pieces."""
-    state = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            state.update(piece)
-    return state.hexdigest()
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Yields a temporary path; renames it onto `path` if the block ends well, else removes it.
-
-    Raises UserError where the disk is full.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise disk_full(path) from error
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def disk_full(path: Path | str) -> UserError:
-    return UserError(
-        f"The disk is full: could not write {path}. Nothing is lost: make room and run the same "
-        "command again, it goes on where it stopped."
-    )
-
-
-def write_json(path: Path, value: Any) -> None:
-    with replaced(path) as temporary:
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1)
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Raises UserError for a file that is no JSON, which `write_json` never leaves behind."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(
-            f"{path} is not valid JSON ({error}). Remove it and run the command again."
-        ) from None
 
 
 def shard_name(index: int) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from palo.files import read_json
 from palo.languages import LANGUAGES, TARGETS
 from palo.paths import DataPaths
 from palo.settings import Profile
-from palo.shards import read_json, read_record, shard_paths
+from palo.shards import read_record, shard_paths
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from palo.files import write_json
 from palo.intervals import wilson
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
 from palo.schemas import RefinedSample, Verdict
-from palo.shards import read_refined, shard_paths, write_json
+from palo.shards import read_refined, shard_paths
 from refine.intake import load_rejections
 from refine.judgement import Rejection, TurnKey
 from refine.queue import (

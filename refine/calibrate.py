@@ -21,14 +21,14 @@ from palo.checks.language import LanguageId
 from palo.checks.lexicon import agreement
 from palo.checks.lexicon import languages as lexicon_languages
 from palo.checks.script import script_share
-from palo.console import announce, console, note
+from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
 from palo.errors import UserError
+from palo.files import replaced
 from palo.languages import parse_languages
 from palo.memory import VerifiedMemory, english_context
-from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import load_profile
-from palo.shards import read_translated, replaced, shard_paths
+from palo.shards import read_translated, shard_paths
 from refine.filters.contract import Pair
 from refine.filters.language_id import SURE_LETTERS
 from refine.filters.script import without_names

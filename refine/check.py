@@ -13,18 +13,16 @@ from typing import IO, Annotated
 
 import typer
 
+from palo.console import ProfileOption
 from palo.errors import UserError
+from palo.files import replaced
 from palo.languages import parse_languages
-from palo.options import ProfileOption
 from palo.schemas import Finding, Verdict
-from palo.settings import load_profile
-from palo.settings.refine import RefineSettings
-from palo.settings.refine_models import ModelFilterSettings
-from palo.shards import replaced
+from palo.settings import ModelFilterSettings, RefineSettings, load_profile
+from palo.workers import default_processes, in_order
 from refine.filters import Filter, Pair, default_filters, judge, verdict
 from refine.filters.thresholds import load_thresholds, without_bands
 from refine.pairs import STDIN, NumberedRow, SourceTarget, Unreadable, read_rows
-from refine.workers import default_processes, in_order
 
 UNREADABLE = "unreadable"  # the reason of a row that is no pair
 _BATCH_ROWS = 2048

@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from palo.console import announce, console, note, progress
+from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note, progress
 from palo.errors import UserError
 from palo.languages import parse_languages
-from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths

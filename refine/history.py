@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from palo.files import read_json, write_json
 from palo.schemas import Verdict
-from palo.shards import read_json, write_json
 
 NAME = "history.json"
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from palo.files import read_json, write_json
 from palo.memory import VerifiedEntry, VerifiedMemory, english_context
 from palo.paths import DataPaths
-from palo.shards import read_json, read_translated, shard_paths, write_json
+from palo.shards import read_translated, shard_paths
 from refine.decisions import (
     Decision,
     ReviewedTurn,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from palo.checks.image_tag import reframed, without_frame
 from palo.memory import VerifiedEntry
 from palo.schemas import Finding, RefinedSample, TranslatedSample, Turn, TurnStatus, Verdict
-from palo.settings.refine import RefineSettings
+from palo.settings import RefineSettings
 from refine.filters import Filter, Pair, broken_structure, judge, verdict
 from refine.filters.placeholder import PlaceholderFilter
 from refine.filters.structure import StructureFilter

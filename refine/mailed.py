@@ -4,11 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from palo.errors import UserError
-from palo.lock import run_lock
-from palo.memory import VerifiedMemory
+from palo.files import file_digest, replaced, run_lock
+from palo.memory import VerifiedMemory, check_memory
 from palo.paths import DataPaths
-from palo.salvage import check
-from palo.shards import file_digest, replaced
 from refine.intake import Intake, preview, take_in
 from refine.review_csv import ReadFile
 from refine.review_files import XLSX, read_returned
@@ -36,7 +34,7 @@ def import_file(paths: DataPaths, lang: str, file: Path, now: str, dry_run: bool
     name = own_name(file)
     read = _renamed(_read(file), name)
     target = paths.review(lang) / name
-    check(paths.verified(lang))
+    check_memory(paths.verified(lang))
     if dry_run:
         arrived = [] if target.exists() else [read]
         with VerifiedMemory.existing(paths.verified(lang)) as memory:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from palo.counts import TemporaryCounts
+from palo.memory import TemporaryCounts
 from palo.schemas import RefinedSample, Verdict
 from refine.review_csv import ReviewRow
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from palo.checks.image_tag import without_frame
+from palo.files import read_json, write_json
 from palo.schemas import RefinedSample, TurnStatus, Verdict
-from palo.shards import read_json, write_json
 from refine.decisions import ADJUDICATION
 from refine.judgement import REVIEWER, flagged
 from refine.priority import Candidate, candidate

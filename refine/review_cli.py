@@ -9,10 +9,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from palo.console import NOTHING, announce, console, note, percent
+from palo.console import (
+    NOTHING,
+    LangsOption,
+    ProfileOption,
+    SourceOption,
+    announce,
+    console,
+    note,
+    percent,
+)
 from palo.errors import UserError
 from palo.languages import parse_languages
-from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import load_profile
 from palo.shards import shard_paths

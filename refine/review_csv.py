@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from palo.errors import UserError, nearest
-from palo.shards import replaced
+from palo.files import replaced
 
 MAX_CELL_CHARS = 32_767  # Excel cuts longer cells without a word
 ERRORS_SUFFIX = ".errors.csv"

@@ -5,10 +5,10 @@ from itertools import islice
 from pathlib import Path
 
 from palo.errors import UserError, nearest
-from palo.lock import run_lock
+from palo.files import run_lock
 from palo.paths import DataPaths
 from palo.schemas import RefinedSample, Verdict
-from palo.settings.refine import RefineSettings
+from palo.settings import RefineSettings
 from palo.shards import read_refined, shard_paths
 from refine.filters import default_filters
 from refine.filters.duplicate import DuplicateFilter

@@ -12,8 +12,8 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from palo.errors import UserError
+from palo.files import replaced
 from palo.languages import LANGUAGES, info
-from palo.shards import replaced
 from refine.decisions import ErrorType, ReviewVerdict
 from refine.review_csv import COLUMNS, Problem, ReadFile, ReadRow, ReviewRow, missing_columns
 

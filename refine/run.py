@@ -6,23 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from palo.lock import run_lock
-from palo.memory import VerifiedMemory
+from palo.files import file_digest, run_lock, write_json
+from palo.memory import VerifiedMemory, check_memory
 from palo.paths import DataPaths
-from palo.salvage import check
 from palo.schemas import RefinedSample, Verdict
-from palo.settings import Profile
-from palo.settings.refine import RefineSettings
-from palo.settings.refine_models import ModelFilterSettings
-from palo.shards import (
-    file_digest,
-    read_record,
-    read_refined,
-    read_translated,
-    remove_shards,
-    shard_paths,
-    write_json,
-)
+from palo.settings import ModelFilterSettings, Profile, RefineSettings
+from palo.shards import read_record, read_refined, read_translated, remove_shards, shard_paths
+from palo.workers import default_processes, in_order
 from refine.adjudication import export_adjudication
 from refine.audit import export_audit
 from refine.history import add_state
@@ -54,7 +44,6 @@ from refine.shard import (
 )
 from refine.signatures import build_table
 from refine.translator import translator_of
-from refine.workers import default_processes, in_order
 
 _SAMPLES_FOR_PROCESSES = 4000
 _NO_ROWS = Queue(0, 0, (), ())
@@ -84,7 +73,7 @@ def refine_language(
     verified memory is damaged, before anything is written.
     """
     paths = DataPaths(profile.data_dir)
-    check(paths.verified(lang))
+    check_memory(paths.verified(lang))
     with (
         run_lock(paths.refined(lang), f"palo refine {lang}"),
         VerifiedMemory(paths.verified(lang)) as memory,

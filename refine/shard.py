@@ -11,17 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from palo.checks.language import LanguageId
+from palo.files import digest, file_digest
 from palo.memory import VerifiedMemory, english_context
 from palo.schemas import REFINED, RefinedSample, TranslatedSample, TurnStatus, Verdict
-from palo.settings.refine import RefineSettings
-from palo.shards import (
-    digest,
-    file_digest,
-    is_current,
-    read_translated,
-    refined_to_row,
-    write_shard,
-)
+from palo.settings import RefineSettings
+from palo.shards import is_current, read_translated, refined_to_row, write_shard
 from refine.filters import Filter, default_filters, version
 from refine.filters.duplicate import DuplicateFilter, OtherPair
 from refine.filters.thresholds import load_thresholds

@@ -18,11 +18,10 @@ import numpy as np
 import pyarrow as pa
 import regex
 
+from palo.files import digest, file_digest
 from palo.languages import info
 from palo.schemas import TranslatedSample, TurnStatus
 from palo.shards import (
-    digest,
-    file_digest,
     is_current,
     read_column,
     read_columns,
@@ -30,8 +29,8 @@ from palo.shards import (
     remove_shards,
     write_shard,
 )
+from palo.workers import in_order
 from refine.filters.duplicate import OtherPair
-from refine.workers import in_order
 
 _VERSION = "1"
 _SCHEMA = pa.schema(

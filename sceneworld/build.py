@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from palo.languages import ENGLISH
-from palo.settings.world import WorldSettings
+from palo.settings import WorldSettings
 from sceneworld import messages as m
 from sceneworld.bench import build_bench
 from sceneworld.captions import PROMPTS, caption, is_told, patches

@@ -4,14 +4,11 @@ from typing import Annotated
 
 import typer
 
-from palo.console import announce, note
+from palo.console import ProfileOption, SourceOption, announce, note
 from palo.errors import UserError
-from palo.lock import run_lock
-from palo.options import ProfileOption, SourceOption
+from palo.files import digest, read_json, run_lock, write_json
 from palo.paths import DataPaths
-from palo.settings import Profile, load_profile
-from palo.settings.world import WorldSettings
-from palo.shards import digest, read_json, write_json
+from palo.settings import Profile, WorldSettings, load_profile
 
 WORLD_VERSION = "5"  # raise it when the same settings give another world
 

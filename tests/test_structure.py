@@ -98,9 +98,9 @@ def calls(name):
     return {getattr(node.func, "attr", getattr(node.func, "id", "")) for node in nodes}
 
 
-def test_shards_are_read_and_written_in_one_module_and_databases_opened_in_two():
+def test_shards_are_read_and_written_in_one_module_and_databases_opened_in_one():
     product = [name for name in FILES if not name.startswith("benchmarks/")]
     parquet = [name for name in product if calls(name) & {"write_table", "read_table"}]
     assert parquet == ["palo/shards.py"]
     sqlite = [name for name in product if "sqlite3" in imported(name)]
-    assert sqlite == ["palo/counts.py", "palo/memory.py"]
+    assert sqlite == ["palo/memory.py"]

@@ -6,11 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from palo.console import announce, console, note, percent
+from palo.console import ProfileOption, announce, console, note, percent
 from palo.errors import UserError
-from palo.options import ProfileOption
-from palo.settings import load_profile
-from palo.settings.evaluate import AnswerEngine
+from palo.settings import AnswerEngine, load_profile
 from train import images_cli
 from train.conversion import cli as conversion_cli
 from train.scale import StageName, load_scale

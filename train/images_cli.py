@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from palo.console import NOTHING, announce, console, note, progress
+from palo.console import NOTHING, ProfileOption, announce, console, note, progress
 from palo.errors import MissingResource
-from palo.options import ProfileOption
 from palo.settings import load_profile
 
 if TYPE_CHECKING:

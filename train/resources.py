@@ -9,8 +9,7 @@ from palo.console import note
 from palo.errors import MissingResource, UserError
 from palo.languages import TARGETS
 from palo.paths import DataPaths
-from palo.settings import Profile
-from palo.settings.loop import Sharding
+from palo.settings import Profile, Sharding
 from palo.shards import shard_paths
 from train.scale import Scale, StageName
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palo.console import note, progress
+from palo.files import digest, file_digest, read_json, write_json
 from palo.paths import DataPaths
-from palo.settings import Profile
-from palo.settings.train import MixtureWeights
-from palo.shards import digest, file_digest, read_json, write_json
+from palo.settings import MixtureWeights, Profile
 from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
 from train.data.rows import English
 from train.journal import Journal
@@ -219,7 +218,7 @@ def _stage2(
 
 def _is_cut_up(profile: Profile) -> bool:
     """Whether training leaves the model in pieces."""
-    from palo.settings.loop import Sharding
+    from palo.settings import Sharding
     from train.loop.sharding import in_effect
 
     return in_effect(profile.train.loop.sharding) is not Sharding.NONE

@@ -10,8 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from palo.errors import UserError, unknown
-from palo.settings.model import Section
-from palo.settings.profile import explain
+from palo.settings import Section, explain
 
 
 class ProjectorKind(StrEnum):

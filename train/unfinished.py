@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from palo.lock import run_lock
-from palo.shards import read_json, write_json
+from palo.files import read_json, run_lock, write_json
 
 
 @contextmanager

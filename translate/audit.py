@@ -19,16 +19,9 @@ from typing import Any
 from palo.checks.image_tag import image_frame
 from palo.checks.placeholders import span_difference
 from palo.errors import UserError
+from palo.files import file_digest, read_json, write_json
 from palo.schemas import IMAGE_TAG, Sample, TranslatedSample, TurnMeta, TurnStatus
-from palo.shards import (
-    file_digest,
-    read_column,
-    read_json,
-    read_samples,
-    read_translated,
-    shard_paths,
-    write_json,
-)
+from palo.shards import read_column, read_samples, read_translated, shard_paths
 
 AUDIT_NAME = "audit.json"
 _RULES = "1"  # raise when the same shards might be judged otherwise

@@ -27,10 +27,9 @@ from palo.benchmark_set import (
     write_set,
 )
 from palo.errors import UserError
+from palo.files import digest, file_digest, read_json, replaced, write_json
 from palo.schemas import IMAGE_TAG, RefinedSample, Role, TurnStatus, Verdict
-from palo.settings import Profile
-from palo.settings.translate import SourceSettings
-from palo.shards import digest, file_digest, read_json, replaced, write_json
+from palo.settings import Profile, SourceSettings
 
 SOURCE_NAME = "bench-source.json"
 MANIFEST = "bench.json"

@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
-from palo.console import announce, console, note, progress
-from palo.engines.open import Weights, missing, open_engine
-from palo.engines.stream import Engine
+from palo.console import LangsOption, ProfileOption, announce, console, note, progress
+from palo.engines.open import missing, open_engine
+from palo.engines.stream import Engine, Weights
 from palo.errors import MissingResource, UserError, unknown
+from palo.files import run_lock
 from palo.languages import Language, parse_languages
-from palo.lock import run_lock
-from palo.options import LangsOption, ProfileOption
 from palo.paths import DataPaths, source_root
-from palo.settings import Profile, load_profile
-from palo.settings.translate import EngineKind, SourceSettings, TranslatorSettings
+from palo.settings import EngineKind, Profile, SourceSettings, TranslatorSettings, load_profile
 from translate.audit import require_whole
 from translate.estimating import estimate_all
 from translate.events import Sink

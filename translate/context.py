@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import regex
 
 from palo.schemas import IMAGE_TAG, Role, Turn
-from palo.settings.translate import Context
+from palo.settings import Context
 
 # Enough to tell gender and number; what stands nearest counts most.
 MAX_CONTEXT_CHARS = 2000

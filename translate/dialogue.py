@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from palo.memory import Entry
 from palo.schemas import Sample, TurnStatus
-from palo.settings.translate import Context
+from palo.settings import Context
 from translate.job import Job
 from translate.segments import Segment, segment
 

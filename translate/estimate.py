@@ -14,9 +14,9 @@ from typing import Self
 from palo.engines.open import has_gpu
 from palo.engines.stream import Engine, Request, Result
 from palo.errors import UserError
-from palo.lock import run_lock
+from palo.files import run_lock
 from palo.memory import TranslationMemory, VerifiedMemory, english_context
-from palo.settings.translate import Context, EngineKind, TranslatorSettings
+from palo.settings import Context, EngineKind, TranslatorSettings
 from palo.shards import read_samples, shard_paths
 from translate.extrapolate import Estimate, Stratum, Unit, draw, quotient, ratio_total, speed
 from translate.fill import Filler

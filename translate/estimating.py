@@ -10,7 +10,7 @@ from rich.table import Table
 from palo.console import NOTHING, console, note, progress
 from palo.engines.stream import Engine
 from palo.languages import Language
-from palo.settings.translate import EngineKind
+from palo.settings import EngineKind
 from translate.display import duration
 from translate.estimate import (
     LanguageEstimate,

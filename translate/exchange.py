@@ -12,7 +12,7 @@ from palo.checks.image_tag import image_tags_moved
 from palo.checks.placeholders import span_difference, without_protected
 from palo.memory import TranslationMemory, VerifiedEntry, VerifiedMemory, english_context
 from palo.schemas import Sample
-from palo.settings.translate import Context
+from palo.settings import Context
 from palo.shards import read_samples
 from translate.segments import PLACEHOLDER, Segment, segment
 from translate.tmx import KEY, TOOL, Unit

@@ -13,7 +13,7 @@ from pathlib import Path
 from palo.engines.stream import Engine, Request, Result
 from palo.memory import Entry, TranslationMemory, VerifiedMemory, english_context
 from palo.schemas import Sample, TurnStatus
-from palo.settings.translate import Context
+from palo.settings import Context
 from palo.shards import read_samples
 from translate.dialogue import Conversations
 from translate.job import Job

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from palo.console import Tick, note, progress
-from palo.engines.loading import load_model, load_tokenizer
-from palo.engines.open import Weights, open_engine
-from palo.engines.stream import Message, Request, Sampling
+from palo.engines.open import open_engine
+from palo.engines.stream import Message, Request, Sampling, Weights, load_model, load_tokenizer
 from palo.errors import UserError
+from palo.files import digest, read_json, write_json
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
-from palo.settings.translate import EngineKind, FinetuneSettings, TranslatorSettings
-from palo.shards import digest, read_json, shard_paths, write_json
+from palo.settings import EngineKind, FinetuneSettings, TranslatorSettings
+from palo.shards import shard_paths
 from translate.glossary import load_glossary
 from translate.pairs import Conversations, Pair, conversations_of, verified_pairs
 from translate.scores import LanguageScores, Score, score, score_report

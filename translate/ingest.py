@@ -11,20 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from palo.errors import UserError
-from palo.json_stream import BrokenTail, Oversized, stream_list
+from palo.files import digest, file_digest, read_json, replaced, write_json
+from palo.llava import BrokenTail, Oversized, stream_list
 from palo.schemas import SOURCE, Sample
-from palo.settings.translate import SourceSettings
+from palo.settings import SourceSettings
 from palo.shards import (
-    digest,
-    file_digest,
     is_current,
-    read_json,
     remove_shards,
-    replaced,
     sample_to_row,
     shard_name,
     shard_paths,
-    write_json,
     write_shard,
 )
 from translate.llava import Malformed, parse_sample

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from palo.engines.stream import Request, Sampling
+from palo.files import digest
 from palo.memory import machine_key
-from palo.settings.translate import TranslatorSettings
-from palo.shards import digest
+from palo.settings import TranslatorSettings
 from translate.glossary import NO_GLOSSARY, Glossary, Term, load_glossary
 from translate.prompt import Prompt, load_prompt
 from translate.segments import Segment

@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any
 
-from palo.json_stream import MAX_ITEM_CHARS, Oversized
+from palo.llava import MAX_ITEM_CHARS, Oversized
 from palo.schemas import IMAGE_TAG, Role, Sample, Turn
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

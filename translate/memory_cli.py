@@ -8,14 +8,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from palo.console import announce, console, note
+from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
 from palo.errors import UserError
+from palo.files import run_lock
 from palo.languages import parse_languages
-from palo.lock import run_lock
-from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory
-from palo.options import LangsOption, ProfileOption, SourceOption
+from palo.memory import Entry, Salvaged, TranslationMemory, VerifiedEntry, VerifiedMemory, salvage
 from palo.paths import DataPaths
-from palo.salvage import Salvaged, salvage
 from palo.schemas import TurnStatus
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths

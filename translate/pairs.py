@@ -9,7 +9,7 @@ from palo.errors import MissingResource
 from palo.languages import TARGETS
 from palo.memory import VerifiedEntry, segment_key
 from palo.schemas import Turn
-from palo.settings.translate import Context
+from palo.settings import Context
 from palo.shards import read_samples
 from translate.context import NOTHING, Before
 from translate.glossary import NO_GLOSSARY, Glossary, Term

@@ -15,7 +15,7 @@ import yaml
 
 from palo.engines.stream import Message
 from palo.errors import UserError
-from palo.shards import digest
+from palo.files import digest
 from translate.context import MAX_CONTEXT_CHARS
 from translate.glossary import Term
 

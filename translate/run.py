@@ -17,11 +17,10 @@ from typing import Any
 from palo.console import note
 from palo.engines.stream import Engine
 from palo.errors import UserError
-from palo.lock import run_lock
-from palo.memory import TranslationMemory, VerifiedMemory
+from palo.files import run_lock, write_json
+from palo.memory import TranslationMemory, VerifiedMemory, check_memory
 from palo.paths import DataPaths
-from palo.salvage import check
-from palo.shards import read_record, remove_shards, shard_paths, write_json
+from palo.shards import read_record, remove_shards, shard_paths
 from translate.audit import Audit, audit_shards
 from translate.events import Failed, Finished, ShardWritten, Sink, Started, nowhere
 from translate.fill import FillCounts, Filler
@@ -146,8 +145,8 @@ def _errors_told(lang: str, sink: Sink) -> Iterator[None]:
 @contextmanager
 def _memories(places: Places) -> Iterator[tuple[TranslationMemory, VerifiedMemory]]:
     """Both, looked through before anything is written: a damaged one is left as it is."""
-    check(places.memory_path)
-    check(places.verified_path)
+    check_memory(places.memory_path)
+    check_memory(places.verified_path)
     with (
         TranslationMemory(places.memory_path) as memory,
         VerifiedMemory(places.verified_path) as verified,

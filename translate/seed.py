@@ -8,10 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from palo.files import digest, file_digest
 from palo.schemas import SOURCE, Sample
 from palo.shards import (
-    digest,
-    file_digest,
     is_current,
     read_samples,
     remove_shards,

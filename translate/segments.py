@@ -11,7 +11,7 @@ import regex
 
 from palo.checks.placeholders import protected_spans
 from palo.schemas import IMAGE_TAG, Turn
-from palo.settings.translate import Context
+from palo.settings import Context
 from translate.context import NOTHING, Before, before
 
 # all that str.strip() takes off, which is a little more than \s

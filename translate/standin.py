@@ -15,10 +15,9 @@ from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
-from palo.engines.chat import chat_text
-from palo.engines.stream import Message
-from palo.settings.translate import Context, StandinTranslatorSettings
-from palo.shards import digest, file_digest, read_json, write_json
+from palo.engines.stream import Message, chat_text
+from palo.files import digest, file_digest, read_json, write_json
+from palo.settings import Context, StandinTranslatorSettings
 from palo.tiny import tiny_llama, train_tokenizer
 from translate.pairs import Pair, corpus_languages, corpus_pairs
 from translate.prompt import load_prompt

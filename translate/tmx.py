@@ -14,8 +14,8 @@ import regex
 from lxml import etree
 
 from palo.errors import UserError
+from palo.files import replaced
 from palo.languages import ENGLISH
-from palo.shards import replaced
 
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _VERSION = "1.4"

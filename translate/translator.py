@@ -7,9 +7,10 @@ made last, and from which base; weights from another base are not used.
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from palo.engines.open import Weights, signature
-from palo.settings.translate import TranslatorSettings
-from palo.shards import read_json, write_json
+from palo.engines.open import signature
+from palo.engines.stream import Weights
+from palo.files import read_json, write_json
+from palo.settings import TranslatorSettings
 
 _ACTIVE = "active.json"
 

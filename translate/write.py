@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 
+from palo.files import digest, file_digest
 from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory, english_context
 from palo.schemas import (
     IMAGE_TAG,
@@ -15,15 +16,8 @@ from palo.schemas import (
     TurnMeta,
     TurnStatus,
 )
-from palo.settings.translate import Context
-from palo.shards import (
-    digest,
-    file_digest,
-    is_current,
-    read_samples,
-    translated_to_row,
-    write_shard,
-)
+from palo.settings import Context
+from palo.shards import is_current, read_samples, translated_to_row, write_shard
 from translate.dialogue import shown
 from translate.job import Job
 from translate.segments import Segment, segment

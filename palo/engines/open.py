@@ -1,27 +1,13 @@
 """Opens the engine a run asks for, after checking that this machine can run it."""
 
 import importlib.util
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from palo.engines.scripted import ScriptedEngine
-from palo.engines.stream import Engine, Signature
-from palo.engines.weights import cached_snapshot, weights_digest
+from palo.engines.stream import Engine, Signature, Weights, cached_snapshot, weights_digest
 from palo.errors import MissingResource
-from palo.settings.translate import EngineKind, TranslatorSettings
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A model folder or hub id, and the LoRA adapter on it (None: none)."""
-
-    model: str
-    revision: str | None = None
-    adapter_dir: Path | None = None
-
-    @property
-    def local(self) -> bool:
-        return Path(self.model).is_dir() or Path(self.model).is_absolute()
+from palo.settings import EngineKind, TranslatorSettings
 
 
 def signature(weights: Weights, settings: TranslatorSettings) -> Signature:
@@ -109,7 +95,9 @@ def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings
     if kind is EngineKind.RAY:
         from palo.engines.ray import RayEngine
 
-        return RayEngine(weights, decided_by, settings)
+        alone = settings.model_copy(update={"data_parallel_size": 1})  # Ray's workers are ours
+        hosted = partial(open_engine, EngineKind.VLLM, weights, alone)
+        return RayEngine(hosted, weights.model, decided_by, settings)
     from palo.engines.transformers import TransformersEngine
 
     return TransformersEngine(

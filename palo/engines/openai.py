@@ -22,7 +22,7 @@ from urllib.request import getproxies
 
 from palo.engines.stream import Message, Request, Result, Sampling, Signature
 from palo.errors import UserError
-from palo.settings.translate import ServerSettings
+from palo.settings import ServerSettings
 
 API_KEY = "OPENAI_API_KEY"
 _ROUNDS = 3  # of the SDK's retries, while others are answered

@@ -5,23 +5,147 @@ in flight goes to the others, one such request a worker at a time: if that worke
 it is clear what killed it, and the request is set aside with the reason.
 """
 
+import os
+import socket
+import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from palo.console import note
-from palo.engines.open import Weights
-from palo.engines.ray_cluster import Node, RayCluster
-from palo.engines.stream import Request, Result, Signature
+from palo.engines.stream import Engine, Request, Result, Signature
 from palo.errors import MissingResource, UserError
-from palo.settings.translate import EngineKind, TranslatorSettings
+from palo.settings import TranslatorSettings
 
 _FEED = 2  # requests in flight per running sequence: vLLM's feed, and some at its door
 _LOOK_S = 2.0  # between looks at the nodes
 _TAKE_S = 5.0  # a worker answers at least as often
 _SPARE_LOSSES = 2  # in a row, beyond losing every worker once
+_STOP_S = 20.0
+_CONNECT_S = 10.0
+_CALLS_AT_ONCE = 4  # of one actor: `take` waits in one of them
+_STORE_BYTES = 100 * 2**20  # texts are small; Ray would take a third of the memory
+_REASON_CHARS = 500
+_GATHER_S = 0.01  # results of one step of the model come together
+
+
+@dataclass(frozen=True)
+class Node:
+    """`workers`: how many it has room for, each with so many CPUs and GPUs."""
+
+    node_id: str
+    workers: int
+    cpus: float
+    gpus: float
+
+
+def rooms(nodes: Sequence[Mapping[str, Any]], settings: TranslatorSettings) -> list[Node]:
+    """What the living nodes (rows of `ray.nodes()`) have room for; those with none are left out.
+
+    A worker takes `tensor_parallel_size` GPUs. Where no node has a GPU, one worker takes a whole
+    node, or `cpus_per_worker` of it.
+    """
+    alive = [(str(node["NodeID"]), node["Resources"]) for node in nodes if node["Alive"]]
+    share = settings.ray.cpus_per_worker
+    found = []
+    if any(resources.get("GPU", 0) for _, resources in alive):
+        gpus = float(settings.tensor_parallel_size)
+        for node_id, resources in alive:
+            number = int(resources.get("GPU", 0) // gpus)
+            found.append(Node(node_id, number, share or 1.0, gpus))
+    else:
+        for node_id, resources in alive:
+            cpus = resources.get("CPU", 0.0)
+            number = int(cpus // share) if share else int(cpus > 0)
+            found.append(Node(node_id, number, share or cpus, 0.0))
+    return [node for node in found if node.workers]
+
+
+class RayCluster:
+    """Connected while it lives; a Ray that somebody else in this process started stays as it is."""
+
+    def __init__(self, settings: TranslatorSettings) -> None:
+        """Raises UserError where no cluster answers."""
+        import ray
+
+        self._settings = settings
+        self._ray: Any = ray
+        self._ours = not ray.is_initialized()
+        if self._ours:
+            self._connect()
+
+    def _connect(self) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        address = self._settings.ray.address or os.environ.get("RAY_ADDRESS") or "local"
+        local = {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
+        try:
+            _reach(address)
+            self._ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level="ERROR",
+                **(local if address == "local" else {}),
+            )
+        except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
+            raise UserError(
+                f"No Ray cluster at '{address}': {' '.join(str(error).split())[:300]}. Start one "
+                "with `ray start --head`, or set translator.ray.address (null: this machine only)."
+            ) from None
+
+    def rooms(self) -> list[Node]:
+        return rooms(self._ray.nodes(), self._settings)
+
+    def start(self, node: Node, open_hosted: Callable[[], Engine], model: str) -> Any:
+        """An actor on this node; it comes up once the node's resources are free."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        options = {
+            "num_cpus": node.cpus,
+            "num_gpus": node.gpus,
+            "max_restarts": 0,  # a lost one is replaced by the engine, which knows what it had
+            "max_concurrency": _CALLS_AT_ONCE,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(node.node_id, soft=False),
+        }
+        actor: Any = self._ray.remote(Worker).options(**options)
+        return actor.remote(open_hosted, model)
+
+    def answered(self, calls: Sequence[Any], timeout_s: float) -> set[Any]:
+        """The calls that have ended, after waiting at most so long for the first."""
+        self._ray.wait(list(calls), num_returns=1, timeout=timeout_s)
+        done, _ = self._ray.wait(list(calls), num_returns=len(calls), timeout=0)
+        return set(done)
+
+    def answer(self, call: Any) -> tuple[Any, str]:
+        """What the call returned, or why there is nothing: the actor or its node is gone."""
+        try:
+            return self._ray.get(call), ""
+        except self._ray.exceptions.RayError as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            return None, lines[0][:300]
+
+    def end(self, actors: Sequence[Any]) -> None:
+        """Ends actors and their engines, which get a moment to free the GPU."""
+        calls = [actor.close.remote() for actor in actors]
+        if calls:
+            self._ray.wait(calls, num_returns=len(calls), timeout=_STOP_S)
+        for actor in actors:
+            self.kill(actor)
+
+    def kill(self, actor: Any) -> None:
+        self._ray.kill(actor)
+
+    def close(self) -> None:
+        if self._ours:
+            self._ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where nothing listens: Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.rpartition("/")[2], int(port)), _CONNECT_S).close()
 
 
 @dataclass(frozen=True)
@@ -53,19 +177,19 @@ class _Worker:
 
 
 class RayEngine:
-    """Connects at the first request. `hosted` is what the workers run."""
+    """Connects at the first request. `open_hosted` opens, on each node, what works there."""
 
     kind = "ray"
 
     def __init__(
         self,
-        weights: Weights,
+        open_hosted: Callable[[], Engine],
+        model: str,
         signature: Signature,
         settings: TranslatorSettings,
-        hosted: EngineKind = EngineKind.VLLM,
     ) -> None:
         self.signature = signature
-        self._weights, self._settings, self._hosted = weights, settings, hosted
+        self._open_hosted, self._model, self._settings = open_hosted, model, settings
         self._cluster: RayCluster | None = None
         self._workers: list[_Worker] = []
         self._refused: dict[str, str] = {}  # node id: why it can't work
@@ -101,7 +225,7 @@ class RayEngine:
     def _staff(self) -> None:
         """Starts workers wherever there is room: at first, for lost ones, on nodes that joined."""
         if self._cluster is None:
-            self._cluster = RayCluster(self._settings, self._hosted, self._weights)
+            self._cluster = RayCluster(self._settings)
             self._looked_at, self._staffed_at = 0.0, time.monotonic()
         now = time.monotonic()
         if any(worker.ready for worker in self._workers):
@@ -114,7 +238,7 @@ class RayEngine:
         if rooms and not open_rooms:
             raise MissingResource(_none_can(list(self._refused.values())))
         while (node := self._next_room(open_rooms)) is not None:
-            actor = self.cluster.start(node)
+            actor = self.cluster.start(node, self._open_hosted, self._model)
             call = actor.open.remote(str(self.signature))
             self._workers.append(_Worker(actor, node.node_id, call, now))
         self._most = max(self._most, len(self._workers))
@@ -257,3 +381,103 @@ class RayEngine:
 def _none_can(reasons: list[str]) -> str:
     listed = "\n- ".join(reasons)
     return f"No node of the Ray cluster can run the engine and its model:\n- {listed}"
+
+
+class Worker:
+    """What runs in an actor: an engine, an inbox and an outbox. Knows nothing of Ray.
+
+    The engine has a thread of its own, so that the actor answers at once while it works: one that
+    does not is lost. The driver counts what it gives; calls may overtake one another on their way.
+    """
+
+    def __init__(self, open_engine: Callable[[], Engine], model: str) -> None:
+        self._open_engine, self._model = open_engine, model
+        self._engine: Engine | None = None
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+        self._inbox: deque[Request] = deque()
+        self._outbox: list[Result] = []
+        self._taken_in = 0  # requests, ever
+        self._rest_at = 0  # after so many of them the driver has no more for now
+        self._ended = ""
+        self._closed = False
+
+    def open(self, wanted: str) -> str:
+        """ "" once it can work, or why this node can't: `wanted` is the signature of the run."""
+        try:
+            self._engine = self._open_engine()
+        except UserError as error:
+            return f"{socket.gethostname()}: {error}"
+        found = str(self._engine.signature)
+        if found != wanted:
+            return (
+                f"{socket.gethostname()}: its copy of model {self._model} is another one "
+                f"('{found}' there, '{wanted}' here): copy the same files there"
+            )
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._thread.start()
+        return ""
+
+    def give(self, requests: list[Request], rest_at: int) -> None:
+        """`rest_at`: the driver has nothing more for now once so many were given (0: it has)."""
+        with self._changed:
+            self._inbox.extend(requests)
+            self._taken_in += len(requests)
+            self._rest_at = max(self._rest_at, rest_at)
+            self._changed.notify_all()
+
+    def take(self, wait_s: float) -> tuple[list[Result], str]:
+        """What is done by now, after at most `wait_s`; and why the engine ended, if it did."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._outbox or self._ended, wait_s)
+        time.sleep(_GATHER_S)
+        with self._changed:
+            found, self._outbox = self._outbox, []
+            return found, self._ended
+
+    def close(self) -> None:
+        """Returns once the engine has ended its processes."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        assert self._engine is not None
+        try:
+            with self._engine as engine:
+                while self._awaited():
+                    for result in engine.stream(self._requests()):
+                        with self._changed:
+                            self._outbox.append(result)
+                            self._changed.notify_all()
+                            if self._closed:
+                                break
+        except Exception as error:  # whatever it is, the driver must hear of it
+            self._end(" ".join(str(error).split())[:_REASON_CHARS] or type(error).__name__)
+
+    def _end(self, reason: str) -> None:
+        with self._changed:
+            self._ended = f"{socket.gethostname()}: {reason}"
+            self._changed.notify_all()
+
+    def _awaited(self) -> bool:
+        """Waits for the next request; False once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._inbox or self._closed)
+            return not self._closed
+
+    def _requests(self) -> Iterator[Request]:
+        """Ends where the driver has nothing more for now: an engine waits for its next request
+        before it looks at results, so it must know."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._may_go_on)
+                if self._closed or not self._inbox:
+                    return
+                request = self._inbox.popleft()
+            yield request
+
+    def _may_go_on(self) -> Any:
+        return self._inbox or self._closed or self._taken_in == self._rest_at

@@ -1,9 +1,13 @@
 """What every engine is: a stream. Requests in, results out, unordered, failures as values."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
+
+from palo.errors import MissingResource
+from palo.files import digest, file_digest, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -78,3 +82,113 @@ class Engine(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model folder or hub id, and the LoRA adapter on it (None: none)."""
+
+    model: str
+    revision: str | None = None
+    adapter_dir: Path | None = None
+
+    @property
+    def local(self) -> bool:
+        return Path(self.model).is_dir() or Path(self.model).is_absolute()
+
+
+_RECORD = ".weights-digest.json"
+_SUFFIXES = (".safetensors", ".bin", ".json", ".model", ".jinja", ".txt")
+
+
+def weights_digest(folder: Path) -> str:
+    """12 hex digits over everything in a model folder that decides its text.
+
+    Reading 15 GB again for every run would take minutes, so the digest is kept beside the files
+    with their sizes and times. Raises MissingResource where there is no model.
+    """
+    if not (folder / "config.json").is_file() and not (folder / "adapter_config.json").is_file():
+        raise MissingResource(f"No model in {folder} (no config.json there).")
+    files = sorted(
+        path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.name != _RECORD
+    )
+    seen = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
+    record_path = folder / _RECORD
+    if record_path.is_file():
+        record = read_json(record_path)
+        if record["files"] == seen:
+            return str(record["digest"])
+    found = digest({path.name: file_digest(path) for path in files})[:12]
+    try:
+        write_json(record_path, {"files": seen, "digest": found})
+    except OSError:  # a read-only model folder: the digest is worked out again next time
+        return found
+    return found
+
+
+def cached_snapshot(model: str, revision: str | None) -> Path | None:
+    """The folder of a hub model in the local cache, or None; never goes to the network."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(model, revision=revision, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return None
+    return Path(folder)
+
+
+def load_tokenizer(model: str, revision: str | None) -> Any:
+    from transformers import AutoTokenizer
+
+    loader: Any = AutoTokenizer  # transformers' classes are untyped
+    return loader.from_pretrained(model, revision=revision)
+
+
+def load_model(model: str, revision: str | None, dtype: str) -> Any:
+    """A causal language model on the CPU; `dtype` is torch's name for it."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    quiet: Any = logging  # untyped, like the loader
+    quiet.disable_progress_bar()  # a bar for every tiny model would drown our own
+    loader: Any = AutoModelForCausalLM
+    return loader.from_pretrained(model, revision=revision, dtype=getattr(torch, dtype))
+
+
+def stop_ids(model: str, revision: str | None, tokenizer: Any) -> frozenset[int]:
+    """Every token that ends an answer: chat models often have more than the tokenizer's own."""
+    from transformers import GenerationConfig
+
+    loader: Any = GenerationConfig
+    try:
+        listed = loader.from_pretrained(model, revision=revision).eos_token_id
+    except OSError:  # many models come without a generation config
+        listed = None
+    found = listed if isinstance(listed, list) else [listed]
+    return frozenset(stop for stop in (*found, tokenizer.eos_token_id) if stop is not None)
+
+
+def chat_text(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """The text up to where the answer starts; the template writes all special tokens itself."""
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return text
+
+
+def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+    text = chat_text(tokenizer, messages)
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def answer_text(tokenizer: Any, ids: Sequence[int], finish_reason: str) -> str:
+    """The answer without the token that ended it; that one need not be a special token."""
+    said = ids[:-1] if finish_reason == "stop" else ids
+    text: str = tokenizer.decode(said, skip_special_tokens=True)
+    return text
+
+
+def too_long(prompt_tokens: int, limit: int) -> str:
+    return f"the prompt has {prompt_tokens} tokens, the model takes {limit} with its answer"

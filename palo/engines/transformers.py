@@ -10,9 +10,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from palo.engines.chat import answer_text, prompt_ids, too_long
-from palo.engines.loading import load_model, load_tokenizer, stop_ids
-from palo.engines.stream import Request, Result, Signature
+from palo.engines.stream import (
+    Request,
+    Result,
+    Signature,
+    answer_text,
+    load_model,
+    load_tokenizer,
+    prompt_ids,
+    stop_ids,
+    too_long,
+)
 
 # So many batches are pulled at once and sorted by length: enough to make batches of like rows,
 # few enough that little is in flight when a run is stopped.

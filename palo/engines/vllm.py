@@ -19,13 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from palo.engines.chat import answer_text, prompt_ids, too_long
-from palo.engines.loading import load_tokenizer, stop_ids
 from palo.engines.reaper import marked, new_mark, reap_orphans, start_watcher
-from palo.engines.stream import Request, Result, Signature
+from palo.engines.stream import (
+    Request,
+    Result,
+    Signature,
+    answer_text,
+    load_tokenizer,
+    prompt_ids,
+    stop_ids,
+    too_long,
+)
 from palo.errors import UserError
-from palo.settings.translate import TranslatorSettings
-from palo.shards import read_json
+from palo.files import read_json
+from palo.settings import TranslatorSettings
 
 _FEED = 1.75  # requests in flight per running sequence
 _MAX_DEATHS_IN_A_ROW = 3

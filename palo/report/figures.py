@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from palo.files import read_json
 from palo.languages import LANGUAGES, TARGETS
 from palo.paths import DataPaths
 from palo.schemas import RefinedSample, Verdict
 from palo.settings import Profile
-from palo.shards import read_json, read_refined, shard_paths
+from palo.shards import read_refined, shard_paths
 from palo.status import LanguageStatus, manifest
 from palo.status import collect as collect_status
 

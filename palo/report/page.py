@@ -6,13 +6,13 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 
+from palo.files import replaced
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.report.figures import Figures
 from palo.report.plots import plots
 from palo.report.tables import HEADINGS, cells, means
 from palo.settings import Profile
-from palo.shards import replaced
 
 THUMBNAIL_PX = 128
 ANSWERS_SHOWN = 30

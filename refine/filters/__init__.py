@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from importlib import resources
 
 from palo.checks.language import LanguageId
+from palo.files import digest
 from palo.languages import LANGUAGES
 from palo.schemas import Finding, Verdict
-from palo.settings.refine import RefineSettings
-from palo.shards import digest
+from palo.settings import RefineSettings
 from refine.filters.answered import AnsweredFilter
 from refine.filters.confidence import ConfidenceFilter
 from refine.filters.contract import Filter, Pair

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from palo.errors import UserError, unknown
 from palo.languages import LANGUAGES, info
-from palo.settings.model import Section
+from palo.settings import Section
 
 
 class Thresholds(Section):

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from palo.settings.refine_models import ModelFilterSettings
-from palo.shards import digest
+from palo.files import digest
+from palo.settings import ModelFilterSettings
 
 if TYPE_CHECKING:  # refine.filters lists these filters among its own
     from refine.filters.contract import Filter

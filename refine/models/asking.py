@@ -4,10 +4,9 @@ import atexit
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from palo.engines.open import Weights, open_engine, signature
-from palo.engines.stream import Engine, Message, Request, Result, Sampling
-from palo.settings.refine_models import AskedModel
-from palo.settings.translate import EngineKind
+from palo.engines.open import open_engine, signature
+from palo.engines.stream import Engine, Message, Request, Result, Sampling, Weights
+from palo.settings import AskedModel, EngineKind
 
 
 class Asked:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from palo.engines.stream import Engine
 from palo.languages import info
 from palo.schemas import Finding, Verdict
-from palo.settings.refine_models import BackTranslationSettings
+from palo.settings import BackTranslationSettings
 from refine.filters.contract import quoted
 from refine.models.asking import Asked, failure
 from refine.models.column import ColumnFilter

@@ -10,8 +10,7 @@ from pydantic import ConfigDict, ValidationError
 from palo.engines.stream import Engine
 from palo.languages import info
 from palo.schemas import Finding, Verdict
-from palo.settings.model import Section
-from palo.settings.refine_models import JudgeSettings
+from palo.settings import JudgeSettings, Section
 from refine.filters.contract import quoted
 from refine.models.asking import Asked, failure
 from refine.models.column import ColumnFilter

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from palo.schemas import Finding, Verdict
-from palo.settings.refine_models import LabseSettings
+from palo.settings import LabseSettings
 from refine.models.column import ColumnFilter
 from refine.models.weights import device, model_folder
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from palo.errors import UserError
 from palo.schemas import Finding, Verdict
-from palo.settings.refine_models import MetricxSettings
+from palo.settings import MetricxSettings
 from refine.models.column import ColumnFilter
 from refine.models.weights import device, model_folder
 

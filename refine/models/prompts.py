@@ -5,7 +5,7 @@ from importlib import resources
 
 import yaml
 
-from palo.shards import digest
+from palo.files import digest
 
 
 def prompt(name: str, **parts: str) -> str:

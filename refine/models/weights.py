@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from palo.engines.weights import cached_snapshot, weights_digest
+from palo.engines.stream import cached_snapshot, weights_digest
 from palo.errors import MissingResource
-from palo.shards import digest, file_digest
+from palo.files import digest, file_digest
 
 
 def model_folder(model: str, revision: str | None) -> Path:

@@ -2,13 +2,13 @@
 
 import typer
 
-from palo.console import announce, console, note
+from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
 from palo.errors import UserError
+from palo.files import write_json
 from palo.languages import TARGETS, parse_languages
-from palo.options import LangsOption, ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import load_profile
-from palo.shards import records_digest, shard_paths, write_json
+from palo.shards import records_digest, shard_paths
 
 
 def register(refine_app: typer.Typer) -> None:

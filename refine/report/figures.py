@@ -9,8 +9,7 @@ from palo.checks.language import LanguageId
 from palo.checks.placeholders import without_protected
 from palo.paths import DataPaths
 from palo.schemas import RefinedSample, Verdict
-from palo.settings import Profile
-from palo.settings.refine import RefineSettings
+from palo.settings import Profile, RefineSettings
 from palo.shards import read_record, read_refined, shard_paths
 from refine.filters.thresholds import Bands, load_thresholds, thresholds
 from refine.history import State, load_history

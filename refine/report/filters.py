@@ -5,7 +5,7 @@ The dataset's card is written from this, so it needs nothing of the filters' cod
 
 from typing import Any
 
-from palo.settings.refine import RefineSettings
+from palo.settings import RefineSettings
 from refine.filters import default_filters, version
 from refine.filters.duplicate import DuplicateFilter
 from refine.filters.thresholds import Thresholds, load_thresholds, shipped

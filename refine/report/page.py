@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader
 
 from palo.console import percent
+from palo.files import replaced
 from palo.languages import info
-from palo.shards import replaced
 from refine.report.figures import RATIO_STEP, LanguageFigures
 from refine.report.table import HEADINGS, NOTES, lines
 

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from palo.console import announce, console, note
+from palo.console import ProfileOption, SourceOption, announce, console, note
 from palo.errors import UserError
 from palo.languages import parse_languages
-from palo.options import ProfileOption, SourceOption
 from palo.paths import DataPaths
 from palo.settings import load_profile
 

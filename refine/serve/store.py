@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from palo.errors import UserError, unknown
-from palo.shards import read_json, replaced, write_json
+from palo.files import read_json, replaced, write_json
 from refine.decisions import Decision, ReviewedTurn, ReviewVerdict, decide, is_untouched
 from refine.review_csv import (
     ReadRow,

@@ -8,6 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from palo import cli
+from palo.files import write_json
 from palo.paths import DataPaths
 from palo.schemas import (
     SOURCE,
@@ -20,13 +21,7 @@ from palo.schemas import (
     TurnStatus,
 )
 from palo.settings import load_profile
-from palo.shards import (
-    sample_to_row,
-    shard_name,
-    translated_to_row,
-    write_json,
-    write_shard,
-)
+from palo.shards import sample_to_row, shard_name, translated_to_row, write_shard
 from refine.run import refine_language
 
 PICTURE = "<image>\nWhat colour is the circle?"

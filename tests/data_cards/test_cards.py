@@ -10,9 +10,10 @@ import pytest
 
 from data_cards.cards import cards_dir
 from palo.errors import MissingResource, UserError
+from palo.files import write_json
 from palo.paths import DataPaths
 from palo.schemas import REFINED
-from palo.shards import shard_name, write_json, write_shard
+from palo.shards import shard_name, write_shard
 
 
 def names():

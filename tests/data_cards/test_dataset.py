@@ -13,11 +13,11 @@ from data_cards.metadata import problems
 from data_cards.provenance import read_provenance
 from data_cards.release import MIXTURE, parse_release
 from palo.errors import MissingResource, UserError
+from palo.files import write_json
 from palo.paths import DataPaths
 from palo.schemas import REFINED, Verdict
-from palo.settings.refine_models import ModelFilterSettings
-from palo.settings.train import MixtureWeights
-from palo.shards import read_refined, shard_name, shard_paths, write_json, write_shard
+from palo.settings import MixtureWeights, ModelFilterSettings
+from palo.shards import read_refined, shard_name, shard_paths, write_shard
 
 
 def card_of(profile, what="ur"):

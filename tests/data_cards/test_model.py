@@ -8,8 +8,8 @@ from huggingface_hub import ModelCard
 
 from data_cards.metadata import problems
 from data_cards.model import render
+from palo.files import write_json
 from palo.paths import DataPaths
-from palo.shards import write_json
 
 
 def test_the_hubs_own_classes_read_the_metadata_and_its_results(profile, checkpoint, tmp_path):

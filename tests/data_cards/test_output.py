@@ -8,7 +8,7 @@ import pytest
 
 from data_cards.output import MARK, whole_folder
 from palo.errors import UserError
-from palo.shards import read_json
+from palo.files import read_json
 
 
 def names(folder):

@@ -9,9 +9,10 @@ from datasets import load_dataset
 from huggingface_hub import DatasetCard, ModelCard
 
 from palo.errors import MissingResource, UserError
+from palo.files import write_json
 from palo.paths import DataPaths
 from palo.schemas import REFINED
-from palo.shards import shard_name, write_json, write_shard
+from palo.shards import shard_name, write_shard
 from tests.data_cards.fake_hub import fake_hub
 
 TOKEN = "hf_secretsecretsecret"

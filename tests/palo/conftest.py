@@ -3,6 +3,7 @@
 import pytest
 from PIL import Image
 
+from palo.files import write_json
 from palo.paths import DataPaths
 from palo.schemas import (
     REFINED,
@@ -19,14 +20,7 @@ from palo.schemas import (
     Verdict,
 )
 from palo.settings import load_profile
-from palo.shards import (
-    refined_to_row,
-    sample_to_row,
-    shard_name,
-    translated_to_row,
-    write_json,
-    write_shard,
-)
+from palo.shards import refined_to_row, sample_to_row, shard_name, translated_to_row, write_shard
 
 QUESTION = Turn(Role.HUMAN, "<image>\nHow many stars are there?")
 ASKED = Turn(Role.HUMAN, "<image>\nکتنے ستارے ہیں؟")

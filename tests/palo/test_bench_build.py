@@ -11,9 +11,9 @@ import yaml
 from palo import cli
 from palo.benchmark_set import read_set
 from palo.cli import guarded
+from palo.files import read_json
 from palo.paths import DataPaths, source_root
 from palo.settings import load_profile
-from palo.shards import read_json
 from sceneworld.measure import measure_language
 from sceneworld.truth import BENCH_TRUTH, load_truth
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from palo.errors import UserError
 from palo.memory import (
     Entry,
+    TemporaryCounts,
     TranslationMemory,
     VerifiedEntry,
     VerifiedMemory,
@@ -354,3 +355,15 @@ def test_what_people_wrote_keeps_every_field(words):
     words.put([told])
     assert words.entries() == [told]
     assert words.entries()[0].all_copies is True
+
+
+def test_the_first_who_claims_a_key_learns_how_often_it_was_met():
+    with TemporaryCounts() as counts:
+        counts.add([("a", False), ("b", False), ("a", False)])
+        assert [counts.claim(key) for key in ("a", "a", "b", "c")] == [2, 0, 1, 0]
+
+
+def test_a_key_that_was_claimed_before_is_no_ones():
+    with TemporaryCounts() as counts:
+        counts.add([("a", False), ("a", True)])
+        assert counts.claim("a") == 0

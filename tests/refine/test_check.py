@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import refine.check
 import refine.cli
 from palo.errors import UserError
-from palo.settings.refine import RefineSettings
+from palo.settings import RefineSettings
 from refine.check import check_pairs
 from refine.pairs import NumberedRow, SourceTarget, Unreadable
 

@@ -1,6 +1,6 @@
 """The state of a review is counted from the ledger, the files and the verified texts."""
 
-from palo.shards import read_json, write_json
+from palo.files import read_json, write_json
 from refine.review_status import ReviewStatus, review_status
 
 FIX = {"verdict": "fix", "correction": "دو۔"}

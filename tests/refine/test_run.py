@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from palo.errors import Locked, UserError
-from palo.lock import run_lock
+from palo.files import read_json, run_lock
 from palo.memory import VerifiedMemory
 from palo.schemas import TurnStatus, Verdict
-from palo.shards import read_json
 
 
 def test_every_sample_is_kept_on_disk_with_its_verdict_and_selection(run):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from palo.benchmark_set import read_set
 from palo.languages import TARGETS
-from palo.settings.world import WorldSettings
+from palo.settings import WorldSettings
 from sceneworld.build import build_world
 from sceneworld.truth import BENCH_TRUTH, load_truth
 

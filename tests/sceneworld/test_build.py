@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from palo.languages import LANGUAGES, TARGETS
-from palo.settings.world import WorldSettings
+from palo.settings import WorldSettings
 from sceneworld.build import WorldSummary, build_world
 from sceneworld.truth import load_truth, without_image
 

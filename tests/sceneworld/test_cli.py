@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from palo.errors import Locked, UserError
-from palo.lock import run_lock
+from palo.files import run_lock
 from palo.paths import DataPaths
 from palo.settings import load_profile
 from sceneworld.cli import build, register, review

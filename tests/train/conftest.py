@@ -8,6 +8,7 @@ import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from palo import schemas
+from palo.files import read_json
 from palo.languages import TARGETS
 from palo.paths import DataPaths
 from palo.schemas import (
@@ -21,9 +22,8 @@ from palo.schemas import (
     TurnStatus,
     Verdict,
 )
-from palo.settings import load_profile
-from palo.settings.world import WorldSettings
-from palo.shards import read_json, refined_to_row, sample_to_row, shard_name, write_shard
+from palo.settings import WorldSettings, load_profile
+from palo.shards import refined_to_row, sample_to_row, shard_name, write_shard
 from palo.tiny import tiny_llama, train_tokenizer
 from sceneworld.build import build_world
 from sceneworld.truth import load_truth, with_image_as_in, without_image

@@ -10,8 +10,7 @@ from accelerate.utils.deepspeed import HfDeepSpeedConfig
 from pydantic import ValidationError
 
 from palo.errors import MissingResource
-from palo.settings import load_profile
-from palo.settings.loop import LoopSettings
+from palo.settings import LoopSettings, load_profile
 from tests.train.conftest import ROOT
 from train import resources
 from train.planning.memory import sharing_of

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from palo.errors import MissingResource, UserError
+from palo.files import read_json, write_json
 from palo.paths import DataPaths
 from palo.settings import load_profile
-from palo.shards import read_json, write_json
 from tests.train.conftest import ROOT, make_scale
 from train import run
 from train.evaluation.evaluate import evaluate_scale

@@ -9,7 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from palo.paths import DataPaths
-from palo.settings.translate import SourceSettings, TranslatorSettings
+from palo.settings import SourceSettings, TranslatorSettings
 from translate.cli import register
 from translate.ingest import ingest
 from translate.job import Job

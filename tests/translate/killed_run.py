@@ -8,7 +8,7 @@ from pathlib import Path
 from palo.engines.scripted import ScriptedEngine, scripted_result
 from palo.engines.stream import Request, Result
 from palo.paths import DataPaths
-from palo.settings.translate import SourceSettings, TranslatorSettings
+from palo.settings import SourceSettings, TranslatorSettings
 from translate import fill
 from translate.ingest import ingest
 from translate.job import Job

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from palo.engines.scripted import ScriptedEngine
+from palo.files import read_json
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.schemas import TRANSLATED, Role, Turn, TurnStatus
 from palo.shards import (
-    read_json,
     read_record,
     read_samples,
     read_translated,

@@ -8,11 +8,12 @@ import pytest
 from palo.benchmark_set import read_set
 from palo.engines.scripted import ScriptedEngine, scripted_result
 from palo.errors import UserError
+from palo.files import read_json
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
 from palo.schemas import Finding, RefinedSample, TurnStatus, Verdict
-from palo.settings.translate import SourceSettings
-from palo.shards import read_json, read_translated, shard_paths
+from palo.settings import SourceSettings
+from palo.shards import read_translated, shard_paths
 from translate.benchmark_set import (
     MANIFEST,
     Incomplete,

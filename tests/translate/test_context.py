@@ -1,7 +1,7 @@
 import pytest
 
 from palo.schemas import Role, Turn
-from palo.settings.translate import Context
+from palo.settings import Context
 from translate.context import MAX_CONTEXT_CHARS, NOTHING, Before, before
 
 

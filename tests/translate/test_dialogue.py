@@ -6,7 +6,7 @@ import pytest
 
 from palo.engines.scripted import ScriptedEngine, scripted_result
 from palo.memory import TranslationMemory, VerifiedEntry, VerifiedMemory
-from palo.settings.translate import Context
+from palo.settings import Context
 from palo.shards import read_translated, shard_paths
 from translate.run import Places, translate_language
 

@@ -7,7 +7,7 @@ import pytest
 
 from palo.engines.scripted import ScriptedEngine
 from palo.paths import DataPaths
-from palo.settings.translate import Context, SourceSettings
+from palo.settings import Context, SourceSettings
 from palo.shards import read_translated, shard_paths
 from translate.ingest import ingest
 from translate.run import Places, translate_language

@@ -8,7 +8,7 @@ import pytest
 from palo.engines.scripted import ScriptedEngine, scripted_result
 from palo.errors import UserError
 from palo.memory import TranslationMemory
-from palo.settings.translate import Context, EngineKind, RaySettings
+from palo.settings import Context, EngineKind, RaySettings
 from palo.shards import shard_paths
 from translate.estimate import estimate_language, machines
 from translate.extrapolate import Estimate, Unit, draw, quotient, ratio_total, speed

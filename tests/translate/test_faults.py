@@ -6,10 +6,11 @@ from collections import Counter
 
 import pytest
 
-from palo.engines.open import Weights, open_engine
+from palo.engines.open import open_engine
+from palo.engines.stream import Weights
 from palo.paths import DataPaths
 from palo.schemas import TurnStatus
-from palo.settings.translate import EngineKind, ServerSettings, SourceSettings
+from palo.settings import EngineKind, ServerSettings, SourceSettings
 from palo.shards import read_translated, shard_paths
 from tests.faulty_server import Fault, FaultyServer
 from translate.ingest import ingest

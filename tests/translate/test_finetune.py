@@ -3,15 +3,15 @@
 import pytest
 
 from palo.errors import UserError
+from palo.files import read_json
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
-from palo.settings.translate import (
+from palo.settings import (
     Context,
     FinetuneSettings,
     StandinTranslatorSettings,
     TranslatorSettings,
 )
-from palo.shards import read_json
 from translate.finetune import finetune, split, with_enough
 from translate.pairs import make_pair
 from translate.segments import cut

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from palo.engines.open import Weights, open_engine
+from palo.engines.open import open_engine
 from palo.engines.scripted import ScriptedEngine
+from palo.engines.stream import Weights
 from palo.paths import DataPaths
 from palo.schemas import TurnStatus
-from palo.settings.translate import EngineKind, SourceSettings
+from palo.settings import EngineKind, SourceSettings
 from palo.shards import read_samples, read_translated, shard_paths
 from translate.ingest import ingest
 from translate.run import Places, translate_language
@@ -187,7 +188,7 @@ def test_malformed_utf8_between_and_inside_items_costs_only_what_it_is_in(tmp_pa
 PEAK_OF_INGEST = """
 import sys
 from pathlib import Path
-from palo.settings.translate import SourceSettings
+from palo.settings import SourceSettings
 from translate.ingest import ingest
 
 ingest(SourceSettings(path=Path(sys.argv[1])), Path(sys.argv[2]))

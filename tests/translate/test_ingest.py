@@ -5,7 +5,7 @@ import pytest
 
 from palo.errors import UserError
 from palo.schemas import Role, Turn
-from palo.settings.translate import SourceSettings
+from palo.settings import SourceSettings
 from palo.shards import read_samples, shard_paths
 from translate.ingest import ingest
 

@@ -5,7 +5,7 @@ import yaml
 from lxml import etree
 
 from palo.errors import Locked, UserError
-from palo.lock import run_lock
+from palo.files import run_lock
 from palo.memory import TranslationMemory, VerifiedMemory
 from palo.shards import read_translated, shard_paths
 

@@ -6,7 +6,7 @@ import pytest
 from palo.errors import MissingResource
 from palo.memory import VerifiedEntry
 from palo.schemas import Role, Turn
-from palo.settings.translate import Context, TranslatorSettings
+from palo.settings import Context, TranslatorSettings
 from translate.context import Before
 from translate.glossary import Glossary, Term
 from translate.job import Job

@@ -7,11 +7,11 @@ import pytest
 
 from palo.engines.scripted import ScriptedEngine, scripted_result
 from palo.errors import Locked, UserError
-from palo.lock import run_lock
+from palo.files import read_json, run_lock
 from palo.memory import TranslationMemory, VerifiedEntry, VerifiedMemory
 from palo.schemas import TurnStatus
-from palo.settings.translate import SourceSettings
-from palo.shards import read_json, read_samples, read_translated, shard_paths
+from palo.settings import SourceSettings
+from palo.shards import read_samples, read_translated, shard_paths
 from translate.ingest import ingest
 from translate.job import Job
 from translate.run import Places, translate_language

@@ -3,9 +3,9 @@ import json
 import pytest
 import torch
 
-from palo.engines.loading import load_tokenizer
+from palo.engines.stream import load_tokenizer
 from palo.languages import TARGETS
-from palo.settings.translate import Context, StandinTranslatorSettings
+from palo.settings import Context, StandinTranslatorSettings
 from translate.pairs import corpus_pairs, make_pair
 from translate.prompt import load_prompt
 from translate.segments import cut

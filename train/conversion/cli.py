@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from palo.console import announce, note, progress
-from palo.options import ProfileOption
+from palo.console import ProfileOption, announce, note, progress
 from palo.settings import load_profile
 from train.model.layout import Layout, Part, PublishedType
 

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from palo.json_stream import BrokenTail, Oversized, stream_list
+from palo.llava import BrokenTail, Oversized, stream_list
 from palo.settings import Profile
 from train.data.image_store import RefusedImage, UnreadableImage, inside, stored
 from train.data.images import load_picture

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from palo.shards import replaced
+from palo.files import replaced
 
 SUFFIXES = (".zip", ".tar")
 MAX_IMAGE_BYTES = 256 << 20

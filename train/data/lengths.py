@@ -16,7 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from palo.errors import UserError
-from palo.shards import digest, read_json, replaced, write_json
+from palo.files import digest, read_json, replaced, write_json
 from train.data.mixture import Example, Mixture
 from train.data.template import BadConversation, Encoded, Span, Template, caption_span, spans_of
 

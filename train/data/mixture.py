@@ -19,11 +19,12 @@ import pyarrow as pa
 from filelock import FileLock
 
 from palo.errors import MissingResource
+from palo.files import digest, file_digest, replaced
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from palo.paths import DataPaths
 from palo.schemas import Role, Turn
-from palo.settings.refine import RefineSettings
-from palo.shards import digest, file_digest, read_record, replaced, shard_paths
+from palo.settings import RefineSettings
+from palo.shards import read_record, shard_paths
 from train.data.image_store import RefusedImage, inside
 from train.data.rows import English, Row, llava_rows, mixture_rows
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from palo.errors import UserError
-from palo.json_stream import BrokenTail, stream_list
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
+from palo.llava import BrokenTail, stream_list
 from palo.paths import DataPaths
 from palo.schemas import Role
-from palo.settings.refine import RefineSettings
+from palo.settings import RefineSettings
 from palo.shards import read_columns, shard_paths
 
 CODES = {lang: code for code, lang in enumerate(LANGUAGES)}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from palo.errors import UserError
-from palo.settings.train import MixtureWeights
+from palo.settings import MixtureWeights
 
 
 def draw(

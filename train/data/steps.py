@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from palo.settings.train import MixtureWeights
+from palo.settings import MixtureWeights
 from train.data.batches import Packer, Pictures, StageData
 from train.data.images import ImageLosses
 from train.data.lengths import Lengths, Measure, measure

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from palo.files import digest
 from palo.schemas import IMAGE_TAG, Role, Turn
-from palo.shards import digest
 
 VERSION = "1"  # raise it when the same turns give other tokens or other cuts
 IMAGE_TOKEN = -200  # stands for the whole image until a batch is made

@@ -13,10 +13,9 @@ from typing import Any
 
 from palo.checks.language import LanguageId
 from palo.console import Tick, note, progress
+from palo.files import digest, file_digest, read_json, write_json
 from palo.paths import DataPaths
-from palo.settings import Profile
-from palo.settings.evaluate import AnswerEngine
-from palo.shards import digest, file_digest, read_json, write_json
+from palo.settings import AnswerEngine, Profile
 from train.evaluation import answers
 from train.evaluation.answers import Answered, Question
 from train.evaluation.opening import Answering, open_answerer

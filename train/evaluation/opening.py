@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from palo.errors import MissingResource
-from palo.settings.evaluate import AnswerEngine
-from palo.settings.train import EvaluateSettings
+from palo.settings import AnswerEngine, EvaluateSettings
 from train.resources import has_gpu
 from train.scale import Scale
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from palo.console import note
 from palo.errors import UserError
-from palo.shards import file_digest, read_json, write_json
+from palo.files import file_digest, read_json, write_json
 
 WRITING = ".writing"  # where a checkpoint lies until all of it is there
 DIGESTS = "digests.json"

@@ -13,7 +13,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from palo.settings.loop import Sharding
+from palo.settings import Sharding
 from train.loop.loss import Learner
 from train.loop.processes import processes
 

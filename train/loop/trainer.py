@@ -21,8 +21,8 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from palo.console import Tick
 from palo.errors import UserError
-from palo.settings.loop import LoopSettings, Sharding
-from palo.shards import write_json
+from palo.files import write_json
+from palo.settings import LoopSettings, Sharding
 from train.data.batches import Row, StageData, StepRows
 from train.data.packing import steps_per_epoch
 from train.loop.loss import Learner

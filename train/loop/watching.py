@@ -7,7 +7,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from palo.console import Tick
 from palo.errors import MissingResource
-from palo.settings.loop import LoopSettings, Tracker
+from palo.settings import LoopSettings, Tracker
 from train.loop.processes import is_first
 
 

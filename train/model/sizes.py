@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from palo.errors import MissingResource
-from palo.settings.model import Section
+from palo.settings import Section
 from train.scale import LanguageSource, Lora, ProjectorKind, Scale, TowerSource
 
 PUBLISHED_PATH = Path(__file__).with_name("sizes.yaml")

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from palo.errors import UserError
-from palo.settings.loop import LoopSettings, Sharding
+from palo.settings import LoopSettings, Sharding
 from train.model.sizes import Parameters, Sizes, parameters
 from train.planning.activations import FULL_BYTES, row_bytes
 from train.scale import LossKernel, Scale, StageName

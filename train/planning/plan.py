@@ -16,8 +16,7 @@ from palo.errors import MissingResource
 from palo.languages import TARGETS
 from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG
-from palo.settings import Profile
-from palo.settings.train import MixtureWeights
+from palo.settings import MixtureWeights, Profile
 from palo.shards import shard_paths
 from train.data.lengths import measure
 from train.data.mixture import Mixture, open_captions, open_mixture

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from palo.settings.train import MixtureWeights
+from palo.settings import MixtureWeights
 from train.data.lengths import Lengths
 from train.data.mixture import Mixture
 from train.data.packing import StepPlan, steps_per_epoch

@@ -6,7 +6,7 @@ python -m vllm.entrypoints.openai.api_server $(the list that server_arguments gi
 from pathlib import Path
 
 from palo.errors import MissingResource
-from palo.shards import read_json
+from palo.files import read_json
 
 BASE, ADAPTER = "base", "adapter"  # the two parts of a checkpoint that is not merged
 # The only ranks that vLLM 0.32 makes room for.

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from palo.console import progress
+from palo.files import digest, file_digest, read_json, write_json
 from palo.settings import Profile
-from palo.shards import digest, file_digest, read_json, write_json
 from train.scale import Scale
 
 RECORD = "palo.json"

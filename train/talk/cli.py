@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from palo.console import announce, note
+from palo.console import ProfileOption, announce, note
 from palo.errors import UserError
-from palo.options import ProfileOption
 from palo.settings import load_profile
 from train.resources import has_gpu
 from train.scale import Scale, load_scale

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from palo.languages import LANGUAGES, Language
-from palo.settings.train import EvaluateSettings
+from palo.settings import EvaluateSettings
 
 MAX_PICTURES = 6
 MAX_QUESTIONS = 4

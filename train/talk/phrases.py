@@ -7,7 +7,7 @@ import yaml
 
 from palo.errors import unknown
 from palo.languages import LANGUAGES, Language
-from palo.settings.model import Section
+from palo.settings import Section
 
 _PATH = Path(__file__).with_name("phrases.yaml")
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from palo.engines.stream import Message, Request, Sampling
-from palo.settings.translate import TranslatorSettings
+from palo.settings import TranslatorSettings
 
 _SENTENCE = "red blue green star heart circle big small one two three is the a in of picture left"
 _WORDS = _SENTENCE.split()

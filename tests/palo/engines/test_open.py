@@ -2,9 +2,10 @@ import importlib.util
 
 import pytest
 
-from palo.engines.open import Weights, missing, open_engine, signature
+from palo.engines.open import missing, open_engine, signature
+from palo.engines.stream import Weights
 from palo.errors import MissingResource
-from palo.settings.translate import EngineKind
+from palo.settings import EngineKind
 
 
 def test_signature_is_the_same_for_every_engine_and_names_the_weights(engine_settings):

@@ -5,10 +5,10 @@ import time
 import pytest
 from pydantic import ValidationError
 
-from palo.engines.open import Weights, missing, open_engine
-from palo.engines.stream import Message, Request, Sampling
+from palo.engines.open import missing, open_engine
+from palo.engines.stream import Message, Request, Sampling, Weights
 from palo.errors import UserError
-from palo.settings.translate import EngineKind, ServerSettings, TranslatorSettings
+from palo.settings import EngineKind, ServerSettings, TranslatorSettings
 from tests.faulty_server import Fault, FaultyServer
 
 KEY = "sk-of-the-test"

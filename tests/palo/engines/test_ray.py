@@ -1,16 +1,17 @@
 """The ray engine on a real Ray of several nodes, its workers quick ones: nothing is lost."""
 
 import time
+from functools import partial
 
 import psutil
 import pytest
 
-from palo.engines.open import Weights, signature
+from palo.engines.open import open_engine, signature
 from palo.engines.ray import RayEngine
-from palo.engines.scripted import scripted_result
-from palo.engines.stream import Signature
+from palo.engines.scripted import ScriptedEngine, scripted_result
+from palo.engines.stream import Signature, Weights
 from palo.errors import MissingResource, UserError
-from palo.settings.translate import EngineKind, RaySettings
+from palo.settings import EngineKind, RaySettings
 
 pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = pytest.mark.slow
@@ -41,7 +42,8 @@ def make_engine(cluster, engine_settings):
         changed = engine_settings.model_copy(
             update={"ray": ray, "max_num_seqs": 2, "stall_timeout_s": 60.0, **changes}
         )
-        return RayEngine(weights, decided_by, changed, hosted)
+        opener = partial(open_engine, hosted, weights, changed)
+        return RayEngine(opener, weights.model, decided_by, changed)
 
     return make
 
@@ -196,6 +198,6 @@ def test_a_model_that_does_not_load_ends_the_run_with_the_reason(
 
 def test_no_cluster_at_the_address_is_said(engine_settings, make_requests):
     settings = engine_settings.model_copy(update={"ray": RaySettings(address="127.0.0.1:9")})
-    engine = RayEngine(NO_WEIGHTS, SCRIPTED, settings, EngineKind.SCRIPTED)
+    engine = RayEngine(ScriptedEngine, "none", SCRIPTED, settings)
     with engine, pytest.raises(UserError, match=r"No Ray cluster at '127\.0\.0\.1:9'"):
         by_tag(engine.stream(make_requests(3)))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from palo.engines.ray_cluster import Node, rooms
-from palo.settings.translate import RaySettings
+from palo.engines.ray import Node, rooms
+from palo.settings import RaySettings
 
 
 def node(name, cpus, gpus=0.0, alive=True):

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from palo.engines.open import Weights, open_engine
-from palo.engines.stream import Message, Request, Sampling
-from palo.settings.translate import EngineKind, RaySettings, TranslatorSettings
+from palo.engines.open import open_engine
+from palo.engines.stream import Message, Request, Sampling, Weights
+from palo.settings import EngineKind, RaySettings, TranslatorSettings
 
 pytest.importorskip("vllm", reason="vLLM is not installed")
 pytest.importorskip("ray", reason="Ray is not installed")
@@ -132,9 +132,10 @@ def test_a_killed_driver_leaves_no_engine_process_behind(engine, settings, tmp_p
     program.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from palo.engines.open import Weights, open_engine\n"
+        "from palo.engines.open import open_engine\n"
+        "from palo.engines.stream import Weights\n"
         "from palo.engines.stream import Message, Request, Sampling\n"
-        "from palo.settings.translate import EngineKind, TranslatorSettings\n"
+        "from palo.settings import EngineKind, TranslatorSettings\n"
         "if __name__ == '__main__':\n"
         "    settings = TranslatorSettings.model_validate_json(sys.argv[1])\n"
         "    engine = open_engine(EngineKind.RAY, Weights(settings.model), settings)\n"

@@ -1,21 +1,28 @@
 """The inside of a Ray actor, without Ray: what is given comes out once, whatever the order."""
 
+from functools import partial
+
 import pytest
 
-from palo.engines.open import Weights
-from palo.engines.ray_worker import Worker
-from palo.engines.scripted import scripted_result
-from palo.settings.translate import EngineKind
+from palo.engines.open import open_engine, signature
+from palo.engines.ray import Worker
+from palo.engines.scripted import ScriptedEngine, scripted_result
+from palo.engines.stream import Weights
+from palo.settings import EngineKind
 
 SCRIPTED = "scripted|1|none"
 
 
 @pytest.fixture
-def worker(engine_settings):
-    worker = Worker(EngineKind.SCRIPTED, Weights("none"), engine_settings)
+def worker():
+    worker = Worker(ScriptedEngine, "none")
     assert worker.open(SCRIPTED) == ""
     yield worker
     worker.close()
+
+
+def opened(weights, settings):
+    return Worker(partial(open_engine, EngineKind.TRANSFORMERS, weights, settings), weights.model)
 
 
 def taken(worker, count):
@@ -46,7 +53,7 @@ def test_an_engine_that_waits_for_requests_is_told_when_there_are_none(
     engine_settings, make_requests
 ):
     """transformers answers only once its buffer is full or the requests end."""
-    worker = Worker(EngineKind.TRANSFORMERS, Weights(engine_settings.model), engine_settings)
+    worker = opened(Weights(engine_settings.model), engine_settings)
     worker.open(str(_signature(engine_settings)))
     worker.give(make_requests(2), 0)
     assert worker.take(0.5) == ([], "")
@@ -56,25 +63,23 @@ def test_an_engine_that_waits_for_requests_is_told_when_there_are_none(
 
 
 def _signature(settings):
-    from palo.engines.open import signature
-
     return signature(Weights(settings.model), settings)
 
 
-def test_other_weights_than_the_drivers_are_refused(engine_settings):
-    worker = Worker(EngineKind.SCRIPTED, Weights("some-model"), engine_settings)
+def test_other_weights_than_the_drivers_are_refused():
+    worker = Worker(ScriptedEngine, "some-model")
     refusal = worker.open("scripted|2|none")
     assert "its copy of model some-model is another one" in refusal
     assert "'scripted|1|none' there, 'scripted|2|none' here" in refusal
 
 
 def test_a_node_without_the_model_says_so(engine_settings, tmp_path):
-    worker = Worker(EngineKind.TRANSFORMERS, Weights(str(tmp_path / "none")), engine_settings)
+    worker = opened(Weights(str(tmp_path / "none")), engine_settings)
     assert f"translator model {tmp_path / 'none'}" in worker.open("any")
 
 
-def test_an_engine_that_fails_is_told_with_its_reason(engine_settings, make_requests):
-    worker = Worker(EngineKind.SCRIPTED, Weights("none"), engine_settings)
+def test_an_engine_that_fails_is_told_with_its_reason(make_requests):
+    worker = Worker(ScriptedEngine, "none")
     worker.open(SCRIPTED)
     worker.give([None], 1)  # no request at all
     results, ended = worker.take(30)

@@ -12,10 +12,10 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from palo.engines.open import Weights, open_engine
+from palo.engines.open import open_engine
 from palo.engines.reaper import marked, new_mark, start_watcher
-from palo.engines.stream import Message, Request, Sampling
-from palo.settings.translate import EngineKind, ServerSettings, TranslatorSettings
+from palo.engines.stream import Message, Request, Sampling, Weights
+from palo.settings import EngineKind, ServerSettings, TranslatorSettings
 
 pytest.importorskip("vllm", reason="vLLM is not installed")
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]

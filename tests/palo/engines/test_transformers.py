@@ -1,6 +1,6 @@
-from palo.engines.open import Weights, open_engine
-from palo.engines.stream import Message, Request, Sampling
-from palo.settings.translate import EngineKind
+from palo.engines.open import open_engine
+from palo.engines.stream import Message, Request, Sampling, Weights
+from palo.settings import EngineKind
 
 
 def answers(settings, requests):

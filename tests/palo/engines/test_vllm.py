@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from palo.engines.open import Weights, open_engine, signature
-from palo.engines.stream import Message, Request, Sampling
-from palo.settings.translate import EngineKind, TranslatorSettings
+from palo.engines.open import open_engine, signature
+from palo.engines.stream import Message, Request, Sampling, Weights
+from palo.settings import EngineKind, TranslatorSettings
 
 pytest.importorskip("vllm", reason="vLLM is not installed")
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
@@ -144,9 +144,10 @@ def test_a_killed_run_leaves_no_engine_process_behind(settings, tmp_path):
     program.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from palo.engines.open import Weights, open_engine\n"
+        "from palo.engines.open import open_engine\n"
+        "from palo.engines.stream import Weights\n"
         "from palo.engines.stream import Message, Request, Sampling\n"
-        "from palo.settings.translate import EngineKind, TranslatorSettings\n"
+        "from palo.settings import EngineKind, TranslatorSettings\n"
         "if __name__ == '__main__':\n"
         "    settings = TranslatorSettings(model=sys.argv[1], finetuned_dir=Path('.'),\n"
         "        max_tokens=24, max_model_tokens=128, max_num_seqs=8)\n"

@@ -5,11 +5,11 @@ import os
 import pytest
 
 from palo.errors import UserError
+from palo.files import write_json
 from palo.paths import DataPaths
 from palo.report.figures import Answers, Example, collect
 from palo.schemas import Verdict
 from palo.settings import load_profile
-from palo.shards import write_json
 
 ROW = {
     "questions": 240,

@@ -7,7 +7,7 @@ import pytest
 import refine.filters
 from palo.languages import TARGETS
 from palo.schemas import Finding, Verdict
-from palo.settings.refine import RefineSettings
+from palo.settings import RefineSettings
 from refine.filters import Pair, default_filters, judge, verdict, version
 from refine.filters.thresholds import thresholds
 

@@ -6,8 +6,7 @@ from sacrebleu.metrics.chrf import CHRF
 from palo.engines.scripted import ScriptedEngine
 from palo.engines.stream import Result
 from palo.schemas import Verdict
-from palo.settings.refine_models import BackTranslationSettings
-from palo.settings.translate import ServerSettings
+from palo.settings import BackTranslationSettings, ServerSettings
 from refine.filters import Pair
 from refine.models.back_translation import BackTranslationFilter
 from tests.faulty_server import Fault, FaultyServer

@@ -8,8 +8,7 @@ import pytest
 from palo.engines.scripted import ScriptedEngine
 from palo.engines.stream import Result
 from palo.schemas import Verdict
-from palo.settings.refine_models import JudgeSettings
-from palo.settings.translate import ServerSettings
+from palo.settings import JudgeSettings, ServerSettings
 from refine.filters import Pair
 from refine.models.judge import JudgeFilter, parse_opinion
 from tests.faulty_server import Fault, FaultyServer

@@ -7,7 +7,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from palo.errors import MissingResource
 from palo.schemas import TurnStatus, Verdict
-from palo.settings.refine_models import LabseSettings
+from palo.settings import LabseSettings
 from refine.filters import Pair
 from refine.models.labse import LabseFilter
 

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, MT5ForConditionalGeneration
 
 from palo.errors import UserError
 from palo.schemas import Verdict
-from palo.settings.refine_models import MetricxSettings
+from palo.settings import MetricxSettings
 from refine.models.metricx import MetricxFilter
 
 

@@ -3,8 +3,7 @@
 import subprocess
 import sys
 
-from palo.settings.refine import RefineSettings
-from palo.settings.refine_models import ModelFilterSettings
+from palo.settings import ModelFilterSettings, RefineSettings
 from refine.filters import default_filters
 from refine.models import model_filters, models_digest
 from refine.shard import judge_inputs

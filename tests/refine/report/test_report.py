@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 import refine.cli
 import refine.report.command
 from palo.errors import UserError
-from palo.shards import read_json, records_digest
+from palo.files import read_json
+from palo.shards import records_digest
 from refine.report.audit import Acceptance, accepted
 from refine.report.figures import collect
 from refine.report.page import render

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from palo.files import write_json
 from palo.settings import load_profile
-from palo.shards import write_json
 from train.data.image_check import (
     COLLECTIONS,
     ImageList,

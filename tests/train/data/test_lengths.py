@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
-from palo.settings.refine import RefineSettings
+from palo.settings import RefineSettings
 from train.data import lengths as lengths_module
 from train.data import mixture as mixture_module
 from train.data.lengths import CutCount, Measure, measure

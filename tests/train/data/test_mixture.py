@@ -6,11 +6,12 @@ import pytest
 
 from palo import schemas
 from palo.errors import MissingResource, UserError
+from palo.files import write_json
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.schemas import Role, Turn, Verdict
-from palo.settings.refine import ConversationPolicy, RefineSettings
-from palo.shards import read_refined, refined_to_row, shard_name, write_json, write_shard
+from palo.settings import ConversationPolicy, RefineSettings
+from palo.shards import read_refined, refined_to_row, shard_name, write_shard
 from train.data import mixture as mixture_module
 from train.data.mixture import English, Mixture, open_captions, open_mixture
 from train.data.rows import llava_rows

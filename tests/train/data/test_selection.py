@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from palo.errors import UserError
-from palo.settings.train import MixtureWeights
+from palo.settings import MixtureWeights
 from train.data.selection import draw, expected_counts, shares
 
 LANGUAGES = ("en", "hi", "ur")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
-from palo.settings.evaluate import AnswerEngine, BenchRunSettings
+from palo.settings import AnswerEngine, BenchRunSettings
 from tests.train.conftest import make_scale
 from tests.train.evaluation.bench.conftest import save_tiny
 from train.evaluation import evaluate

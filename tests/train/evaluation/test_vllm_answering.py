@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from palo.cli import app, guarded
+from palo.files import read_json
 from palo.paths import DataPaths
-from palo.settings.evaluate import AnswerEngine
-from palo.shards import read_json
+from palo.settings import AnswerEngine
 from tests.train.conftest import make_scale
 from tests.train.evaluation.bench.conftest import make_bench, with_judge, write_project
 from tests.train.evaluation.bench.test_page import VLLM

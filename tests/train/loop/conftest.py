@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from palo.schemas import Role, Turn
-from palo.settings.loop import LoopSettings
+from palo.settings import LoopSettings
 from tests.train.conftest import make_model, make_scale, make_tokenizer
 from train.data.batches import Packer, Pictures, StageData
 from train.data.images import ImageLosses, make_processor

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from palo.settings.loop import Sharding
+from palo.settings import Sharding
 from tests.train.loop.conftest import QUIET, STAGE, make_data, make_job, make_learner
 from train.loop.processes import processes
 from train.loop.recompute import recompute

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from palo.settings.loop import Sharding
+from palo.settings import Sharding
 from tests.train.conftest import ROOT
 from tests.train.loop.conftest import assert_close, paint
 from tests.train.loop.stages import Case, as_json, named, train

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from palo.settings.loop import Tracker
+from palo.settings import Tracker
 from tests.train.loop.conftest import (
     QUIET,
     STAGE,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from palo.errors import UserError
-from palo.settings.loop import LoopSettings
+from palo.settings import LoopSettings
 from tests.train.conftest import make_scale
 from train.model.sizes import parameters, sizes_of
 from train.planning.activations import row_bytes

@@ -5,7 +5,7 @@ import pytest
 
 from palo.languages import TARGETS
 from palo.paths import DataPaths
-from palo.settings.train import MixtureWeights
+from palo.settings import MixtureWeights
 from train.data.lengths import CutCount, Lengths
 from train.data.mixture import Mixture, open_mixture
 from train.data.rows import English

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from palo.benchmark_set import Answer, BenchmarkSet, Question, read_set, set_languages
 from palo.errors import UserError
-from palo.shards import digest
+from palo.files import digest
 from train.data.image_store import UnreadableImage, stored
 
 # Field of a reference answer that most sets lack. true: nothing but this text is right; a list:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import yaml
 
-from palo.engines.open import Weights, open_engine, signature
-from palo.engines.stream import Engine, Message, Request, Sampling
+from palo.engines.open import open_engine, signature
+from palo.engines.stream import Engine, Message, Request, Sampling, Weights
+from palo.files import digest
 from palo.languages import info
-from palo.settings.evaluate import AnswerJudgeSettings, Order
-from palo.settings.translate import EngineKind
-from palo.shards import digest
+from palo.settings import AnswerJudgeSettings, EngineKind, Order
 from train.evaluation.bench.reading import Fault, Scores, read_scores
 from train.evaluation.bench.store import Row, Store
 

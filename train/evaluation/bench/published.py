@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from palo.languages import LANGUAGES
-from palo.settings.model import Section
+from palo.settings import Section
 
 _PATH = Path(__file__).with_name("published.yaml")
 

@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from palo.console import note, progress
-from palo.engines.weights import weights_digest
+from palo.engines.stream import weights_digest
 from palo.errors import MissingResource, UserError
-from palo.lock import run_lock
+from palo.files import digest, run_lock, write_json
 from palo.paths import DataPaths
-from palo.settings import Profile
-from palo.settings.evaluate import AnswerEngine
-from palo.settings.train import EvaluateSettings
-from palo.shards import digest, write_json
+from palo.settings import AnswerEngine, EvaluateSettings, Profile
 from train.data.image_store import UnreadableImage
 from train.evaluation.answers import is_right, language_judge
 from train.evaluation.bench.items import Item, read_items, set_digest

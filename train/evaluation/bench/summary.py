@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from palo.languages import LANGUAGES
-from palo.settings.evaluate import BenchRunSettings
+from palo.settings import BenchRunSettings
 from train.evaluation.bench.items import Item
 from train.evaluation.bench.judge import Judged
 from train.evaluation.bench.published import Group, published

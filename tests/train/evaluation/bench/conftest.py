@@ -7,7 +7,7 @@ import yaml
 from PIL import Image
 
 from palo.paths import DataPaths
-from palo.settings.evaluate import AnswerJudgeSettings, BenchRunSettings, JudgeServer
+from palo.settings import AnswerJudgeSettings, BenchRunSettings, JudgeServer
 from tests.faulty_server import FaultyServer
 from tests.train.conftest import ROOT, make_model, make_scale, make_tokenizer
 from train.data.images import make_processor

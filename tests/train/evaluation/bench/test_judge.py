@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from palo.errors import UserError
-from palo.settings.evaluate import Order
+from palo.settings import Order
 from tests.faulty_server import Fault
 from tests.train.evaluation.bench.conftest import judge_at, material
 from train.evaluation.bench import judge as judge_module

@@ -8,7 +8,7 @@ import yaml
 
 from palo.cli import app, guarded
 from palo.paths import DataPaths
-from palo.settings.train import EvaluateSettings
+from palo.settings import EvaluateSettings
 from tests.train.conftest import ROOT
 from tests.train.evaluation.bench.conftest import make_bench, save_tiny, write_project
 from train.evaluation.bench.judge import prompt_digest

@@ -11,10 +11,10 @@ from PIL import Image
 
 from palo.cli import app, guarded
 from palo.errors import MissingResource, UserError
+from palo.files import read_json
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
-from palo.settings.evaluate import AnswerEngine, Order
-from palo.shards import read_json
+from palo.settings import AnswerEngine, Order
 from tests.faulty_server import Fault
 from tests.train.conftest import ROOT
 from tests.train.evaluation.bench.conftest import (

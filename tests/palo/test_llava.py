@@ -3,7 +3,7 @@ import json
 import pytest
 
 from palo.errors import UserError
-from palo.json_stream import MAX_ITEM_CHARS, BrokenTail, Oversized, stream_list
+from palo.llava import MAX_ITEM_CHARS, BrokenTail, Oversized, stream_list
 
 
 def items(path):

@@ -3,7 +3,7 @@
 import pytest
 
 from palo.schemas import Verdict
-from palo.settings.refine import RefineSettings
+from palo.settings import RefineSettings
 
 GOOD, NOTE, REVIEW, REJECT = Verdict.PASS, Verdict.NOTE, Verdict.REVIEW, Verdict.REJECT
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from palo.errors import UserError
-from refine.workers import in_order
+from palo.workers import in_order
 
 
 def slow_first(number):

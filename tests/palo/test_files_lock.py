@@ -9,12 +9,12 @@ import textwrap
 import pytest
 
 from palo.errors import Locked
-from palo.lock import run_lock
+from palo.files import run_lock
 
 HOLDER = """
     import sys
     from pathlib import Path
-    from palo.lock import run_lock
+    from palo.files import run_lock
     with run_lock(Path(sys.argv[1]), "palo translate"):
         print("held", flush=True)
         sys.stdin.read()

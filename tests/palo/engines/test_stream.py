@@ -2,7 +2,7 @@
 
 import pytest
 
-from palo.engines.chat import answer_text
+from palo.engines.stream import answer_text
 from palo.tiny import train_tokenizer
 
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from palo.engines.weights import cached_snapshot, weights_digest
+from palo.engines.stream import cached_snapshot, weights_digest
 from palo.errors import MissingResource
 
 
@@ -41,7 +41,7 @@ def test_unchanged_files_are_not_read_again(folder, monkeypatch):
     def unread(path):
         raise AssertionError(f"{path} was read")
 
-    monkeypatch.setattr("palo.engines.weights.file_digest", unread)
+    monkeypatch.setattr("palo.engines.stream.file_digest", unread)
     assert weights_digest(folder) == first
     os.utime(folder / "model.safetensors", ns=(1, 1))
     with pytest.raises(AssertionError, match="was read"):

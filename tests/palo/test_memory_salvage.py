@@ -5,8 +5,15 @@ import shutil
 import pytest
 
 from palo.errors import UserError
-from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory, machine_key
-from palo.salvage import check, salvage
+from palo.memory import (
+    Entry,
+    TranslationMemory,
+    VerifiedEntry,
+    VerifiedMemory,
+    check_memory,
+    machine_key,
+    salvage,
+)
 from palo.schemas import TurnStatus
 
 
@@ -20,7 +27,7 @@ def test_a_whole_memory_needs_no_salvage(tmp_path):
     path = tmp_path / "ur.sqlite"
     with TranslationMemory(path) as memory:
         memory.put([entry(f"{number}.") for number in range(300)])
-    check(path)
+    check_memory(path)
     assert salvage(path) is None
     assert not list(tmp_path.glob("*salvaged*"))
 
@@ -57,7 +64,7 @@ def test_a_damaged_log_costs_only_what_is_in_it(tmp_path):
             shutil.copy(each, copy.with_name(each.name))
     log = copy.with_name("ur.sqlite-wal")
     log.write_bytes(b"\xa5" * log.stat().st_size)
-    check(copy)
+    check_memory(copy)
     with TranslationMemory(copy) as memory:
         assert [each.source for each in memory.entries()] == ["Red."]
 

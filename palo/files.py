@@ -1,0 +1,108 @@
+"""Files and folders that are replaced at once, digests, JSON with what it was made from, locks."""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from palo.errors import Locked, UserError
+
+LOCK_NAME = ".lock"
+
+
+def digest(value: Any) -> str:
+    """32 hex digits over the JSON form of `value`; equal values give equal digests."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """32 hex digits over the bytes of a file, read in pieces."""
+    state = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            state.update(piece)
+    return state.hexdigest()
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Yields a temporary path; renames it onto `path` if the block ends well, else removes it.
+
+    Raises UserError where the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise disk_full(path) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def disk_full(path: Path | str) -> UserError:
+    return UserError(
+        f"The disk is full: could not write {path}. Nothing is lost: make room and run the same "
+        "command again, it goes on where it stopped."
+    )
+
+
+def write_json(path: Path, value: Any) -> None:
+    with replaced(path) as temporary:
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Raises UserError for a file that is no JSON, which `write_json` never leaves behind."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{path} is not valid JSON ({error}). Remove it and run the command again."
+        ) from None
+
+
+@contextmanager
+def run_lock(folder: Path, what: str) -> Iterator[None]:
+    """Holds the folder for this process; the system frees it when the process ends, however.
+
+    Raises Locked with the other process's id, task and start where it is held.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK_NAME)
+    owner_path = folder / f"{LOCK_NAME}.json"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Locked(_held(folder, owner_path)) from None
+    try:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        owner = {"pid": os.getpid(), "what": what, "since": since}
+        owner_path.write_text(json.dumps(owner), encoding="utf-8")
+        yield
+    finally:
+        owner_path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _held(folder: Path, owner_path: Path) -> str:
+    try:
+        owner = json.loads(owner_path.read_text(encoding="utf-8"))
+        who = f"{owner['what']}, process {owner['pid']}, since {owner['since']}"
+    except (OSError, ValueError, KeyError):
+        who = "another process"
+    return f"{folder} is in use ({who}). Wait for it to end, or stop it, then run this again."
