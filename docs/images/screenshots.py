@@ -18,10 +18,8 @@ sys.path.insert(0, str(HERE.parents[1]))
 from palo.settings import load_profile  # noqa: E402
 from tests.train.talk.conftest import ListeningBrowser  # noqa: E402
 from train.scale import load_scale  # noqa: E402
-from train.serving.server import Address  # noqa: E402
-from train.talk.demo import About, launch, require_gradio  # noqa: E402
-from train.talk.examples import load_examples  # noqa: E402
-from train.talk.folder import find_checkpoint  # noqa: E402
+from train.serving.server import Address, find_checkpoint  # noqa: E402
+from train.talk.interface import load_examples, require_gradio  # noqa: E402
 
 SIZE = {"width": 1200, "height": 760, "deviceScaleFactor": 1, "mobile": False}
 PICTURES = {"en": 1, "ur": 3}  # language: which example
@@ -34,12 +32,12 @@ def main() -> None:
     settings = load_profile("sample")
     scale = load_scale("7b", settings.train.scales_dir)
     require_gradio()
-    from train.talk.gradio_page import make_page
+    from train.talk.page import launch, make_page
     from train.talk.talker import Sampling, Talker
 
     talker = Talker(find_checkpoint(scale, settings, given), scale.max_length)
-    about = About(f"PALO {scale.name}", scale.is_standin)
-    page = make_page(talker, Sampling(), load_examples(settings.evaluate), about)
+    examples = load_examples(settings.evaluate)
+    page = make_page(talker, Sampling(), examples, f"PALO {scale.name}", scale.is_standin)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = Address("127.0.0.1", free.getsockname()[1])

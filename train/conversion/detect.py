@@ -11,9 +11,8 @@ from train.conversion import adapter
 from train.conversion.read_weights import STEMS, listed, read_json_object, weights_at
 from train.model.assembly import CLASSES
 from train.model.checkpoint import projector_of
-from train.model.layout import Layout, Part, PublishedType
+from train.model.layout import ADAPTER, BASE, Layout, Part, PublishedType
 from train.scale import ProjectorKind
-from train.serving.arguments import ADAPTER, BASE
 
 PROJECTOR_FILES = ("mm_projector.safetensors", "mm_projector.bin")
 # What the published layout cannot say of stock LLaVA; None stands for a field left out.

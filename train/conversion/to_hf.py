@@ -25,6 +25,8 @@ from train.data.images import make_processor
 from train.model.assembly import CLASSES
 from train.model.checkpoint import make_llava_processor
 from train.model.layout import (
+    ADAPTER,
+    BASE,
     EMBEDDINGS,
     HEAD,
     PUBLISHED_EMBEDDINGS,
@@ -34,7 +36,6 @@ from train.model.layout import (
     is_computed,
     stored_as_classic,
 )
-from train.serving.arguments import ADAPTER, BASE
 
 
 def convert_to_hf(job: Job, part: Part, fresh: Path) -> tuple[Part, int]:

@@ -25,6 +25,7 @@ from train.conversion.vocabulary import (
 )
 from train.conversion.write_weights import Plan, write_plan, write_shards
 from train.model.layout import (
+    ADAPTER,
     EMBEDDINGS,
     HEAD,
     PROJECTOR,
@@ -38,7 +39,6 @@ from train.model.layout import (
     published_name,
     stored_as_classic,
 )
-from train.serving.arguments import ADAPTER
 
 PROJECTOR_FILE = "mm_projector.bin"  # the published loaders read it under no other name
 

@@ -26,7 +26,7 @@ from train.model.checkpoint import (
     replace_folder,
     save_checkpoint,
 )
-from train.serving.arguments import ADAPTER, BASE
+from train.model.layout import ADAPTER, BASE
 
 _PEFT = "base_model.model."  # what PEFT puts before every name
 _LANGUAGE_MODEL = "model.language_model."

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from train.scale import ProjectorKind
 
+BASE, ADAPTER = "base", "adapter"  # the two folders of a checkpoint that is not merged
+
 
 class Layout(StrEnum):
     HF = "hf"

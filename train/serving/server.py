@@ -1,4 +1,4 @@
-"""vLLM's server for a checkpoint: its command, its environment, and its end.
+"""A scale's checkpoint, and vLLM's server for it: its command, its environment, and its end.
 
     palo serve --scale 7b
 
@@ -18,7 +18,11 @@ from pathlib import Path
 
 from palo.engines.reaper import marked, new_mark, reap_orphans, start_watcher
 from palo.errors import MissingResource, UserError
-from train.serving.arguments import server_arguments
+from palo.files import read_json
+from palo.paths import DataPaths
+from palo.settings import Profile
+from train.model.layout import ADAPTER, BASE
+from train.scale import Scale
 
 API_KEY = "VLLM_API_KEY"  # vLLM's own name; a flag would be in the list of processes
 _PLUGINS, _OURS = "VLLM_PLUGINS", "palo"
@@ -27,6 +31,9 @@ _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
 }
+# PIL's resizing is what training used; with torchvision installed vLLM would take that one's.
+_PIXELS = ["--mm-processor-kwargs", '{"backend": "pil"}']
+_LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM 0.32 makes room for
 _OWN = {
     "--api-key": f"set {API_KEY} in the environment",
     "--host": "give --host before the --",
@@ -34,6 +41,54 @@ _OWN = {
     "--model": "give --checkpoint before the --",
     "--served-model-name": "give --served-model-name before the --",
 }
+
+
+def find_checkpoint(scale: Scale, profile: Profile, given: Path | None) -> Path:
+    """The folder `given`, else the profile's own of the scale. Raises MissingResource."""
+    if given is not None:
+        if not _is_checkpoint(given):
+            raise MissingResource(
+                f"No checkpoint in {given}: neither config.json nor {BASE}/ and {ADAPTER}/."
+            )
+        return given
+    merged = DataPaths(profile.data_dir).checkpoint(scale.name)
+    for folder in (merged, merged.with_name(f"{merged.name}-adapter")):  # see `keep_adapter`
+        if _is_checkpoint(folder):
+            return folder
+    raise MissingResource(
+        f"No checkpoint in {merged}. Train it first: palo train --scale {scale.name}"
+    )
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    parts = (folder / BASE / "config.json", folder / ADAPTER / "adapter_config.json")
+    return (folder / "config.json").is_file() or all(part.is_file() for part in parts)
+
+
+def server_arguments(folder: Path, name: str) -> list[str]:
+    """Flags for `vllm.entrypoints.openai.api_server`: the checkpoint in `folder` answers as `name`.
+
+    A merged checkpoint, or one of base and adapter, where the base alone answers as `<name>-base`.
+    """
+    if not _is_checkpoint(folder):
+        raise MissingResource(
+            f"No checkpoint in {folder}: neither config.json nor {BASE}/ and {ADAPTER}/. "
+            f"Train it first: palo train --scale {folder.name}"
+        )
+    if (folder / "config.json").is_file():
+        return ["--model", str(folder), "--served-model-name", name, *_PIXELS]
+    base, adapter = folder / BASE, folder / ADAPTER
+    return [
+        *("--model", str(base), "--served-model-name", f"{name}-base", *_PIXELS),
+        *("--enable-lora", "--max-lora-rank", str(max_lora_rank(adapter))),
+        *("--lora-modules", f"{name}={adapter}"),
+    ]
+
+
+def max_lora_rank(adapter: Path) -> int:
+    """The room that vLLM must make for the adapter: its default of 16 refuses PALO's 128."""
+    rank = int(read_json(adapter / "adapter_config.json")["r"])
+    return next(room for room in _LORA_RANKS if room >= rank)
 
 
 @dataclass(frozen=True)
@@ -58,10 +113,10 @@ class Address:
     def require_free(self) -> None:
         """Raises UserError where something listens there, or nothing of this machine can."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                one.bind((self.host, self.port))
+                listener.bind((self.host, self.port))
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise UserError(
@@ -96,16 +151,11 @@ def make_server(
     command += ["--limit-mm-per-prompt", '{"image": 1}']
     if on_cpu:
         command += ["--dtype", "float32"]
-    return Server((*command, *more), _environment(os.environ))
-
-
-def _environment(given: Mapping[str, str]) -> dict[str, str]:
-    """What was set stays; a list of plug-ins must name ours."""
-    environment = {**_ENVIRONMENT, **given}
+    environment = {**_ENVIRONMENT, **os.environ}  # what was set stays
     plugins = environment.get(_PLUGINS)
     if plugins is not None and _OURS not in plugins.split(","):
         environment[_PLUGINS] = ",".join(filter(None, (plugins, _OURS)))
-    return environment
+    return Server((*command, *more), environment)
 
 
 def announcement(server: Server, name: str, address: Address) -> str:

@@ -2,23 +2,91 @@
 
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import StoppingCriteriaList, TextIteratorStreamer
 
 from palo.errors import UserError
-from train.data.batches import Packer
+from train.data.batches import Item
 from train.data.image_store import UnreadableImage
-from train.data.images import load_picture, make_processor, pixel_values
-from train.data.template import Encoded, Template
-from train.model.checkpoint import load_checkpoint
-from train.model.export import load_merged
-from train.talk.conversation import Conversation, End, Limits, Prompt, make_prompt
-from train.talk.streaming import CharacterStreamer
+from train.data.images import load_picture, pixel_values
+from train.data.template import Encoded, Round, Template
+from train.model.generation import CheckpointModel
+
+BROKEN = "\ufffd"  # what a decoder shows for bytes that are not yet, or never will be, a character
+
+
+class End(StrEnum):
+    """Why an answer ended."""
+
+    DONE = "done"  # the model said so
+    LENGTH = "length"  # as many tokens as it may have
+    STOPPED = "stopped"  # by whoever asked
+
+
+class TooLong(UserError):
+    """A question that does not fit, even with nothing before it."""
+
+
+@dataclass
+class Conversation:
+    """Rounds of questions and answers, all about one picture or none.
+
+    `pixels` is (3, image_size, image_size); a new picture is a new conversation, for the models
+    have been trained with one picture each.
+    """
+
+    pixels: Any = None
+    rounds: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, question: str, answer: str) -> None:
+        """A round without an answer is none: training has no such rounds."""
+        if answer:
+            self.rounds.append((question, answer))
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Token ids (the image is one), how many tokens may follow, and how many rounds fell away."""
+
+    ids: tuple[int, ...]
+    new_tokens: int
+    rounds_dropped: int
+
+
+def make_prompt(
+    template: Template,
+    conversation: Conversation,
+    question: str,
+    max_new_tokens: int,
+    max_tokens: int,
+    image_tokens: int,
+) -> Prompt:
+    """The prompt for the next question; whole early rounds are dropped until it fits.
+
+    The picture never is: it moves to the first round that is left, where training has it.
+    `max_tokens` hold prompt and answer. Room is kept for an answer of `max_new_tokens`, or for a
+    quarter of all where that is less. Raises TooLong.
+    """
+    has_image, rounds = conversation.pixels is not None, conversation.rounds
+    reserved = min(max_new_tokens, max_tokens // 4)
+    for dropped in range(len(rounds) + 1):
+        before = [
+            Round(asked, answer, has_image and index == 0)
+            for index, (asked, answer) in enumerate(rounds[dropped:])
+        ]
+        ids = template.prompt(question, has_image and not before, before)
+        room = max_tokens - Encoded(ids, ids).length(image_tokens)
+        if room >= reserved:
+            return Prompt(ids, min(max_new_tokens, room), dropped)
+    raise TooLong(
+        f"The question is too long: with template and picture {max_tokens - room} tokens, where "
+        f"{max_tokens - reserved} leave room for an answer."
+    )
 
 
 @dataclass(frozen=True)
@@ -41,34 +109,19 @@ class Reply:
     rounds_dropped: int
 
 
-class Talker:
-    """The model of a checkpoint folder, on the GPU in bfloat16, on a CPU in float32.
-
-    `max_tokens` is the longest conversation it was trained on.
-    """
+class Talker(CheckpointModel):
+    """`max_tokens` is the longest conversation that the checkpoint was trained on."""
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = torch.bfloat16 if self.device == "cuda" else torch.float32
-        if (folder / "config.json").is_file():
-            model, self.tokenizer = load_checkpoint(folder, dtype)
-        else:
-            model, self.tokenizer = load_merged(folder)  # rounded once, after merging
-        self.model: Any = model.to(self.device, dtype).eval()
-        config: Any = self.model.config
-        self.template = Template(self.tokenizer)
-        self.processor = make_processor(config.vision_config.image_size)
-        self.packer = Packer(
-            config.image_token_id, config.image_seq_length, self.tokenizer.pad_token_id
-        )
-        positions = config.text_config.max_position_embeddings
-        self.limits = Limits(min(max_tokens, positions), config.image_seq_length)
+        super().__init__(folder)
+        positions = self.model.config.text_config.max_position_embeddings
+        self.max_tokens = min(max_tokens, positions)
         self.busy = threading.Lock()  # one answer at a time: the random state is the process's
 
     def look_at(self, picture: Path) -> Conversation:
         """A new conversation about a picture. Raises UserError where it can't be read."""
         try:
-            return Conversation(self._pixels(load_picture(picture)))
+            return Conversation(pixel_values([load_picture(picture)], self.processor)[0])
         except UnreadableImage as error:
             reason = str(error)
             raise UserError(f"{reason[0].upper()}{reason[1:]}") from None
@@ -76,18 +129,9 @@ class Talker:
     def ask(self, conversation: Conversation, question: str, sampling: Sampling) -> "Answering":
         """Begins to answer; the round joins the conversation once it has ended. Raises TooLong."""
         question = question.strip()
-        prompt = make_prompt(
-            self.template,
-            conversation.rounds,
-            question,
-            conversation.pixels is not None,
-            self.limits,
-            sampling.max_new_tokens,
-        )
+        limits = (sampling.max_new_tokens, self.max_tokens, self.packer.image_tokens)
+        prompt = make_prompt(self.template, conversation, question, *limits)
         return Answering(self, conversation, question, prompt, sampling)
-
-    def _pixels(self, picture: Image.Image) -> torch.Tensor:
-        return pixel_values([picture], self.processor)[0]
 
 
 class Answering:
@@ -126,12 +170,11 @@ class Answering:
             finally:
                 self.stop()
                 thread.join()
-                self._finish(said)
+                self._finish(said.rstrip())
         if self._error is not None:
             raise self._error
 
-    def _finish(self, said: str) -> None:
-        text = said.rstrip()
+    def _finish(self, text: str) -> None:
         if self._last_token == self._talker.tokenizer.eos_token_id:
             end = End.DONE
         elif self._streamer.num_tokens >= self._prompt.new_tokens:
@@ -151,36 +194,64 @@ class Answering:
         finally:
             self._streamer.end()
 
-    @torch.inference_mode()
     def _written(self) -> torch.Tensor:
-        talker, sampling = self._talker, self._sampling
-        ids = torch.tensor([talker.packer.expand(Encoded(self._prompt.ids, ())).input_ids])
-        ids = ids.to(talker.device)
-        more: dict[str, Any] = {"do_sample": False}
+        """The answer's tokens, (1, n)."""
+
+        def stopped(input_ids: torch.Tensor, scores: Any, **unused: Any) -> torch.Tensor:
+            return torch.full((len(input_ids),), self._stop.is_set(), device=input_ids.device)
+
+        sampling = self._sampling
+        how: dict[str, Any] = {"do_sample": False}
         if sampling.temperature > 0:
             torch.manual_seed(sampling.seed)
-            more = {"do_sample": True, "temperature": sampling.temperature}
-            more |= {"top_p": sampling.top_p, "top_k": 0}
-        if self._conversation.pixels is not None:
-            pixels = self._conversation.pixels[None]
-            more["pixel_values"] = pixels.to(talker.device, talker.model.dtype)
-        return talker.model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=self._prompt.new_tokens,
-            eos_token_id=talker.tokenizer.eos_token_id,
-            pad_token_id=talker.tokenizer.pad_token_id,
+            how = {"do_sample": True, "temperature": sampling.temperature}
+            how |= {"top_p": sampling.top_p, "top_k": 0}
+        return self._talker.generate(
+            [Item(Encoded(self._prompt.ids, ()), self._conversation.pixels)],
+            self._prompt.new_tokens,
+            eos_token_id=self._talker.tokenizer.eos_token_id,
             streamer=self._streamer,
-            stopping_criteria=StoppingCriteriaList([_Stopped(self._stop)]),
-            **more,
+            stopping_criteria=StoppingCriteriaList([stopped]),
+            **how,
         )
 
 
-class _Stopped(StoppingCriteria):
-    """True for every row once the event is set."""
+class CharacterStreamer(TextIteratorStreamer):
+    """Tokens into text as they come, never in the middle of a character; iterate for the pieces.
 
-    def __init__(self, event: threading.Event) -> None:
-        self._event = event
+    transformers' own holds a text back to its last blank or Han character, so Japanese kana come
+    only at the end of an answer, and Chinese characters of several tokens late.
+    """
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-        return torch.full((len(input_ids),), self._event.is_set(), device=input_ids.device)
+    def __init__(self, tokenizer: Any) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        self._ids: list[int] = []
+        self._shown = 0
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self._ids)
+
+    def put(self, value: Any) -> None:
+        """`value` holds the prompt at first, then one token at a time."""
+        if self.next_tokens_are_prompt:
+            self.next_tokens_are_prompt = False
+            return
+        self._ids += value.reshape(-1).tolist()
+        self._show(self._text().rstrip(BROKEN))
+
+    def end(self) -> None:
+        """What is still broken now is part of the answer."""
+        self._show(self._text())
+        self.next_tokens_are_prompt = True
+        self.on_finalized_text("", stream_end=True)
+
+    def _text(self) -> str:
+        # the blank after `ASSISTANT:` belongs to the template
+        return str(self.tokenizer.decode(self._ids, **self.decode_kwargs)).lstrip()
+
+    def _show(self, whole: str) -> None:
+        """A byte that is new may break, for the moment, characters before it: then nothing is."""
+        if len(whole) > self._shown:
+            self.on_finalized_text(whole[self._shown :])
+            self._shown = len(whole)

@@ -1,7 +1,7 @@
 """A conversation in the terminal, or with what comes through a pipe."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -9,9 +9,8 @@ from typing import TextIO
 from palo.checks.language import LanguageId
 from palo.errors import UserError
 from palo.languages import LANGUAGES, Language, info
-from train.talk.conversation import Conversation, End
-from train.talk.phrases import all_phrases, parse_language
-from train.talk.talker import Reply, Sampling, Talker
+from train.talk.interface import parse_language, phrases
+from train.talk.talker import Conversation, End, Reply, Sampling, Talker
 
 HELP = """/image PATH  a new conversation about this picture
 /new         a new conversation about the same picture
@@ -77,9 +76,9 @@ class Chat:
         if not reply.text:
             yield "No words came."
         if self.lang:
-            found = LanguageId().detect(reply.text, self.lang)
-            if found.lang and found.lang != self.lang:
-                yield f"That is not {info(self.lang).name}, it seems: ask in {_own(self.lang)}."
+            detected, row = LanguageId().detect(reply.text, self.lang).lang, info(self.lang)
+            if detected and detected != self.lang:
+                yield f"That is not {row.name}, it seems: ask in {row.native_name}."
 
     def follow(self, lines: Iterator[str]) -> None:
         """One line after another until they end or one says /quit; a mistake ends nothing."""
@@ -103,40 +102,29 @@ class Chat:
 
     def _command(self, line: str) -> None:
         name, _, rest = line.partition(" ")
-        commands: dict[str, Callable[[str], None]] = {
-            "/image": self._image,
-            "/new": self._new,
-            "/lang": self._lang,
-            "/help": lambda _: print(HELP, file=self.notices),
-        }
-        if name not in commands:
+        rest = rest.strip()
+        if name == "/help":
+            print(HELP, file=self.notices)
+        elif name == "/new":
+            self.conversation = Conversation(self.conversation.pixels)
+            self.notice("A new conversation.")
+        elif name == "/lang":
+            self.lang = parse_language(rest)
+            self.notice(hint(self.lang))
+        elif name != "/image":
             raise UserError(f"Unknown command {name}. /help lists them.")
-        commands[name](rest.strip())
-
-    def _image(self, path: str) -> None:
-        if not path:
+        elif not rest:
             raise UserError("Which picture? /image PATH")
-        self.conversation = self.talker.look_at(Path(path.strip("'\"")).expanduser())
-        self.notice("A new conversation about this picture.")
-
-    def _new(self, _: str) -> None:
-        self.conversation = Conversation(self.conversation.pixels)
-        self.notice("A new conversation.")
-
-    def _lang(self, code: str) -> None:
-        self.lang = parse_language(code)
-        self.notice(hint(self.lang))
+        else:
+            self.conversation = self.talker.look_at(Path(rest.strip("'\"")).expanduser())
+            self.notice("A new conversation about this picture.")
 
 
 def hint(lang: Language | None) -> str:
     """How to go on; in that language, where one was chosen."""
     if lang is None:
         return "Ask in any of: " + ", ".join(row.native_name for row in LANGUAGES.values())
-    return f"{_own(lang)}: {all_phrases()[lang].ask}"
-
-
-def _own(lang: Language) -> str:
-    return info(lang).native_name
+    return f"{info(lang).native_name}: {phrases()[lang].ask}"
 
 
 def lines_of_a_terminal() -> Iterator[str]:

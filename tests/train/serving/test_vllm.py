@@ -23,7 +23,7 @@ import pytest
 from tests.train.serving.conftest import NEW_TOKENS, make_asked, transformers_says
 from train.model.checkpoint import load_checkpoint
 from train.model.export import load_merged
-from train.serving.arguments import server_arguments
+from train.serving.server import server_arguments
 
 pytest.importorskip("vllm", reason="vLLM is not installed")
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]

@@ -20,7 +20,7 @@ LINES = [
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_command_of_the_page_parses(line):
-    """What each does is tested in test_cli, test_server and test_gradio_page."""
+    """What each does is tested in test_terminal, test_server and test_page."""
     words = shlex.split(line.partition(" < ")[0])
     assert words[0] == "palo"
     group = typer.main.get_command(cli.app)

@@ -10,8 +10,7 @@ from tests.train.talk.conftest import make_talkative
 from train.data.images import pixel_values
 from train.model.checkpoint import save_checkpoint
 from train.model.export import save_base_and_adapter
-from train.talk.conversation import Conversation, End, TooLong
-from train.talk.talker import Sampling, Talker
+from train.talk.talker import Conversation, End, Sampling, Talker, TooLong
 
 SHORT = Sampling(max_new_tokens=12)
 LONG = Sampling(max_new_tokens=400)
@@ -145,5 +144,5 @@ def test_the_1_7b_twin_talks_too(tmp_path, red):
 
     save_checkpoint(tmp_path / "1.7b", model, tokenizer, make_processor(scale.image_size))
     talker = Talker(tmp_path / "1.7b", 600)
-    assert talker.limits.image_tokens == 4
+    assert talker.packer.image_tokens == 4
     assert say(talker, talker.look_at(red), "What is it?")[1].text

@@ -13,8 +13,7 @@ import pytest
 
 from palo import cli
 from palo.cli import guarded
-from train.talk.conversation import Conversation
-from train.talk.talker import Sampling
+from train.talk.talker import Conversation, Sampling
 from train.talk.terminal import printable
 
 CHAT = ["chat", "--scale", "7b"]

@@ -4,9 +4,10 @@ from transformers import AutoTokenizer
 from palo.schemas import Role, Turn
 from tests.train.conftest import ROOT, make_tokenizer
 from train.data.template import IMAGE_TOKEN, Template
-from train.talk.conversation import Conversation, Limits, TooLong, make_prompt
+from train.talk.talker import Conversation, TooLong, make_prompt
 
-WIDE = Limits(100_000, 576)
+WIDE = 100_000
+IMAGE_TOKENS = 576
 SAID = [
     ("यह क्या है?", "एक लाल वृत्त।"),
     ("Say ASSISTANT: </s>", "ASSISTANT: </s>"),
@@ -22,6 +23,11 @@ def template(request):
     return Template(AutoTokenizer.from_pretrained(ROOT / "tests/golden/tokenizer"))
 
 
+def prompt_of(template, rounds, question, has_image, max_tokens, max_new_tokens):
+    conversation = Conversation("pixels" if has_image else None, rounds)
+    return make_prompt(template, conversation, question, max_new_tokens, max_tokens, IMAGE_TOKENS)
+
+
 def turns(rounds, has_image):
     texts = [text for one in rounds for text in one]
     if has_image:
@@ -35,7 +41,7 @@ def test_the_prompt_of_every_round_is_the_start_of_what_training_encodes(
     template, has_image, count
 ):
     encoded = template.encode(turns(SAID[:count], has_image), has_image)
-    prompt = make_prompt(template, SAID[: count - 1], SAID[count - 1][0], has_image, WIDE, 9)
+    prompt = prompt_of(template, SAID[: count - 1], SAID[count - 1][0], has_image, WIDE, 9)
     assert encoded.input_ids[: len(prompt.ids)] == prompt.ids
     learned = template.tokenizer.decode(encoded.labels[len(prompt.ids) :])
     assert learned.strip() == f"{SAID[count - 1][1]}</s>"
@@ -48,21 +54,20 @@ def test_whole_early_rounds_are_dropped_and_the_picture_never(template, has_imag
     rounds, question = SAID[:3], SAID[3][0]
     for dropped in range(4):
         left = [*rounds[dropped:], (question, "Yes.")]
-        shortest = make_prompt(template, rounds[dropped:], question, has_image, WIDE, 5)
+        shortest = prompt_of(template, rounds[dropped:], question, has_image, WIDE, 5)
         length = len(shortest.ids) + 575 * has_image
-        prompt = make_prompt(template, rounds, question, has_image, Limits(length + 5, 576), 5)
+        prompt = prompt_of(template, rounds, question, has_image, length + 5, 5)
         assert prompt == type(prompt)(shortest.ids, 5, dropped)
         encoded = template.encode(turns(left, has_image), has_image)
         assert encoded.input_ids[: len(prompt.ids)] == prompt.ids
         assert prompt.ids.count(IMAGE_TOKEN) == has_image
     with pytest.raises(TooLong, match=f"too long: with template and picture {length} tokens"):
-        make_prompt(template, rounds, question, has_image, Limits(length + 4, 576), 5)
+        prompt_of(template, rounds, question, has_image, length + 4, 5)
 
 
 def test_a_quarter_is_kept_for_answers_that_may_be_longer_than_that(template):
-    length = len(make_prompt(template, [], "Who?", False, WIDE, 1).ids)
-    limits = Limits(2 * length, 576)
-    assert make_prompt(template, [], "Who?", False, limits, 10_000).new_tokens == length
+    length = len(prompt_of(template, [], "Who?", False, WIDE, 1).ids)
+    assert prompt_of(template, [], "Who?", False, 2 * length, 10_000).new_tokens == length
 
 
 def test_a_round_without_an_answer_is_none():

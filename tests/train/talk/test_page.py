@@ -11,18 +11,23 @@ from PIL import Image
 from palo.languages import LANGUAGES
 from tests.train.talk.conftest import ListeningBrowser
 from train.serving.server import Address
-from train.talk.answers import Answers, message, rounds_of, text_of
-from train.talk.conversation import End
-from train.talk.demo import About, launch, require_gradio
-from train.talk.examples import load_examples
-from train.talk.phrases import all_phrases
-from train.talk.talker import Sampling
+from train.talk.interface import load_examples, phrases, require_gradio
+from train.talk.talker import End, Sampling
 
 pytest.importorskip("gradio", reason="Gradio is not installed")
 pytestmark = pytest.mark.slow
 
 BOT = "[...document.querySelectorAll('#chat .bot.message .message-content')].at(-1)?.textContent"
 USER = "[...document.querySelectorAll('#chat .user.message .message-content')].at(-1)?.textContent"
+
+
+@pytest.fixture(scope="module")
+def gradio_page():
+    """The module, which imports Gradio."""
+    require_gradio()
+    from train.talk import page
+
+    return page
 
 
 @pytest.fixture
@@ -38,13 +43,10 @@ def examples(world):
 
 
 @pytest.fixture
-def page(talker, examples, address, chromium, tmp_path):
+def page(gradio_page, talker, examples, address, chromium, tmp_path):
     """The open page, its answers limited to 600 tokens."""
-    require_gradio()
-    from train.talk.gradio_page import make_page
-
-    blocks = make_page(talker, Sampling(max_new_tokens=600), examples, About("PALO 7b", True))
-    launch(blocks, address)
+    blocks = gradio_page.make_page(talker, Sampling(max_new_tokens=600), examples, "PALO 7b", True)
+    gradio_page.launch(blocks, address)
     browser = ListeningBrowser(chromium, tmp_path / "chromium")
     browser.go(address.url)
     browser.wait("document.querySelectorAll('#examples button img').length === 2", 90)
@@ -86,7 +88,7 @@ def test_a_conversation_on_the_page(page, examples, picture, tmp_path):
     page.click("#languages input[value=ur]")
     page.wait("document.querySelector('#question textarea').dir === 'rtl'")
     page.wait("document.querySelector('#chat [data-testid=bot]').dir === 'rtl'")
-    words = all_phrases()["ur"]
+    words = phrases()["ur"]
     assert page.eval("document.querySelector('#question textarea').placeholder") == words.ask
     assert page.eval("document.querySelector('#stop').innerText.trim()") == words.stop
     page.wait(
@@ -116,13 +118,10 @@ def test_a_conversation_on_the_page(page, examples, picture, tmp_path):
 
 
 def test_nothing_is_offered_to_programs_and_nothing_else_is_read_from_the_disk(
-    talker, examples, address, world
+    gradio_page, talker, examples, address, world
 ):
-    require_gradio()
-    from train.talk.gradio_page import make_page
-
-    blocks = make_page(talker, Sampling(), examples, About("PALO 7b", False))
-    launch(blocks, address)
+    blocks = gradio_page.make_page(talker, Sampling(), examples, "PALO 7b", False)
+    gradio_page.launch(blocks, address)
     try:
         with urllib.request.urlopen(f"{address.url}/gradio_api/info", timeout=30) as answer:
             assert json.load(answer)["named_endpoints"] == {}
@@ -135,7 +134,7 @@ def test_nothing_is_offered_to_programs_and_nothing_else_is_read_from_the_disk(
         blocks.close(verbose=False)
 
 
-def test_a_tab_s_rounds_are_the_answered_ones_of_its_chat():
+def test_a_tab_s_rounds_are_the_answered_ones_of_its_chat(gradio_page):
     history = [
         {"role": "user", "content": [{"type": "text", "text": "Who?"}]},
         {"role": "assistant", "content": [{"type": "text", "text": "A man."}]},
@@ -145,14 +144,21 @@ def test_a_tab_s_rounds_are_the_answered_ones_of_its_chat():
         {"role": "user", "content": "Then?"},
         {"role": "assistant", "content": ""},
     ]
-    assert rounds_of(history) == [("Who?", "A man."), ("So?", "Yes.")]
-    assert text_of({"file": "x"}) == ""
+    assert gradio_page.rounds_of(history) == [("Who?", "A man."), ("So?", "Yes.")]
+    assert gradio_page.text_of({"file": "x"}) == ""
     evil = "a < b &amp; <img src=x> 'c'"
-    assert text_of([{"type": "text", "text": message("user", evil)["content"]}]) == evil
+    assert (
+        gradio_page.text_of(
+            [{"type": "text", "text": gradio_page.message("user", evil)["content"]}]
+        )
+        == evil
+    )
 
 
-def test_an_answer_is_stopped_from_another_thread_and_one_given_up_says_no_more(talker, picture):
-    answers = Answers(talker, Sampling(max_new_tokens=600))
+def test_an_answer_is_stopped_from_another_thread_and_one_given_up_says_no_more(
+    gradio_page, talker, picture
+):
+    answers = gradio_page.Answers(talker, Sampling(max_new_tokens=600))
     stream = answers.stream("tab", "What?", [], str(picture))
     next(stream)
     answers.stop("other tab")

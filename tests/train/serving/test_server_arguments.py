@@ -10,7 +10,7 @@ from tests.train.serving.conftest import build, make_asked
 from train.data.images import make_processor, pixel_values
 from train.data.template import IMAGE_TOKEN, Template
 from train.model.checkpoint import save_checkpoint
-from train.serving.arguments import max_lora_rank, server_arguments
+from train.serving.server import max_lora_rank, server_arguments
 
 
 def test_a_folder_without_a_checkpoint_says_how_to_get_one(tmp_path):
@@ -28,9 +28,9 @@ def test_room_is_made_for_the_adapter_s_rank(tmp_path, rank, room):
 
 def test_the_ranks_are_those_that_vllm_makes_room_for():
     lora = pytest.importorskip("vllm.config.lora", reason="vLLM is not installed")
-    from train.serving.arguments import _ROOMS
+    from train.serving.server import _LORA_RANKS
 
-    assert get_args(lora.MaxLoRARanks) == _ROOMS
+    assert get_args(lora.MaxLoRARanks) == _LORA_RANKS
 
 
 @pytest.mark.parametrize(("scale", "image_size"), [("7b", 64), ("1.7b", 336)])

@@ -1,46 +1,169 @@
 """The page of `palo demo-ui`: a picture, a conversation about it, ten languages, examples.
 
 Everything the page shows comes from this process and Gradio's own package; texts are shown as they
-are, for a model's Markdown could fetch pictures from anywhere. `train.talk.demo.require_gradio`
-comes before this module's import.
+are, for a model's Markdown could fetch pictures from anywhere. `require_gradio` comes before this
+module's import.
 """
 
+import html
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from palo.errors import UserError
 from palo.languages import ENGLISH, LANGUAGES, Language, info
-from train.talk.answers import Answers, Message, message, remark
-from train.talk.demo import About
-from train.talk.examples import MAX_QUESTIONS, Example
-from train.talk.phrases import all_phrases
-from train.talk.talker import Sampling, Talker
+from train.serving.server import Address
+from train.talk.interface import MAX_QUESTIONS, ExamplePicture, limits_of, phrases
+from train.talk.talker import Answering, Conversation, End, Reply, Sampling, Talker
+
+MAX_UPLOAD = "20mb"
+_MAX_WAITING = 32
+_CSS_PATH = Path(__file__).with_name("page.css")
+_FONTS = ["system-ui", "Noto Sans", "DejaVu Sans", "sans-serif"]  # names alone: nothing is fetched
+
+Message = dict[str, Any]
+
+
+class Answers:
+    """`running` are those on their way, by browser tab: its chat shows its conversation."""
+
+    def __init__(self, talker: Talker, sampling: Sampling) -> None:
+        self.talker, self.sampling = talker, sampling
+        self.running: dict[str, Answering] = {}
+
+    def stream(
+        self, tab: str, question: str, history: Sequence[Message], picture: str | None
+    ) -> Iterator[tuple[str, Reply | None]]:
+        """The answer so far, again and again; at last with the whole reply, unless given up.
+
+        Raises UserError.
+        """
+        conversation = self.talker.look_at(Path(picture)) if picture else Conversation()
+        conversation.rounds = rounds_of(history)
+        answering = self.talker.ask(conversation, question, self.sampling)
+        self.running[tab] = answering
+        said = ""
+        try:
+            for piece in answering:
+                said += piece
+                if self.running.get(tab) is not answering:
+                    return
+                yield said, None
+            wanted = self.running.get(tab) is answering
+        finally:
+            if self.running.get(tab) is answering:
+                del self.running[tab]
+        if wanted and answering.reply is not None:
+            yield answering.reply.text, answering.reply
+
+    def stop(self, tab: str) -> None:
+        if (answering := self.running.get(tab)) is not None:
+            answering.stop()
+
+    def give_up(self, tab: str) -> None:
+        """Stops the answer, which nobody will see: the conversation is another by now."""
+        if (answering := self.running.pop(tab, None)) is not None:
+            answering.stop()
+
+
+def rounds_of(history: Sequence[Message]) -> list[tuple[str, str]]:
+    """Questions that were answered, out of the chat's messages."""
+    texts = [(message["role"], text_of(message["content"])) for message in history]
+    return [
+        (question, answer)
+        for (asker, question), (teller, answer) in pairwise(texts)
+        if (asker, teller) == ("user", "assistant") and answer
+    ]
+
+
+def message(role: str, text: str) -> Message:
+    """Of the chat, which takes even plain texts for HTML: a tag in a text must stay a text."""
+    return {"role": role, "content": html.escape(text, quote=False)}
+
+
+def text_of(content: Any) -> str:
+    """What `message` was given, of what Gradio hands back: a text, or a list of parts."""
+    if isinstance(content, str):
+        return html.unescape(content)
+    if isinstance(content, dict):
+        return text_of(content.get("text", ""))
+    return "".join(text_of(part) for part in content)
+
+
+def _remark(reply: Reply) -> str:
+    """What there is to say of a finished answer, if anything."""
+    said = []
+    if reply.rounds_dropped:
+        said.append("The first rounds no longer fit and are forgotten; the picture is not.")
+    if reply.end is End.LENGTH:
+        said.append(f"Cut after {reply.num_tokens} tokens.")
+    if reply.end is End.STOPPED:
+        said.append("Stopped.")
+    if not reply.text:
+        said.append("No words came.")
+    return " ".join(said)
+
+
+def open_page(page: gr.Blocks, address: Address) -> None:
+    """Serves the page until Ctrl-C."""
+    launch(page, address)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+    page.close(verbose=False)
+
+
+def launch(page: gr.Blocks, address: Address) -> None:
+    """Serves the page in threads of this process."""
+    page.queue(max_size=_MAX_WAITING).launch(
+        server_name=address.host,
+        server_port=address.port,
+        share=False,
+        quiet=True,
+        prevent_thread_lock=True,
+        ssr_mode=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        footer_links=[],
+        max_file_size=MAX_UPLOAD,
+        allowed_paths=page.picture_paths,
+        theme=gr.themes.Soft(primary_hue="teal", font=_FONTS, font_mono=["monospace"]),
+        css=_CSS_PATH.read_text(encoding="utf-8"),
+    )
 
 
 def make_page(
-    talker: Talker, sampling: Sampling, examples: Sequence[Example], about: About
+    talker: Talker,
+    sampling: Sampling,
+    examples: Sequence[ExamplePicture],
+    title: str,
+    is_standin: bool,
 ) -> gr.Blocks:
     """The page, not yet open."""
-    return _Page(Answers(talker, sampling), examples, about).blocks
+    return _Page(Answers(talker, sampling), examples, title, limits_of(is_standin)).blocks
 
 
 class _Page:
     """Lays the page out and says what each part does; handlers give updates by component."""
 
-    def __init__(self, answers: Answers, examples: Sequence[Example], about: About) -> None:
+    def __init__(
+        self, answers: Answers, examples: Sequence[ExamplePicture], title: str, limits: str
+    ) -> None:
         self.answers, self.examples = answers, examples
         with gr.Blocks(
-            title=about.title, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True
+            title=title, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True
         ) as self.blocks:
-            gr.Markdown(f"# {about.title}\n{about.limits}", elem_id="title")
+            gr.Markdown(f"# {title}\n{limits}", elem_id="title")
             self._lay_out()
             self._connect()
-        self.blocks.picture_paths = [str(one.image) for one in examples]
+        self.blocks.picture_paths = [str(picture.image) for picture in examples]
 
     def _lay_out(self) -> None:
-        words = all_phrases()[ENGLISH]
+        words = phrases()[ENGLISH]
         names = [(row.native_name, str(code)) for code, row in LANGUAGES.items()]
         self.language = gr.Radio(
             names, value=str(ENGLISH), show_label=False, container=False, elem_id="languages"
@@ -59,7 +182,7 @@ class _Page:
                 )
                 self.heading = gr.Markdown(words.examples, visible=bool(self.examples))
                 self.gallery = gr.Gallery(
-                    [str(one.image) for one in self.examples],
+                    [str(picture.image) for picture in self.examples],
                     columns=3,
                     height="auto",
                     show_label=False,
@@ -146,7 +269,7 @@ class _Page:
                     yield {self.chat: shown}
                 else:
                     kept = shown if text else list(history)
-                    yield {self.chat: kept, self.status: remark(reply)}
+                    yield {self.chat: kept, self.status: _remark(reply)}
         except UserError as error:
             yield {self.chat: list(history), self.box: question, self.status: str(error)}
         yield self._busy(False)
@@ -183,7 +306,7 @@ class _Page:
 
     def _speak(self, lang: str, example: int | None) -> dict[Any, Any]:
         """The page in another language; what was said stays."""
-        update, words = gr.update, all_phrases()[Language(lang)]
+        update, words = gr.update, phrases()[Language(lang)]
         rtl = info(lang).right_to_left
         classes = [f"lang-{lang}", "rtl" if rtl else "ltr"]
         return {
