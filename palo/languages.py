@@ -1,6 +1,6 @@
 """The languages as data: names, scripts, direction, final marks.
 
-A new language is one row here and one prompt file: docs/adding-a-language.md.
+A new language is one row here and one prompt file: docs/extending.md.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A language is one row and one prompt file: docs/adding-a-language.md's, in a copy of the code."""
+"""A language is one row and one prompt file: docs/extending.md's, in a copy of the code."""
 
 import ast
 import csv
@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.docs.page_commands import section
 from tests.faulty_server import Fault, FaultyServer
 
 REPO_DIR = Path(__file__).resolve().parent.parent
 PACKAGES = ("palo", "translate", "refine", "train", "sceneworld", "data_cards")
-PAGE = (REPO_DIR / "docs" / "adding-a-language.md").read_text("utf-8")
+PAGE = section("docs/extending.md", "Adding a language")
 TABLE = "palo/languages.py"
 PROMPT = "translate/prompts/de.yaml"
 pytestmark = pytest.mark.slow

@@ -38,7 +38,7 @@ def require_sharing(profile: Profile) -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         note(
             f"train.loop.sharding: {sharding} has no effect in a single process: "
-            "start several with torchrun (docs/distributed.md)."
+            "start several with torchrun (docs/training.md)."
         )
         return
     if sharding is not Sharding.DEEPSPEED:

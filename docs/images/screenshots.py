@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/talking.md from the real page over a trained checkpoint.
+"""Takes the pictures of docs/models.md from the real page over a trained checkpoint.
 
     python docs/images/screenshots.py [--checkpoint DIR]   after palo train --scale 7b
 

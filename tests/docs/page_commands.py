@@ -10,6 +10,15 @@ PAGES = {
     path.relative_to(REPO_DIR).as_posix(): path.read_text("utf-8")
     for path in [REPO_DIR / "README.md", *sorted((REPO_DIR / "docs").glob("*.md"))]
 }
+
+
+def section(page, title):
+    """The part of a page under one `## title`, up to the next of its kind."""
+    _, _, after = PAGES[page].partition(f"\n## {title}\n")
+    assert after, f"{page} has no section {title!r}"
+    return re.split(r"^## ", after, maxsplit=1, flags=re.MULTILINE)[0]
+
+
 _ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 _ENDS = {"&&", "|", ";", "||"}
 

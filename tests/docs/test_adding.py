@@ -1,4 +1,4 @@
-"""What docs/adding-a-filter.md and docs/adding-a-scale.md add, added."""
+"""The filter and the scale that docs/extending.md adds, added."""
 
 import json
 import os
@@ -14,14 +14,14 @@ import yaml
 from palo import cli
 from palo.cli import guarded
 from palo.errors import UserError
-from tests.docs.page_commands import PAGES, REPO_DIR, commands_of
+from tests.docs.page_commands import REPO_DIR, commands_of, section
 from train.scale import load_scale
 
 PACKAGES = ("palo", "translate", "refine", "train", "sceneworld", "data_cards")
 
 
-def blocks(page, kind):
-    return re.findall(rf"```{kind}\n(.*?)```", PAGES[page], re.DOTALL)
+def blocks(title, kind):
+    return re.findall(rf"```{kind}\n(.*?)```", section("docs/extending.md", title), re.DOTALL)
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def copy(tmp_path):
     for package in PACKAGES:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(REPO_DIR / package, root / package, ignore=ignored)
-    code, test = blocks("docs/adding-a-filter.md", "python")
+    code, test = blocks("Adding a filter", "python")
     (root / "refine/filters/shouting.py").write_text(code, encoding="utf-8")
     (root / "test_shouting.py").write_text(test, encoding="utf-8")
-    (diff,) = blocks("docs/adding-a-filter.md", "diff")
+    (diff,) = blocks("Adding a filter", "diff")
     imported, listed = (line.removeprefix("+") + "\n" for line in diff.splitlines())
     path = root / "refine/filters/__init__.py"
     text = path.read_text("utf-8")
@@ -76,7 +76,7 @@ def test_the_pages_filter_is_a_file_a_test_and_a_line(copy):
 @pytest.fixture
 def with_scale(project, monkeypatch):
     """A project whose scales have the page's one as well, and its sizes are known."""
-    scale, sizes = blocks("docs/adding-a-scale.md", "yaml")
+    scale, sizes = blocks("Adding a scale", "yaml")
     scales = project / "scales"
     shutil.copytree(REPO_DIR / "train/scales", scales)
     (scales / "3b.yaml").write_text(scale, encoding="utf-8")
@@ -99,7 +99,8 @@ def test_the_pages_scale_is_one_file(with_scale):
 
 
 def test_the_pages_scale_is_planned_and_asked_for_what_lacks(with_scale, capsys):
-    plan, train, evaluate = commands_of("adding-a-scale.md", PAGES["docs/adding-a-scale.md"])
+    page = "docs/extending.md"
+    plan, train, evaluate = commands_of(page, section(page, "Adding a scale"))
     assert guarded(lambda: cli.app(args=list(plan.palo))) == 2  # the data are not here
     out = capsys.readouterr().out
     assert re.search(r"language model +3,426,883,200", out) and "stage2 on 1 x h100" in out

@@ -45,7 +45,7 @@ def parsed(words):
 
 def test_there_are_commands_to_look_at():
     assert len(OURS) > 10
-    assert {one.page for one in COMMANDS} >= {"README.md", "docs/checkpoints.md"}
+    assert {one.page for one in COMMANDS} >= {"README.md", "docs/models.md"}
 
 
 def test_an_option_that_is_none_is_found():
@@ -84,11 +84,11 @@ def test_a_command_of_a_page_ends_well_or_with_a_sentence(one, project, monkeypa
         assert re.search(r"[A-Za-z]", said.err)
 
 
-def test_pages_are_linked_from_the_readme_or_the_index():
+def test_pages_are_linked_from_the_readme_or_the_first_page():
     linked = "".join(
-        (REPO_DIR / name).read_text("utf-8") for name in ("README.md", "docs/index.md")
+        (REPO_DIR / name).read_text("utf-8") for name in ("README.md", "docs/getting-started.md")
     )
-    pages = {path.name for path in (REPO_DIR / "docs").glob("*.md")} - {"index.md"}
+    pages = {path.name for path in (REPO_DIR / "docs").glob("*.md")}
     assert {name for name in pages if name not in linked} == set()
 
 

@@ -241,7 +241,7 @@ def _steps_notes(plan: Plan) -> Iterable[str]:
     elif plan.hardware.peak_flops is None:
         yield f"{plan.hardware.name}: its peak is not known, so no time is estimated (--gpu)."
     else:
-        yield f"Time at {ASSUMED_MFU:.0%} of the peak (assumed MFU); docs/training-plan.md."
+        yield f"Time at {ASSUMED_MFU:.0%} of the peak (assumed MFU); docs/training.md."
 
 
 def _table(*names: str, title: str | None = None) -> Table:

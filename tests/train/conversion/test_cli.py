@@ -1,4 +1,4 @@
-"""The commands of docs/checkpoints.md, each run as it stands there."""
+"""The commands on conversion of docs/models.md, each run as it stands there."""
 
 import re
 import shlex
@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from palo import cli
 from palo.cli import guarded
+from tests.docs.page_commands import section
 from tests.train.conversion.published_folders import (
     PublishedModel,
     write_base,
@@ -19,10 +20,10 @@ from tests.train.conversion.published_folders import (
     write_tower,
 )
 
-PAGE = Path(__file__).parents[3] / "docs" / "checkpoints.md"
+PAGE = section("docs/models.md", "Checkpoints and their conversion")
 COMMANDS = [
     line.split("#")[0].removeprefix("palo ").strip()
-    for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     for line in block.splitlines()
 ]
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.page_commands import section
 from tests.train.serving.conftest import NEW_TOKENS, make_asked, transformers_says
 from train.model.checkpoint import load_checkpoint
 from train.model.export import load_merged
@@ -28,7 +29,7 @@ from train.serving.server import server_arguments
 pytest.importorskip("vllm", reason="vLLM is not installed")
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
-PAGE = (Path(__file__).parents[3] / "docs" / "serving.md").read_text("utf-8")
+PAGE = section("docs/models.md", "Serving a trained model")
 CLEAR_LEAD = 0.01  # a hundred times what the two programs' logits differ by
 START_S = 240
 

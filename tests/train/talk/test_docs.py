@@ -1,4 +1,4 @@
-"""Every command of docs/talking.md is taken as it stands there; the pictures are small."""
+"""Every command on talking of docs/models.md is taken as it stands; the pictures are small."""
 
 import re
 import shlex
@@ -7,9 +7,10 @@ import pytest
 import typer
 
 from palo import cli
+from tests.docs.page_commands import section
 from tests.train.conftest import ROOT
 
-PAGE = (ROOT / "docs/talking.md").read_text("utf-8")
+PAGE = section("docs/models.md", "Talking to a trained model")
 LINES = [
     line
     for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)

@@ -1,4 +1,4 @@
-"""What docs/benchmark.md says of judging: its settings are settings, its commands run."""
+"""What docs/evaluating.md says of judging: its settings are settings, its commands run."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ from tests.train.conftest import ROOT
 from tests.train.evaluation.bench.conftest import make_bench, save_tiny, write_project
 from train.evaluation.bench.judge import prompt_digest
 
-PAGE = (ROOT / "docs" / "benchmark.md").read_text("utf-8").partition("## Judging")[2]
+PAGE = (ROOT / "docs" / "evaluating.md").read_text("utf-8").partition("## Judging")[2]
 COMMANDS = [
     line.partition("#")[0].strip() for line in PAGE.split("\n") if line.startswith("    palo ")
 ]
