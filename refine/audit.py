@@ -6,32 +6,18 @@ or long), each with its share of rows. The CSV says nothing of it; the ledger al
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from palo.files import write_json
 from palo.intervals import wilson
-from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
-from palo.schemas import RefinedSample, Verdict
+from palo.schemas import Verdict
 from palo.shards import read_refined, shard_paths
-from refine.intake import load_rejections
-from refine.judgement import Rejection, TurnKey
-from refine.queue import (
-    BATCH,
-    LEDGER_NAME,
-    Exported,
-    Queue,
-    all_rows,
-    load_ledger,
-    next_number,
-    translation_hash,
-)
-from refine.review_csv import ReviewRow, parse_review_id, too_long, write_review
-from refine.review_status import outcome
-from refine.translator import translator_of
+from refine.queue import BATCH, Queue, load_ledger, open_rows, translator_of, write_batch
+from refine.review_file import ReviewRow, too_long
+from refine.review_status import outcomes
 
 SEED = "audit"  # of the draw
 _LONG_WORDS = (3, 20)  # of English: an answer of a word or three, a sentence, more
@@ -52,28 +38,14 @@ class AuditResult:
 
 def audit_results(paths: DataPaths, lang: str) -> dict[str, AuditResult]:
     """By translator, the oldest first; of samples of which nothing came back as well."""
-    folder = paths.review(lang)
-    audits = [one for one in load_ledger(folder).values() if one.audit]
-    if not audits:
-        return {}
-    rejected = load_rejections(folder)
-    with VerifiedMemory.existing(paths.verified(lang)) as memory:
-        words = {(one.sample_id, one.turn): one for one in memory.entries()}
-    return {
-        one.audit: _result(one.rows, words, rejected)
-        for one in sorted(audits, key=lambda one: one.at)
-    }
-
-
-def _result(
-    rows: Mapping[str, str],
-    words: Mapping[TurnKey, VerifiedEntry],
-    rejected: Mapping[str, Rejection],
-) -> AuditResult:
-    verified = {key: words[at] for key in rows if (at := parse_review_id(key)) and at in words}
-    found = Counter(outcome(key, rows, verified, rejected) for key in rows)
-    done, errors = found["accepted"] + found["edited"], found["edited"]
-    return AuditResult(done, errors, *wilson(errors, done))
+    batches = load_ledger(paths.review(lang)).values()
+    audits = sorted((batch for batch in batches if batch.audit), key=lambda batch: batch.at)
+    results = {}
+    for batch in audits:
+        counts = Counter(outcomes(paths, lang, batch.rows).values())
+        done, errors = counts.total(), counts["edited"]
+        results[batch.audit] = AuditResult(done, errors, *wilson(errors, done))
+    return results
 
 
 def export_audit(paths: DataPaths, lang: str, num_rows: int, now: str) -> Queue:
@@ -81,21 +53,18 @@ def export_audit(paths: DataPaths, lang: str, num_rows: int, now: str) -> Queue:
 
     A crash between the file and the ledger leaves an ordinary batch, and another sample is drawn.
     """
-    folder = paths.review(lang)
+    folder, shards = paths.review(lang), shard_paths(paths.refined(lang))
+    samples = (refined.sample for path in shards for refined in read_refined(path))
+    translator = translator_of(samples) if num_rows else ""
     ledger = load_ledger(folder)
-    frame = _translator(paths.refined(lang)) if num_rows else ""
-    if not frame or any(one.audit == frame for one in ledger.values()):
-        return Queue(0, 0, (), ())
-    out = {key for one in ledger.values() for key in one.rows}
-    rows = draw(_passed(paths.refined(lang)), num_rows, out)
+    if not translator or any(batch.audit == translator for batch in ledger.values()):
+        return Queue()
+    out = {key for batch in ledger.values() for key in batch.rows}
+    rows = draw(_passed(shards), num_rows, out)
     if not rows:
-        return Queue(0, 0, (), ())
-    batch = f"{BATCH}-{next_number(folder, BATCH, ledger):04d}"
-    write_review(folder / f"{batch}.csv", rows)
-    hashes = {row.id: translation_hash(row) for row in rows}
-    ledger[batch] = Exported(hashes, now, frame, frame)
-    write_json(folder / LEDGER_NAME, {key: asdict(one) for key, one in ledger.items()})
-    return Queue(len(rows), 0, (folder / f"{batch}.csv",), ())
+        return Queue()
+    path = write_batch(folder, BATCH, ledger, rows, now, translator, audit=translator)
+    return Queue(waiting=len(rows), files=(path,))
 
 
 def draw(turns: Iterator[tuple[str, ReviewRow]], num_rows: int, out: set[str]) -> list[ReviewRow]:
@@ -115,50 +84,30 @@ def draw(turns: Iterator[tuple[str, ReviewRow]], num_rows: int, out: set[str]) -
             heapq.heappush(smallest[stratum], entry)
         else:
             heapq.heappushpop(smallest[stratum], entry)
+    # each stratum its share of the rows, by largest remainders
+    total = sum(sizes.values())
+    num_drawn = min(num_rows, total)
+    exact = {stratum: num_drawn * size / total for stratum, size in sorted(sizes.items())}
+    shares = {stratum: int(value) for stratum, value in exact.items()}
+    by_rest = sorted(exact, key=lambda stratum: shares[stratum] - exact[stratum])
+    for stratum in by_rest[: num_drawn - sum(shares.values())]:
+        shares[stratum] += 1
     drawn = [
         row
-        for stratum, share in _shares(sizes, num_rows).items()
+        for stratum, share in shares.items()
         for _, _, row in sorted(smallest[stratum], reverse=True)[:share]
     ]
     return sorted(drawn, key=lambda row: _number(row.id))
 
 
-def _shares(sizes: Counter[str], num_rows: int) -> dict[str, int]:
-    """Rows by stratum in proportion to its size, by largest remainders."""
-    total = sum(sizes.values())
-    rows = min(num_rows, total)
-    exact = {stratum: rows * size / total for stratum, size in sorted(sizes.items())}
-    shares = {stratum: int(value) for stratum, value in exact.items()}
-    by_rest = sorted(exact, key=lambda stratum: shares[stratum] - exact[stratum])
-    for stratum in by_rest[: rows - sum(shares.values())]:
-        shares[stratum] += 1
-    return shares
-
-
-def _passed(folder: Path) -> Iterator[tuple[str, ReviewRow]]:
+def _passed(shards: list[Path]) -> Iterator[tuple[str, ReviewRow]]:
     """Turns of the machine that no filter stopped, without a word of the filters' notes."""
-    for path in shard_paths(folder):
-        for refined in read_refined(path):
-            for row in all_rows(refined, blind=True):
-                turn = _turn(row)
-                if refined.turn_verdicts[turn].severity <= Verdict.NOTE.severity:
-                    yield _stratum(refined, turn, row), row
-
-
-def _stratum(refined: RefinedSample, turn: int, row: ReviewRow) -> str:
-    words = len(row.english.split())
-    size = sum(words > limit for limit in _LONG_WORDS)
-    return f"{refined.sample.source[turn].role}-{size}"
-
-
-def _translator(folder: Path) -> str:
-    return translator_of(one.sample for path in shard_paths(folder) for one in read_refined(path))
-
-
-def _turn(row: ReviewRow) -> int:
-    found = parse_review_id(row.id)
-    assert found is not None
-    return found[1]
+    for refined in (refined for path in shards for refined in read_refined(path)):
+        for turn, row in open_rows(refined, blind=True):
+            if refined.turn_verdicts[turn].severity <= Verdict.NOTE.severity:
+                num_words = len(row.english.split())
+                size = sum(num_words > limit for limit in _LONG_WORDS)
+                yield f"{refined.sample.source[turn].role}-{size}", row
 
 
 def _number(key: str) -> int:

@@ -34,7 +34,7 @@ from refine.filters.language_id import SURE_LETTERS
 from refine.filters.script import without_names
 from refine.filters.thresholds import Thresholds, load_thresholds, shipped, thresholds
 from refine.pairs import SourceTarget, read_pairs
-from refine.review_csv import text_hash
+from refine.review_file import text_hash
 
 MIN_PAIRS = 200  # fewer have no half a percent
 MIN_LOGPROBS = 100

@@ -18,7 +18,7 @@ from palo.shards import shard_paths
 from refine import calibrate, check
 from refine.filters.thresholds import load_thresholds, without_bands
 from refine.report import command as report_command
-from refine.review_csv import errors_path
+from refine.review_file import errors_path
 from refine.run import LanguageSummary, has_input, refine_language
 
 _TOP_REASONS = 3

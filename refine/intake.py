@@ -1,36 +1,114 @@
-"""Takes in what reviewers filled in: checked decisions become verified entries of the memory."""
+"""Takes in what reviewers filled in: rows are checked, and become verified entries of the memory.
+
+Good rows are taken whatever is wrong with others. What is wrong goes into `*.errors.csv` beside
+each file, and doing it again changes nothing. Where reviewers disagree none is taken, until a
+third person's word in an adjudication batch decides.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
-from palo.files import read_json, write_json
-from palo.memory import VerifiedEntry, VerifiedMemory, english_context
+from palo.checks.encoding import lost_letters
+from palo.checks.image_tag import reframed, without_frame
+from palo.checks.language import LanguageId
+from palo.errors import UserError, nearest
+from palo.files import file_digest, read_json, replaced, run_lock, write_json
+from palo.memory import VerifiedEntry, VerifiedMemory, check_memory, english_context
 from palo.paths import DataPaths
+from palo.schemas import Verdict
 from palo.shards import read_translated, shard_paths
-from refine.decisions import (
-    Decision,
-    ReviewedTurn,
-    ReviewVerdict,
-    conflicts,
-    decide,
-    is_untouched,
-    settle,
-)
+from refine.filters.contract import Filter, Pair
+from refine.filters.empty import EmptyFilter
+from refine.filters.encoding import EncodingFilter
+from refine.filters.language_id import LanguageFilter
+from refine.filters.placeholder import PlaceholderFilter
+from refine.filters.script import ScriptFilter
+from refine.filters.structure import StructureFilter
 from refine.judgement import Rejection, TurnKey
-from refine.review_csv import (
+from refine.review_file import (
+    ADJUDICATION,
+    XLSX,
+    ErrorType,
     Problem,
     ReadFile,
     ReadRow,
+    ReviewVerdict,
     errors_path,
+    parse_export_hash,
     parse_review_id,
+    read_review,
+    returned_files,
     text_hash,
     write_problems,
 )
-from refine.review_files import read_returned, returned_files
 
 REJECTED_NAME = "rejected.json"
+_DIGEST_CHARS = 8
+_YES = frozenset({"yes", "y", "true", "1", "x"})
+_NO = frozenset({"", "no", "n", "false", "0"})
+# A person's word beats the machine's, but not the structure: these must hold for it, too.
+_MUST_HOLD: tuple[Filter, ...] = (
+    StructureFilter(),
+    PlaceholderFilter(),
+    EmptyFilter(),
+    ScriptFilter(),
+)
+_STRICT = frozenset({PlaceholderFilter.name, EncodingFilter.name})  # whatever their verdict
+
+
+@dataclass(frozen=True)
+class ReviewedTurn:
+    """A turn as the shards have it now; `translations` are all there are (run and seed)."""
+
+    sample_id: str
+    turn: int
+    source: str
+    context: str
+    translations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A checked row. `text` is the whole verified turn, "" for a rejection.
+
+    `exported` is the hash of the translation that was reviewed; `stale` says that the shards hold
+    another one by now.
+    """
+
+    id: str
+    verdict: ReviewVerdict
+    turn: ReviewedTurn
+    text: str
+    exported: str
+    stale: bool
+    all_copies: bool
+    reviewer: str
+    batch: str
+    note: str
+    row: ReadRow
+
+    @property
+    def rejection(self) -> Rejection | None:
+        if self.verdict is not ReviewVerdict.REJECT:
+            return None
+        return Rejection(self.exported, self.reviewer, self.batch, self.note)
+
+    def entry(self, created: str) -> VerifiedEntry:
+        turn = self.turn
+        return VerifiedEntry(
+            source=turn.source,
+            context=turn.context,
+            text=self.text,
+            sample_id=turn.sample_id,
+            turn=turn.turn,
+            all_copies=self.all_copies,
+            reviewer=self.reviewer,
+            batch=self.batch,
+            created=created,
+        )
 
 
 @dataclass(frozen=True)
@@ -48,60 +126,76 @@ class Intake:
 
 
 def take_in(paths: DataPaths, lang: str, memory: VerifiedMemory, now: str) -> Intake:
-    """Reads every review CSV of a language; doing it again changes nothing.
-
-    Good rows are taken whatever is wrong with others; what is wrong goes into `*.errors.csv`
-    beside each file.
-    """
+    """Reads every review file of a language, and says in sidecars what is not taken."""
     folder = paths.review(lang)
     files = returned_files(folder)
-    rejected = load_rejections(folder)
-    intake, fresh = _look(paths, lang, memory, [read_returned(path) for path in files], rejected)
+    intake, fresh = _look(paths, lang, memory, [read_review(path) for path in files])
     if fresh:
-        memory.put([_entry(one, now) for one in fresh if not _is_rejection(one)])
-        _save_rejections(folder, _with_fresh(rejected, fresh))
-    _write_sidecars(files, intake.problems)
+        memory.put([one.entry(now) for one in fresh if not one.rejection])
+        # a later text for the same turn lifts its rejection
+        rejected = load_rejections(folder)
+        for one in fresh:
+            rejected.pop(one.id, None)
+        rejected |= {one.id: one.rejection for one in fresh if one.rejection}
+        if rejected:
+            content = {key: asdict(rejection) for key, rejection in rejected.items()}
+            write_json(folder / REJECTED_NAME, content)
+        else:
+            (folder / REJECTED_NAME).unlink(missing_ok=True)
+    by_file: dict[str, list[Problem]] = defaultdict(list)
+    for problem in sorted(intake.problems, key=lambda problem: (problem.line, problem.id)):
+        by_file[problem.file].append(problem)
+    for path in files:
+        write_problems(errors_path(path), by_file[path.name])
     return intake
 
 
-def preview(
-    paths: DataPaths, lang: str, memory: VerifiedMemory, arrived: Sequence[ReadFile]
-) -> Intake:
-    """What `take_in` would do if these files lay in the folder too; changes nothing."""
-    folder = paths.review(lang)
-    reads = [read_returned(path) for path in returned_files(folder)]
-    return _look(paths, lang, memory, [*reads, *arrived], load_rejections(folder))[0]
+def import_file(paths: DataPaths, lang: str, file: Path, now: str, dry_run: bool) -> Intake:
+    """Copies a file that came by mail into the review folder and takes it in.
+
+    With `dry_run` it only says what that would do. The same file a second time changes nothing.
+    Raises UserError where it cannot be read.
+    """
+    name = own_name(file)
+    read = _read_mailed(file)
+    target = paths.review(lang) / name
+    check_memory(paths.verified(lang))
+    if dry_run:
+        reads = [read_review(path) for path in returned_files(target.parent)]
+        if not target.exists():
+            rows = tuple(replace(row, file=name) for row in read.rows)
+            reads.append(ReadFile(rows, tuple(replace(one, file=name) for one in read.problems)))
+        with VerifiedMemory.existing(paths.verified(lang)) as memory:
+            return _look(paths, lang, memory, reads)[0]
+    with (
+        run_lock(paths.refined(lang), f"palo review import {lang}"),
+        VerifiedMemory(paths.verified(lang)) as memory,
+    ):
+        if not target.exists():
+            with replaced(target) as temporary:
+                temporary.write_bytes(file.read_bytes())
+        return take_in(paths, lang, memory, now)
 
 
-def read_decisions(
-    paths: DataPaths, lang: str, reads: Sequence[ReadFile]
-) -> tuple[list[Decision], list[Problem]]:
-    """Every filled-in row as a decision, before those that disagree are set apart."""
-    problems = [problem for read in reads for problem in read.problems]
-    touched = [row for read in reads for row in read.rows if not is_untouched(row)]
-    decisions, wrong = _decide_all(touched, lang, paths)
-    return decisions, problems + wrong
+def own_name(file: Path) -> str:
+    """`batch-0001-1a2b3c4d.csv`: the content is in the name, so no other file is overwritten."""
+    stem = file.stem.lstrip(".~") or "review"
+    suffix = XLSX if file.suffix.lower() == XLSX else ".csv"
+    return f"{stem}-{file_digest(file)[:_DIGEST_CHARS]}{suffix}"
 
 
-def _look(
-    paths: DataPaths,
-    lang: str,
-    memory: VerifiedMemory,
-    reads: Sequence[ReadFile],
-    rejected: dict[str, Rejection],
-) -> tuple[Intake, list[Decision]]:
-    """What there is to take in, and the decisions that change something."""
-    decisions, problems = read_decisions(paths, lang, reads)
-    settled, disagreeing = settle(decisions)
-    fresh, refused = _fresh(settled, memory.entries(), rejected)
-    intake = Intake(
-        taken=len(fresh),
-        known=len(settled) - len(refused) - len(fresh),
-        stale=sum(one.stale for one in fresh),
-        problems=(*problems, *disagreeing, *refused),
-        conflicts=tuple(conflicts(decisions)),
-    )
-    return intake, fresh
+def languages_of(file: Path) -> list[str]:
+    """The languages that the rows name. Raises UserError where the file cannot be read at all."""
+    return sorted({row.row.lang.strip() for row in _read_mailed(file).rows} - {""})
+
+
+def _read_mailed(file: Path) -> ReadFile:
+    if not file.is_file():
+        raise UserError(f"{file} is no file. Name the review CSV that came back.")
+    read = read_review(file)
+    if not read.rows and read.problems:
+        raise UserError(f"{file} cannot be taken in: {read.problems[0].problem}")
+    return read
 
 
 def load_rejections(folder: Path) -> dict[str, Rejection]:
@@ -112,22 +206,57 @@ def load_rejections(folder: Path) -> dict[str, Rejection]:
     return {key: Rejection(**value) for key, value in read_json(path).items()}
 
 
-def _save_rejections(folder: Path, rejections: dict[str, Rejection]) -> None:
-    if not rejections:
-        (folder / REJECTED_NAME).unlink(missing_ok=True)
-        return
-    write_json(folder / REJECTED_NAME, {key: asdict(one) for key, one in rejections.items()})
+def _look(
+    paths: DataPaths, lang: str, memory: VerifiedMemory, reads: Sequence[ReadFile]
+) -> tuple[Intake, list[Decision]]:
+    """What there is to take in, and the decisions that change something."""
+    decisions, problems = read_decisions(paths, lang, reads)
+    settled, disagreeing = settle(decisions)
+    problems += conflict_problems(disagreeing)
+    verified = {(entry.sample_id, entry.turn): entry for entry in memory.entries()}
+    rejected = load_rejections(paths.review(lang))
+    fresh, refused = [], []
+    for one in settled:
+        before = verified.get((one.turn.sample_id, one.turn.turn))
+        if not one.rejection:
+            if before is None or one.id in rejected or not _says_the_same(one, before):
+                fresh.append(one)
+        elif before is not None:
+            who = f" by {before.reviewer}" if before.reviewer else ""
+            said = f"verified before{who} in {before.batch}"
+            refused.append(
+                one.row.problem("verdict", f"{said}: write fix and a correction instead")
+            )
+        elif rejected.get(one.id) != one.rejection:
+            fresh.append(one)
+    intake = Intake(
+        taken=len(fresh),
+        known=len(settled) - len(refused) - len(fresh),
+        stale=sum(one.stale for one in fresh),
+        problems=(*problems, *refused),
+        conflicts=tuple(disagreeing),
+    )
+    return intake, fresh
 
 
-def _decide_all(
-    touched: Sequence[ReadRow], lang: str, paths: DataPaths
+def _says_the_same(one: Decision, before: VerifiedEntry) -> bool:
+    """An accepted text compares as it survives spreadsheets, a correction letter by letter."""
+    if one.verdict is ReviewVerdict.ACCEPT and text_hash(one.text) == text_hash(before.text):
+        one = replace(one, text=before.text)
+    return one.entry(before.created) == before
+
+
+def read_decisions(
+    paths: DataPaths, lang: str, reads: Sequence[ReadFile]
 ) -> tuple[list[Decision], list[Problem]]:
-    ids = [parse_review_id(one.row.id) for one in touched]
-    turns = _turns(paths, lang, {key for key in ids if key})
+    """Every filled-in row as a decision, before those that disagree are set apart."""
+    touched = [row for read in reads for row in read.rows if not is_untouched(row)]
+    keys = [parse_review_id(row.row.id) for row in touched]
+    turns = _reviewed_turns(paths, lang, {key for key in keys if key})
     decisions: list[Decision] = []
-    problems: list[Problem] = []
-    for one, key in zip(touched, ids, strict=True):
-        outcome = decide(one, lang, turns.get(key) if key else None)
+    problems = [problem for read in reads for problem in read.problems]
+    for row, key in zip(touched, keys, strict=True):
+        outcome = decide(row, lang, turns.get(key) if key else None)
         if isinstance(outcome, Decision):
             decisions.append(outcome)
         else:
@@ -135,100 +264,166 @@ def _decide_all(
     return decisions, problems
 
 
-def _turns(paths: DataPaths, lang: str, keys: set[TurnKey]) -> dict[TurnKey, ReviewedTurn]:
+def _reviewed_turns(paths: DataPaths, lang: str, keys: set[TurnKey]) -> dict[TurnKey, ReviewedTurn]:
     """The turns that reviewers wrote about, from the run's shards and the seed's."""
-    found: dict[TurnKey, ReviewedTurn] = {}
-    if not keys:
-        return found
+    turns: dict[TurnKey, ReviewedTurn] = {}
     wanted: dict[str, list[int]] = defaultdict(list)
     for sample_id, turn in sorted(keys):
         wanted[sample_id].append(turn)
-    for path in _all_shards(paths, lang):
-        for sample in read_translated(path):
-            for turn in wanted.get(sample.sample_id, ()):
-                if turn >= min(len(sample.source), len(sample.target)):
-                    continue
+    shards = [*shard_paths(paths.translated(lang)), *shard_paths(paths.seed_dir / lang)]
+    shards = shards if keys else []
+    for sample in (sample for path in shards for sample in read_translated(path)):
+        for turn in wanted.get(sample.sample_id, ()):
+            if turn < min(len(sample.source), len(sample.target)):
                 key = (sample.sample_id, turn)
-                text = sample.target[turn].text
-                if key in found:
-                    known = found[key]
-                    found[key] = replace(known, translations=(*known.translations, text))
-                    continue
                 context = english_context(sample.source, turn)
-                found[key] = ReviewedTurn(*key, sample.source[turn].text, context, (text,))
-    return found
+                new = ReviewedTurn(*key, sample.source[turn].text, context, ())
+                known = turns.get(key, new)
+                texts = (*known.translations, sample.target[turn].text)
+                turns[key] = replace(known, translations=texts)
+    return turns
 
 
-def _all_shards(paths: DataPaths, lang: str) -> Iterable[Path]:
-    return [*shard_paths(paths.translated(lang)), *shard_paths(paths.seed_dir / lang)]
+def settle(decisions: Sequence[Decision]) -> tuple[list[Decision], list[list[Decision]]]:
+    """One decision a turn, and the groups of those that disagree.
+
+    Where an adjudication batch has a word on the turn, the other rows have none.
+    """
+    by_id: dict[str, list[Decision]] = defaultdict(list)
+    for decision in decisions:
+        by_id[decision.id].append(decision)
+    settled, conflicts = [], []
+    for group in by_id.values():
+        group = [one for one in group if one.batch.startswith(ADJUDICATION)] or group
+        if len({(text_hash(one.text), one.text == "") for one in group}) == 1:
+            settled.append(group[0])
+        else:
+            conflicts.append(group)
+    return settled, conflicts
 
 
-def _fresh(
-    settled: Sequence[Decision],
-    known: Sequence[VerifiedEntry],
-    rejected: dict[str, Rejection],
-) -> tuple[list[Decision], list[Problem]]:
-    """The decisions that change something, and the ones that cannot be taken."""
-    by_turn = {(entry.sample_id, entry.turn): entry for entry in known}
-    fresh, problems = [], []
-    for one in settled:
-        before = by_turn.get((one.turn.sample_id, one.turn.turn))
-        if not _is_rejection(one):
-            if before is None or one.id in rejected or not _says_the_same(one, before):
-                fresh.append(one)
-        elif before is not None:
-            problems.append(_verified_before(one, before))
-        elif rejected.get(one.id) != _rejection(one):
-            fresh.append(one)
-    return fresh, problems
+def conflict_problems(conflicts: Sequence[Sequence[Decision]]) -> list[Problem]:
+    """Rows that disagree are reported on every side."""
+    problems = []
+    for one, rows in ((one, group) for group in conflicts for one in group):
+        where = "; ".join(
+            f"{other.row.file} line {other.row.line}"
+            + (f" by {other.reviewer}" if other.reviewer else "")
+            + f": {other.verdict}"
+            for other in rows
+            if other.text != one.text
+        )
+        how = f"Agree on one and clear the other row, or let the {ADJUDICATION} batch decide"
+        column = "correction" if one.verdict is ReviewVerdict.FIX else "verdict"
+        problems.append(one.row.problem(column, f"conflict, not taken: {where}. {how}"))
+    return problems
 
 
-def _says_the_same(one: Decision, before: VerifiedEntry) -> bool:
-    """An accepted text compares as it survives spreadsheets, a correction letter by letter."""
-    if one.verdict is ReviewVerdict.ACCEPT and text_hash(one.text) == text_hash(before.text):
-        one = replace(one, text=before.text)
-    return _entry(one, before.created) == before
+def is_untouched(read: ReadRow) -> bool:
+    row = read.row
+    return not (row.verdict.strip() or row.correction.strip() or row.error_type.strip())
 
 
-def _is_rejection(one: Decision) -> bool:
-    return one.verdict is ReviewVerdict.REJECT
+def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | tuple[Problem, ...]:
+    """What one filled-in row says, or all that is wrong with it.
 
-
-def _rejection(one: Decision) -> Rejection:
-    return Rejection(one.exported, one.reviewer, one.batch, one.note)
-
-
-def _with_fresh(rejected: dict[str, Rejection], fresh: Sequence[Decision]) -> dict[str, Rejection]:
-    """A rejection is added; a later text for the same turn lifts it."""
-    lifted = {one.id for one in fresh}
-    kept = {key: value for key, value in rejected.items() if key not in lifted}
-    return kept | {one.id: _rejection(one) for one in fresh if _is_rejection(one)}
-
-
-def _entry(decision: Decision, now: str) -> VerifiedEntry:
-    turn = decision.turn
-    return VerifiedEntry(
-        source=turn.source,
-        context=turn.context,
-        text=decision.text,
-        sample_id=turn.sample_id,
-        turn=turn.turn,
-        all_copies=decision.all_copies,
-        reviewer=decision.reviewer,
-        batch=decision.batch,
-        created=now,
+    Where a row cannot be told to belong to its turn, nothing else of it can be judged.
+    """
+    row = read.row
+    exported = parse_export_hash(row.hash)
+    if row.lang.strip() not in ("", lang):
+        return (read.problem("lang", f"this folder holds '{lang}'"),)
+    if parse_review_id(row.id) is None:
+        return (read.problem("id", "not an id of a review row; copy it from the exported file"),)
+    if turn is None:
+        return (read.problem("id", "unknown: no such turn in the translated data"),)
+    if exported is None:
+        return (read.problem("hash", "damaged; copy it from the exported file"),)
+    if exported[0] != text_hash(without_frame(turn.source)):
+        said = "the English is no longer the one that was exported"
+        return (read.problem("english", said),)
+    problems = []
+    word = row.verdict.strip().lower()
+    verdict = ReviewVerdict(word) if word in list(ReviewVerdict) else None
+    if not word:
+        problems.append(read.problem("verdict", "half filled in: write accept, fix or reject"))
+    elif verdict is None:
+        close = nearest(word, ReviewVerdict)
+        hint = f"; did you mean {close}?" if close else ""
+        problems.append(read.problem("verdict", f"unknown{hint} Write accept, fix or reject"))
+    if row.error_type.strip().lower() not in ("", *ErrorType):
+        known = f"unknown; use one of {' '.join(ErrorType)}"
+        problems.append(read.problem("error_type", known))
+    all_copies = row.all_copies.strip().lower()
+    if all_copies not in _YES | _NO:
+        problems.append(read.problem("all_copies", "write yes or leave it empty"))
+    # a text under a misspelt verdict is looked at as what it looks like
+    meant = verdict or (ReviewVerdict.FIX if row.correction.strip() else None)
+    text = _text(read, meant, exported[1], turn) if meant else ""
+    if isinstance(text, Problem):
+        problems.append(text)
+    elif text and (broken := _broken(Pair(turn.source, text), lang, meant)):
+        edited = "correction" if row.correction.strip() else "translation"
+        problems.append(read.problem(edited, broken))
+    if problems or verdict is None or isinstance(text, Problem):
+        return tuple(problems)
+    return Decision(
+        id=row.id.strip(),
+        verdict=verdict,
+        turn=turn,
+        text=text,
+        exported=exported[1],
+        stale=exported[1] not in {text_hash(without_frame(one)) for one in turn.translations},
+        all_copies=all_copies in _YES,
+        reviewer=row.reviewer.strip(),
+        batch=read.file.rpartition(".")[0],
+        note=row.note.strip(),
+        row=read,
     )
 
 
-def _verified_before(one: Decision, before: VerifiedEntry) -> Problem:
-    who = f" by {before.reviewer}" if before.reviewer else ""
-    text = f"verified before{who} in {before.batch}: write fix and a correction instead"
-    return Problem(one.row.file, one.row.line, one.id, "verdict", one.row.row.verdict, text)
+def _text(
+    read: ReadRow, verdict: ReviewVerdict, exported: str, turn: ReviewedTurn
+) -> str | Problem:
+    """The verified turn, image tags put back. An edit may also stand in the translation cell."""
+    row = read.row
+    correction = row.correction.strip()
+    edited = text_hash(row.translation) != exported
+    if edited and lost_letters(row.english, row.translation):
+        said = "its letters were lost when the file was saved; copy your verdicts into the "
+        return read.problem("translation", f"{said}exported file, and save that as CSV UTF-8")
+    if verdict is ReviewVerdict.REJECT:
+        if correction:
+            said = "rejected and corrected: write fix to use the correction"
+            return read.problem("correction", said)
+        return ""
+    if verdict is ReviewVerdict.FIX:
+        if not correction and not edited:
+            return read.problem("correction", "verdict is fix but there is no correction")
+        return reframed(turn.source, correction or row.translation.strip())
+    if correction and text_hash(correction) != exported:
+        said = "accepted and corrected: write fix to use the correction"
+        return read.problem("correction", said)
+    if edited:
+        return read.problem("translation", "accepted but edited: write fix to use your edit")
+    same = (one for one in turn.translations if text_hash(without_frame(one)) == exported)
+    return reframed(turn.source, next(same, row.translation))
 
 
-def _write_sidecars(files: Sequence[Path], problems: Sequence[Problem]) -> None:
-    by_file: dict[str, list[Problem]] = defaultdict(list)
-    for problem in sorted(problems, key=lambda one: (one.file, one.line, one.id)):
-        by_file[problem.file].append(problem)
-    for path in files:
-        write_problems(errors_path(path), by_file[path.name])
+def _broken(pair: Pair, lang: str, verdict: ReviewVerdict | None) -> str | None:
+    """Why a person's text cannot stand, in the filters' words.
+
+    What a person typed must also be in the language, and whole: a spreadsheet may have lost its
+    letters. What the machine wrote and a person accepted is not doubted again.
+    """
+    typed = _typed_must_hold() if verdict is ReviewVerdict.FIX else ()
+    for one in (*typed, *_MUST_HOLD):
+        finding = one.look(pair, lang)
+        if finding and (finding.verdict is Verdict.REJECT or one.name in _STRICT):
+            return finding.reason
+    return None
+
+
+@cache
+def _typed_must_hold() -> tuple[Filter, ...]:
+    return EncodingFilter(), LanguageFilter(LanguageId())

@@ -10,7 +10,7 @@ from palo.settings import RefineSettings
 from refine.filters import Filter, Pair, broken_structure, judge, verdict
 from refine.filters.placeholder import PlaceholderFilter
 from refine.filters.structure import StructureFilter
-from refine.review_csv import review_id, text_hash
+from refine.review_file import review_id, text_hash
 
 VERIFIED = "verified"
 REVIEWER = "reviewer"

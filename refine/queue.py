@@ -1,33 +1,53 @@
-"""The review queue: which turns go out to reviewers, in which new file, and what is out already."""
+"""The review queue: which turns go out to reviewers, in which new file, and what is out already.
+
+A ledger beside the files says what went out, with which translation. Flagged turns whose
+correction is worth most go first; turns on which reviewers disagree go to a third person, in a
+batch of their own; others go out by choice.
+"""
 
 import heapq
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from palo.checks.image_tag import without_frame
-from palo.files import read_json, write_json
-from palo.schemas import RefinedSample, TurnStatus, Verdict
-from refine.decisions import ADJUDICATION
+from palo.errors import UserError, nearest
+from palo.files import read_json, run_lock, write_json
+from palo.memory import TemporaryCounts
+from palo.paths import DataPaths
+from palo.schemas import RefinedSample, TranslatedSample, TurnStatus, Verdict
+from palo.settings import RefineSettings
+from palo.shards import read_record, read_refined, read_translated, shard_paths
+from refine.filters import default_filters
+from refine.filters.duplicate import DuplicateFilter
+from refine.intake import Decision
 from refine.judgement import REVIEWER, flagged
-from refine.priority import Candidate, candidate
-from refine.review_csv import (
+from refine.review_file import (
+    ADJUDICATION,
+    XLSX,
     ReviewRow,
+    ReviewVerdict,
     export_hash,
     parse_export_hash,
     read_review,
-    review_files,
+    review_csvs,
     review_id,
+    text_hash,
     too_long,
+    translation_hash,
     write_review,
 )
 
 LEDGER_NAME = "exported.json"
 BATCH = "batch"
 SEED = "seed"
+FLAGGED = "flagged"
 _EXPORTED = re.compile(rf"({BATCH}|{SEED}|{ADJUDICATION})-\d+")
+# A rejected text is wrong for sure and the next translator may do better; of one that asks for
+# review nobody knows.
+_WORTH = {Verdict.REVIEW: 1.0, Verdict.REJECT: 0.5}
 
 
 @dataclass(frozen=True)
@@ -54,10 +74,10 @@ class Queue:
     `unwritable`: ids of turns too long for any spreadsheet's cell.
     """
 
-    waiting: int
-    later: int
-    files: tuple[Path, ...]
-    unwritable: tuple[str, ...]
+    waiting: int = 0
+    later: int = 0
+    files: tuple[Path, ...] = ()
+    unwritable: tuple[str, ...] = ()
 
     def __add__(self, other: "Queue") -> "Queue":
         return Queue(
@@ -68,10 +88,70 @@ class Queue:
         )
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A row with what it is worth: turns that its correction mends, and how doubtful it is.
+
+    Rows of equal `gain` go by `logprob` (nats a token), the unsurest first, then as they come.
+    """
+
+    row: ReviewRow
+    gain: float = 0.0
+    logprob: float = 0.0
+
+
+def load_ledger(folder: Path) -> Ledger:
+    """What went out. A file that a crash kept out of the ledger is read back into it."""
+    path = folder / LEDGER_NAME
+    stored = read_json(path) if path.is_file() else {}
+    # ledgers of before held the rows alone, without the time
+    ledger = {
+        batch: Exported(**value) if isinstance(value.get("rows"), dict) else Exported(value)
+        for batch, value in stored.items()
+    }
+    for file in review_csvs(folder):
+        if file.stem not in ledger and _EXPORTED.fullmatch(file.stem):
+            rows = [read.row for read in read_review(file).rows]
+            hashes = {row.id: parse_export_hash(row.hash) for row in rows}
+            ledger[file.stem] = Exported({key: known[1] for key, known in hashes.items() if known})
+    return ledger
+
+
+def out_already(ledger: Ledger, among: Sequence[str] = (BATCH, SEED)) -> set[tuple[str, str]]:
+    """(review id, hash of the translation) of the rows that files of these stems hold."""
+    return {
+        row
+        for name, batch in ledger.items()
+        if name.rpartition("-")[0] in among
+        for row in batch.rows.items()
+    }
+
+
+def write_batch(
+    folder: Path,
+    stem: str,
+    ledger: Ledger,
+    rows: Sequence[ReviewRow],
+    now: str,
+    translator: str = "",
+    audit: str = "",
+) -> Path:
+    """Writes the rows into the next file of that stem, and enters them in the ledger."""
+    names = [*ledger, *(path.stem for path in folder.glob(f"{stem}-*.csv"))]
+    numbers = [int(match[1]) for name in names if (match := re.match(rf"{stem}-(\d+)", name))]
+    batch = f"{stem}-{1 + max(numbers, default=0):04d}"
+    path = folder / f"{batch}.csv"
+    write_review(path, rows)
+    hashes = {row.id: translation_hash(row) for row in rows}
+    ledger[batch] = Exported(hashes, now, audit, translator)
+    write_json(folder / LEDGER_NAME, {key: asdict(value) for key, value in ledger.items()})
+    return path
+
+
 def export_review(
     folder: Path,
     stem: str,
-    rows: Iterable[Candidate],
+    candidates: Iterable[Candidate],
     max_rows: int,
     now: str,
     one_file: bool = True,
@@ -87,119 +167,230 @@ def export_review(
     """
     ledger = load_ledger(folder)
     out = out_already(ledger, among)
-    best = _Best(max_rows if one_file else None)
-    unwritable, waiting = [], 0
-    for one in rows:
-        if (one.row.id, translation_hash(one.row)) in out:
-            waiting += 1
-        elif too_long(one.row):
-            unwritable.append(one.row.id)
-        else:
-            best.add(one)
-    going = best.rows(max(0, max_rows - waiting) if one_file else None)
+    unwritable: list[str] = []
+    waiting = ready = 0
+
+    def not_out() -> Iterator[Candidate]:
+        nonlocal waiting, ready
+        for candidate in candidates:
+            row = candidate.row
+            if (row.id, translation_hash(row)) in out:
+                waiting += 1
+            elif too_long(row):
+                unwritable.append(row.id)
+            else:
+                ready += 1
+                yield candidate
+
+    def worth(candidate: Candidate) -> tuple[float, float]:
+        return candidate.gain, -candidate.logprob
+
+    if one_file:  # holds no more rows than may go
+        best = heapq.nlargest(max_rows, not_out(), key=worth)[: max(0, max_rows - waiting)]
+    else:
+        best = sorted(not_out(), key=worth, reverse=True)
     files = []
-    for start in range(0, len(going), max_rows):
-        batch = f"{stem}-{next_number(folder, stem, ledger):04d}"
-        part = going[start : start + max_rows]
-        write_review(folder / f"{batch}.csv", part)
-        files.append(folder / f"{batch}.csv")
-        hashes = {row.id: translation_hash(row) for row in part}
-        ledger[batch] = Exported(hashes, now, translator=translator)
-        write_json(folder / LEDGER_NAME, {key: asdict(one) for key, one in ledger.items()})
-    return Queue(waiting + len(going), best.seen - len(going), tuple(files), tuple(unwritable))
+    for start in range(0, len(best), max_rows):
+        rows = [candidate.row for candidate in best[start : start + max_rows]]
+        files.append(write_batch(folder, stem, ledger, rows, now, translator))
+    return Queue(waiting + len(best), ready - len(best), tuple(files), tuple(unwritable))
 
 
-class _Best:
-    """The rows of most gain, at most `limit` of them (None: all); equal ones as they came."""
+def export_flagged(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queue:
+    """The next batch of turns that ask for a person, those of most gain first."""
+    shards = shard_paths(paths.refined(lang))
+    if not shards:
+        return Queue()
+    out = out_already(load_ledger(paths.review(lang)))
 
-    def __init__(self, limit: int | None) -> None:
-        self.seen = 0
-        self._limit = limit
-        self._heap: list[tuple[float, float, int, ReviewRow]] = []
+    def turns() -> Iterator[Candidate]:
+        for path in shards:
+            record = read_record(path)
+            if record is None or record.counts.get("flagged", 1):
+                for refined in read_refined(path):
+                    yield from flagged_rows(refined)
 
-    def add(self, one: Candidate) -> None:
-        entry = (one.gain, -one.logprob, -self.seen, one.row)  # no two have the same third
-        self.seen += 1
-        if self._limit is None or len(self._heap) < self._limit:
-            heapq.heappush(self._heap, entry)
-        else:
-            heapq.heappushpop(self._heap, entry)
-
-    def rows(self, room: int | None) -> list[ReviewRow]:
-        return [entry[3] for entry in sorted(self._heap, reverse=True)[:room]]
+    candidates = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
+    samples = (one for path in shard_paths(paths.translated(lang)) for one in read_translated(path))
+    folder, wrote = paths.review(lang), translator_of(samples)
+    return export_review(folder, BATCH, candidates, max_rows, now, translator=wrote)
 
 
-def out_already(ledger: Ledger, among: Sequence[str] = (BATCH, SEED)) -> set[tuple[str, str]]:
-    """(review id, hash of the translation) of the rows that files of these stems hold."""
-    return {
-        (key, text)
-        for name, batch in ledger.items()
-        if name.rpartition("-")[0] in among
-        for key, text in batch.rows.items()
-    }
+def ranked(
+    turns: Callable[[], Iterable[Candidate]], is_out: Callable[[ReviewRow], bool]
+) -> Iterator[Candidate]:
+    """The candidates of `turns`, in order, the gain of each times the number of its copies.
+
+    Copies are turns of the same English and translation. The first stands for all of them and
+    its reasons say so; the others are worth nothing while it is out. `turns` is called twice, and
+    the counts lie in a temporary file, so that memory does not grow with the corpus.
+    """
+    with TemporaryCounts() as counts:
+        counts.add((candidate.row.hash, is_out(candidate.row)) for candidate in turns())
+        for candidate in turns():
+            row = candidate.row
+            if is_out(row):
+                yield candidate
+            elif number := counts.claim(row.hash):
+                if number > 1:
+                    said = f"{number} turns read like this one: all_copies yes mends them all"
+                    row = replace(row, reasons=f"{row.reasons}; {said}" if row.reasons else said)
+                yield Candidate(row, candidate.gain * number, candidate.logprob)
+            else:
+                yield replace(candidate, gain=0.0)
+
+
+def translator_of(samples: Iterable[TranslatedSample]) -> str:
+    """Who wrote what is reviewed: engine and signature of the first translated turn, or "".
+
+    Error rates are a translator's, not a language's.
+    """
+    for sample in samples:
+        for meta in sample.meta:
+            if meta.status is TurnStatus.TRANSLATED:
+                return f"{meta.engine} {meta.signature}".strip()
+    return ""
+
+
+def export_adjudication(
+    folder: Path, conflicts: Sequence[Sequence[Decision]], max_rows: int, now: str
+) -> Queue:
+    """A row a conflict that is not out yet; `reasons` shows what each reviewer wants.
+
+    What the third person writes there decides (refine/intake.py); until then none is taken.
+    """
+
+    def said(decision: Decision) -> str:
+        who = decision.reviewer or f"{decision.row.file} line {decision.row.line}"
+        fixed = decision.verdict is ReviewVerdict.FIX
+        text = f" to '{without_frame(decision.text)}'" if fixed else ""
+        comment = f" ({decision.note})" if decision.note else ""
+        return f"{who}: {decision.verdict}{text}{comment}"
+
+    rows = []
+    for group in conflicts:
+        first, shown = group[0], group[0].row.row
+        # the translation that was reviewed, which a reviewer may have edited in its cell
+        plain = map(without_frame, first.turn.translations)
+        reviewed = (text for text in plain if text_hash(text) == first.exported)
+        row = ReviewRow(
+            id=first.id,
+            lang=shown.lang,
+            image=shown.image,
+            previous=shown.previous,
+            english=without_frame(first.turn.source),
+            translation=next(reviewed, shown.translation),
+            reasons="; ".join(map(said, group)),
+            hash=shown.hash,
+        )
+        rows.append(Candidate(row))
+    stems = (ADJUDICATION,)
+    return export_review(folder, ADJUDICATION, rows, max_rows, now, one_file=False, among=stems)
+
+
+def export_workbooks(files: Sequence[Path]) -> Queue:
+    """A workbook beside each new CSV."""
+    books = tuple(path.with_suffix(XLSX) for path in files)
+    for path, book in zip(files, books, strict=True):
+        write_review(book, [read.row for read in read_review(path).rows])
+    return Queue(files=books)
+
+
+def chosen_ids(only: str) -> frozenset[str] | None:
+    """The ids that a file lists, a line each; None where `only` names no file."""
+    path = Path(only)
+    if not path.is_file():
+        return None
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
+    return frozenset(line.strip() for line in lines if line.strip())
+
+
+def check_choice(only: str, settings: RefineSettings) -> None:
+    """Raises UserError for what is no reason, verdict or file."""
+    if chosen_ids(only) is not None:
+        return
+    reasons = sorted({one.name for one in default_filters(settings)} | {DuplicateFilter.name})
+    names = [FLAGGED, *Verdict, *reasons]
+    for name in only.split(","):
+        if name not in names:
+            close = nearest(name, names)
+            hint = f" Did you mean '{close}'?" if close else ""
+            raise UserError(
+                f"Unknown choice '{name}'.{hint} Use a file of ids, or: {' '.join(names)}"
+            )
+
+
+def export_chosen(paths: DataPaths, lang: str, only: str, max_rows: int, now: str) -> Queue:
+    """Writes at most `max_rows` turns that are not out yet into one new batch.
+
+    They are of the verdicts or reasons that `only` names, which has passed `check_choice`, or of
+    the ids in that file. Turns that a person has judged are left out.
+    """
+    folder, ids, words = paths.review(lang), chosen_ids(only), set(only.split(","))
+
+    def is_chosen(refined: RefinedSample, turn: int, row: ReviewRow) -> bool:
+        if ids is not None:
+            return not ids.isdisjoint((row.id, refined.sample.sample_id))
+        verdict = refined.turn_verdicts[turn]
+        spoke = {one.filter for one in refined.findings[turn] if one.verdict is not Verdict.PASS}
+        return not words.isdisjoint({verdict, *spoke, *([FLAGGED] if flagged(verdict) else [])})
+
+    with run_lock(paths.refined(lang), f"palo review export {lang}"):
+        out = {key for batch in load_ledger(folder).values() for key in batch.rows}
+        chosen = (
+            Candidate(row)
+            for path in shard_paths(paths.refined(lang))
+            for refined in read_refined(path)
+            for turn, row in open_rows(refined)
+            if row.id not in out and is_chosen(refined, turn, row)
+        )
+        rows = islice(chosen, max_rows)
+        return export_review(folder, BATCH, rows, max_rows, now, one_file=False)
 
 
 def flagged_rows(refined: RefinedSample) -> list[Candidate]:
     """The turns that ask for a person and that no person has judged."""
     return [
-        candidate(refined, turn, _row(refined, turn))
-        for turn, one in enumerate(refined.turn_verdicts)
-        if flagged(one) and turn < _num_turns(refined) and not _judged(refined, turn)
+        Candidate(
+            _row(refined, turn, blind=False),
+            _WORTH[refined.turn_verdicts[turn]],
+            refined.sample.meta[turn].mean_logprob or 0.0,
+        )
+        for turn in _unjudged(refined)
+        if flagged(refined.turn_verdicts[turn])
     ]
 
 
-def all_rows(refined: RefinedSample, blind: bool = False) -> list[ReviewRow]:
-    """Every turn that has something to translate and that no person has judged.
+def open_rows(refined: RefinedSample, blind: bool = False) -> Iterator[tuple[int, ReviewRow]]:
+    """Every turn that has something to translate and that no person has judged, by number.
 
     `blind` rows do not say what the filters found.
     """
+    for turn in _unjudged(refined):
+        if refined.sample.meta[turn].status is not TurnStatus.COPIED:
+            yield turn, _row(refined, turn, blind)
+
+
+def _unjudged(refined: RefinedSample) -> list[int]:
+    """Turns that have both sides (a broken sample may lack some) and no person's word."""
+    sample = refined.sample
+    turns = range(min(len(sample.source), len(sample.target), len(sample.meta)))
     return [
-        _row(refined, turn, blind)
-        for turn in range(_num_turns(refined))
-        if refined.sample.meta[turn].status is not TurnStatus.COPIED and not _judged(refined, turn)
+        turn
+        for turn in turns
+        if sample.meta[turn].status is not TurnStatus.VERIFIED
+        and all(finding.filter != REVIEWER for finding in refined.findings[turn])
     ]
 
 
-def load_ledger(folder: Path) -> Ledger:
-    """What went out. A file that a crash kept out of the ledger is read back into it."""
-    path = folder / LEDGER_NAME
-    stored = read_json(path) if path.is_file() else {}
-    ledger = {batch: _exported(value) for batch, value in stored.items()}
-    for file in review_files(folder):
-        if file.stem in ledger or not _EXPORTED.fullmatch(file.stem):
-            continue
-        hashes = {one.row.id: parse_export_hash(one.row.hash) for one in read_review(file).rows}
-        ledger[file.stem] = Exported({key: found[1] for key, found in hashes.items() if found})
-    return ledger
-
-
-def _exported(value: dict[str, Any]) -> Exported:
-    """Ledgers of before held the rows alone, without the time."""
-    rows = value.get("rows")
-    if not isinstance(rows, dict):
-        return Exported(value)
-    return Exported(rows, value["at"], value.get("audit", ""), value.get("translator", ""))
-
-
-def _num_turns(refined: RefinedSample) -> int:
-    """Turns that have both sides; a broken sample may lack some."""
-    sample = refined.sample
-    return min(len(sample.source), len(sample.target), len(sample.meta))
-
-
-def _judged(refined: RefinedSample, turn: int) -> bool:
-    verified = refined.sample.meta[turn].status is TurnStatus.VERIFIED
-    return verified or any(one.filter == REVIEWER for one in refined.findings[turn])
-
-
-def _row(refined: RefinedSample, turn: int, blind: bool = False) -> ReviewRow:
+def _row(refined: RefinedSample, turn: int, blind: bool) -> ReviewRow:
     sample = refined.sample
     english = without_frame(sample.source[turn].text)
     translation = without_frame(sample.target[turn].text)
     reasons = (
-        f"{one.filter}: {one.reason}"
-        for one in refined.findings[turn]
-        if one.verdict is not Verdict.PASS and not blind
+        f"{finding.filter}: {finding.reason}"
+        for finding in refined.findings[turn]
+        if finding.verdict is not Verdict.PASS and not blind
     )
     return ReviewRow(
         id=review_id(sample.sample_id, turn),
@@ -211,15 +402,3 @@ def _row(refined: RefinedSample, turn: int, blind: bool = False) -> ReviewRow:
         reasons="; ".join(reasons),
         hash=export_hash(english, translation),
     )
-
-
-def translation_hash(row: ReviewRow) -> str:
-    found = parse_export_hash(row.hash)
-    assert found is not None
-    return found[1]
-
-
-def next_number(folder: Path, stem: str, ledger: Mapping[str, object]) -> int:
-    names: Sequence[str] = [*ledger, *(path.stem for path in folder.glob(f"{stem}-*.csv"))]
-    found = (re.fullmatch(rf"{stem}-(\d+).*", name) for name in names)
-    return 1 + max((int(match.group(1)) for match in found if match), default=0)

@@ -24,9 +24,9 @@ from palo.languages import parse_languages
 from palo.paths import DataPaths
 from palo.settings import load_profile
 from palo.shards import shard_paths
-from refine.mailed import import_file, languages_of, own_name
-from refine.review_csv import errors_path
-from refine.review_export import FLAGGED, check_choice, export_chosen
+from refine.intake import import_file, languages_of, own_name
+from refine.queue import FLAGGED, check_choice, export_chosen
+from refine.review_file import errors_path
 from refine.review_status import ReviewStatus, review_status
 from refine.serve import command as serve
 

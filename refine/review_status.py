@@ -1,6 +1,6 @@
 """Where the review of a language stands: rows out, done, conflicts, agreement, edits, time."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,15 +9,12 @@ from statistics import median
 from palo.checks.image_tag import without_frame
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
-from refine.agreement import agreement
-from refine.decisions import Decision, settle
-from refine.intake import load_rejections, read_decisions
-from refine.judgement import Rejection
-from refine.queue import Ledger, load_ledger
-from refine.review_csv import parse_review_id, text_hash
-from refine.review_files import read_returned, returned_files
+from refine.intake import load_rejections, read_decisions, settle
+from refine.queue import load_ledger
+from refine.review_file import read_review, returned_files, review_id, text_hash
 
-_HOUR_S = 3600.0
+EDITED, ACCEPTED = "edited", "accepted"
+Ratings = Mapping[str, str]  # of one turn: reviewer -> label
 
 
 @dataclass(frozen=True)
@@ -41,71 +38,96 @@ class ReviewStatus:
 def review_status(paths: DataPaths, lang: str) -> ReviewStatus:
     """Reads the ledger, the review files and the verified texts; changes nothing."""
     folder = paths.review(lang)
-    ledger = load_ledger(folder)
-    verified: dict[str, VerifiedEntry] = {}
-    if paths.verified(lang).is_file():
-        with VerifiedMemory(paths.verified(lang)) as memory:
-            words = {(one.sample_id, one.turn): one for one in memory.entries()}
-        ids = {key for batch in ledger.values() for key in batch.rows}
-        verified = {key: words[at] for key in ids if (at := parse_review_id(key)) in words}
-    rejected = load_rejections(folder)
-    exported, when = _newest(ledger)
-    edits = [edited for key in exported if (edited := outcome(key, exported, verified, rejected))]
-    decisions, _ = read_decisions(
-        paths, lang, [read_returned(path) for path in returned_files(folder)]
-    )
-    _, conflicts = settle(decisions)
-    hours = [taken for key, one in verified.items() if (taken := _hours(when[key], one)) >= 0]
+    exported: dict[str, str] = {}  # the text that each turn last went out with
+    when: dict[str, str] = {}
+    for batch in sorted(load_ledger(folder).values(), key=lambda batch: batch.at):
+        exported.update(batch.rows)
+        when.update(dict.fromkeys(batch.rows, batch.at))
+    edits = list(outcomes(paths, lang, exported).values())
+    reads = [read_review(path) for path in returned_files(folder)]
+    decisions, _ = read_decisions(paths, lang, reads)
+    # who said what of each turn; a row without a name counts for its file
+    ratings: dict[str, dict[str, str]] = defaultdict(dict)
+    for one in decisions:
+        ratings[one.id][one.reviewer or one.batch] = str(one.verdict)
+    # unknown where a time is missing, or the text was there before the turn went out
+    hours = [
+        (_time(entry.created) - _time(when[key])).total_seconds() / 3600
+        for key, entry in _verified(paths, lang).items()
+        if when.get(key) and entry.created
+    ]
+    hours = [taken for taken in hours if taken >= 0]
     return ReviewStatus(
         lang=lang,
         out=len(exported),
         done=len(edits),
-        conflicts=len({one.id for one in conflicts}),
-        agreement=agreement(_ratings(decisions)),
-        edit_rate=edits.count("edited") / len(edits) if edits else None,
+        conflicts=len(settle(decisions)[1]),
+        agreement=agreement(list(ratings.values())),
+        edit_rate=edits.count(EDITED) / len(edits) if edits else None,
         median_hours=median(hours) if hours else None,
     )
 
 
-def _newest(ledger: Ledger) -> tuple[dict[str, str], dict[str, str]]:
-    """The text that each turn last went out with, and when."""
-    exported: dict[str, str] = {}
-    when: dict[str, str] = {}
-    for _, batch in sorted(ledger.items(), key=lambda item: item[1].at):
-        exported.update(batch.rows)
-        when.update(dict.fromkeys(batch.rows, batch.at))
-    return exported, when
+def outcomes(paths: DataPaths, lang: str, exported: Mapping[str, str]) -> dict[str, str]:
+    """EDITED or ACCEPTED by review id, of those turns that are done.
+
+    `exported` holds the hash of the translation that each turn went out with.
+    """
+    verified, rejected = _verified(paths, lang), load_rejections(paths.review(lang))
+    done = {}
+    for key, translation in exported.items():
+        if key in verified:
+            same = text_hash(without_frame(verified[key].text)) == translation
+            done[key] = ACCEPTED if same else EDITED
+        elif key in rejected and rejected[key].translation == translation:
+            done[key] = EDITED
+    return done
 
 
-def outcome(
-    key: str,
-    exported: Mapping[str, str],
-    verified: Mapping[str, VerifiedEntry],
-    rejected: Mapping[str, Rejection],
-) -> str:
-    """`edited` or `accepted`, or "" for a turn that is not done."""
-    if key in verified:
-        same = text_hash(without_frame(verified[key].text)) == exported[key]
-        return "accepted" if same else "edited"
-    rejection = rejected.get(key)
-    return "edited" if rejection and rejection.translation == exported[key] else ""
-
-
-def _hours(exported: str, entry: VerifiedEntry) -> float:
-    """Below 0 where one of the times is not known, or the text was there before."""
-    if not exported or not entry.created:
-        return -1.0
-    return (_time(entry.created) - _time(exported)).total_seconds() / _HOUR_S
+def _verified(paths: DataPaths, lang: str) -> dict[str, VerifiedEntry]:
+    with VerifiedMemory.existing(paths.verified(lang)) as memory:
+        return {review_id(entry.sample_id, entry.turn): entry for entry in memory.entries()}
 
 
 def _time(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _ratings(decisions: Sequence[Decision]) -> list[dict[str, str]]:
-    """Who said what of each turn; a row without a name counts for its file."""
-    by_id: dict[str, dict[str, str]] = defaultdict(dict)
-    for one in decisions:
-        by_id[one.id][one.reviewer or one.batch] = str(one.verdict)
-    return list(by_id.values())
+def agreement(turns: Sequence[Ratings]) -> float | None:
+    """How far reviewers agree beyond chance: Cohen's kappa for two, Krippendorff's alpha for more.
+
+    None where no turn was judged by two reviewers, or where all labels are the same.
+    """
+    shared = [turn for turn in turns if len(turn) > 1]
+    reviewers = sorted({name for turn in shared for name in turn})
+    if len(reviewers) == 2:
+        first, second = reviewers
+        return cohen_kappa([(turn[first], turn[second]) for turn in shared])
+    return krippendorff_alpha([list(turn.values()) for turn in shared])
+
+
+def cohen_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
+    """Cohen 1960. None where chance alone explains full agreement, or without pairs."""
+    if not pairs:
+        return None
+    total = len(pairs)
+    observed = sum(first == second for first, second in pairs) / total
+    firsts, seconds = (Counter(labels) for labels in zip(*pairs, strict=True))
+    expected = sum(firsts[label] * seconds[label] for label in firsts) / total**2
+    return None if expected == 1 else (observed - expected) / (1 - expected)
+
+
+def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
+    """Nominal alpha over units of any number of labels (Krippendorff 2011); None as for kappa."""
+    paired = [Counter(labels) for labels in units if len(labels) > 1]
+    totals: Counter[str] = sum(paired, Counter())
+    total = totals.total()
+    expected = total**2 - sum(count**2 for count in totals.values())
+    if not expected:
+        return None
+    differing = 0.0
+    for unit in paired:
+        size = unit.total()
+        differing += (size**2 - sum(count**2 for count in unit.values())) / (size - 1)
+    return 1 - (total - 1) * differing / expected

@@ -1,7 +1,7 @@
 """Runs refine for one language: reviews in, shards judged, the next review batch out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,30 +9,25 @@ from typing import Any
 from palo.files import file_digest, run_lock, write_json
 from palo.memory import VerifiedMemory, check_memory
 from palo.paths import DataPaths
-from palo.schemas import RefinedSample, Verdict
+from palo.schemas import Verdict
 from palo.settings import ModelFilterSettings, Profile, RefineSettings
-from palo.shards import read_record, read_refined, read_translated, remove_shards, shard_paths
+from palo.shards import read_record, read_translated, remove_shards, shard_paths
 from palo.workers import default_processes, in_order
-from refine.adjudication import export_adjudication
 from refine.audit import export_audit
 from refine.history import add_state
 from refine.intake import Intake, load_rejections, take_in
-from refine.judgement import Rejection, flagged, refine_samples
-from refine.priority import Candidate, ranked
+from refine.judgement import Rejection, refine_samples
 from refine.queue import (
-    BATCH,
     SEED,
+    Candidate,
     Queue,
-    all_rows,
+    export_adjudication,
+    export_flagged,
     export_review,
-    flagged_rows,
-    load_ledger,
-    out_already,
-    translation_hash,
+    export_workbooks,
+    open_rows,
+    translator_of,
 )
-from refine.review_csv import read_review
-from refine.review_files import XLSX
-from refine.review_xlsx import write_xlsx
 from refine.shard import (
     REASON_COUNT,
     VERDICT_COUNT,
@@ -43,10 +38,8 @@ from refine.shard import (
     refine_shard,
 )
 from refine.signatures import build_table
-from refine.translator import translator_of
 
 _SAMPLES_FOR_PROCESSES = 4000
-_NO_ROWS = Queue(0, 0, (), ())
 
 
 @dataclass(frozen=True)
@@ -85,12 +78,12 @@ def refine_language(
             done = current = 0
         else:
             done, current = _refine_shards(paths, lang, profile.refine, rejected, tick)
-            queue = _export_batch(paths, lang, profile.refine.max_review_rows, now)
+            queue = export_flagged(paths, lang, profile.refine.max_review_rows, now)
             queue += export_audit(paths, lang, profile.refine.audit_rows, now)
         most = profile.refine.max_review_rows
         queue += export_adjudication(paths.review(lang), intake.conflicts, most, now)
         if profile.refine.review_xlsx:
-            queue += _as_workbooks(queue.files)
+            queue += export_workbooks(queue.files)
         manifest = _manifest(lang, paths.refined(lang))
         if not seed:
             write_json(paths.refined(lang) / "manifest.json", manifest)
@@ -144,35 +137,6 @@ def _processes(sources: Sequence[Path], settings: RefineSettings) -> int:
     return min(settings.processes or default_processes(), max(1, len(sources)))
 
 
-def _export_batch(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queue:
-    if not shard_paths(paths.refined(lang)):
-        return _NO_ROWS
-    out = out_already(load_ledger(paths.review(lang)))
-
-    def turns() -> Iterator[Candidate]:
-        return (row for one in _all_flagged(paths.refined(lang)) for row in flagged_rows(one))
-
-    rows = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
-    samples = (one for path in shard_paths(paths.translated(lang)) for one in read_translated(path))
-    folder, wrote = paths.review(lang), translator_of(samples)
-    return export_review(folder, BATCH, rows, max_rows, now, translator=wrote)
-
-
-def _as_workbooks(files: Sequence[Path]) -> Queue:
-    written = [path.with_suffix(XLSX) for path in files]
-    for path, book in zip(files, written, strict=True):
-        write_xlsx(book, [one.row for one in read_review(path).rows])
-    return Queue(0, 0, tuple(written), ())
-
-
-def _all_flagged(folder: Path) -> Iterator[RefinedSample]:
-    """Samples with a turn that asks for a person; shards without any are not read."""
-    for path in shard_paths(folder):
-        record = read_record(path)
-        if record is None or record.counts.get("flagged", 1):
-            yield from (one for one in read_refined(path) if flagged(one.verdict))
-
-
 def _export_seed(
     paths: DataPaths,
     lang: str,
@@ -188,7 +152,7 @@ def _export_seed(
         wrote = wrote or translator_of(samples)
         word = human_word(samples, memory, rejected)
         for one in refine_samples(samples, filters_of(settings), settings, word):
-            rows += map(Candidate, all_rows(one))
+            rows += [Candidate(row) for _, row in open_rows(one)]
     folder, max_rows = paths.review(lang), settings.max_review_rows
     return export_review(folder, SEED, rows, max_rows, now, one_file=False, translator=wrote)
 

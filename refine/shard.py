@@ -21,7 +21,7 @@ from refine.filters.duplicate import DuplicateFilter, OtherPair
 from refine.filters.thresholds import load_thresholds
 from refine.judgement import HumanWord, Rejection, TurnKey, flagged, refine_samples
 from refine.models import models_digest
-from refine.review_csv import review_id
+from refine.review_file import review_id
 from refine.signatures import load_table
 
 VERDICT_COUNT, REASON_COUNT = "verdict:", "reason:"  # prefixes of a record's counts

@@ -11,10 +11,15 @@ from functools import cached_property
 from typing import Any
 
 from palo.paths import DataPaths
-from refine.decisions import ADJUDICATION, ReviewVerdict
 from refine.queue import SEED, Exported, load_ledger
-from refine.review_csv import ReviewRow, parse_export_hash
-from refine.review_files import read_returned, returned_files
+from refine.review_file import (
+    ADJUDICATION,
+    ReviewRow,
+    ReviewVerdict,
+    parse_export_hash,
+    read_review,
+    returned_files,
+)
 
 
 class Kind(StrEnum):
@@ -82,7 +87,7 @@ def rounds(paths: DataPaths, lang: str) -> list[Round]:
     batches = {turn: name for name, one in ledger.items() for turn in one.rows.items()}
     rows: dict[str, dict[str, Judged]] = defaultdict(dict)
     for path in sorted(returned_files(folder), key=lambda one: one.stem.startswith(ADJUDICATION)):
-        for read in read_returned(path).rows:
+        for read in read_review(path).rows:
             judged, exported = _judged(read.row), parse_export_hash(read.row.hash)
             key = read.row.id.strip()
             if judged and exported and (name := batches.get((key, exported[1]))):

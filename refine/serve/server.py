@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from palo.errors import UserError
 from palo.languages import info
-from refine.decisions import ErrorType
+from refine.review_file import ErrorType
 from refine.serve.store import Entry, ReviewStore, Unsaved, num_decided
 
 MAX_BODY_BYTES = 512 * 1024  # two full spreadsheet cells, every character as \uXXXX

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from palo.errors import UserError, unknown
 from palo.files import read_json, replaced, write_json
-from refine.decisions import Decision, ReviewedTurn, ReviewVerdict, decide, is_untouched
-from refine.review_csv import (
+from refine.intake import Decision, ReviewedTurn, decide, is_untouched
+from refine.review_file import (
     ReadRow,
     ReviewRow,
+    ReviewVerdict,
     parse_review_id,
     read_review,
-    review_files,
+    review_csvs,
     too_long,
     write_review,
 )
@@ -60,7 +61,7 @@ def own_path(exported: Path, reviewer: str) -> Path:
 
 
 def exported_batches(folder: Path) -> list[Path]:
-    return [path for path in review_files(folder) if _EXPORTED.fullmatch(path.stem)]
+    return [path for path in review_csvs(folder) if _EXPORTED.fullmatch(path.stem)]
 
 
 def find_batch(folder: Path, lang: str, name: str | None, reviewer: str) -> Path:

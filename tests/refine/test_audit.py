@@ -6,7 +6,7 @@ import pytest
 
 from refine.audit import audit_results, draw, wilson
 from refine.report.audit import Acceptance, audits
-from refine.review_csv import ReviewRow
+from refine.review_file import ReviewRow
 
 
 def row(key):

@@ -3,7 +3,7 @@
 import pytest
 
 from palo.errors import UserError
-from refine.review_export import check_choice, export_chosen
+from refine.queue import check_choice, export_chosen
 
 
 def ids(run, only, max_rows=10):

@@ -2,8 +2,16 @@
 
 import pytest
 
-from refine.decisions import Decision, ReviewedTurn, ReviewVerdict, decide, is_untouched, settle
-from refine.review_csv import ReadRow, ReviewRow, export_hash, review_id
+from refine.intake import (
+    Decision,
+    ReviewedTurn,
+    ReviewVerdict,
+    conflict_problems,
+    decide,
+    is_untouched,
+    settle,
+)
+from refine.review_file import ReadRow, ReviewRow, export_hash, review_id
 
 SOURCE = "<image>\nWhat is at [0.25, 0.5]?"
 ENGLISH = "What is at [0.25, 0.5]?"
@@ -145,15 +153,16 @@ def test_only_the_reviewers_own_cells_make_a_row_touched():
 
 def test_reviewers_who_agree_make_one_decision():
     rows = [decided(verdict="accept", file=f"batch-000{n}.csv") for n in (1, 2)]
-    settled, problems = settle(rows)
-    assert (len(settled), problems) == (1, [])
+    settled, conflicts = settle(rows)
+    assert (len(settled), conflicts) == (1, [])
 
 
 def test_reviewers_who_disagree_are_reported_on_both_sides_and_not_taken():
     ana = decided(verdict="accept", reviewer="Ana")
     ben = decided(verdict="reject", reviewer="Ben", file="copy.csv", line=7)
-    settled, problems = settle([ana, ben])
-    assert settled == []
+    settled, conflicts = settle([ana, ben])
+    assert (settled, conflicts) == ([], [[ana, ben]])
+    problems = conflict_problems(conflicts)
     assert [(one.file, one.line) for one in problems] == [("batch-0001.csv", 2), ("copy.csv", 7)]
     assert "copy.csv line 7 by Ben: reject" in problems[0].problem
     assert "batch-0001.csv line 2 by Ana: accept" in problems[1].problem

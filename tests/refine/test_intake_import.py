@@ -4,7 +4,7 @@ import pytest
 
 from palo.errors import UserError
 from palo.memory import VerifiedMemory
-from refine.mailed import import_file, languages_of, own_name
+from refine.intake import import_file, languages_of, own_name
 
 FIX = {"verdict": "fix", "correction": "دو۔"}
 

@@ -7,9 +7,8 @@ from openpyxl import load_workbook
 
 from palo.errors import UserError
 from palo.memory import VerifiedMemory
-from refine.review_csv import ReviewRow
-from refine.review_xlsx import read_xlsx, write_xlsx
-from tests.refine.test_review_csv import TEXTS
+from refine.review_file import ReviewRow, read_review, write_review
+from tests.refine.test_review_file import TEXTS
 
 
 def row(at, text):
@@ -21,8 +20,8 @@ ROWS = [row(at, text) for at, text in enumerate(KEPT.values())]
 
 
 def test_every_cell_comes_back_as_it_was(tmp_path):
-    write_xlsx(tmp_path / "a.xlsx", ROWS)
-    found = read_xlsx(tmp_path / "a.xlsx")
+    write_review(tmp_path / "a.xlsx", ROWS)
+    found = read_review(tmp_path / "a.xlsx")
     assert found.problems == ()
     assert [one.row for one in found.rows] == ROWS
     assert [one.line for one in found.rows][:2] == [2, 3]
@@ -30,44 +29,44 @@ def test_every_cell_comes_back_as_it_was(tmp_path):
 
 @pytest.mark.slow
 def test_libreoffice_saves_every_cell_back(tmp_path, soffice):
-    write_xlsx(tmp_path / "a.xlsx", ROWS)
+    write_review(tmp_path / "a.xlsx", ROWS)
     out = str(tmp_path / "out")
     subprocess.run(
         [soffice, f"-env:UserInstallation=file://{tmp_path}/office", "--headless", "--convert-to",
          "xlsx:Calc MS Excel 2007 XML", "--outdir", out, str(tmp_path / "a.xlsx")],
         check=True, capture_output=True, timeout=180,
     )  # fmt: skip
-    found = read_xlsx(tmp_path / "out" / "a.xlsx")
+    found = read_review(tmp_path / "out" / "a.xlsx")
     assert [one.row for one in found.rows] == ROWS
 
 
 def test_sheets_of_right_to_left_languages_begin_at_the_right_and_offer_the_verdicts(tmp_path):
-    write_xlsx(tmp_path / "ur.xlsx", ROWS[:1])
+    write_review(tmp_path / "ur.xlsx", ROWS[:1])
     sheet = load_workbook(tmp_path / "ur.xlsx").active
     assert sheet.sheet_view.rightToLeft
     assert sheet.freeze_panes == "B2"
     offered = {str(one.sqref): one.formula1 for one in sheet.data_validations.dataValidation}
     assert offered["H2"] == '"accept,fix,reject"'
     assert sheet["F2"].number_format == "@"
-    write_xlsx(tmp_path / "fr.xlsx", [ReviewRow("t0.a", "fr", "", "", "x", "y", "")])
+    write_review(tmp_path / "fr.xlsx", [ReviewRow("t0.a", "fr", "", "", "x", "y", "")])
     assert not load_workbook(tmp_path / "fr.xlsx").active.sheet_view.rightToLeft
 
 
 def test_a_row_that_no_workbook_can_hold_stays_in_the_csv(tmp_path):
-    write_xlsx(tmp_path / "a.xlsx", [row(1, "bell \x07"), row(2, "two")])
-    assert [one.row.id for one in read_xlsx(tmp_path / "a.xlsx").rows] == ["t0.2"]
+    write_review(tmp_path / "a.xlsx", [row(1, "bell \x07"), row(2, "two")])
+    assert [one.row.id for one in read_review(tmp_path / "a.xlsx").rows] == ["t0.2"]
 
 
 def test_a_workbook_that_exists_is_never_overwritten(tmp_path):
-    write_xlsx(tmp_path / "a.xlsx", ROWS[:1])
+    write_review(tmp_path / "a.xlsx", ROWS[:1])
     with pytest.raises(UserError, match="never overwritten"):
-        write_xlsx(tmp_path / "a.xlsx", ROWS)
+        write_review(tmp_path / "a.xlsx", ROWS)
 
 
 @pytest.mark.parametrize("data", [b"", b"id,verdict\n", b"PK\x03\x04broken"])
 def test_what_is_no_workbook_is_a_problem(tmp_path, data):
     (tmp_path / "a.xlsx").write_bytes(data)
-    assert "no workbook" in read_xlsx(tmp_path / "a.xlsx").problems[0].problem
+    assert "no workbook" in read_review(tmp_path / "a.xlsx").problems[0].problem
 
 
 def fill(path, changes):

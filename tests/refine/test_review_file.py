@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from palo.errors import UserError
-from refine.review_csv import (
+from refine.review_file import (
     MAX_CELL_CHARS,
     ReviewRow,
     escape,
@@ -13,7 +13,7 @@ from refine.review_csv import (
     parse_export_hash,
     parse_review_id,
     read_review,
-    review_files,
+    review_csvs,
     review_id,
     text_hash,
     unescape,
@@ -218,10 +218,10 @@ def test_the_hash_holds_english_and_translation_apart():
     assert parse_export_hash("1e5") is None
 
 
-def test_sidecars_and_lock_files_are_no_review_files(tmp_path):
+def test_sidecars_and_lock_files_are_no_review_csvs(tmp_path):
     for name in ("b.csv", "b.errors.csv", "~$b.csv", ".~lock.b.csv", "a.csv", "a.xlsx"):
         (tmp_path / name).write_bytes(b"")
-    assert [path.name for path in review_files(tmp_path)] == ["a.csv", "b.csv"]
+    assert [path.name for path in review_csvs(tmp_path)] == ["a.csv", "b.csv"]
 
 
 @pytest.mark.slow
