@@ -101,7 +101,7 @@ def timed(pairs: dict[str, list[SourceTarget]], num_rows: int) -> tuple[float, f
     memory = PeakMemory()
     start = time.monotonic()
     with tempfile.TemporaryFile("w", encoding="utf-8") as file:
-        for lines in in_order(judged, batches(pairs, num_rows), PROCESSES):
+        for lines in in_order(judged, batches(pairs, num_rows), PROCESSES, "judged"):
             file.write(lines)
     speed = num_rows / (time.monotonic() - start)
     return speed, memory.stop() / MIB

@@ -4,12 +4,14 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import FileLock, Timeout
 
 from palo.errors import Locked, UserError
@@ -51,6 +53,30 @@ def replaced(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Yields a new folder beside `folder`; puts it in its place if the block ends well.
+
+    What writers left that were killed is removed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{folder.name}.*.new"):
+        pid = left.suffixes[-2].removeprefix(".")
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("new", "old"))
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    try:
+        yield fresh
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def disk_full(path: Path | str) -> UserError:
@@ -106,3 +132,12 @@ def _held(folder: Path, owner_path: Path) -> str:
     except (OSError, ValueError, KeyError):
         who = "another process"
     return f"{folder} is in use ({who}). Wait for it to end, or stop it, then run this again."
+
+
+def uptodate(record_path: Path, inputs: Any) -> dict[str, Any] | None:
+    """The JSON record of something made from these very `inputs`; None where that is not so.
+
+    Whoever made it wrote `write_json(record_path, {"inputs": inputs, ...})` when it was done.
+    """
+    record: dict[str, Any] = read_json(record_path) if record_path.is_file() else {}
+    return record if record.get("inputs") == inputs else None

@@ -1,7 +1,7 @@
 """Work spread over processes, its results in the order of the work.
 
-Processes are spawned, never forked: a fork would hand them locks and SQLite handles. They load the
-filters once, and end with the process that started them, however it ends.
+Processes are spawned, never forked: a fork would hand them locks and SQLite handles. They end
+with the process that started them, however it ends.
 """
 
 import multiprocessing
@@ -32,12 +32,15 @@ def in_order(
     function: Callable[[Item], Result],
     items: Iterable[Item],
     processes: int,
+    work: str,
+    setting: str = "",
     prepare: Callable[[], None] | None = None,
 ) -> Iterator[Result]:
     """`map(function, items)`, in `processes` processes; with one, in this one.
 
     `function` and `prepare`, which each process calls once, must be picklable. Items are taken as
-    they are needed. Raises UserError where a process dies (the system ends it for its memory).
+    they are needed. Raises UserError where a process dies (the system ends it for its memory):
+    `work` says there what it did ("judged translations"), `setting` where its number is set.
     """
     if processes <= 1:
         if prepare:
@@ -57,10 +60,10 @@ def in_order(
             for item in islice(rest, 1):
                 waiting.append(pool.submit(function, item))
     except BrokenProcessPool:
+        fewer = f", with fewer processes (`{setting}` in pipelines.yaml) if it happens again"
         raise UserError(
-            "A process that judged translations was ended from outside, most likely for want of "
-            "memory. What was written is kept: run the same command again, with fewer processes "
-            "(`refine.processes` in pipelines.yaml) if it happens again."
+            f"A process that {work} was ended from outside, most likely for want of memory. "
+            f"What was written is kept: run the same command again{fewer if setting else ''}."
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

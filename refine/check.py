@@ -105,7 +105,9 @@ def check_pairs(
     many = many and settings.models == ModelFilterSettings()  # else one copy of the weights
     processes = (settings.processes or default_processes()) if many else 1
     work = partial(judge_batch, settings, lang)
-    for judged in in_order(work, chain(head, batches), processes):
+    for judged in in_order(
+        work, chain(head, batches), processes, "judged translations", "refine.processes"
+    ):
         write(judged.lines)
         summary.verdicts.update(judged.verdicts)
         summary.reasons.update(judged.reasons)

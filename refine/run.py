@@ -119,7 +119,9 @@ def _refine_shards(
         for source in sources
     ]
     done = 0
-    for written in in_order(refine_shard, jobs, processes):
+    for written in in_order(
+        refine_shard, jobs, processes, "judged translations", "refine.processes"
+    ):
         done += written
         tick()
     remove_shards(folder, [job.path for job in jobs])

@@ -83,7 +83,9 @@ def build_table(sources: Sequence[Path], folder: Path, lang: str, processes: int
     Returns the table's path; its digest is in its record.
     """
     paths = [folder / source.name for source in sources]
-    for _ in in_order(partial(_sign, folder, lang), sources, processes):
+    for _ in in_order(
+        partial(_sign, folder, lang), sources, processes, "judged translations", "refine.processes"
+    ):
         pass
     remove_shards(folder, paths)
     table_path = folder / "table.parquet"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palo.console import note, progress
-from palo.files import digest, file_digest, read_json, write_json
+from palo.files import digest, file_digest, uptodate, write_json
 from palo.paths import DataPaths
 from palo.settings import MixtureWeights, Profile
 from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
@@ -57,7 +57,7 @@ def train_scale(scale: Scale, profile: Profile) -> Path:
     require_sharing(profile)
     folder = DataPaths(profile.data_dir).checkpoint(scale.name)
     inputs = stage2_inputs(scale, profile)
-    if _is_current(folder, inputs):
+    if uptodate(folder / RECORD, inputs):
         note(f"{folder} is up to date")
         return folder
     require_fit(scale, profile, list(StageName))
@@ -109,11 +109,6 @@ def _english(profile: Profile) -> English:
     return English(profile.train.english_mix_path, profile.train.english_mix_images_dir)
 
 
-def _is_current(folder: Path, inputs: str) -> bool:
-    record = folder / RECORD
-    return record.is_file() and read_json(record).get("inputs") == inputs
-
-
 def _prepare(scale: Scale, profile: Profile, journal: Journal) -> Parts:
     """Stand-ins where needed, then the assembled model with everything frozen."""
     from train.loop.processes import first_alone
@@ -161,9 +156,8 @@ def _stage1(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal:
     kept, record = folder / "projector.safetensors", folder / RECORD
     inputs = stage1_inputs(scale, profile)
     parts.model.model.multi_modal_projector.requires_grad_(True)
-    if kept.is_file() and _is_current(folder, inputs):
+    if kept.is_file() and (stored := uptodate(record, inputs)):
         load_trainable(kept, parts.model)
-        stored = read_json(record)
         journal.logs["stage1"], journal.seconds["stage1"] = stored["log"], stored["seconds"]
         journal.set_aside["stage1"], journal.cut["stage1"] = stored["set_aside"], stored["cut"]
         return

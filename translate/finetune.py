@@ -16,7 +16,7 @@ from palo.console import Tick, note, progress
 from palo.engines.open import open_engine
 from palo.engines.stream import Message, Request, Sampling, Weights, load_model, load_tokenizer
 from palo.errors import UserError
-from palo.files import digest, read_json, write_json
+from palo.files import digest, read_json, uptodate, write_json
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
 from palo.settings import EngineKind, FinetuneSettings, TranslatorSettings
@@ -120,10 +120,10 @@ def _finetune_group(
         "pairs": digest([[pair.prompt, pair.target] for pair in _all(splits)]),
     }
     record_path = folder / _RECORD
-    if record_path.is_file() and read_json(record_path)["inputs"] == inputs:
+    if record := uptodate(record_path, inputs):
         note(f"{folder}: up to date")
         activate(settings, list(splits), row)
-        return _scores(read_json(record_path)["scores"])
+        return _scores(record["scores"])
     record_path.unlink(missing_ok=True)
     before = evaluate(settings, base_weights(settings), splits)
     train(settings, _all(splits, train_only=True), folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from palo.errors import UserError
-from palo.files import digest, file_digest, read_json, replaced, write_json
+from palo.files import digest, file_digest, replaced, uptodate, write_json
 from palo.llava import BrokenTail, Oversized, stream_list
 from palo.schemas import SOURCE, Sample
 from palo.settings import SourceSettings
@@ -80,15 +80,13 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _current(source_dir: Path, inputs: dict[str, str]) -> IngestReport | None:
-    manifest_path = source_dir / _MANIFEST
-    if not manifest_path.is_file():
+    manifest = uptodate(source_dir / _MANIFEST, inputs)
+    if manifest is None:
         return None
-    manifest = read_json(manifest_path)
-    paths = shard_paths(source_dir)
     report = IngestReport(**{**manifest["report"], "skipped": True})
-    if manifest["inputs"] != inputs or len(paths) != report.shards:
-        return None
-    return report if all(is_current(path, inputs) for path in paths) else None
+    paths = shard_paths(source_dir)
+    whole = len(paths) == report.shards and all(is_current(path, inputs) for path in paths)
+    return report if whole else None
 
 
 class _Writer:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from palo.engines.stream import Message, chat_text
-from palo.files import digest, file_digest, read_json, write_json
+from palo.files import digest, file_digest, uptodate, write_json
 from palo.settings import Context, StandinTranslatorSettings
 from palo.tiny import tiny_llama, train_tokenizer
 from translate.pairs import Pair, corpus_languages, corpus_pairs
@@ -62,7 +62,7 @@ def pretrain(
         "prompts": digest([load_prompt(lang).version for lang in langs]),
     }
     record_path = model_dir / _RECORD
-    if record_path.is_file() and read_json(record_path)["inputs"] == inputs:
+    if uptodate(record_path, inputs):
         return False
     record_path.unlink(missing_ok=True)
     started = time.monotonic()

@@ -1,9 +1,5 @@
 """A folder is written whole or not at all."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from data_cards.output import MARK, whole_folder
@@ -40,16 +36,3 @@ def test_an_empty_folder_may_be_filled_and_a_file_may_not_be_replaced(tmp_path):
     (tmp_path / "y").touch()
     with pytest.raises(UserError, match="palo did not write it"), whole_folder(tmp_path / "y", {}):
         pass
-
-
-def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
-    )
-    dead = tmp_path / f".x.{int(done.stdout)}.new"
-    living = tmp_path / f".x.{os.getppid()}.new"
-    dead.mkdir()
-    living.mkdir()
-    with whole_folder(tmp_path / "x", {}):
-        pass
-    assert names(tmp_path) == [living.name, "x"]

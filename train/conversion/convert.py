@@ -6,15 +6,14 @@
 The new folder is written beside its place and then renamed: it is whole or not there.
 """
 
-import shutil
 from dataclasses import dataclass
 
 from palo.errors import MissingResource, UserError
+from palo.files import replaced_folder
 from train.conversion.detect import detect
 from train.conversion.job import Job
 from train.conversion.to_hf import convert_to_hf
 from train.conversion.to_llava import convert_to_llava
-from train.model.checkpoint import replace_folder
 from train.model.layout import Layout, Part
 
 
@@ -41,17 +40,9 @@ def convert(job: Job) -> Done:
         )
     _require_meant(job, to, part)
     _require_free(job)
-    fresh = job.out.with_name(f".{job.out.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    try:
-        if to == Layout.HF:
-            made, count = convert_to_hf(job, part, fresh)
-        else:
-            made, count = convert_to_llava(job, part, fresh)
-        replace_folder(fresh, job.out)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    convert_to = convert_to_hf if to == Layout.HF else convert_to_llava
+    with replaced_folder(job.out) as fresh:
+        made, count = convert_to(job, part, fresh)
     return Done((layout, part), (to, made), count)
 
 

@@ -6,14 +6,13 @@ listed once, however many of its images are asked for.
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from palo.llava import BrokenTail, Oversized, stream_list
 from palo.settings import Profile
+from palo.workers import default_processes, in_order
 from train.data.image_store import RefusedImage, UnreadableImage, inside, stored
 from train.data.images import load_picture
 
@@ -237,21 +236,18 @@ def _listed(folder: str) -> set[str]:
 
 def _decoded(paths: list[str], tick: Callable[[int], object]) -> Iterator[tuple[str, str]]:
     """(path, reason) in order; the reason is empty for a picture that can be read."""
-    if len(paths) < 2 * DECODED_AT_ONCE:
-        reasons: Iterable[str] = map(_reason, paths)
-        yield from _ticked(paths, reasons, tick)
-        return
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
-        reasons = pool.map(_reason, paths, chunksize=DECODED_AT_ONCE)
-        yield from _ticked(paths, reasons, tick)
+    starts = range(0, len(paths), DECODED_AT_ONCE)
+    batches = [paths[at : at + DECODED_AT_ONCE] for at in starts]
+    processes = default_processes() if len(batches) > 1 else 1
+    for batch, reasons in zip(
+        batches, in_order(_reasons, batches, processes, "decoded images"), strict=True
+    ):
+        tick(len(batch))
+        yield from zip(batch, reasons, strict=True)
 
 
-def _ticked(
-    paths: list[str], reasons: Iterable[str], tick: Callable[[int], object]
-) -> Iterator[tuple[str, str]]:
-    for pair in zip(paths, reasons, strict=True):
-        tick(1)
-        yield pair
+def _reasons(paths: list[str]) -> list[str]:
+    return [_reason(path) for path in paths]
 
 
 def _reason(path: str) -> str:

@@ -5,10 +5,9 @@ Kept beside the mixture's cache as one number a row, so that plans of an epoch r
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from filelock import FileLock
 
 from palo.errors import UserError
 from palo.files import digest, read_json, replaced, write_json
+from palo.workers import default_processes, in_order
 from train.data.mixture import Example, Mixture
 from train.data.template import BadConversation, Encoded, Span, Template, caption_span, spans_of
 
@@ -133,7 +133,7 @@ def measure(
     cache_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(cache_dir / ".lengths.lock"):  # one process measures, the others wait for it
         if (found := _read(path, len(examples))) is None:
-            parts = _parts(examples, how, processes or len(os.sched_getaffinity(0)))
+            parts = _parts(examples, how, processes or default_processes())
             _write(path, examples, parts, tick)
             found = _read(path, len(examples))
     assert found is not None
@@ -144,14 +144,14 @@ def _parts(examples: Mixture, how: Measure, processes: int) -> Iterator[_Part]:
     size = len(examples)
     chunks = [range(at, min(at + CHUNK_ROWS, size)) for at in range(0, size, CHUNK_ROWS)]
     with _without_threads():
-        if processes == 1 or size < PARALLEL_ROWS:
-            yield from (_measured(examples, how, chunk) for chunk in chunks)
-            return
-        # spawned: a fork would hand on locks of torch and of the tokenizer
-        with ProcessPoolExecutor(
-            min(processes, len(chunks)), get_context("spawn"), _start, (examples, how)
-        ) as pool:
-            yield from pool.map(_measured_here, chunks)
+        processes = 1 if size < PARALLEL_ROWS else min(processes, len(chunks))
+        yield from in_order(
+            _measured_here,
+            chunks,
+            processes,
+            "counted tokens",
+            prepare=partial(_start, examples, how),
+        )
 
 
 _here: tuple[Mixture, Measure]  # of a worker process

@@ -13,7 +13,7 @@ from typing import Any
 
 from palo.checks.language import LanguageId
 from palo.console import Tick, note, progress
-from palo.files import digest, file_digest, read_json, write_json
+from palo.files import digest, file_digest, uptodate, write_json
 from palo.paths import DataPaths
 from palo.settings import AnswerEngine, Profile
 from train.evaluation import answers
@@ -52,9 +52,9 @@ def evaluate_scale(
             settings.model_dump(mode="json", include=_DECIDE),
         ]
     )
-    if path.is_file() and read_json(path).get("inputs") == inputs:
+    if made := uptodate(path, inputs):
         note(f"{path} is up to date")
-        return dict(read_json(path))
+        return made
     lines = settings.questions_path.read_text(encoding="utf-8").split("\n")
     rows = (json.loads(line) for line in lines if line)
     questions = answers.parse_questions(rows, settings.images_dir)

@@ -5,7 +5,6 @@ Weights carry the classic names (`language_model.model.*`, `vision_tower.vision_
 """
 
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoTokenizer, LlavaForConditionalGeneration, LlavaProcessor
 
 from palo.errors import MissingResource
+from palo.files import replaced_folder
 from train.data.template import SYSTEM
 from train.model.assembly import CLASSES, CONFIGS
 from train.model.layout import Layout, classic_name
@@ -47,23 +47,20 @@ def save_checkpoint(
     image_processor: Any,
     files: dict[str, str] | None = None,
 ) -> None:
-    """Writes the whole checkpoint beside `folder`, then renames it into place.
+    """Writes the whole checkpoint, or nothing of it.
 
     `files` are further texts by name, such as the trainer's log.
     """
-    fresh = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    save_torch_state_dict(state_dict(model), fresh, max_shard_size="5GB", metadata=_METADATA)
-    model.config.architectures = [type(model).__name__]
-    if not hasattr(model.config, "palo"):
-        model.config.palo = about(projector_of(model.config), True, _tower_name(model))
-    model.config.save_pretrained(fresh)
-    model.generation_config.save_pretrained(fresh)
-    make_llava_processor(model.config, tokenizer, image_processor).save_pretrained(fresh)
-    for name, text in (files or {}).items():
-        (fresh / name).write_text(text, encoding="utf-8")
-    replace_folder(fresh, folder)
+    with replaced_folder(folder) as fresh:
+        save_torch_state_dict(state_dict(model), fresh, max_shard_size="5GB", metadata=_METADATA)
+        model.config.architectures = [type(model).__name__]
+        if not hasattr(model.config, "palo"):
+            model.config.palo = about(projector_of(model.config), True, _tower_name(model))
+        model.config.save_pretrained(fresh)
+        model.generation_config.save_pretrained(fresh)
+        make_llava_processor(model.config, tokenizer, image_processor).save_pretrained(fresh)
+        for name, text in (files or {}).items():
+            (fresh / name).write_text(text, encoding="utf-8")
 
 
 def about(projector: ProjectorKind, pads: bool, tower: str | None) -> dict[str, Any]:
@@ -89,16 +86,6 @@ def _tower_name(model: LlavaForConditionalGeneration) -> str | None:
     """The hub's id that the tower was loaded from; a folder of this machine means nothing later."""
     name = getattr(model.model.vision_tower.config, "_name_or_path", "")
     return name if name and not Path(name).exists() else None
-
-
-def replace_folder(fresh: Path, folder: Path) -> None:
-    """Puts the finished folder `fresh` in the place of `folder`."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def make_llava_processor(config: Any, tokenizer: Any, image_processor: Any) -> LlavaProcessor:

@@ -10,7 +10,6 @@ are, and vLLM renames them as it does the weights.
 """
 
 import copy
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import LlavaForConditionalGeneration
 
+from palo.files import replaced_folder
 from train.model.checkpoint import (
     classic_name,
     load_checkpoint,
-    replace_folder,
     save_checkpoint,
 )
 from train.model.layout import ADAPTER, BASE
@@ -41,16 +40,14 @@ def save_base_and_adapter(
     image_processor: Any,
     files: dict[str, str] | None = None,
 ) -> None:
-    """Writes both parts beside `folder`, then renames them into place; the model stays as it is.
+    """Writes both parts or neither; the model stays as it is.
 
     `adapted` is what `get_peft_model(model.model.language_model, ...)` returned, not yet merged.
     `files` are further texts by name, such as the trainer's log; they go into the base.
     """
-    fresh = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    save_checkpoint(fresh / BASE, _without_adapter(model), tokenizer, image_processor, files)
-    _save_adapter(fresh / ADAPTER, adapted)
-    replace_folder(fresh, folder)
+    with replaced_folder(folder) as fresh:
+        save_checkpoint(fresh / BASE, _without_adapter(model), tokenizer, image_processor, files)
+        _save_adapter(fresh / ADAPTER, adapted)
 
 
 def load_merged(folder: Path) -> tuple[LlavaForConditionalGeneration, Any]:

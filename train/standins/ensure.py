@@ -5,14 +5,13 @@ settings and the same text and pictures are never trained on twice.
 """
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from palo.console import progress
-from palo.files import digest, file_digest, read_json, write_json
+from palo.files import digest, file_digest, replaced_folder, uptodate, write_json
 from palo.settings import Profile
 from train.scale import Scale
 
@@ -93,21 +92,14 @@ def _say(tick: Callable[..., None]) -> Callable[[str], None]:
 
 
 def _is_current(source: Source) -> bool:
-    record = Path(source.name) / RECORD
-    return record.is_file() and read_json(record) == {"inputs": source.inputs}
+    return uptodate(Path(source.name) / RECORD, source.inputs) is not None
 
 
 def _keep(source: Source, *writers: Callable[[Path], Any]) -> None:
-    """Writes a model folder whole: beside its place first, the record last, then renamed."""
-    folder = Path(source.name)
-    fresh = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for write in writers:
-        write(fresh)
-    write_json(fresh / RECORD, {"inputs": source.inputs})
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
+    with replaced_folder(Path(source.name)) as fresh:
+        for write in writers:
+            write(fresh)
+        write_json(fresh / RECORD, {"inputs": source.inputs})
 
 
 def _read_lines(path: Path | None) -> list[dict[str, Any]]:
