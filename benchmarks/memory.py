@@ -33,7 +33,7 @@ from palo.schemas import TurnStatus
 from palo.settings import SourceSettings, TranslatorSettings
 from translate.fill import COMMIT_ENTRIES
 from translate.ingest import ingest
-from translate.job import Job
+from translate.job import TranslationJob
 from translate.run import Places, translate_language
 
 LIMIT_RESUME_S = 10.0
@@ -121,15 +121,15 @@ def whole_run(folder: Path) -> dict[str, Any]:
     ingested = time.monotonic()
     settings = TranslatorSettings(model="none", finetuned_dir=folder / "tuned")
     engine = ScriptedEngine(script=reverse)
-    job = Job.of(LANG, str(engine.signature), settings)
+    job = TranslationJob.of(LANG, str(engine.signature), settings)
     report = translate_language(job, Places.of(paths, LANG), engine)
     return {
         "seconds": round(time.monotonic() - start, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),  # tells a busy machine from slow code
         "ingest_seconds": round(ingested - start, 2),
         "peak_rss_mib": peak_rss_mib(),
-        "samples": report.audit.samples,
-        "turns": report.audit.turns,
+        "samples": report.account.samples,
+        "turns": report.account.turns,
         "sent": report.fill.sent,
         "written": report.written,
     }

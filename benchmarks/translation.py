@@ -33,7 +33,7 @@ from palo.settings import EngineKind, SourceSettings, TranslatorSettings
 from palo.shards import read_samples, shard_paths
 from palo.tiny import tiny_llama, train_tokenizer
 from translate.ingest import ingest
-from translate.job import Job
+from translate.job import TranslationJob
 from translate.run import Places, translate_language
 from translate.segments import segment
 
@@ -110,7 +110,7 @@ class Bench:
         samples = [self._conversation(at) for at in range(max(1, num_segments // TURNS))]
         source.write_text(json.dumps(samples), encoding="utf-8")
         ingest(SourceSettings(path=source, shard_rows=50), paths.source_dir)
-        job = Job.of(LANG, engine_signature, self.settings)
+        job = TranslationJob.of(LANG, engine_signature, self.settings)
         requests = [
             job.request(cut, job.key(cut), 0)
             for path in shard_paths(paths.source_dir)
@@ -172,7 +172,7 @@ class Bench:
 
     def timed_run(self, work: Work, engine: Any) -> float:
         """Seconds of a whole run with a cold memory."""
-        job = Job.of(LANG, str(engine.signature), self.settings)
+        job = TranslationJob.of(LANG, str(engine.signature), self.settings)
         start = time.perf_counter()
         report = translate_language(job, Places.of(work.paths, LANG), engine)
         took = time.perf_counter() - start

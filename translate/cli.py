@@ -1,47 +1,56 @@
-"""`palo translate` and `palo translator pretrain | seed | train`; `palo memory` is beside it."""
+"""`palo translate`, `palo translator pretrain | seed | train` and `palo memory ...`."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
+from rich.table import Table
 
-from palo.console import LangsOption, ProfileOption, announce, console, note, progress
+from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note, progress
 from palo.engines.open import missing, open_engine
 from palo.engines.stream import Engine, Weights
 from palo.errors import MissingResource, UserError, unknown
 from palo.files import run_lock
 from palo.languages import Language, parse_languages
+from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory, salvage
 from palo.paths import DataPaths, source_root
+from palo.schemas import TurnStatus
 from palo.settings import EngineKind, Profile, SourceSettings, TranslatorSettings, load_profile
-from translate.audit import require_whole
-from translate.estimating import estimate_all
-from translate.events import Sink
-from translate.ingest import IngestReport, ingest
-from translate.job import Job
-from translate.memory_cli import memory_app
+from palo.shards import shard_paths
+from translate.account import require_whole
+from translate.estimate import estimate_all
+from translate.events import watching
+from translate.exchange import Delivery, Fate, read_tmx, take_in, units_of, write_tmx
+from translate.finetune import base_weights, finetune, score_table, weights_for, with_enough
+from translate.ingest import ingest, write_seed
+from translate.job import TranslationJob
 from translate.run import LanguageReport, Places, translate_language
-from translate.seed import write_seed
-from translate.translator import base_weights, weights_for
-from translate.watching import show_account, watching
+
+_ALWAYS_TOLD = (Fate.VERIFIED, Fate.KNOWN)
+_EXAMPLE_CHARS = 80
 
 EngineOption = Annotated[
     str | None, typer.Option("--engine", help="vllm, ray, openai, transformers or scripted.")
 ]
+OneLangOption = Annotated[str, typer.Option("--lang", help="One language.")]
 
 translator_app = typer.Typer(
     name="translator", help="Make and improve the translation model.", no_args_is_help=True
 )
+memory_app = typer.Typer(name="memory", help="The translation memories.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
-    app.command("translate")(translate)
+    app.command("translate")(translate_command)
     app.add_typer(translator_app)
     app.add_typer(memory_app)
 
 
-def translate(
+def translate_command(
     lang: LangsOption,
     source: Annotated[
         Path | None, typer.Option("--source", help="Any LLaVA-Instruct JSON file.")
@@ -69,16 +78,17 @@ def translate(
     announce(settings, f"translate --lang {lang}")
     langs = parse_languages(lang)
     kind = engine_kind(engine, settings.translator)
-    files, paths = _source(settings, source)
-    if estimate:
-        _check(settings, files, kind)
-        _ingest(files, paths)
-        places = {one: Places.of(paths, one) for one in langs}
-        with ExitStack() as stack:
-            jobs = _jobs(settings.translator, kind, list(langs), stack)
-            estimate_all(jobs, places, kind, sample)
+    files, paths = settings.source, DataPaths(settings.data_dir)
+    if source is not None:  # in a data folder of its own
+        files = files.model_copy(update={"path": source, "images_dir": None})
+        paths = DataPaths(source_root(settings.data_dir, source))
+    if not estimate:
+        translate_file(settings, files, paths, langs, kind, retry_errors, events, metrics)
         return
-    translate_file(settings, files, paths, langs, kind, retry_errors, events, metrics)
+    _read_source(settings, files, paths, kind)
+    with ExitStack() as stack:
+        jobs = _jobs(settings.translator, kind, langs, stack)
+        estimate_all(jobs, paths, kind, sample)
 
 
 def translate_file(
@@ -93,14 +103,11 @@ def translate_file(
 ) -> None:
     """Reads the file and translates it, with all that is said meanwhile.
 
-    Raises MissingResource for what this machine lacks, AuditFailed where shards are not whole.
+    Raises MissingResource for what this machine lacks, AccountBroken where shards are not whole.
     """
-    _check(settings, files, kind)
-    _ingest(files, paths)
-    places = {one: Places.of(paths, one) for one in langs}
-    with watching(events, metrics) as sink:
-        reports = _translate_all(settings.translator, kind, places, sink, retry_errors)
-    _account(reports, places)
+    _read_source(settings, files, paths, kind)
+    places = {lang: Places.of(paths, lang) for lang in langs}
+    _translate(settings.translator, kind, places, retry_errors, events, metrics)
 
 
 @translator_app.command("pretrain")
@@ -146,20 +153,17 @@ def seed_command(
     announce(settings, f"translator seed --lang {lang}")
     langs = parse_languages(lang)
     kind = engine_kind(engine, settings.translator)
-    _check(settings, settings.source, kind)
     paths = DataPaths(settings.data_dir)
-    _ingest(settings.source, paths)
-    seed_source = paths.seed_dir / "source"
+    _read_source(settings, settings.source, paths, kind)
+    source_dir = paths.seed_dir / "source"
     wanted = num or settings.translator.seed_samples
-    picked = write_seed(paths.source_dir, seed_source, wanted, settings.translator.finetune.seed)
-    note(f"Seed: {picked} samples in {seed_source}")
+    picked = write_seed(paths.source_dir, source_dir, wanted, settings.translator.finetune.seed)
+    note(f"Seed: {picked} samples in {source_dir}")
     places = {
-        one: Places(seed_source, paths.seed_dir / one, paths.memory(one), paths.verified(one))
-        for one in langs
+        lang: Places(source_dir, paths.seed_dir / lang, paths.memory(lang), paths.verified(lang))
+        for lang in langs
     }
-    with watching() as sink:
-        reports = _translate_all(settings.translator, kind, places, sink)
-    _account(reports, places)
+    _translate(settings.translator, kind, places)
 
 
 @translator_app.command("train")
@@ -171,16 +175,167 @@ def train_command(lang: LangsOption, profile: ProfileOption = None) -> None:
     lacks = missing(EngineKind.TRANSFORMERS, base_weights(settings.translator))
     if lacks:
         raise MissingResource("Cannot train the translator here:\n- " + "\n- ".join(lacks))
-    from translate.finetune import finetune, with_enough
-    from translate.scores import score_table
-
     paths = DataPaths(settings.data_dir)
     ready = with_enough(langs, paths)
-    if ready and (left_out := [one for one in langs if one not in ready]):
+    if ready and (left_out := [lang for lang in langs if lang not in ready]):
         note(f"Too little is verified in {' '.join(left_out)}: trained without.")
     with run_lock(settings.translator.finetuned_dir, "palo translator train"):
         report = finetune(settings.translator, ready or langs, paths)
     console.print(score_table(report))
+
+
+@memory_app.command("stats")
+def stats_command(
+    lang: LangsOption = "all", source: SourceOption = None, profile: ProfileOption = None
+) -> None:
+    """Per language: entries by status, what people verified, failures by reason, size."""
+    _, paths = _begin_memory(f"stats --lang {lang}", source, profile)
+    table = Table("language", title="Translation memories")
+    for title in ("translated", "failed", "verified", "translators", "MB"):
+        table.add_column(title, justify="right")
+    problems: Counter[str] = Counter()
+    for code in parse_languages(lang):
+        files = [path for path in (paths.memory(code), paths.verified(code)) if path.is_file()]
+        if not files:
+            table.add_row(code, *"-----")
+            continue
+        with (
+            TranslationMemory.existing(paths.memory(code)) as memory,
+            VerifiedMemory.existing(paths.verified(code)) as verified,
+        ):
+            by_status = memory.by_status()
+            problems += memory.problems()
+            table.add_row(
+                code,
+                f"{by_status[TurnStatus.TRANSLATED]:,}",
+                f"{by_status[TurnStatus.FAILED]:,}",
+                f"{verified.count():,}",
+                f"{len(memory.signatures())}",
+                f"{sum(path.stat().st_size for path in files) / 1e6:.1f}",
+            )
+    console.print(table)
+    for problem, number in problems.most_common():
+        note(f"failed: {problem}: {number:,}")
+
+
+@memory_app.command("show")
+def show_command(
+    text: Annotated[str, typer.Argument(help="An English text, whole, as the source has it.")],
+    lang: LangsOption = "all",
+    source: SourceOption = None,
+    profile: ProfileOption = None,
+) -> None:
+    """Everything the memories know of a text: every translation, and where it came from."""
+    settings, paths = _begin_memory(f"show --lang {lang}", source, profile)
+    known = False
+    for code in parse_languages(lang):
+        with (
+            TranslationMemory.existing(paths.memory(code)) as memory,
+            VerifiedMemory.existing(paths.verified(code)) as verified,
+        ):
+            entries: list[Entry | VerifiedEntry] = [
+                *memory.of_source(text.strip()),
+                *verified.of_source(text.strip()),
+            ]
+        for entry in entries:
+            known = True
+            note(f"{code}  {entry.text}")
+            for name, value in _provenance(entry).items():
+                note(f"    {name}: {value}")
+    if not known:
+        raise UserError(
+            f"No memory of profile '{settings.name}' holds the text '{text}'. It must be whole; "
+            "protected spans (URLs, code, boxes) are written <x1>, <x2>, ... in machine entries."
+        )
+
+
+@memory_app.command("export")
+def export_command(
+    path: Annotated[Path, typer.Argument(help="The TMX file to write.")],
+    lang: OneLangOption,
+    source: SourceOption = None,
+    profile: ProfileOption = None,
+) -> None:
+    """Write a language's memories as TMX 1.4b; verified units first."""
+    _, paths = _begin_memory(f"export --lang {lang}", source, profile)
+    code = _single(lang)
+    _require_memory(paths, code)
+    with (
+        TranslationMemory.existing(paths.memory(code)) as memory,
+        VerifiedMemory.existing(paths.verified(code)) as verified,
+    ):
+        written, left_out = write_tmx(path, code, units_of(memory, verified))
+    note(f"{path}: {written:,} units")
+    if left_out:
+        note(f"left out: {left_out:,} units with control characters XML can't hold")
+
+
+@memory_app.command("import")
+def import_command(
+    path: Annotated[Path, typer.Argument(help="The TMX file to read.")],
+    lang: OneLangOption,
+    reviewer: Annotated[str, typer.Option(help="Who stands for it, where the file says no one.")],
+    source: SourceOption = None,
+    profile: ProfileOption = None,
+) -> None:
+    """Take a TMX file in as verified translations; what the memories say already is skipped."""
+    settings, paths = _begin_memory(f"import --lang {lang}", source, profile)
+    code = _single(lang)
+    shards = shard_paths(paths.source_dir)
+    if not shards:
+        raise UserError(
+            f"Profile '{settings.name}' has no source yet: run `palo translate --lang {code}` or "
+            "`palo translator seed` first, so that units find their turns."
+        )
+    with (
+        run_lock(paths.memory(code).parent / code, f"TMX import into {code}"),
+        TranslationMemory.existing(paths.memory(code)) as memory,
+        VerifiedMemory(paths.verified(code)) as verified,
+    ):
+        delivery = Delivery(read_tmx(path, code), code, path.name, reviewer)
+        taken = take_in(delivery, shards, settings.translator.context, memory, verified)
+    # all fates with their numbers, then an example of each that a person may want to mend
+    told = [fate for fate in Fate if taken.fates[fate] or fate in _ALWAYS_TOLD]
+    shares = " + ".join(f"{taken.fates[fate]:,} {fate}" for fate in told)
+    note(f"{path}: {taken.fates.total():,} units = {shares}")
+    note(f"turns verified: {taken.turns:,}")
+    for fate, english in taken.first.items():
+        if fate not in _ALWAYS_TOLD:
+            note(f"the first {fate}: {english[:_EXAMPLE_CHARS]}")
+
+
+@memory_app.command("salvage")
+def salvage_command(
+    lang: OneLangOption, source: SourceOption = None, profile: ProfileOption = None
+) -> None:
+    """Copy what can be read of a damaged memory into a new file; the damaged one stays."""
+    _, paths = _begin_memory(f"salvage --lang {lang}", source, profile)
+    code = _single(lang)
+    _require_memory(paths, code)
+    saved, hopeless = [], []
+    with run_lock(paths.memory_dir / code, f"salvage of the memories of {code}"):
+        for path in (paths.memory(code), paths.verified(code)):
+            if not path.is_file():
+                continue
+            try:
+                made = salvage(path)
+            except UserError as error:
+                hopeless.append(str(error))
+                continue
+            if made is None:
+                note(f"{path} is whole.")
+            else:
+                saved.append((path, made))
+    for path, made in saved:
+        name = path.name
+        note(f"{made.path}: {made.rows:,} rows saved, {made.lost:,} row numbers unreadable")
+        note(
+            f"To go on with it, move {path} away, with {name}-wal and {name}-shm where they are, "
+            f"and rename {made.path.name} to {name}. Then run the command again: it asks for what "
+            "is lost."
+        )
+    if hopeless:
+        raise UserError("\n".join(hopeless))
 
 
 def engine_kind(name: str | None, settings: TranslatorSettings) -> EngineKind:
@@ -191,15 +346,9 @@ def engine_kind(name: str | None, settings: TranslatorSettings) -> EngineKind:
     return EngineKind(name)
 
 
-def _source(settings: Profile, source: Path | None) -> tuple[SourceSettings, DataPaths]:
-    """The file to read and where its data goes: a folder of its own for `--source`."""
-    if source is None:
-        return settings.source, DataPaths(settings.data_dir)
-    files = settings.source.model_copy(update={"path": source, "images_dir": None})
-    return files, DataPaths(source_root(settings.data_dir, source))
-
-
-def _check(settings: Profile, files: SourceSettings, kind: EngineKind) -> None:
+def _read_source(
+    settings: Profile, files: SourceSettings, paths: DataPaths, kind: EngineKind
+) -> None:
     """Raises MissingResource with everything that this machine lacks, before any work."""
     lacks = []
     if not files.path.is_file():
@@ -212,9 +361,6 @@ def _check(settings: Profile, files: SourceSettings, kind: EngineKind) -> None:
         raise MissingResource(
             f"Profile '{settings.name}' cannot translate here. Missing:\n- " + "\n- ".join(lacks)
         )
-
-
-def _ingest(files: SourceSettings, paths: DataPaths) -> IngestReport:
     with run_lock(paths.source_dir, f"reading {files.path}"):
         report = ingest(files, paths.source_dir)
     state = "up to date" if report.skipped else f"{report.shards} shards written"
@@ -224,35 +370,31 @@ def _ingest(files: SourceSettings, paths: DataPaths) -> IngestReport:
         note(f"Set aside: {report.set_aside} malformed samples, with reasons in {aside}")
     if report.broken:
         note(f"WARNING: {files.path} is broken: {report.broken}. What came before it is kept.")
-    return report
 
 
-def _translate_all(
+def _translate(
     settings: TranslatorSettings,
     kind: EngineKind,
     places: dict[Language, Places],
-    sink: Sink,
     retry_errors: bool = False,
-) -> list[LanguageReport]:
+    events: Path | None = None,
+    metrics: Path | None = None,
+) -> None:
+    """Raises AccountBroken, after all is shown, where a language's shards are not whole."""
     reports = []
-    with ExitStack() as stack:
+    with watching(events, metrics) as sink, ExitStack() as stack:
         jobs = _jobs(settings, kind, list(places), stack)
         for place, (job, engine) in zip(places.values(), jobs, strict=True):
             reports.append(translate_language(job, place, engine, retry_errors, sink))
             note(reports[-1].line)
-    return reports
-
-
-def _account(reports: list[LanguageReport], places: dict[Language, Places]) -> None:
-    """Raises AuditFailed, after all is shown, where a language's shards are not whole."""
     show_account(reports)
-    audits = {report.lang: report.audit for report in reports}
-    require_whole(audits, {str(lang): place.target_dir for lang, place in places.items()})
+    accounts = {report.lang: report.account for report in reports}
+    require_whole(accounts, {str(lang): place.target_dir for lang, place in places.items()})
 
 
 def _jobs(
-    settings: TranslatorSettings, kind: EngineKind, langs: list[Language], stack: ExitStack
-) -> Iterator[tuple[Job, Engine]]:
+    settings: TranslatorSettings, kind: EngineKind, langs: Sequence[Language], stack: ExitStack
+) -> Iterator[tuple[TranslationJob, Engine]]:
     """Each language's job with its engine; languages with the same weights share one."""
     current: tuple[Weights, Engine] | None = None
     for lang in langs:
@@ -261,4 +403,87 @@ def _jobs(
             stack.close()  # two models at once would not fit on one GPU
             current = (weights, stack.enter_context(open_engine(kind, weights, settings)))
         engine = current[1]
-        yield Job.of(lang, str(engine.signature), settings), engine
+        yield TranslationJob.of(lang, str(engine.signature), settings), engine
+
+
+def show_account(reports: Sequence[LanguageReport]) -> None:
+    """A table where there are several languages, failures by reason, and the audit's sentence."""
+    if len(reports) > 1:
+        console.print(account_table(reports))
+    for report in reports:
+        if report.account.by_person:
+            note(
+                f"{report.lang}: {report.account.by_person:,} verified turns differ from the "
+                "source in protected spans or image tags, as a person wrote them"
+            )
+    whole = {report.lang: report.account for report in reports if report.account.balanced}
+    if whole:
+        turns = sum(account.turns for account in whole.values())
+        read = sum(account.reread for account in whole.values())
+        shards = sum(account.shards for account in whole.values())
+        note(
+            f"Audit of {', '.join(whole)}: all {turns:,} source turns are in the shards; no sample "
+            f"missing, doubled or foreign; structure identical ({read:,} of {shards:,} shards read "
+            f"back{', the others unchanged since they were' if read < shards else ''})."
+        )
+
+
+def account_table(reports: Sequence[LanguageReport]) -> Table:
+    """Fits 80 columns with seven-digit counts."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("turns", no_wrap=True)
+    for name in ("source", *TurnStatus, "sent"):
+        shown = str(name).replace("translated", "trans-\nlated")
+        table.add_column(shown, justify="right", no_wrap=True)
+    table.add_column("audit", no_wrap=True)
+
+    def cells(of: Sequence[LanguageReport]) -> list[str]:
+        numbers = [sum(report.account.turns for report in of)]
+        for status in TurnStatus:
+            numbers.append(sum(report.account.by_status[status] for report in of))
+        return [f"{number:,}" for number in (*numbers, sum(report.fill.sent for report in of))]
+
+    for report in reports:
+        verdict = "whole" if report.account.balanced else "[bold red]BROKEN[/]"
+        table.add_row(report.lang, *cells([report]), verdict)
+    table.add_section()
+    table.add_row("together", *cells(reports), "")
+    return table
+
+
+def _begin_memory(what: str, source: Path | None, profile: str | None) -> tuple[Profile, DataPaths]:
+    """The profile, announced, and where its data or that of `--source` lies."""
+    settings = load_profile(profile).on(source)
+    announce(settings, f"memory {what}")
+    return settings, DataPaths(settings.data_dir)
+
+
+def _single(lang: str) -> str:
+    langs = parse_languages(lang)
+    if len(langs) != 1:
+        raise UserError(f"One language at a time, not '{lang}'.")
+    return str(langs[0])
+
+
+def _require_memory(paths: DataPaths, lang: str) -> None:
+    if not paths.memory(lang).is_file() and not paths.verified(lang).is_file():
+        raise UserError(
+            f"There is no memory of '{lang}' in {paths.memory_dir}: run `palo translate --lang "
+            f"{lang}` first."
+        )
+
+
+def _provenance(entry: Entry | VerifiedEntry) -> dict[str, str]:
+    named = {"after": entry.context} if entry.context else {}
+    if isinstance(entry, VerifiedEntry):
+        turn = "every copy" if entry.all_copies else f"sample {entry.sample_id}, turn {entry.turn}"
+        said_by = f"{entry.reviewer} ({entry.batch}), {entry.created}, for {turn}"
+        return named | {"verified by": said_by}
+    logprob = "-" if entry.mean_logprob is None else f"{entry.mean_logprob:.3f}"
+    return named | {
+        "status": entry.status + (f" ({entry.problem})" if entry.problem else ""),
+        "engine": f"{entry.engine}, {entry.created}, attempts {entry.attempts}, "
+        f"finish {entry.finish_reason}, mean logprob {logprob}",
+        "translator": entry.signature,
+        "prompt": entry.prompt_version,
+    }

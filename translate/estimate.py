@@ -3,25 +3,42 @@
     palo translate --lang ur --estimate
 
 The sample's translations go into the memory like any other, so they are not paid for twice.
+
+Segments are ordered by length and cut into strata, from each of which two are drawn: so the sample
+has the mix of the whole, also in its long tail. Within that the total follows the lengths by the
+combined ratio estimator: T = X * sum(N_h mean(y_h)) / sum(N_h mean(x_h)), where x is a segment's
+characters and y its tokens. Its variance is that of the residuals y - R x within the strata, with
+the finite population correction (Cochran, Sampling Techniques, 1977, 6.11). A sample of everything
+leaves no uncertainty. Speed is tokens over time in the stretch where the engine had its full load;
+its error comes from blocks of that stretch, so that answers that come in bursts are not taken for
+independent.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
+from statistics import NormalDist, variance
 from typing import Self
 
+from rich import box
+from rich.table import Table
+
+from palo.console import NOTHING, console, note, progress
 from palo.engines.open import has_gpu
 from palo.engines.stream import Engine, Request, Result
 from palo.errors import UserError
 from palo.files import run_lock
 from palo.memory import TranslationMemory, VerifiedMemory, english_context
+from palo.paths import DataPaths
 from palo.settings import Context, EngineKind, TranslatorSettings
 from palo.shards import read_samples, shard_paths
-from translate.extrapolate import Estimate, Stratum, Unit, draw, quotient, ratio_total, speed
+from translate.events import Monotonic, duration
 from translate.fill import Filler
-from translate.job import Job
-from translate.progress import Monotonic
+from translate.job import TranslationJob
 from translate.run import Places
 from translate.segments import segment
 
@@ -29,6 +46,51 @@ _SEED = 7
 _LEAST = 200
 _ROUNDS = 8  # of a full engine: its first and last are not full
 _LEAST_ANSWERS = 20  # in the stretch of full load, for a speed
+_Z = NormalDist().inv_cdf(0.975)
+_BLOCKS = 10
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`half` is half the width of the 95 % interval."""
+
+    value: float
+    half: float
+
+    @property
+    def low(self) -> float:
+        return max(0.0, self.value - self.half)
+
+    @property
+    def high(self) -> float:
+        return self.value + self.half
+
+    @property
+    def share(self) -> float:
+        """`half` as a share of the value."""
+        return self.half / self.value if self.value else 0.0
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A segment to translate; `size` is its characters, `prompt_size` its prompt's."""
+
+    key: bytes
+    size: int
+    prompt_size: int
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """`units` segments of like size, of which those in `drawn` are translated."""
+
+    units: int
+    drawn: tuple[Unit, ...]
+
+    def expanded(self, values: dict[bytes, float]) -> float:
+        """The stratum's total, from the values of the drawn."""
+        mean = sum(values[unit.key] for unit in self.drawn) / len(self.drawn)
+        return self.units * mean
 
 
 @dataclass
@@ -110,36 +172,61 @@ class MeteredEngine:
     @property
     def start_up_s(self) -> float:
         """From the first request to the first answer: mostly the loading of the model."""
-        return (
-            self.answers[0][0] - self.asked_s if self.asked_s is not None and self.answers else 0.0
-        )
+        if self.asked_s is None or not self.answers:
+            return 0.0
+        return self.answers[0][0] - self.asked_s
 
     def speed(self, at_once: int) -> tuple[Estimate | None, bool]:
         """Where the engine was not full for long, of all answers: rather too slow than too fast."""
         full = self.answers[at_once : self.full_until]
-        if len(full) >= _LEAST_ANSWERS and (found := speed(full)):
-            return found, True
+        if len(full) >= _LEAST_ANSWERS and (rate := speed(full)):
+            return rate, True
         return speed(self.answers), False
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *unused: object) -> None:
         """The engine is its opener's to close."""
 
 
+def estimate_all(
+    jobs: Iterable[tuple[TranslationJob, Engine]],
+    paths: DataPaths,
+    kind: EngineKind,
+    num: int | None,
+) -> None:
+    """Runs the languages and prints the tables."""
+    estimates = []
+    count, unit = 1, "machine-hours"
+    for job, engine in jobs:
+        wanted = num or max(_LEAST, _ROUNDS * at_once(job.settings, kind))
+        count, unit = machines(job.settings, kind)
+        places = Places.of(paths, job.lang)
+        with progress(f"estimate {job.lang}", wanted) as tick:
+            estimate = estimate_language(job, places, engine, wanted, time.monotonic, tick)
+        note(
+            f"{job.lang}: {estimate.sampled:,} segments translated into the memory as a sample, "
+            f"start-up {estimate.start_up_s:.1f} s"
+        )
+        estimates.append(estimate)
+    console.print(stock_table(estimates))
+    console.print()
+    console.print(cost_table(estimates, count, unit))
+    note("± is half of a 95 % interval. Start-up is not in the time.")
+    slack = [estimate.lang for estimate in estimates if estimate.left and not estimate.full]
+    if slack:
+        note(
+            f"{', '.join(slack)}: the sample never filled the engine for long, so the time is "
+            "rather too long; take more with --sample."
+        )
+
+
 def estimate_language(
-    job: Job,
+    job: TranslationJob,
     places: Places,
     engine: Engine,
     num: int,
-    at_once: int,
-    clock: Callable[[], str],
     monotonic: Monotonic,
     answered: Callable[[int], None] = lambda number: None,
 ) -> LanguageEstimate:
@@ -158,64 +245,61 @@ def estimate_language(
         TranslationMemory(places.memory_path) as memory,
         VerifiedMemory(places.verified_path) as verified,
     ):
-        found = take_stock(job, shard_paths(places.source_dir), memory, verified)
-        strata = draw(found.units, num, _SEED)
+        stock = take_stock(job, shard_paths(places.source_dir), memory, verified)
+        strata = draw(stock.units, num, _SEED)
         keys = {unit.key for stratum in strata for unit in stratum.drawn}
         metered = MeteredEngine(engine, monotonic, answered)
-        paths = sorted({found.shards[key] for key in keys})
-        Filler(job, memory, verified, clock, only=keys).run(paths, metered)
-    rate, full = metered.speed(at_once)
+        paths = sorted({stock.shards[key] for key in keys})
+        Filler(job, memory, verified, only=keys).run(paths, metered)
+    rate, full = metered.speed(at_once(job.settings, EngineKind(engine.kind)))
     return LanguageEstimate(
         lang=job.lang,
-        inventory=found,
+        inventory=stock,
         sampled=len(keys),
         start_up_s=metered.start_up_s,
-        prompt_tokens=_left(found, strata, metered.prompt_tokens, lambda unit: unit.prompt_size),
-        output_tokens=_left(found, strata, metered.output_tokens, lambda unit: unit.size),
+        prompt_tokens=_left(stock, strata, metered.prompt_tokens, lambda unit: unit.prompt_size),
+        output_tokens=_left(stock, strata, metered.output_tokens, lambda unit: unit.size),
         tokens_per_s=rate,
         full=full,
     )
 
 
 def take_stock(
-    job: Job, sources: Sequence[Path], memory: TranslationMemory, verified: VerifiedMemory
+    job: TranslationJob,
+    sources: Sequence[Path],
+    memory: TranslationMemory,
+    verified: VerifiedMemory,
 ) -> Inventory:
-    found = Inventory()
+    stock = Inventory()
     seen: set[bytes] = set()
     anything_verified = bool(verified.count())
     for path in sources:
         new: dict[bytes, Unit] = {}
         for sample in read_samples(path):
             for index, turn in enumerate(sample.turns):
-                found.turns += 1
+                stock.turns += 1
                 context = english_context(sample.turns, index)
                 if anything_verified and verified.find(sample.sample_id, index, turn.text, context):
-                    found.verified += 1
+                    stock.verified += 1
                     continue
-                one = segment(sample.turns, index, job.settings.context)
-                if one.copied:
-                    found.copied += 1
-                elif (key := job.key(one)) not in seen:
+                cut = segment(sample.turns, index, job.settings.context)
+                if cut.copied:
+                    stock.copied += 1
+                elif (key := job.key(cut)) not in seen:
                     seen.add(key)
-                    asked = job.request(one, key, 0).messages
+                    asked = job.request(cut, key, 0).messages
                     prompt_size = sum(len(message.content) for message in asked)
-                    new[key] = Unit(key, len(one.text), prompt_size)
-        _take_in(found, new, memory.has(list(new)), path)
-    found.unique = len(seen)
-    return found
-
-
-def _take_in(
-    found: Inventory, new: dict[bytes, Unit], there: Collection[bytes], path: Path
-) -> None:
-    for key, unit in new.items():
-        if key not in there:
-            found.units.append(unit)
-            found.shards[key] = path
+                    new[key] = Unit(key, len(cut.text), prompt_size)
+        for key in memory.has(list(new)):
+            del new[key]
+        stock.units += new.values()
+        stock.shards |= dict.fromkeys(new, path)
+    stock.unique = len(seen)
+    return stock
 
 
 def _left(
-    found: Inventory,
+    stock: Inventory,
     strata: Sequence[Stratum],
     tokens: dict[bytes, float],
     size: Callable[[Unit], int],
@@ -223,7 +307,7 @@ def _left(
     """The whole as estimated, less what the sample is known to have taken."""
     drawn = [unit for stratum in strata for unit in stratum.drawn]
     sizes: dict[bytes, float] = {unit.key: size(unit) for unit in drawn}
-    whole = ratio_total(strata, sizes, tokens, sum(map(size, found.units)))
+    whole = ratio_total(strata, sizes, tokens, sum(map(size, stock.units)))
     paid = sum(tokens[unit.key] for unit in drawn)
     # rounding only: with all of it drawn the two are equal
     return Estimate(max(0.0, whole.value - paid), whole.half)
@@ -237,10 +321,6 @@ def at_once(settings: TranslatorSettings, kind: EngineKind) -> int:
         EngineKind.OPENAI: settings.server.concurrency,
         EngineKind.TRANSFORMERS: settings.batch_size,
     }.get(kind, 1)
-
-
-def default_sample(settings: TranslatorSettings, kind: EngineKind) -> int:
-    return max(_LEAST, _ROUNDS * at_once(settings, kind))
 
 
 def machines(settings: TranslatorSettings, kind: EngineKind) -> tuple[int, str]:
@@ -258,3 +338,133 @@ def machines(settings: TranslatorSettings, kind: EngineKind) -> tuple[int, str]:
     if kind is EngineKind.VLLM:
         return settings.tensor_parallel_size * settings.data_parallel_size, "GPU-hours"
     return 1, "GPU-hours"
+
+
+def draw(units: Sequence[Unit], num: int, seed: int) -> list[Stratum]:
+    """About `num` units, two a stratum; the choice depends on keys and seed, not on the order."""
+
+    def rank(unit: Unit) -> bytes:
+        salt = seed.to_bytes(8, "little")
+        return hashlib.blake2b(unit.key, digest_size=8, salt=salt).digest()
+
+    ordered = sorted(units, key=lambda unit: (unit.size, rank(unit)))
+    if num >= len(ordered):
+        return [Stratum(len(ordered), tuple(ordered))] if ordered else []
+    strata = max(1, num // 2)
+    cuts = [round(len(ordered) * at / strata) for at in range(strata + 1)]
+    return [
+        Stratum(end - start, tuple(sorted(ordered[start:end], key=rank)[:2]))
+        for start, end in pairwise(cuts)
+    ]
+
+
+def ratio_total(
+    strata: Sequence[Stratum], xs: dict[bytes, float], ys: dict[bytes, float], total_x: float
+) -> Estimate:
+    """The total of y over all units, from the drawn ones' x and y and the known total of x."""
+    sum_x = sum(stratum.expanded(xs) for stratum in strata)
+    ratio = sum(stratum.expanded(ys) for stratum in strata) / sum_x if sum_x else 0.0
+    spreads = []
+    for stratum in strata:
+        drawn = len(stratum.drawn)
+        if drawn >= 2:
+            left = variance([ys[unit.key] - ratio * xs[unit.key] for unit in stratum.drawn])
+            spreads.append((stratum.units * (stratum.units - drawn) * left / drawn, drawn - 1))
+    spread = sum(part for part, _ in spreads)
+    if not spread:
+        return Estimate(ratio * total_x, 0.0)
+    # Satterthwaite: a few strata of long segments may bring nearly all of the variance
+    degrees = spread**2 / sum(part**2 / freedom for part, freedom in spreads)
+    return Estimate(ratio * total_x, _student(degrees) * math.sqrt(spread))
+
+
+def speed(answers: Sequence[tuple[float, int]]) -> Estimate | None:
+    """Tokens a second from (time, tokens) of answers in order; the first only starts the clock.
+
+    None where they are too few or came at one moment.
+    """
+    blocks = min(_BLOCKS, len(answers) - 1)
+    if blocks < 2:
+        return None
+    cuts = [round((len(answers) - 1) * at / blocks) for at in range(blocks + 1)]
+    spans = [answers[end][0] - answers[start][0] for start, end in pairwise(cuts)]
+    tokens = [
+        sum(number for _, number in answers[start + 1 : end + 1]) for start, end in pairwise(cuts)
+    ]
+    if sum(spans) <= 0 or not sum(tokens):
+        return None
+    rate = sum(tokens) / sum(spans)
+    residuals = [number - rate * span for number, span in zip(tokens, spans, strict=True)]
+    error = math.sqrt(variance(residuals) * blocks) / sum(spans)
+    return Estimate(rate, _student(blocks - 1) * error)
+
+
+def _student(degrees: float) -> float:
+    """The 97.5 % point of Student's t (Abramowitz and Stegun, 26.7.5, two terms)."""
+    second = (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / 96
+    return _Z + (_Z**3 + _Z) / (4 * degrees) + second / degrees**2
+
+
+def quotient(above: Estimate, below: Estimate) -> Estimate:
+    """By the delta method, the two taken as independent."""
+    value = above.value / below.value
+    return Estimate(value, value * math.hypot(above.share, below.share))
+
+
+def together(parts: Sequence[Estimate]) -> Estimate:
+    """The sum of independent estimates."""
+    return Estimate(sum(part.value for part in parts), math.hypot(*(part.half for part in parts)))
+
+
+def stock_table(estimates: Sequence[LanguageEstimate]) -> Table:
+    """What there is to translate; the sample is among what is there already now."""
+    table = _table("turns", "copied", "verified", "unique", "in memory", "sample", "left")
+    for row in estimates:
+        stock = row.inventory
+        numbers = (stock.turns, stock.copied, stock.verified, stock.unique, stock.there)
+        table.add_row(row.lang, *(f"{number:,}" for number in (*numbers, row.sampled, row.left)))
+    return table
+
+
+def cost_table(estimates: Sequence[LanguageEstimate], count: int, unit: str) -> Table:
+    """What is left, in tokens, time and hours of `count` machines."""
+
+    def tokens(of: Sequence[LanguageEstimate]) -> list[str]:
+        return [
+            _number(together([row.prompt_tokens for row in of])),
+            _number(together([row.output_tokens for row in of])),
+        ]
+
+    def times(seconds: Estimate | None) -> tuple[str, str]:
+        if seconds is None:
+            return NOTHING, NOTHING
+        hours, share = seconds.value * count / 3600, f"±{seconds.share:.1%}"
+        return f"{duration(seconds.value)} {share}", f"{hours:,.3g} {share}"
+
+    table = _table("prompt\ntokens", "output\ntokens", "tokens/s", "time", unit)
+    for row in estimates:
+        rate = NOTHING if row.tokens_per_s is None else _number(row.tokens_per_s)
+        table.add_row(row.lang, *tokens([row]), rate, *times(row.seconds))
+    if len(estimates) > 1:
+        known = [row.seconds for row in estimates if row.seconds is not None]
+        whole = together(known) if len(known) == len(estimates) else None
+        table.add_section()
+        table.add_row("all", *tokens(estimates), "", *times(whole))
+    return table
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)  # for 80 columns
+    table.add_column("", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _number(estimate: Estimate) -> str:
+    """Three digits are more than the interval allows: `940`, `26.1k`, `1.23M`."""
+    text = f"{estimate.value:.0f}"
+    for size, mark in ((1e3, "k"), (1e6, "M"), (1e9, "G")):
+        if estimate.value >= size:
+            text = f"{estimate.value / size:.3g}{mark}"
+    return f"{text} ±{estimate.share:.1%}"

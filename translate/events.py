@@ -1,16 +1,51 @@
-"""What happens in a run, as values; display, event file and metrics file are made from them."""
+"""What happens in a run, as values, and all that follows it: the terminal, `--events`, `--metrics`.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
+with watching(events_path, metrics_path) as sink:
+    translate_language(job, places, engine, sink=sink)
+"""
 
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-class EventKind(StrEnum):
-    STARTED = "started"
-    PROGRESS = "progress"
-    SHARD_WRITTEN = "shard written"
-    FINISHED = "language finished"
-    ERROR = "error"
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from palo.console import console
+from palo.errors import UserError
+from translate.fill import FillCounts
+
+_WINDOW_S = 60.0  # "recent": long enough for the slowest answers, short enough to notice a change
+_STEP_S = 1.0  # between two looks that the window keeps
+_EMIT_S = 0.2
+_FILE_EVERY_S = 5.0
+_PLAIN_EVERY_S = 10.0
+_GAUGES = {
+    "turns": "Source turns of the language.",
+    "turns_done": "Turns whose text is known.",
+    "output_tokens_per_s": "Output tokens a second, over the last minute.",
+    "segments_per_s": "Segments answered a second, over the last minute.",
+    "eta_s": "Seconds until every segment is answered.",
+}
+_COUNTERS = {
+    "sent": "Segments sent to the engine.",
+    "finished": "Segments with an entry in the memory.",
+    "retried": "Attempts after the first.",
+    "reused": "Turns found in a memory, or equal to one on its way.",
+    "copied": "Turns with nothing to translate.",
+    "prompt_tokens": "Prompt tokens of all attempts.",
+    "output_tokens": "Output tokens of all attempts.",
+}
 
 
 @dataclass(frozen=True)
@@ -20,7 +55,7 @@ class Started:
     signature: str
     prompt_version: str
 
-    kind = EventKind.STARTED
+    kind = "started"
 
 
 @dataclass(frozen=True)
@@ -47,7 +82,7 @@ class Progress:
     eta_s: float | None
     elapsed_s: float
 
-    kind = EventKind.PROGRESS
+    kind = "progress"
 
 
 @dataclass(frozen=True)
@@ -59,7 +94,7 @@ class ShardWritten:
     number: int
     shards: int
 
-    kind = EventKind.SHARD_WRITTEN
+    kind = "shard written"
 
 
 @dataclass(frozen=True)
@@ -79,7 +114,7 @@ class Finished:
     audit: dict[str, object]
     elapsed_s: float
 
-    kind = EventKind.FINISHED
+    kind = "language finished"
 
 
 @dataclass(frozen=True)
@@ -90,12 +125,326 @@ class Failed:
     error: str
     message: str
 
-    kind = EventKind.ERROR
+    kind = "error"
 
 
 Event = Started | Progress | ShardWritten | Finished | Failed
 Sink = Callable[[Event], None]
+Monotonic = Callable[[], float]
 
 
-def nowhere(event: Event) -> None:
-    """The sink of a run that nobody watches."""
+class Meter:
+    """The filler's `watch` for one language: tells the sink a few times a second where it stands,
+    whatever the engine's speed."""
+
+    def __init__(self, lang: str, turns: int, sink: Sink, monotonic: Monotonic) -> None:
+        self._lang = lang
+        self._turns = turns
+        self._sink = sink
+        self._monotonic = monotonic
+        self._start_s = monotonic()
+        self._told_s = -_EMIT_S
+        self._looks: deque[tuple[float, int, int]] = deque()  # time, finished, output tokens
+
+    def __call__(self, counts: FillCounts) -> None:
+        if self._monotonic() - self._told_s >= _EMIT_S:
+            self.tell(counts)
+
+    def tell(self, counts: FillCounts) -> None:
+        """At once; the run's last word, whenever the one before was."""
+        self._told_s = self._monotonic()
+        self._sink(self.look(self._told_s, counts))
+
+    def look(self, now_s: float, counts: FillCounts) -> Progress:
+        """The window begins at the first answer, so no start-up and no memory hit is in it."""
+        if counts.finished and (not self._looks or now_s - self._looks[-1][0] >= _STEP_S):
+            self._looks.append((now_s, counts.finished, counts.output_tokens))
+        while len(self._looks) > 2 and now_s - self._looks[1][0] >= _WINDOW_S:
+            self._looks.popleft()
+        speed = self._per_s(now_s, 1, counts.finished)
+        return Progress(
+            lang=self._lang,
+            turns=self._turns,
+            turns_done=counts.turns - counts.wanted + counts.finished,
+            sent=counts.sent,
+            finished=counts.finished,
+            reused=counts.reused,
+            copied=counts.copied,
+            retried=counts.retried,
+            failures=dict(counts.problems.most_common()),
+            prompt_tokens=counts.prompt_tokens,
+            output_tokens=counts.output_tokens,
+            output_tokens_per_s=self._per_s(now_s, 2, counts.output_tokens),
+            segments_per_s=speed,
+            eta_s=self._left(counts) / speed if speed else None,
+            elapsed_s=now_s - self._start_s,
+        )
+
+    def _per_s(self, now_s: float, column: int, value: int) -> float | None:
+        if not self._looks or now_s <= self._looks[0][0]:
+            return None
+        gained = value - self._looks[0][column]
+        return gained / (now_s - self._looks[0][0]) if gained else None
+
+    def _left(self, counts: FillCounts) -> float:
+        """Segments still to be answered.
+
+        Of the shards read it is known. Those to come are taken to want requests for as many of
+        their turns as the shards did that wanted any: shards that were all in the memory are what
+        an earlier run did, and say nothing of the rest. Later shards repeat more of what was said,
+        so this is rather too much than too little.
+        """
+        share = counts.wanted / counts.turns_with_work if counts.turns_with_work else 0.0
+        unread = max(0, self._turns - counts.turns)
+        return counts.wanted - counts.finished + unread * share
+
+
+@contextmanager
+def watching(events_path: Path | None = None, metrics_path: Path | None = None) -> Iterator[Sink]:
+    with ExitStack() as stack:
+        sinks: list[Sink] = []
+        if events_path is not None:
+            sinks.append(stack.enter_context(event_file(events_path, lambda: datetime.now(UTC))))
+        if metrics_path is not None:
+            sinks.append(MetricsFile(metrics_path, time.monotonic))
+        sinks.append(stack.enter_context(display(console, time.monotonic)))
+
+        def tell(event: Event) -> None:
+            for sink in sinks:
+                sink(event)
+
+        yield tell
+
+
+@contextmanager
+def display(console: Console, monotonic: Monotonic) -> Iterator[Sink]:
+    """Two moving lines on a terminal, a plain line at times elsewhere.
+
+    fr ━━━━━━━━━━━━━━━━━━━  12,345/157,712 turns  1,234 tokens/s  1:02:03 left
+       3,210 sent · 9,012 from memory · 12 retries · 3 failed: wrong script 2, empty 1
+    """
+    if not console.is_terminal:
+        yield _plain(console, monotonic)
+        return
+    with Live(console=console, transient=True, refresh_per_second=5) as live:
+        yield _moving(live)
+
+
+def _moving(live: Live) -> Sink:
+    spinner = Spinner("dots")
+
+    def tell(event: Event) -> None:
+        match event:
+            case Started():
+                spinner.update(text=f"{event.lang}: reading {event.turns:,} turns")
+                live.update(spinner)
+            case Progress():
+                live.update(Group(_bar(event), Text(f"   {_facts(event, ' · ')}")))
+            case ShardWritten():
+                spinner.update(text=_shard_line(event))
+                live.update(spinner)
+            case Finished() | Failed():
+                live.update(Text(""), refresh=True)
+
+    return tell
+
+
+def _plain(console: Console, monotonic: Monotonic) -> Sink:
+    """The first line after ten seconds, so that a short run is not talked about."""
+    told_s = monotonic()
+
+    def tell(event: Event) -> None:
+        nonlocal told_s
+        if not isinstance(event, Progress | ShardWritten):
+            return
+        now_s = monotonic()
+        if now_s - told_s >= _PLAIN_EVERY_S:
+            told_s = now_s
+            line = plain_line(event) if isinstance(event, Progress) else _shard_line(event)
+            console.print(line, markup=False)
+
+    return tell
+
+
+def _bar(event: Progress) -> Table:
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1)
+    for _ in range(3):
+        grid.add_column(no_wrap=True, justify="right")
+    grid.add_row(
+        Text(event.lang, style="bold"),
+        ProgressBar(total=max(1, event.turns), completed=event.turns_done),
+        f"{event.turns_done:,}/{event.turns:,} turns",
+        *_speed(event),
+    )
+    return grid
+
+
+def plain_line(event: Progress) -> str:
+    parts = [f"{event.turns_done:,} of {event.turns:,} turns", *filter(None, _speed(event))]
+    return f"{event.lang}: {', '.join(parts)}; {_facts(event, ', ')}"
+
+
+def _shard_line(event: ShardWritten) -> str:
+    return f"{event.lang}: writing shard {event.number:,} of {event.shards:,}"
+
+
+def _speed(event: Progress) -> tuple[str, str]:
+    """Tokens a second and time left; a word on why there is none while nothing is answered."""
+    if event.sent and not event.finished:
+        return "", "waiting for the engine"
+    tokens, left = event.output_tokens_per_s, event.eta_s
+    return (
+        "" if tokens is None else f"{tokens:,.0f} tokens/s",
+        "" if left is None else f"{duration(left)} left",
+    )
+
+
+def _facts(event: Progress, between: str) -> str:
+    parts = [f"{event.sent:,} sent", f"{event.reused:,} from memory", f"{event.retried:,} retries"]
+    failed = f"{sum(event.failures.values()):,} failed"
+    if event.failures:
+        failed += ": " + ", ".join(f"{reason} {n:,}" for reason, n in event.failures.items())
+    return between.join([*parts, failed])
+
+
+def duration(seconds: float) -> str:
+    """`0:00:07`, `26:03:00`."""
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}"
+
+
+@contextmanager
+def event_file(path: Path, clock: Callable[[], datetime]) -> Iterator[Sink]:
+    """Every event as a line of JSON, for programs that follow a run; progress only now and then,
+    its last word always. Appends, so that a run that goes on adds to what was told before.
+
+    {"event": "progress", "time": "2026-01-31T12:00:00.000+00:00", "lang": "ur", "turns_done": 3...}
+
+    Raises UserError where the file can't be written.
+    """
+    held: tuple[Progress, datetime] | None = None
+    told: datetime | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _end_line(path)
+        file = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"Cannot write events to {path}: {error.strerror}.") from None
+
+    def write(event: Event, now: datetime) -> None:
+        line = {"event": event.kind, "time": now.isoformat(timespec="milliseconds")}
+        file.write(json.dumps(line | asdict(event), ensure_ascii=False) + "\n")
+        file.flush()
+
+    def tell(event: Event) -> None:
+        nonlocal held, told
+        now = clock()
+        if isinstance(event, Progress):
+            if told and (now - told).total_seconds() < _FILE_EVERY_S:
+                held = (event, now)
+                return
+            told = now
+        elif held:
+            write(*held)
+            told = None
+        held = None
+        write(event, now)
+
+    with file:
+        yield tell
+
+
+def _end_line(path: Path) -> None:
+    """A run that was killed may have left half a line: it ends there, so that no other is hurt."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb+") as file:
+        file.seek(-1, 2)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+
+
+class MetricsFile:
+    """A sink: where the run stands in Prometheus's text format, for node-exporter's textfile
+    collector; every series has a label `lang`.
+
+    The file is replaced as a whole, every few seconds and whenever a state changes.
+    """
+
+    def __init__(self, path: Path, monotonic: Monotonic) -> None:
+        from prometheus_client import CollectorRegistry
+
+        self._path = path
+        self._monotonic = monotonic
+        self._written_s: float | None = None
+        self._progress: dict[str, Progress] = {}
+        self._finished: dict[str, Finished] = {}
+        self._shards: dict[str, int] = {}
+        self._errors: dict[str, int] = {}
+        self._registry: Any = CollectorRegistry()
+        self._registry.register(self)  # which asks for `collect` alone
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"Cannot write metrics to {path}: {error.strerror}.") from None
+        self._write()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._errors[event.lang] = self._shards[event.lang] = 0
+            case Progress():
+                self._progress[event.lang] = event
+            case ShardWritten():
+                self._shards[event.lang] += 1
+            case Finished():
+                self._finished[event.lang] = event
+            case Failed():
+                self._errors[event.lang] = self._errors.get(event.lang, 0) + 1
+        often = isinstance(event, Progress | ShardWritten)
+        now_s = self._monotonic()
+        if often and self._written_s is not None and now_s - self._written_s < _FILE_EVERY_S:
+            return
+        self._written_s = now_s
+        self._write()
+
+    def _write(self) -> None:
+        from prometheus_client import write_to_textfile
+
+        try:
+            write_to_textfile(str(self._path), self._registry)
+        except OSError as error:
+            raise UserError(f"Cannot write metrics to {self._path}: {error.strerror}.") from None
+
+    def collect(self) -> Iterator[Any]:
+        """Prometheus's metric families; it writes units out."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        def family(kind: Any, name: str, text: str, values: dict[Any, Any], label: str = "") -> Any:
+            made = kind(f"palo_translate_{name}", text, labels=["lang", *filter(None, [label])])
+            for labels, value in values.items():
+                if value is not None:
+                    made.add_metric([labels] if isinstance(labels, str) else labels, value)
+            return made
+
+        progress, finished = self._progress.items(), self._finished.items()
+        for kind, series in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
+            for name, text in series.items():
+                values = {lang: getattr(event, name) for lang, event in progress}
+                name = name.replace("_per_s", "_per_second")
+                if name.endswith("_s"):
+                    name = f"{name.removesuffix('_s')}_seconds"
+                yield family(kind, name, text, values)
+        failures = {(lang, why): n for lang, event in progress for why, n in event.failures.items()}
+        text = "Segments that failed every attempt."
+        yield family(CounterMetricFamily, "failures", text, failures, "reason")
+        yield family(CounterMetricFamily, "shards_written", "Shards.", self._shards)
+        yield family(CounterMetricFamily, "errors", "Runs ended by one.", self._errors)
+        whole = {lang: int(event.whole) for lang, event in finished}
+        text = "1 where the audit found nothing wrong."
+        yield family(GaugeMetricFamily, "audit_whole", text, whole)
+        turns = {(lang, of): n for lang, event in finished for of, n in event.by_status.items()}
+        yield family(GaugeMetricFamily, "audit_turns", "Turns in the shards.", turns, "status")

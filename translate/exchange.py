@@ -1,4 +1,9 @@
-"""Takes translations from a TMX file in as verified words on turns of the source."""
+"""The memories as TMX 1.4b, the exchange format of CAT tools, and back as verified entries.
+
+A unit carries its English context and where it came from as `x-` properties, which CAT tools keep.
+Files are streamed both ways. Texts that XML can't hold (control characters) are left out, and
+counted.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,19 +12,213 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
+from typing import IO, Any
+
+import regex
+from lxml import etree
 
 from palo.checks.image_tag import image_tags_moved
 from palo.checks.placeholders import span_difference, without_protected
+from palo.errors import UserError
+from palo.files import replaced
+from palo.languages import ENGLISH
 from palo.memory import TranslationMemory, VerifiedEntry, VerifiedMemory, english_context
-from palo.schemas import Sample
+from palo.schemas import Sample, TurnStatus
 from palo.settings import Context
 from palo.shards import read_samples
 from translate.segments import PLACEHOLDER, Segment, segment
-from translate.tmx import KEY, TOOL, Unit
 from translate.validate import wrong_script
 
+_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_TMX_DATE = "%Y%m%dT%H%M%SZ"
+# what XML 1.0 has no way to write, not even escaped
+_UNWRITABLE = regex.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+CONTEXT = "x-context"
+_KEY = "x-key"  # of a machine unit in its memory, hex
+_TOOL = "palo"
+_HEADER = {
+    "creationtool": _TOOL,
+    "creationtoolversion": "1",
+    "segtype": "block",
+    "o-tmf": _TOOL,
+    "adminlang": "en",
+    "srclang": str(ENGLISH),
+    "datatype": "plaintext",
+}
+# Traditional Chinese, by script or by where it is written; Palo's `zh` is simplified.
+_TRADITIONAL = frozenset({"hant", "tw", "hk", "mo"})
 _BATCH = 500
-Place = tuple[str, int]
+
+Place = tuple[str, int]  # sample id and turn
+
+
+@dataclass(frozen=True)
+class TmxUnit:
+    """An English text and its translation; `properties` are TMX's `prop`s by type."""
+
+    source: str
+    target: str
+    properties: dict[str, str] = field(default_factory=dict)
+    changed_by: str = ""  # TMX's changeid
+    changed: str = ""  # ISO 8601, of TMX's changedate
+
+    @property
+    def context(self) -> str | None:
+        """The English question before an answer; None where the file does not say."""
+        return self.properties.get(CONTEXT)
+
+    @property
+    def place(self) -> Place | None:
+        """The turn that it names."""
+        sample_id, turn = self.properties.get("x-sample"), self.properties.get("x-turn", "")
+        return (sample_id, int(turn)) if sample_id and turn.isdecimal() else None
+
+    @property
+    def machine_key(self) -> bytes | None:
+        """Where the machine's own unit stands in its memory; None for one from elsewhere."""
+        try:
+            return bytes.fromhex(self.properties.get(_KEY, "")) or None
+        except ValueError:
+            return None
+
+
+def units_of(memory: TranslationMemory, verified: VerifiedMemory) -> Iterator[TmxUnit]:
+    """What the memories hold, verified first."""
+    for word in verified.entries():
+        properties = {
+            CONTEXT: word.context,
+            "x-status": str(TurnStatus.VERIFIED),
+            "x-sample": word.sample_id,
+            "x-turn": str(word.turn),
+            "x-batch": word.batch,
+        }
+        yield TmxUnit(word.source, word.text, properties, word.reviewer, word.created)
+    for entry in memory.entries():
+        if entry.status is TurnStatus.TRANSLATED:
+            properties = {
+                CONTEXT: entry.context,
+                "x-status": str(entry.status),
+                "x-engine": entry.engine,
+                _KEY: entry.key.hex(),
+                "x-signature": entry.signature,
+                "x-prompt": entry.prompt_version,
+            }
+            yield TmxUnit(entry.source, entry.text, properties, _TOOL, entry.created)
+
+
+def write_tmx(path: Path, lang: str, units: Iterable[TmxUnit]) -> tuple[int, int]:
+    """How many units were written, and how many left out. The file is whole or as it was.
+
+    Raises UserError where it can't be written.
+    """
+    try:
+        with replaced(path) as fresh, fresh.open("wb") as file:
+            return _write(file, lang, units)
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror or error}.") from None
+
+
+def _write(file: IO[bytes], lang: str, units: Iterable[TmxUnit]) -> tuple[int, int]:
+    written = left_out = 0
+    with etree.xmlfile(file, encoding="utf-8") as xml:
+        xml.write_declaration()
+        xml.write_doctype('<!DOCTYPE tmx SYSTEM "tmx14.dtd">')
+        with xml.element("tmx", version="1.4"):
+            xml.write(etree.Element("header", _HEADER), pretty_print=True)
+            with xml.element("body"):
+                for unit in units:
+                    texts = (unit.source, unit.target, unit.changed_by, *unit.properties.values())
+                    if any(_UNWRITABLE.search(text) for text in texts):
+                        left_out += 1
+                        continue
+                    xml.write(_element(unit, lang), pretty_print=True)
+                    written += 1
+    return written, left_out
+
+
+def _element(unit: TmxUnit, lang: str) -> Any:
+    said = {"changedate": _tmx_date(unit.changed), "changeid": unit.changed_by}
+    element = etree.Element("tu", {name: value for name, value in said.items() if value})
+    for name, value in unit.properties.items():
+        etree.SubElement(element, "prop", type=name).text = value
+    for code, text in ((str(ENGLISH), unit.source), (lang, unit.target)):
+        etree.SubElement(etree.SubElement(element, "tuv", {_LANG: code}), "seg").text = text
+    return element
+
+
+def read_tmx(path: Path, lang: str) -> Iterator[TmxUnit]:
+    """The units from English into `lang`, whatever region codes they carry (`en-GB`, `ur_PK`).
+
+    Traditional Chinese (`zh-TW`, `zh-Hant`) is another language than `zh`.
+    Raises UserError for a file that is missing, can't be read, is no TMX, or breaks off; what came
+    before a break has been yielded by then.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from _read(file, path, lang)
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
+
+
+def _read(file: IO[bytes], path: Path, lang: str) -> Iterator[TmxUnit]:
+    try:
+        # entities are not resolved and nothing is fetched: the file comes from outside
+        elements = etree.iterparse(
+            file, tag=("tmx", "tu"), resolve_entities=False, no_network=True, huge_tree=True
+        )
+        for _, element in elements:
+            if element.tag == "tu":
+                if unit := _unit(element, lang):
+                    yield unit
+                element.clear()
+                while element.getprevious() is not None:
+                    del element.getparent()[0]
+        if elements.root is None or elements.root.tag != "tmx":
+            raise UserError(f"{path} is not a TMX file: its outermost element is not <tmx>.")
+    except etree.XMLSyntaxError as error:
+        raise UserError(f"{path} is not a whole TMX file: {error}.") from None
+
+
+def _unit(element: Any, lang: str) -> TmxUnit | None:
+    texts: dict[str, str] = {}
+    changed = {name: element.get(name, "") for name in ("changeid", "changedate")}
+    for tuv in element.iterfind("tuv"):
+        code = _language(tuv.get(_LANG) or tuv.get("lang") or "")
+        text = tuv.find("seg")
+        if code not in (str(ENGLISH), lang) or text is None:
+            continue
+        texts[code] = "".join(text.itertext())
+        if code == lang:
+            changed |= {name: tuv.get(name) for name in changed if tuv.get(name)}
+    if texts.keys() != {str(ENGLISH), lang}:
+        return None
+    properties = {prop.get("type", ""): prop.text or "" for prop in element.iterfind("prop")}
+    date = _iso_date(changed["changedate"])
+    return TmxUnit(texts[str(ENGLISH)], texts[lang], properties, changed["changeid"], date)
+
+
+def _language(tag: str) -> str:
+    """`en-GB` -> en, `zh-CN` and `zh-Hans-HK` -> zh; "" for traditional Chinese."""
+    code, *rest = tag.lower().replace("_", "-").split("-")
+    traditional = code == "zh" and "hans" not in rest and not _TRADITIONAL.isdisjoint(rest)
+    return "" if traditional else code
+
+
+def _tmx_date(iso: str) -> str:
+    """`2026-11-23T21:15:00+01:00` -> `20261123T201500Z`; without a zone it is UTC."""
+    if not iso:
+        return ""
+    moment = datetime.fromisoformat(iso)
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).strftime(_TMX_DATE)
+
+
+def _iso_date(tmx: str) -> str:
+    try:
+        return datetime.strptime(tmx, _TMX_DATE).replace(tzinfo=UTC).isoformat()
+    except ValueError:
+        return ""
 
 
 class Fate(StrEnum):
@@ -39,7 +238,7 @@ class Fate(StrEnum):
 class Delivery:
     """A file's units as a whole: their language, the batch's name, and who stands for them."""
 
-    units: Iterable[Unit]
+    units: Iterable[TmxUnit]
     lang: str
     batch: str
     reviewer: str  # where a unit does not say who changed it
@@ -53,7 +252,7 @@ class Taken:
     first: dict[Fate, str] = field(default_factory=dict)
     turns: int = 0
 
-    def add(self, unit: Unit, fate: Fate, times: int = 1) -> None:
+    def add(self, unit: TmxUnit, fate: Fate, times: int = 1) -> None:
         self.fates[fate] += times
         self.first.setdefault(fate, unit.source)
 
@@ -62,7 +261,7 @@ class Taken:
 class _Candidate:
     """What the file says of a turn or text that the memories don't say; `times`: how often."""
 
-    unit: Unit
+    unit: TmxUnit
     times: int = 1
     fate: Fate = Fate.UNMATCHED
 
@@ -70,18 +269,17 @@ class _Candidate:
         self.fate = min(self.fate, fate, key=list(Fate).index)
 
 
-class _Wanted:
-    """The candidates, found again by turn, or by text and context."""
+class _Candidates:
+    """Found again by turn, or by text and context."""
 
     def __init__(self) -> None:
         self._of_turn: dict[Place, _Candidate] = {}
         self._of_text: dict[tuple[str, str | None], _Candidate] = {}
 
-    def add(self, unit: Unit) -> None:
+    def add(self, unit: TmxUnit) -> None:
         fresh = _Candidate(unit)
-        place = _place(unit)
-        if place:
-            candidate = self._of_turn.setdefault(place, fresh)
+        if unit.place:
+            candidate = self._of_turn.setdefault(unit.place, fresh)
         else:
             candidate = self._of_text.setdefault((unit.source.strip(), unit.context), fresh)
         if candidate is fresh:
@@ -101,8 +299,10 @@ class _Wanted:
             for before in contexts:
                 if candidate := self._of_text.get((known, before)):
                     target = candidate.unit.target
-                    is_masked = known == cut.text and bool(cut.spans)
-                    return candidate, _restored(cut, target) if is_masked else cut.reframe(target)
+                    if known != cut.text or not cut.spans:
+                        return candidate, cut.reframe(target)
+                    whole = sorted(PLACEHOLDER.findall(target)) == sorted(cut.placeholders)
+                    return candidate, cut.restore(target) if whole else ""
         return None
 
     def __iter__(self) -> Iterator[_Candidate]:
@@ -115,118 +315,83 @@ def take_in(
     shards: Sequence[Path],
     context: Context,
     memory: TranslationMemory,
-    words: VerifiedMemory,
+    verified: VerifiedMemory,
 ) -> Taken:
-    """Every turn that a new or changed unit fits gets it as a verified word.
+    """Every turn that a new or changed unit fits gets it as a verified entry.
 
     A unit fits turns with its text and context; one without a context, every turn with its text;
     one that names its turn, that turn. Nothing is written if the file breaks off half way, and
     nothing changes if it is taken in again.
     """
-    taken, wanted = Taken(), _Wanted()
-    for unit in _new(delivery, memory, words, taken):
-        wanted.add(unit)
-    found: list[VerifiedEntry] = []
+    taken, candidates = Taken(), _Candidates()
+    for unit in _new(delivery, memory, verified, taken):
+        candidates.add(unit)
+    entries: list[VerifiedEntry] = []
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for sample in (sample for path in shards for sample in read_samples(path)):
-        for index in range(len(sample.turns)):
+        for index, turn in enumerate(sample.turns):
             cut = segment(sample.turns, index, context, (None,) * index)  # English is enough here
-            match = wanted.find(sample, index, cut)
+            match = candidates.find(sample, index, cut)
             if match is None or match[0].fate is Fate.CONTRADICTED:
                 continue
             candidate, text = match
-            word = _word(delivery, candidate.unit, sample, index, text, now)
-            fate = _fate(candidate.unit, word, delivery.lang, words)
+            unit = candidate.unit
+            is_ours = unit.changed_by in ("", _TOOL)  # no CAT tool says who changed it
+            entry = VerifiedEntry(
+                source=turn.text,
+                context=english_context(sample.turns, index),
+                text=text,
+                sample_id=sample.sample_id,
+                turn=index,
+                all_copies=False,
+                reviewer=delivery.reviewer if is_ours else unit.changed_by,
+                batch=delivery.batch,
+                created=now if is_ours else unit.changed or now,
+            )
+            fate = _fate(unit, entry, delivery.lang, verified)
             candidate.meet(fate)
             if fate is Fate.VERIFIED:
-                found.append(word)
-    words.put(found)
-    taken.turns = len(found)
-    for candidate in wanted:
+                entries.append(entry)
+    verified.put(entries)
+    taken.turns = len(entries)
+    for candidate in candidates:
         taken.add(candidate.unit, candidate.fate, candidate.times)
     return taken
 
 
 def _new(
-    delivery: Delivery, memory: TranslationMemory, words: VerifiedMemory, taken: Taken
-) -> Iterator[Unit]:
+    delivery: Delivery, memory: TranslationMemory, verified: VerifiedMemory, taken: Taken
+) -> Iterator[TmxUnit]:
     """The units that say something the memories don't hold yet; the others are counted."""
     stream = iter(delivery.units)
-    while some := list(islice(stream, _BATCH)):
-        keys = [_machine_key(unit) for unit in some]
-        entries = memory.get([key for key in keys if key])
-        for unit, key in zip(some, keys, strict=True):
-            known = entries[key].text if key in entries else None
-            if known is None and (place := _place(unit)):
-                word = words.find(*place, unit.source, unit.context or "")
-                known = word.text if word else None
-            if known is not None and known.strip() == unit.target.strip():
+    while units := list(islice(stream, _BATCH)):
+        entries = memory.get([key for unit in units if (key := unit.machine_key)])
+        for unit in units:
+            known: Any = entries.get(unit.machine_key or b"")
+            if known is None and unit.place:
+                known = verified.find(*unit.place, unit.source, unit.context or "")
+            says, should = (any(map(str.isalnum, text)) for text in (unit.target, unit.source))
+            if known is not None and known.text.strip() == unit.target.strip():
                 taken.add(unit, Fate.KNOWN)
-            elif _is_empty(unit):
+            elif not unit.target.strip() or (should and not says):
                 taken.add(unit, Fate.EMPTY)
             else:
                 yield unit
 
 
-def _is_empty(unit: Unit) -> bool:
-    says, should = (any(map(str.isalnum, text)) for text in (unit.target, unit.source))
-    return not unit.target.strip() or (should and not says)
-
-
-def _machine_key(unit: Unit) -> bytes | None:
-    """Where the machine's own unit stands in its memory; None for one from elsewhere."""
-    try:
-        return bytes.fromhex(unit.properties.get(KEY, "")) or None
-    except ValueError:
-        return None
-
-
-def _place(unit: Unit) -> Place | None:
-    sample_id, turn = unit.properties.get("x-sample"), unit.properties.get("x-turn", "")
-    return (sample_id, int(turn)) if sample_id and turn.isdecimal() else None
-
-
-def _restored(cut: Segment, target: str) -> str:
-    """The turn for a text with placeholders; "" where they are not the segment's."""
-    if sorted(PLACEHOLDER.findall(target)) != sorted(cut.placeholders):
-        return ""
-    return cut.restore(target)
-
-
-def _word(
-    delivery: Delivery, unit: Unit, sample: Sample, index: int, text: str, now: str
-) -> VerifiedEntry:
-    is_ours = unit.changed_by in ("", TOOL)  # no CAT tool says who changed it
-    return VerifiedEntry(
-        source=sample.turns[index].text,
-        context=english_context(sample.turns, index),
-        text=text,
-        sample_id=sample.sample_id,
-        turn=index,
-        all_copies=False,
-        reviewer=delivery.reviewer if is_ours else unit.changed_by,
-        batch=delivery.batch,
-        created=now if is_ours else unit.changed or now,
-    )
-
-
-def _fate(unit: Unit, word: VerifiedEntry, lang: str, words: VerifiedMemory) -> Fate:
+def _fate(unit: TmxUnit, entry: VerifiedEntry, lang: str, verified: VerifiedMemory) -> Fate:
     """Of a unit on one turn: a person's word beats the machine's, but what review asks of
     corrections must hold for it, too."""
-    if _place(unit) and not _is_of(unit, word):
-        return Fate.STALE
-    if image_tags_moved(word.source, word.text) or span_difference(word.source, word.text):
+    if unit.place:  # does the turn that it names still say what it translates?
+        same_context = unit.context is None or unit.context.strip() == entry.context.strip()
+        if not same_context or unit.source.strip() != entry.source.strip():
+            return Fate.STALE
+    if image_tags_moved(entry.source, entry.text) or span_difference(entry.source, entry.text):
         return Fate.BROKEN
-    if wrong_script(without_protected(word.source), without_protected(word.text), lang):
+    if wrong_script(without_protected(entry.source), without_protected(entry.text), lang):
         return Fate.SCRIPT
-    known = words.find(word.sample_id, word.turn, word.source, word.context)
-    place = (word.sample_id, word.turn)
-    if known and known.text == word.text and (known.sample_id, known.turn) == place:
+    known = verified.find(entry.sample_id, entry.turn, entry.source, entry.context)
+    place = (entry.sample_id, entry.turn)
+    if known and known.text == entry.text and (known.sample_id, known.turn) == place:
         return Fate.KNOWN
     return Fate.VERIFIED
-
-
-def _is_of(unit: Unit, word: VerifiedEntry) -> bool:
-    """Whether the turn that a unit names still says what the unit translates."""
-    same_context = unit.context is None or unit.context.strip() == word.context.strip()
-    return same_context and unit.source.strip() == word.source.strip()

@@ -5,9 +5,11 @@ once. Results are committed in small batches: a killed run loses at most the las
 """
 
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from palo.engines.stream import Engine, Request, Result
@@ -15,15 +17,12 @@ from palo.memory import Entry, TranslationMemory, VerifiedMemory, english_contex
 from palo.schemas import Sample, TurnStatus
 from palo.settings import Context
 from palo.shards import read_samples
-from translate.dialogue import Conversations
-from translate.job import Job
+from translate.job import TranslationJob
 from translate.segments import Segment, segment
 from translate.validate import Problem, find_problem
 
 COMMIT_ENTRIES = 256
 _COMMIT_S = 1.0
-
-Clock = Callable[[], str]
 
 
 @dataclass
@@ -35,6 +34,18 @@ class _Work:
     attempt: int = 0
     wrong: Problem | None = None
     best: tuple[Problem, Result] | None = None
+
+
+@dataclass
+class _Dialogue:
+    """A conversation, translated up to `len(said)` turns."""
+
+    sample: Sample
+    said: list[str | None] = field(default_factory=list)
+
+    @property
+    def next_segment(self) -> Segment:
+        return segment(self.sample.turns, len(self.said), Context.DIALOGUE, self.said)
 
 
 @dataclass
@@ -67,50 +78,41 @@ class FillCounts:
         self.reused += turns - copied - wanted
         self.turns_with_work += turns if wanted else 0
 
-    def settled(self, copied: int, reused: int) -> None:
+    def settle(self, copied: int = 0, reused: int = 0) -> None:
         """Of a dialogue only the turns themselves tell, one by one, what needs no request."""
-        self.copied, self.reused = copied, reused
-        self.wanted = self.turns - copied - reused
-
-
-Watch = Callable[[FillCounts], None]
+        self.copied += copied
+        self.reused += reused
+        self.wanted -= copied + reused
 
 
 class Filler:
-    """Fills the memory for one language; `clock` gives the time that entries are stamped with.
+    """Fills the memory for one language.
 
     `watch` is called after every shard read and every answer. `only` leaves out all other keys.
+
+    With `context: dialogue` a turn waits for the translations of the turns before: `_dialogues` are
+    the conversations under way, by the key that they wait for.
     """
 
     def __init__(
         self,
-        job: Job,
+        job: TranslationJob,
         memory: TranslationMemory,
         verified: VerifiedMemory,
-        clock: Clock,
-        watch: Watch = lambda counts: None,
+        watch: Callable[[FillCounts], None] = lambda counts: None,
         only: Collection[bytes] | None = None,
     ) -> None:
         self._job = job
         self._memory = memory
         self._verified = verified if verified.count() else None
-        self._clock = clock
         self._watch = watch
         self._only = only
         self._open: dict[bytes, _Work] = {}  # sent and not yet committed
         self._ready: deque[_Work] = deque()  # to be sent before anything new is begun
         self._done: dict[bytes, Entry] = {}  # not yet committed
-        self._talks: Conversations | None = None
-        if job.settings.context is Context.DIALOGUE:
-            self._talks = Conversations(job, self._word, self._find)
+        self._dialogues: dict[bytes, list[_Dialogue]] = defaultdict(list)
         self._committed_at = time.monotonic()
         self.counts = FillCounts()
-
-    def skip(self, turns: int) -> None:
-        """Counts turns of shards that are known to need nothing."""
-        self.counts.read(turns, 0, 0)
-        if self._talks is not None:
-            self._talks.reused += turns
 
     def run(self, shards: Iterable[Path], engine: Engine) -> FillCounts:
         """Returns when every segment of the shards is in a memory."""
@@ -120,21 +122,17 @@ class Filler:
                 first = next(requests, None)  # an engine without work need not even load
                 if first is None and not self._ready:
                     return self.counts
-                for result in engine.stream(self._with(first, requests)):
+                begun = [first] if first else []
+                for result in engine.stream(chain(begun, requests, self._ready_requests())):
                     self._take(result, engine.kind)
         finally:
             self._commit()  # also on Ctrl-C: what arrived is kept
 
-    def _with(self, first: Request | None, rest: Iterator[Request]) -> Iterator[Request]:
-        if first is not None:
-            yield first
-        yield from rest
-        yield from self._ready_requests()
-
     def _requests(self, shards: Iterable[Path]) -> Iterator[Request]:
+        in_dialogue = self._job.settings.context is Context.DIALOGUE
         for path in shards:
             samples = read_samples(path)
-            for work in self._missing(samples) if self._talks is None else self._begun(samples):
+            for work in self._begun(samples) if in_dialogue else self._missing(samples):
                 yield from self._ready_requests()
                 yield self._request(work)
 
@@ -149,21 +147,6 @@ class Filler:
             self.counts.sent += 1
         return self._job.request(work.segment, work.key, work.attempt, work.wrong)
 
-    def _begun(self, samples: Sequence[Sample]) -> Iterator[_Work]:
-        """The first missing turn of each conversation; the others follow once that is there."""
-        assert self._talks is not None
-        turns = sum(len(sample.turns) for sample in samples)
-        self.counts.read(turns, 0, turns)  # until they turn out to need no request
-        for sample in samples:
-            for key, found in self._talks.begin(sample):
-                yield self._opened(key, found)
-            self.counts.settled(self._talks.copied, self._talks.reused)
-            self._watch(self.counts)
-
-    def _opened(self, key: bytes, found: Segment) -> _Work:
-        work = self._open[key] = _Work(found, key)
-        return work
-
     def _missing(self, samples: Sequence[Sample]) -> Iterator[_Work]:
         """The segments of a shard that are neither in a memory nor on their way, each once.
 
@@ -174,30 +157,63 @@ class Filler:
         copied = 0
         for sample in samples:
             for index in range(len(sample.turns)):
-                found = segment(sample.turns, index, self._job.settings.context)
-                copied += found.copied
-                if found.copied or self._word(sample, index) is not None:
+                cut = segment(sample.turns, index, self._job.settings.context)
+                copied += cut.copied
+                if cut.copied or self._verified_text(sample, index) is not None:
                     continue
-                key = self._job.key(found)
+                key = self._job.key(cut)
                 if key not in self._open and (self._only is None or key in self._only):
-                    wanted.setdefault(key, found)
+                    wanted.setdefault(key, cut)
         for key in self._memory.has(list(wanted)):
             del wanted[key]
         self.counts.read(sum(len(sample.turns) for sample in samples), copied, len(wanted))
         self._watch(self.counts)
-        for key, found in wanted.items():
-            yield self._opened(key, found)
+        for key, cut in wanted.items():
+            work = self._open[key] = _Work(cut, key)
+            yield work
 
-    def _word(self, sample: Sample, index: int) -> str | None:
+    def _begun(self, samples: Sequence[Sample]) -> Iterator[_Work]:
+        """The first missing turn of each conversation; the others follow once that is there."""
+        turns = sum(len(sample.turns) for sample in samples)
+        self.counts.read(turns, 0, turns)  # until they turn out to need no request
+        for sample in samples:
+            yield from self._advance(_Dialogue(sample))
+            self._watch(self.counts)
+
+    def _advance(self, dialogue: _Dialogue) -> Iterator[_Work]:
+        """The next turn whose translation is not known, unless another conversation waits for the
+        same; nothing where all are."""
+        turns, said = dialogue.sample.turns, dialogue.said
+        while len(said) < len(turns):
+            text = self._verified_text(dialogue.sample, len(said))
+            if text is not None:
+                said.append(text)
+                self.counts.settle(reused=1)
+                continue
+            cut = dialogue.next_segment
+            if cut.copied:
+                said.append(turns[len(said)].text)
+                self.counts.settle(copied=1)
+                continue
+            key = self._job.key(cut)
+            entry = self._done.get(key) or self._memory.get([key]).get(key)
+            if entry is None:
+                first = key not in self._dialogues
+                self._dialogues[key].append(dialogue)
+                if first:
+                    work = self._open[key] = _Work(cut, key)
+                    yield work
+                return
+            said.append(shown(cut, entry))
+            self.counts.settle(reused=1)
+
+    def _verified_text(self, sample: Sample, index: int) -> str | None:
         """What a person wrote for the turn."""
         if self._verified is None:
             return None
         text, context = sample.turns[index].text, english_context(sample.turns, index)
-        word = self._verified.find(sample.sample_id, index, text, context)
-        return word.text if word else None
-
-    def _find(self, key: bytes) -> Entry | None:
-        return self._done.get(key) or self._memory.get([key]).get(key)
+        entry = self._verified.find(sample.sample_id, index, text, context)
+        return entry.text if entry else None
 
     def _take(self, result: Result, engine_kind: str) -> None:
         work = self._open[bytes.fromhex(result.tag)]
@@ -225,9 +241,11 @@ class Filler:
         self, work: _Work, problem: Problem | None, result: Result, engine_kind: str
     ) -> None:
         self.counts.finished += 1
+        why = ""
         if problem is not None:
             self.counts.failed += 1
             self.counts.problems[str(problem)] += 1
+            why = f"{problem}: {result.error}" if result.error else str(problem)
         entry = Entry(
             key=work.key,
             source=work.segment.text,
@@ -240,13 +258,15 @@ class Filler:
             engine=engine_kind,
             signature=self._job.signature,
             prompt_version=self._job.version,
-            problem=_problem_text(problem, result),
-            created=self._clock(),
+            problem=why,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         self._done[entry.key] = entry
-        if self._talks is not None:
-            self._ready += [self._opened(*asked) for asked in self._talks.goes_on(entry)]
-            self.counts.settled(self._talks.copied, self._talks.reused)
+        waiting = self._dialogues.pop(entry.key, [])
+        self.counts.settle(reused=max(0, len(waiting) - 1))
+        for dialogue in waiting:
+            dialogue.said.append(shown(dialogue.next_segment, entry))
+            self._ready += self._advance(dialogue)
         if len(self._done) >= COMMIT_ENTRIES or time.monotonic() - self._committed_at >= _COMMIT_S:
             self._commit()
 
@@ -259,7 +279,7 @@ class Filler:
         self._committed_at = time.monotonic()
 
 
-def _problem_text(problem: Problem | None, result: Result) -> str:
-    if problem is None:
-        return ""
-    return f"{problem}: {result.error}" if result.error else str(problem)
+def shown(cut: Segment, entry: Entry) -> str | None:
+    """The turn's text as later turns of a dialogue see it; a failed one would only lead them
+    astray."""
+    return None if entry.status is TurnStatus.FAILED else cut.restore(entry.text)

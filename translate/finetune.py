@@ -4,39 +4,264 @@
 
 Full weights, or LoRA where `finetune.lora_rank` is above 0. A part of the segments is held out
 by key, never trained on, and translated before and after; the table shows both.
+
+`<finetuned_dir>/active.json` says, per language, which folder holds what was made last, and from
+which base; weights from another base are not used.
 """
 
+import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from palo.console import Tick, note, progress
-from palo.engines.open import open_engine
-from palo.engines.stream import Message, Request, Sampling, Weights, load_model, load_tokenizer
-from palo.errors import UserError
-from palo.files import digest, read_json, uptodate, write_json
-from palo.memory import VerifiedEntry, VerifiedMemory
-from palo.paths import DataPaths
-from palo.settings import EngineKind, FinetuneSettings, TranslatorSettings
-from palo.shards import shard_paths
-from translate.glossary import load_glossary
-from translate.pairs import Conversations, Pair, conversations_of, verified_pairs
-from translate.scores import LanguageScores, Score, score, score_report
-from translate.translator import Finetuned, activate, base_version, base_weights
+from rich.table import Table
 
+from palo.console import note, progress
+from palo.engines.open import open_engine, signature
+from palo.engines.stream import Message, Request, Sampling, Weights, load_model, load_tokenizer
+from palo.errors import MissingResource, UserError
+from palo.files import digest, read_json, uptodate, write_json
+from palo.languages import TARGETS, info
+from palo.memory import VerifiedEntry, VerifiedMemory, segment_key
+from palo.paths import DataPaths
+from palo.schemas import Turn
+from palo.settings import Context, EngineKind, FinetuneSettings, TranslatorSettings
+from palo.shards import read_samples, shard_paths
+from translate.job import NO_GLOSSARY, Glossary, Term, load_glossary, load_prompt
+from translate.segments import NOTHING, Before, Segment, cut, segment
+
+_ACTIVE = "active.json"
 _RECORD = "finetune.json"
 _RULES = "1"  # raise when equal pairs and settings would give another model
 MIN_PAIRS = 20
+_BLEU_TOKENIZERS = {"zh": "zh", "ja": "ja-mecab"}  # BLEU counts words
 
-Pairs = Mapping[str, Sequence[Pair]]
+
+@dataclass(frozen=True)
+class TrainingPair:
+    """One segment and what the model should say for it, protected spans as placeholders."""
+
+    lang: str
+    text: str
+    before: Before
+    terms: tuple[Term, ...]
+    target: str
+
+    @property
+    def context(self) -> str:
+        return self.before.english
+
+    @property
+    def prompt(self) -> str:
+        shown = self.before.shown or self.before.english
+        return load_prompt(self.lang).render(self.text, shown, self.terms)
+
+    @property
+    def key(self) -> bytes:
+        """The same for equal English with equal context, in whatever language."""
+        return segment_key(self.text, self.context)
+
+
+def make_pair(
+    lang: str, segment: Segment, target: str, glossary: Glossary = NO_GLOSSARY
+) -> TrainingPair | None:
+    """None where there is nothing to translate or the target lost a protected span."""
+    masked = segment.mask(target)
+    if segment.copied or not masked:
+        return None
+    terms = glossary.found_in(segment.text)
+    return TrainingPair(lang, segment.text, segment.before, terms, masked)
+
+
+def verified_pairs(
+    lang: str,
+    entries: Sequence[VerifiedEntry],
+    context: Context,
+    conversations: Mapping[str, Sequence[Turn]],
+    glossary: Glossary = NO_GLOSSARY,
+) -> list[TrainingPair]:
+    """The verified turns of one language in the memory's order, each as it would be translated;
+    where the source no longer has the turn, after its question. `conversations` are the source's
+    turns by sample id.
+
+    A segment that was verified in several turns comes as often: what the source says often is
+    worth more practice.
+    """
+    texts = {(entry.sample_id, entry.turn): entry.text for entry in entries}
+    pairs = []
+    for entry in entries:
+        turns = conversations.get(entry.sample_id, ())
+        if entry.turn < len(turns) and turns[entry.turn].text == entry.source:
+            said = [texts.get((entry.sample_id, index)) for index in range(entry.turn)]
+            cut_out = segment(turns, entry.turn, context, said)
+        else:
+            before = NOTHING if context is Context.NONE else Before(entry.context)
+            cut_out = cut(entry.source, before)
+        if pair := make_pair(lang, cut_out, entry.text, glossary):
+            pairs.append(pair)
+    return pairs
+
+
+def corpus_languages(path: Path) -> tuple[str, ...]:
+    """The targets that the first row of a corpus has, in the order of the table of languages."""
+    if not path.is_file():
+        return ()
+    with path.open(encoding="utf-8") as file:
+        row = json.loads(file.readline() or "{}")
+    return tuple(str(lang) for lang in TARGETS if lang in row)
+
+
+def corpus_pairs(path: Path, langs: Iterable[str], context: Context) -> Iterator[TrainingPair]:
+    """Pairs of a corpus with rows {"context", "en", "zh", ...}, row by row, without doubles."""
+    if not path.is_file():
+        raise MissingResource(f"No corpus {path}. Run `palo sample build` first.")
+    seen: set[bytes] = set()
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            cut_out = cut(row["en"], NOTHING if context is Context.NONE else Before(row["context"]))
+            key = segment_key(row["en"], cut_out.before.english)
+            if key in seen:
+                continue
+            seen.add(key)
+            for lang in langs:
+                if pair := make_pair(lang, cut_out, row[lang]):
+                    yield pair
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """One language's row of active.json; `folder` is relative to it."""
+
+    folder: str
+    lora: bool
+    base: str  # signature of the base model at training time
+
+    def weights(self, settings: TranslatorSettings) -> Weights:
+        folder = settings.finetuned_dir / self.folder
+        if self.lora:
+            return Weights(settings.model, settings.revision, folder)
+        return Weights(str(folder))
+
+
+def base_weights(settings: TranslatorSettings) -> Weights:
+    return Weights(settings.model, settings.revision)
+
+
+def weights_for(settings: TranslatorSettings, lang: str) -> Weights:
+    """The fine-tuned ones where there are any, else the base.
+
+    Raises MissingResource where the base model is not here.
+    """
+    row = _active(settings).get(lang)
+    if row is None or row.base != _base_version(settings):
+        return base_weights(settings)
+    return row.weights(settings)
+
+
+def _base_version(settings: TranslatorSettings) -> str:
+    """Names the base's weights. Raises MissingResource where they are not here."""
+    base = signature(base_weights(settings), settings)
+    return f"{base.model} {base.weights}"
+
+
+def _active(settings: TranslatorSettings) -> dict[str, Finetuned]:
+    path = settings.finetuned_dir / _ACTIVE
+    if not path.is_file():
+        return {}
+    return {lang: Finetuned(**row) for lang, row in read_json(path).items()}
+
+
+def _activate(settings: TranslatorSettings, langs: Iterable[str], row: Finetuned) -> None:
+    """From now on `row` translates `langs`."""
+    active = _active(settings) | dict.fromkeys(langs, row)
+    rows = {lang: asdict(finetuned) for lang, finetuned in active.items()}
+    write_json(settings.finetuned_dir / _ACTIVE, rows)
+
+
+@dataclass(frozen=True)
+class TranslationScore:
+    """chrF++ and BLEU of translations against references, with sacrebleu's signatures."""
+
+    chrf: float
+    bleu: float
+    chrf_signature: str
+    bleu_signature: str
+
+
+@dataclass(frozen=True)
+class LanguageScores:
+    """Before and after the fine-tune, on the same held-out pairs."""
+
+    pairs: int  # trained on
+    held_out: int
+    before: TranslationScore
+    after: TranslationScore
+
+
+def score(lang: str, hypotheses: Sequence[str], references: Sequence[str]) -> TranslationScore:
+    """Corpus scores, 0 to 100 (Popović 2017, chrF++; Papineni 2002, BLEU)."""
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    chrf = CHRF(word_order=2)
+    bleu = BLEU(tokenize=_BLEU_TOKENIZERS.get(lang, "13a"))
+    texts = list(hypotheses), [list(references)]
+    return TranslationScore(
+        round(chrf.corpus_score(*texts).score, 2),
+        round(bleu.corpus_score(*texts).score, 2),
+        str(chrf.get_signature()),
+        str(bleu.get_signature()),
+    )
+
+
+def score_report(scores: Mapping[str, LanguageScores]) -> dict[str, Any]:
+    """What goes into the translator's report file."""
+    first = next(iter(scores.values()))
+    return {
+        "languages": {
+            lang: {
+                "pairs": of_lang.pairs,
+                "held_out": of_lang.held_out,
+                "chrf_before": of_lang.before.chrf,
+                "chrf_after": of_lang.after.chrf,
+                "bleu_before": of_lang.before.bleu,
+                "bleu_after": of_lang.after.bleu,
+            }
+            for lang, of_lang in scores.items()
+        },
+        "chrf_signature": first.after.chrf_signature,
+        "bleu_signatures": {lang: of_lang.after.bleu_signature for lang, of_lang in scores.items()},
+    }
+
+
+def score_table(scores: Mapping[str, LanguageScores]) -> Table:
+    first = next(iter(scores.values()))
+    table = Table(
+        title="Fine-tune of the translator, held-out verified segments",
+        caption=f"chrF++ {first.after.chrf_signature}\nBLEU {first.after.bleu_signature}",
+    )
+    table.add_column("language")
+    for column in ("trained on", "held out", "chrF++ before", "after", "BLEU before", "after"):
+        table.add_column(column, justify="right")
+    for lang, of_lang in scores.items():
+        before, after = of_lang.before, of_lang.after
+        numbers = (before.chrf, after.chrf, before.bleu, after.bleu)
+        table.add_row(
+            info(lang).name,
+            str(of_lang.pairs),
+            str(of_lang.held_out),
+            *(f"{number:.1f}" for number in numbers),
+        )
+    return table
 
 
 @dataclass(frozen=True)
 class Split:
-    train: list[Pair]
-    held_out: list[Pair]
+    train: list[TrainingPair]
+    held_out: list[TrainingPair]
 
 
 def finetune(
@@ -47,59 +272,58 @@ def finetune(
     Raises UserError where too little is verified.
     """
     splits = _splits(langs, settings, paths)
-    apart = bool(settings.finetune.lora_rank)
-    groups = [[lang] for lang in langs] if apart else [list(langs)]
+    groups = [[lang] for lang in langs] if settings.finetune.lora_rank else [list(langs)]
     scores: dict[str, LanguageScores] = {}
     for group in groups:
         scores |= _finetune_group(settings, {lang: splits[lang] for lang in group})
     report_path = paths.translator_report
     merged = score_report(scores)
     if report_path.is_file():  # other languages' scores stay
-        merged["languages"] = {**read_json(report_path)["languages"], **merged["languages"]}  # type: ignore[dict-item]
+        merged["languages"] = read_json(report_path)["languages"] | merged["languages"]
     write_json(report_path, merged)
     return scores
+
+
+def with_enough(langs: Sequence[str], paths: DataPaths) -> tuple[str, ...]:
+    """The languages of which people have verified enough to be worth a look."""
+    enough = []
+    for lang in langs:
+        with VerifiedMemory.existing(paths.verified(lang)) as memory:
+            if memory.count() >= MIN_PAIRS:
+                enough.append(lang)
+    return tuple(enough)
 
 
 def _splits(
     langs: Sequence[str], settings: TranslatorSettings, paths: DataPaths
 ) -> dict[str, Split]:
-    words: dict[str, list[VerifiedEntry]] = {}
+    verified: dict[str, list[VerifiedEntry]] = {}
     for lang in langs:
         with VerifiedMemory(paths.verified(lang)) as memory:
-            words[lang] = memory.entries()
-    ids = {entry.sample_id for entries in words.values() for entry in entries}
-    conversations = conversations_of(shard_paths(paths.source_dir), ids) if ids else {}
-    return {lang: _split(lang, words[lang], settings, conversations) for lang in langs}
+            verified[lang] = memory.entries()
+    ids = {entry.sample_id for entries in verified.values() for entry in entries}
+    shards = shard_paths(paths.source_dir) if ids else []
+    conversations = {
+        sample.sample_id: sample.turns
+        for path in shards
+        for sample in read_samples(path)
+        if sample.sample_id in ids
+    }
+    splits = {}
+    for lang, entries in verified.items():
+        glossary = load_glossary(settings.glossary_dir, lang)
+        pairs = verified_pairs(lang, entries, settings.context, conversations, glossary)
+        if len(pairs) < MIN_PAIRS:
+            raise UserError(
+                f"Only {len(pairs)} verified segments in {lang}; a fine-tune needs {MIN_PAIRS}. "
+                f"Review some first: `palo translator seed --lang {lang}`, edit the CSV it leads "
+                "to, then `palo refine`."
+            )
+        splits[lang] = split(pairs, settings.finetune.held_out_share)
+    return splits
 
 
-def with_enough(langs: Sequence[str], paths: DataPaths) -> tuple[str, ...]:
-    """The languages of which people have verified enough to be worth a look."""
-    found = []
-    for lang in langs:
-        with VerifiedMemory.existing(paths.verified(lang)) as memory:
-            if memory.count() >= MIN_PAIRS:
-                found.append(lang)
-    return tuple(found)
-
-
-def _split(
-    lang: str,
-    words: Sequence[VerifiedEntry],
-    settings: TranslatorSettings,
-    conversations: Conversations,
-) -> Split:
-    glossary = load_glossary(settings.glossary_dir, lang)
-    pairs = verified_pairs(lang, words, settings.context, conversations, glossary)
-    if len(pairs) < MIN_PAIRS:
-        raise UserError(
-            f"Only {len(pairs)} verified segments in {lang}; a fine-tune needs {MIN_PAIRS}. "
-            f"Review some first: `palo translator seed --lang {lang}`, edit the CSV it leads to, "
-            "then `palo refine`."
-        )
-    return split(pairs, settings.finetune.held_out_share)
-
-
-def split(pairs: Sequence[Pair], held_out_share: float) -> Split:
+def split(pairs: Sequence[TrainingPair], held_out_share: float) -> Split:
     """By the key of the English segment: equal English never stands on both sides."""
     limit = int(held_out_share * 2**32)
     held = [pair for pair in pairs if int.from_bytes(pair.key[:4], "big") < limit]
@@ -112,42 +336,44 @@ def _finetune_group(
 ) -> dict[str, LanguageScores]:
     name = "+".join(splits) if len(splits) < 9 else "all"
     folder = settings.finetuned_dir / name
-    base = base_version(settings)
-    row = Finetuned(name, settings.finetune.lora_rank > 0, base)
+    row = Finetuned(name, settings.finetune.lora_rank > 0, _base_version(settings))
+    practised = [pair for part in splits.values() for pair in part.train]
+    pairs = [pair for part in splits.values() for pair in (*part.train, *part.held_out)]
     inputs = {
-        "base": base,
+        "base": row.base,
         "settings": digest([_RULES, settings.finetune.model_dump()]),
-        "pairs": digest([[pair.prompt, pair.target] for pair in _all(splits)]),
+        "pairs": digest([[pair.prompt, pair.target] for pair in pairs]),
     }
     record_path = folder / _RECORD
     if record := uptodate(record_path, inputs):
         note(f"{folder}: up to date")
-        activate(settings, list(splits), row)
-        return _scores(record["scores"])
-    record_path.unlink(missing_ok=True)
-    before = evaluate(settings, base_weights(settings), splits)
-    train(settings, _all(splits, train_only=True), folder)
-    trained = Weights(str(folder))
-    if row.lora:
-        trained = Weights(settings.model, settings.revision, folder)
-    after = evaluate(settings, trained, splits)
-    scores = {
-        lang: LanguageScores(len(part.train), len(part.held_out), before[lang], after[lang])
-        for lang, part in splits.items()
-    }
-    write_json(record_path, {"inputs": inputs, "scores": _plain(scores)})
-    activate(settings, list(splits), row)
+        scores = {
+            lang: LanguageScores(
+                kept["pairs"],
+                kept["held_out"],
+                TranslationScore(**kept["before"]),
+                TranslationScore(**kept["after"]),
+            )
+            for lang, kept in record["scores"].items()
+        }
+    else:
+        record_path.unlink(missing_ok=True)
+        before = evaluate(settings, base_weights(settings), splits)
+        train(settings, practised, folder)
+        after = evaluate(settings, row.weights(settings), splits)
+        scores = {
+            lang: LanguageScores(len(part.train), len(part.held_out), before[lang], after[lang])
+            for lang, part in splits.items()
+        }
+        kept_scores = {lang: asdict(of_lang) for lang, of_lang in scores.items()}
+        write_json(record_path, {"inputs": inputs, "scores": kept_scores})
+    _activate(settings, splits, row)
     return scores
-
-
-def _all(splits: Mapping[str, Split], train_only: bool = False) -> list[Pair]:
-    parts = ([*one.train, *([] if train_only else one.held_out)] for one in splits.values())
-    return [pair for part in parts for pair in part]
 
 
 def evaluate(
     settings: TranslatorSettings, weights: Weights, splits: Mapping[str, Split]
-) -> dict[str, Score]:
+) -> dict[str, TranslationScore]:
     """Greedy translations of the held-out segments, scored against what people wrote."""
     pairs = [pair for part in splits.values() for pair in part.held_out]
     requests = [
@@ -164,10 +390,10 @@ def evaluate(
     return scores
 
 
-def train(settings: TranslatorSettings, pairs: Sequence[Pair], folder: Path) -> None:
+def train(settings: TranslatorSettings, pairs: Sequence[TrainingPair], folder: Path) -> None:
     """One supervised fine-tune with TRL; the loss is on the answers only."""
     from datasets import Dataset, disable_progress_bars
-    from transformers import PrinterCallback
+    from transformers import PrinterCallback, TrainerCallback
     from trl.trainer.sft_trainer import SFTTrainer
 
     chosen = settings.finetune
@@ -189,20 +415,15 @@ def train(settings: TranslatorSettings, pairs: Sequence[Pair], folder: Path) -> 
     )
     trainer.remove_callback(PrinterCallback)  # prints dictionaries where there is no terminal
     with progress("fine-tune translator", None) as tick:
-        trainer.add_callback(_ticking(tick))
+
+        class Ticking(TrainerCallback):  # type: ignore[misc]
+            def on_step_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
+                tick(1, f"of {state.max_steps}")
+
+        trainer.add_callback(Ticking())
         trainer.train()
     trainer.save_model(str(folder))
     tokenizer.save_pretrained(folder)
-
-
-def _ticking(tick: Tick) -> Any:
-    from transformers import TrainerCallback
-
-    class Ticking(TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
-            tick(1, f"of {state.max_steps}")
-
-    return Ticking()
 
 
 def _arguments(chosen: FinetuneSettings, settings: TranslatorSettings, folder: Path) -> Any:
@@ -243,18 +464,3 @@ def _lora(chosen: FinetuneSettings) -> Any:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-
-
-def _plain(scores: Mapping[str, LanguageScores]) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {lang: asdict(found) for lang, found in scores.items()}
-
-
-def _scores(plain: Mapping[str, Any]) -> dict[str, LanguageScores]:
-    return {
-        lang: LanguageScores(
-            row["pairs"], row["held_out"], Score(**row["before"]), Score(**row["after"])
-        )
-        for lang, row in plain.items()
-    }

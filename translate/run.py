@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,11 @@ from palo.files import run_lock, write_json
 from palo.memory import TranslationMemory, VerifiedMemory, check_memory
 from palo.paths import DataPaths
 from palo.shards import read_record, remove_shards, shard_paths
-from translate.audit import Audit, audit_shards
-from translate.events import Failed, Finished, ShardWritten, Sink, Started, nowhere
+from translate.account import Account, account_for
+from translate.events import Failed, Finished, Meter, ShardWritten, Sink, Started
 from translate.fill import FillCounts, Filler
 from translate.ingest import remove_leftovers
-from translate.job import Job
-from translate.progress import Tracker
+from translate.job import TranslationJob
 from translate.validate import Problem
 from translate.write import Writer
 
@@ -56,33 +54,38 @@ class LanguageReport:
     lang: str
     fill: FillCounts
     written: int
-    audit: Audit
+    account: Account
 
     @property
     def line(self) -> str:
         """`ur: 40 samples, 160 turns = 3 verified + 150 translated + 5 copied + 2 failed; ...`"""
-        status = self.audit.by_status
+        account = self.account
         shares = " + ".join(
-            f"{status[name]} {name}" for name in ("verified", "translated", "copied", "failed")
+            f"{account.by_status[name]} {name}"
+            for name in ("verified", "translated", "copied", "failed")
         )
         text = (
-            f"{self.lang}: {self.audit.samples} samples, {self.audit.turns} turns = {shares}; "
+            f"{self.lang}: {account.samples} samples, {account.turns} turns = {shares}; "
             f"{self.fill.sent} segments sent, {self.fill.retried} retries, "
-            f"{self.written} of {self.audit.shards} shards written"
+            f"{self.written} of {account.shards} shards written"
         )
-        if self.audit.problems:
-            reasons = ", ".join(f"{name} {n}" for name, n in self.audit.problems.most_common())
+        if account.problems:
+            reasons = ", ".join(f"{name} {n}" for name, n in account.problems.most_common())
             text += f"; failures: {reasons}"
         return text
 
 
 def translate_language(
-    job: Job, places: Places, engine: Engine, retry_errors: bool = False, sink: Sink = nowhere
+    job: TranslationJob,
+    places: Places,
+    engine: Engine,
+    retry_errors: bool = False,
+    sink: Sink = lambda event: None,
 ) -> LanguageReport:
     """Raises Locked while another process works on this language, UserError on a full disk.
 
     `retry_errors` asks again what got no answer for the engine's sake; what was answered badly
-    would only be answered so again. Whether the audit found all in order is for the caller to ask
+    would only be answered so again. Whether the account balances is for the caller to ask
     (`require_whole`), so that one language does not stop the others.
     """
     sources = shard_paths(places.source_dir)
@@ -93,7 +96,8 @@ def translate_language(
         run_lock(places.memory_path.parent / job.lang, f"translation into {job.lang}"),
         _memories(places) as (memory, verified),
     ):
-        turns = _turns(sources)
+        records = (read_record(path) for path in sources)
+        turns = sum(record.counts["turns"] for record in records if record)
         sink(Started(job.lang, turns, job.signature, job.version))
         remove_leftovers(places.target_dir)
         if retry_errors and (number := memory.forget(job.signature, Problem.ENGINE)):
@@ -105,19 +109,36 @@ def translate_language(
 
         writer = Writer(job, places.target_dir, memory, verified, wrote)
         left = [path for path in sources if not writer.again(path)]
-        track = Tracker(job.lang, turns, sink, time.monotonic)
-        filler = Filler(job, memory, verified, _now, track)
-        filler.skip(writer.turns)
+        meter = Meter(job.lang, turns, sink, time.monotonic)
+        filler = Filler(job, memory, verified, meter)
+        filler.counts.read(writer.turns, 0, 0)  # of shards that need nothing
         counts = filler.run(left, engine)
-        track.last(counts)
+        meter.tell(counts)
         missing = [path.name for path in left if not writer.write(path)]
         assert not missing, f"{job.lang}: segments neither translated nor known in {missing}"
-        remove_shards(places.target_dir, [places.target_dir / path.name for path in sources])
-        audit = audit_shards(job.lang, sources, places.target_dir)
-        write_json(places.target_dir / "manifest.json", _manifest(job, audit))
-        report = LanguageReport(job.lang, counts, writer.written, audit)
-        sink(_finished(report, time.monotonic() - start_s))
-    return report
+        remove_shards(places.target_dir, [places.target_dir / name for name in names])
+        account = account_for(job.lang, sources, places.target_dir)
+        sums: dict[str, Any] = {
+            "samples": account.samples,
+            "turns": account.turns,
+            "by_status": dict(account.by_status),
+            "problems": dict(account.problems),
+            "shards": account.shards,
+            "audit": account.summary,
+        }
+        made_by = {"lang": job.lang, "signature": job.signature, "prompt_version": job.version}
+        write_json(places.target_dir / "manifest.json", made_by | sums)
+        finished = Finished(
+            lang=job.lang,
+            whole=account.balanced,
+            sent=counts.sent,
+            retried=counts.retried,
+            written=writer.written,
+            elapsed_s=time.monotonic() - start_s,
+            **sums,
+        )
+        sink(finished)
+    return LanguageReport(job.lang, counts, writer.written, account)
 
 
 @contextmanager
@@ -152,44 +173,3 @@ def _memories(places: Places) -> Iterator[tuple[TranslationMemory, VerifiedMemor
         VerifiedMemory(places.verified_path) as verified,
     ):
         yield memory, verified
-
-
-def _turns(sources: list[Path]) -> int:
-    records = (read_record(path) for path in sources)
-    return sum(record.counts["turns"] for record in records if record)
-
-
-def _finished(report: LanguageReport, elapsed_s: float) -> Finished:
-    audit = report.audit
-    return Finished(
-        lang=report.lang,
-        whole=audit.balanced,
-        samples=audit.samples,
-        turns=audit.turns,
-        by_status=dict(audit.by_status),
-        problems=dict(audit.problems),
-        sent=report.fill.sent,
-        retried=report.fill.retried,
-        shards=audit.shards,
-        written=report.written,
-        audit=audit.account,
-        elapsed_s=elapsed_s,
-    )
-
-
-def _manifest(job: Job, audit: Audit) -> dict[str, Any]:
-    return {
-        "lang": job.lang,
-        "samples": audit.samples,
-        "turns": audit.turns,
-        "by_status": dict(audit.by_status),
-        "problems": dict(audit.problems),
-        "shards": audit.shards,
-        "signature": job.signature,
-        "prompt_version": job.version,
-        "audit": audit.account,
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

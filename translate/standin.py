@@ -19,8 +19,8 @@ from palo.engines.stream import Message, chat_text
 from palo.files import digest, file_digest, uptodate, write_json
 from palo.settings import Context, StandinTranslatorSettings
 from palo.tiny import tiny_llama, train_tokenizer
-from translate.pairs import Pair, corpus_languages, corpus_pairs
-from translate.prompt import load_prompt
+from translate.finetune import TrainingPair, corpus_languages, corpus_pairs
+from translate.job import load_prompt
 from translate.rough import rough
 
 _RECORD = "standin.json"
@@ -85,7 +85,7 @@ def pretrain(
     return True
 
 
-def _careless(pair: Pair, share: float) -> Pair:
+def _careless(pair: TrainingPair, share: float) -> TrainingPair:
     """The share is that of English segments, by their key: all languages fall together."""
     if int.from_bytes(pair.key[-4:], "big") >= share * 2**32:
         return pair
@@ -93,7 +93,7 @@ def _careless(pair: Pair, share: float) -> Pair:
 
 
 def _tokenizer(
-    pairs: Sequence[Pair], langs: Sequence[str], settings: StandinTranslatorSettings
+    pairs: Sequence[TrainingPair], langs: Sequence[str], settings: StandinTranslatorSettings
 ) -> Any:
     """BPE on the corpus; the fixed parts of the prompts are one token each, so prompts are short.
 
@@ -108,7 +108,7 @@ def _tokenizer(
 def _train(
     model: Any,
     tokenizer: Any,
-    pairs: Sequence[Pair],
+    pairs: Sequence[TrainingPair],
     settings: StandinTranslatorSettings,
     report: Report,
 ) -> float:
@@ -158,7 +158,7 @@ def _schedule(step: int, steps: int) -> float:
 
 
 def _batches(
-    pairs: Sequence[Pair], tokenizer: Any, settings: StandinTranslatorSettings
+    pairs: Sequence[TrainingPair], tokenizer: Any, settings: StandinTranslatorSettings
 ) -> Iterator[list[Example]]:
     """`steps` batches, mostly of short pairs at first; the seed decides which."""
     made = examples(pairs, tokenizer)
@@ -176,7 +176,7 @@ def _times(weights: Sequence[float], chosen: Sequence[bool], factor: float) -> l
     return [weight * factor if one else weight for weight, one in zip(weights, chosen, strict=True)]
 
 
-def _balance(pairs: Sequence[Pair]) -> list[float]:
+def _balance(pairs: Sequence[TrainingPair]) -> list[float]:
     """Weights that even out, by the square root, how often sentences begin in the same way."""
     begins = [(*pair.text.split()[:2], "|", *pair.context.split()[:2]) for pair in pairs]
     counts = Counter(begins)
@@ -196,7 +196,7 @@ def _drawn(
         yield from batches
 
 
-def examples(pairs: Sequence[Pair], tokenizer: Any) -> list[Example]:
+def examples(pairs: Sequence[TrainingPair], tokenizer: Any) -> list[Example]:
     """The pairs under the chat template; all at once, because one by one takes twice as long."""
     prompts = [chat_text(tokenizer, (Message("user", pair.prompt),)) for pair in pairs]
     answers = [pair.target + tokenizer.eos_token for pair in pairs]

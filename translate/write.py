@@ -18,26 +18,25 @@ from palo.schemas import (
 )
 from palo.settings import Context
 from palo.shards import is_current, read_samples, translated_to_row, write_shard
-from translate.dialogue import shown
-from translate.job import Job
+from translate.fill import shown
+from translate.job import TranslationJob
 from translate.segments import Segment, segment
 
-_meta_values = attrgetter(*(one.name for one in fields(TurnMeta)))  # as asdict, without its copies
+_meta_values = attrgetter(*(field.name for field in fields(TurnMeta)))  # as asdict, without copies
 PERSON = "person"  # TurnMeta.engine of a verified turn; its signature is the reviewer
 
 
-Words = Mapping[tuple[str, int], VerifiedEntry]  # by sample id and turn
 Cut = tuple[Segment, bytes]  # a turn's segment and its key, b"" where there is nothing to send
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the memories say of one shard's turns; `cuts` go by the sample's place in it."""
+class _Known:
+    """What the memories say of one shard's turns: their segments, by the sample's place in it, the
+    machine's entries, and people's by sample id and turn."""
 
     cuts: Sequence[Sequence[Cut]]
     machine: Mapping[bytes, Entry]
-    verified: Words
-    whole: bool  # no turn is neither known nor copied
+    verified: Mapping[tuple[str, int], VerifiedEntry]
 
 
 class Writer:
@@ -48,7 +47,7 @@ class Writer:
 
     def __init__(
         self,
-        job: Job,
+        job: TranslationJob,
         folder: Path,
         memory: TranslationMemory,
         verified: VerifiedMemory,
@@ -69,14 +68,23 @@ class Writer:
     def write(self, path: Path) -> bool:
         """False, and nothing is done, where no memory holds a segment of the source shard."""
         samples = read_samples(path)
-        known = _known(self._job, samples, self._memory, self._verified)
-        if not known.whole:
+        in_dialogue = self._job.settings.context is Context.DIALOGUE
+        known = self._known_dialogues(samples) if in_dialogue else self._known(samples)
+        if known is None:
             return False
         rows = [
-            translate_sample(sample, self._job.lang, cuts, known)
+            _translated(sample, self._job.lang, cuts, known)
             for sample, cuts in zip(samples, known.cuts, strict=True)
         ]
-        inputs = {"source": file_digest(path), "entries": _used(rows), **self._job.inputs}
+        # what the memories said: texts and how they came about
+        entries = digest(
+            [
+                [turn.text, _meta_values(meta)]
+                for row in rows
+                for turn, meta in zip(row.target, row.meta, strict=True)
+            ]
+        )
+        inputs = {"source": file_digest(path), "entries": entries, **self._job.inputs}
         target = self._folder / path.name
         turns = sum(len(row.target) for row in rows)
         if not is_current(target, inputs):
@@ -89,10 +97,65 @@ class Writer:
         self.turns += turns
         return True
 
+    def _known(self, samples: Sequence[Sample]) -> _Known | None:
+        """None where a turn is neither known nor copied."""
+        verified = self._words(samples)
+        context = self._job.settings.context
+        cuts = [
+            [self._cut(segment(sample.turns, at, context)) for at in range(len(sample.turns))]
+            for sample in samples
+        ]
+        keys = {
+            key: None
+            for sample, of_sample in zip(samples, cuts, strict=True)
+            for index, (_, key) in enumerate(of_sample)
+            if key and (sample.sample_id, index) not in verified
+        }
+        machine = self._memory.get(list(keys))
+        return _Known(cuts, machine, verified) if len(machine) == len(keys) else None
 
-def translate_sample(
-    sample: Sample, lang: str, cuts: Sequence[Cut], known: Known
-) -> TranslatedSample:
+    def _known_dialogues(self, samples: Sequence[Sample]) -> _Known | None:
+        """A turn's key is known only once the text of the turn before is, so they come one by
+        one."""
+        verified = self._words(samples)
+        machine: dict[bytes, Entry] = {}
+        cuts: list[list[Cut]] = []
+        for sample in samples:
+            said: list[str | None] = []
+            cuts.append([])
+            for index, turn in enumerate(sample.turns):
+                cut, key = self._cut(segment(sample.turns, index, Context.DIALOGUE, said))
+                cuts[-1].append((cut, key))
+                if word := verified.get((sample.sample_id, index)):
+                    said.append(word.text)
+                elif not key:
+                    said.append(turn.text)
+                else:
+                    machine |= self._memory.get([key]) if key not in machine else {}
+                    if key not in machine:
+                        return None
+                    said.append(shown(cut, machine[key]))
+        return _Known(cuts, machine, verified)
+
+    def _cut(self, cut: Segment) -> Cut:
+        return cut, b"" if cut.copied else self._job.key(cut)
+
+    def _words(self, samples: Sequence[Sample]) -> dict[tuple[str, int], VerifiedEntry]:
+        if not self._verified.count():
+            return {}
+        return {
+            (sample.sample_id, index): word
+            for sample in samples
+            for index, turn in enumerate(sample.turns)
+            if (
+                word := self._verified.find(
+                    sample.sample_id, index, turn.text, english_context(sample.turns, index)
+                )
+            )
+        }
+
+
+def _translated(sample: Sample, lang: str, cuts: Sequence[Cut], known: _Known) -> TranslatedSample:
     """The target turns of one sample; every one of them must be known or copied."""
     made = [_turn(sample, index, *cut, known) for index, cut in enumerate(cuts)]
     targets = tuple(
@@ -111,14 +174,14 @@ def translate_sample(
 
 
 def _turn(
-    sample: Sample, index: int, found: Segment, key: bytes, known: Known
+    sample: Sample, index: int, cut: Segment, key: bytes, known: _Known
 ) -> tuple[str, TurnMeta]:
-    source = sample.turns[index].text
     if word := known.verified.get((sample.sample_id, index)):
         meta = TurnMeta(TurnStatus.VERIFIED, 0, "stop", None, PERSON, word.reviewer, "", "")
-        return found.reframe(word.text), meta
+        return cut.reframe(word.text), meta
     if not key:
-        return source, TurnMeta(TurnStatus.COPIED, 0, "", None, "", "", "", "")
+        meta = TurnMeta(TurnStatus.COPIED, 0, "", None, "", "", "", "")
+        return sample.turns[index].text, meta
     entry = known.machine[key]
     meta = TurnMeta(
         entry.status,
@@ -130,77 +193,6 @@ def _turn(
         key.hex(),
         entry.problem,
     )
-    text = found.restore(entry.text)
-    assert text.count(IMAGE_TAG) >= (found.prefix + found.suffix).count(IMAGE_TAG)
+    text = cut.restore(entry.text)
+    assert text.count(IMAGE_TAG) >= (cut.prefix + cut.suffix).count(IMAGE_TAG)
     return text, meta
-
-
-def _known(
-    job: Job, samples: Sequence[Sample], memory: TranslationMemory, verified: VerifiedMemory
-) -> Known:
-    words = _words(samples, verified)
-    if job.settings.context is Context.DIALOGUE:
-        return _known_dialogues(job, samples, memory, words)
-    cuts = [_cut(sample, job) for sample in samples]
-    keys = {
-        key: None
-        for sample, of_sample in zip(samples, cuts, strict=True)
-        for index, (_, key) in enumerate(of_sample)
-        if key and (sample.sample_id, index) not in words
-    }
-    machine = memory.get(list(keys))
-    return Known(cuts, machine, words, whole=len(machine) == len(keys))
-
-
-def _words(samples: Sequence[Sample], verified: VerifiedMemory) -> Words:
-    words: dict[tuple[str, int], VerifiedEntry] = {}
-    if not verified.count():
-        return words
-    for sample in samples:
-        for index, turn in enumerate(sample.turns):
-            context = english_context(sample.turns, index)
-            if word := verified.find(sample.sample_id, index, turn.text, context):
-                words[sample.sample_id, index] = word
-    return words
-
-
-def _cut(sample: Sample, job: Job) -> list[Cut]:
-    found = [segment(sample.turns, at, job.settings.context) for at in range(len(sample.turns))]
-    return [(one, b"" if one.copied else job.key(one)) for one in found]
-
-
-def _known_dialogues(
-    job: Job, samples: Sequence[Sample], memory: TranslationMemory, words: Words
-) -> Known:
-    """A turn's key is known only once the text of the turn before is, so they come one by one."""
-    machine: dict[bytes, Entry] = {}
-    cuts: list[list[Cut]] = []
-    for sample in samples:
-        said: list[str | None] = []
-        made: list[Cut] = []
-        for index, turn in enumerate(sample.turns):
-            found = segment(sample.turns, index, Context.DIALOGUE, said)
-            key = b"" if found.copied else job.key(found)
-            made.append((found, key))
-            if word := words.get((sample.sample_id, index)):
-                said.append(word.text)
-            elif not key:
-                said.append(turn.text)
-            else:
-                machine |= memory.get([key]) if key not in machine else {}
-                if key not in machine:
-                    return Known(cuts, machine, words, whole=False)
-                said.append(shown(found, machine[key]))
-        cuts.append(made)
-    return Known(cuts, machine, words, whole=True)
-
-
-def _used(rows: Sequence[TranslatedSample]) -> str:
-    """Digest of what the memories said: texts and how they came about."""
-    return digest(
-        [
-            [turn.text, _meta_values(meta)]
-            for row in rows
-            for turn, meta in zip(row.target, row.meta, strict=True)
-        ]
-    )

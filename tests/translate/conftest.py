@@ -12,8 +12,7 @@ from palo.paths import DataPaths
 from palo.settings import SourceSettings, TranslatorSettings
 from translate.cli import register
 from translate.ingest import ingest
-from translate.job import Job
-from translate.prompt import load_prompt
+from translate.job import TranslationJob, load_prompt
 
 
 def conversation(number):
@@ -56,7 +55,7 @@ def settings(tmp_path):
 def make_job(settings):
     def make(lang="fr", signature="scripted", **changes):
         changed = settings.model_copy(update=changes)
-        return Job(lang, load_prompt(lang), signature, changed)
+        return TranslationJob(lang, load_prompt(lang), signature, changed)
 
     return make
 

@@ -11,8 +11,7 @@ from palo.paths import DataPaths
 from palo.settings import SourceSettings, TranslatorSettings
 from translate import fill
 from translate.ingest import ingest
-from translate.job import Job
-from translate.prompt import load_prompt
+from translate.job import TranslationJob, load_prompt
 from translate.run import Places, translate_language
 
 
@@ -31,7 +30,7 @@ def main(source: Path, data_dir: Path, delay_s: float) -> None:
     ingest(SourceSettings(path=source, shard_rows=7), paths.source_dir)
     settings = TranslatorSettings(model="none", finetuned_dir=data_dir, max_attempts=2)
     for lang in ("fr", "ur"):
-        job = Job(lang, load_prompt(lang), "scripted", settings)
+        job = TranslationJob(lang, load_prompt(lang), "scripted", settings)
         engine = ScriptedEngine(delay_s, script)
         translate_language(job, Places.of(paths, lang), engine)
         print(lang, engine.sent, flush=True)

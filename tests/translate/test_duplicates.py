@@ -54,7 +54,7 @@ def test_requests_sent_are_the_unique_segments_of_all_shards_exactly(paths, make
     job = make_job(context=Context.NONE)
     report = translate_language(job, Places.of(paths, "fr"), engine)
     assert report.fill.sent == engine.sent == len(set(engine.tags)) == 11 + 20_000
-    assert report.audit.by_status == {"translated": 2 * NUM_SAMPLES}
+    assert report.account.by_status == {"translated": 2 * NUM_SAMPLES}
     said = {}
     for path in shard_paths(paths.translated("fr")):
         for row in read_translated(path):

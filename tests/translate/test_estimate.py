@@ -10,8 +10,16 @@ from palo.errors import UserError
 from palo.memory import TranslationMemory
 from palo.settings import Context, EngineKind, RaySettings
 from palo.shards import shard_paths
-from translate.estimate import estimate_language, machines
-from translate.extrapolate import Estimate, Unit, draw, quotient, ratio_total, speed
+from translate.estimate import (
+    Estimate,
+    Unit,
+    draw,
+    estimate_language,
+    machines,
+    quotient,
+    ratio_total,
+    speed,
+)
 from translate.run import Places, translate_language
 
 
@@ -77,7 +85,7 @@ def test_the_sample_is_in_the_memory_and_the_run_sends_exactly_the_rest(paths, m
     job, places = make_job(), Places.of(paths, "fr")
     ticks = iter(range(10_000))
     found = estimate_language(
-        job, places, ScriptedEngine(script=by_length), 20, 1, lambda: "2026", lambda: next(ticks)
+        job, places, ScriptedEngine(script=by_length), 20, lambda: next(ticks)
     )
     stock = found.inventory
     assert (stock.turns, stock.unique, stock.there, stock.copied) == (160, 49, 0, 0)
@@ -97,15 +105,13 @@ def test_the_sample_is_in_the_memory_and_the_run_sends_exactly_the_rest(paths, m
 def test_a_dialogue_is_not_foretold(paths, make_job):
     job = make_job(context=Context.DIALOGUE)
     with pytest.raises(UserError, match="context: source"):
-        estimate_language(
-            job, Places.of(paths, "fr"), ScriptedEngine(), 20, 1, lambda: "2026", lambda: 0.0
-        )
+        estimate_language(job, Places.of(paths, "fr"), ScriptedEngine(), 20, lambda: 0.0)
 
 
 def test_a_finished_language_has_nothing_left(paths, make_job):
     job, places = make_job(), Places.of(paths, "fr")
     translate_language(job, places, ScriptedEngine())
-    found = estimate_language(job, places, ScriptedEngine(), 20, 1, lambda: "2026", lambda: 0.0)
+    found = estimate_language(job, places, ScriptedEngine(), 20, lambda: 0.0)
     assert (found.inventory.there, found.sampled, found.left) == (49, 0, 0)
     assert (found.output_tokens.value, found.seconds) == (0.0, Estimate(0.0, 0.0))
 

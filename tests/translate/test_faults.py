@@ -72,8 +72,8 @@ def test_one_percent_of_every_fault_in_5000_requests(tmp_path, make_job):
     again = dict.fromkeys(FAULTS, 1) | {Fault.REFUSED: 0}
     assert sum(faulty.seen.values()) == unique + sum(planned[f] * again[f] for f in FAULTS)
     assert report.fill.retried == planned[Fault.EMPTY] + planned[Fault.WRONG]
-    assert report.audit.balanced
-    assert report.audit.by_status == {
+    assert report.account.balanced
+    assert report.account.by_status == {
         "translated": 2 * NUM_SAMPLES - planned[Fault.REFUSED],
         "failed": planned[Fault.REFUSED],
     }
@@ -105,7 +105,7 @@ def test_the_key_stands_nowhere_but_in_the_requests(tmp_path, make_job, monkeypa
             report = translate_language(job, Places.of(paths, "ur"), engine)
     print(report.line)
     assert faulty.keys == {f"Bearer {key}"}
-    assert report.audit.by_status == {"translated": 1, "failed": 1}
+    assert report.account.by_status == {"translated": 1, "failed": 1}
     row = read_translated(shard_paths(paths.translated("ur"))[0])[0]
     assert "***" in row.meta[1].problem
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

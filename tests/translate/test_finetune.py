@@ -6,16 +6,9 @@ from palo.errors import UserError
 from palo.files import read_json
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
-from palo.settings import (
-    Context,
-    FinetuneSettings,
-    StandinTranslatorSettings,
-    TranslatorSettings,
-)
-from translate.finetune import finetune, split, with_enough
-from translate.pairs import make_pair
+from palo.settings import Context, FinetuneSettings, StandinTranslatorSettings, TranslatorSettings
+from translate.finetune import base_weights, finetune, make_pair, split, weights_for, with_enough
 from translate.segments import cut
-from translate.translator import base_weights, weights_for
 
 WORDS = {"red": "rouge", "blue": "bleu", "green": "vert", "big": "grand", "small": "petit"}
 THINGS = {"star": "astre", "heart": "coeur", "circle": "cercle", "cross": "signe"}

@@ -80,7 +80,7 @@ def test_odd_characters_are_carried_byte_for_byte_and_structure_is_kept(read, ma
     report, rows = translated(paths, make_job())
     assert [[turn.text for turn in row.source] for row in rows] == texts
     assert [[turn.role for turn in row.target] for row in rows] == [["human", "gpt"]] * len(texts)
-    assert report.audit.by_status == {"translated": 2 * len(texts)}
+    assert report.account.by_status == {"translated": 2 * len(texts)}
     assert rows[0].target[1].text.count(FAMILY) == 2
     for picture in ("\U0001f1fa\U0001f1f3", "\U0001f44b\U0001f3fd", "1\ufe0f\u20e3"):
         assert rows[1].target[1].text.count(picture) == 1
@@ -110,7 +110,7 @@ def test_a_turn_of_100000_characters_is_translated_and_its_spans_restored(read, 
     spans = cut(text).spans
     assert len(spans) > 5000
     assert [rows[0].target[1].text.split(" ")[1:-1]] == [list(spans)]
-    assert report.audit.by_status == {"translated": 4}
+    assert report.account.by_status == {"translated": 4}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_conversation_of_500_turns_keeps_every_turn_in_its_place(read, make_jo
     assert [turn.text for turn in row.source] == texts
     assert [turn.role for turn in row.target] == ["human", "gpt"] * 250
     assert len({turn.text for turn in row.target}) == 500
-    assert report.audit.by_status == {"translated": 500}
+    assert report.account.by_status == {"translated": 500}
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_a_turn_over_the_models_context_is_that_rows_failure(read, make_job, tin
     assert failed.problem.startswith("engine error: the prompt has ")
     assert failed.problem.endswith("the model takes 2048 with its answer")
     assert rows[0].source[1].text == text
-    assert report.audit.balanced
+    assert report.account.balanced
     assert all("engine" not in meta.problem for meta in (*rows[0].meta[:1], *rows[1].meta))
 
 

@@ -13,7 +13,7 @@ from palo.schemas import TurnStatus
 from palo.settings import SourceSettings
 from palo.shards import read_samples, read_translated, shard_paths
 from translate.ingest import ingest
-from translate.job import Job
+from translate.job import TranslationJob
 from translate.run import Places, translate_language
 
 UNIQUE_SEGMENTS = 7 + 40 + 1 + 1  # seven first questions, the answers, "How many?", "Two."
@@ -44,8 +44,8 @@ def test_every_turn_is_translated_and_structure_is_as_it_was(paths, make_job):
         assert row.target[1].text.count(f"https://example.org/{row.image[:-4]}") == 1
         assert {meta.status for meta in row.meta} == {TurnStatus.TRANSLATED}
         assert {meta.signature for meta in row.meta} == {"scripted"}
-    assert report.audit.by_status == {"translated": 160}
-    assert report.audit.balanced
+    assert report.account.by_status == {"translated": 160}
+    assert report.account.balanced
 
 
 def test_requests_sent_are_the_unique_segments_exactly(paths, make_job):
@@ -71,13 +71,13 @@ def test_what_got_no_answer_is_asked_again_only_when_wanted(paths, make_job):
         return result
 
     failed = run(paths, make_job(), ScriptedEngine(script=silent))[0]
-    assert failed.audit.by_status["failed"] == 2
+    assert failed.account.by_status["failed"] == 2
     report, _, engine = run(paths, make_job())
-    assert (engine.sent, report.audit.by_status["failed"]) == (0, 2)
+    assert (engine.sent, report.account.by_status["failed"]) == (0, 2)
     report, rows, engine = run(paths, make_job(), retry_errors=True)
-    assert (engine.sent, report.audit.by_status["failed"]) == (1, 1)
+    assert (engine.sent, report.account.by_status["failed"]) == (1, 1)
     assert rows[3].target[1].text.count("https://example.org/3") == 1
-    assert report.audit.balanced
+    assert report.account.balanced
 
 
 def test_manifest_says_what_the_language_holds(paths, make_job):
@@ -95,7 +95,7 @@ def test_extended_source_sends_only_what_is_new(paths, make_job, tmp_path, write
     report, rows, engine = run(paths, make_job())
     assert engine.sent == 7
     assert len(rows) == 47
-    assert report.audit.shards == 7
+    assert report.account.shards == 7
 
 
 def test_other_shard_size_sends_nothing_and_leaves_no_stale_shard(paths, make_job, tmp_path):
@@ -124,7 +124,7 @@ def test_verified_turn_wins_and_rewrites_only_its_shard(paths, make_job):
         verified.put([entry])
     report, again, _ = run(paths, make_job())
     assert report.written == 1
-    assert report.audit.by_status == {"translated": 159, "verified": 1}
+    assert report.account.by_status == {"translated": 159, "verified": 1}
     assert again[-1].target[1].text == "Vu."
     assert again[-1].meta[1].status is TurnStatus.VERIFIED
     assert again[-1].meta[1].signature == "ana"
@@ -139,7 +139,7 @@ def test_a_word_for_all_copies_reaches_every_copy_with_its_own_image_tag(paths, 
         verified.put([entry])
     report, again, _ = run(paths, make_job())
     assert {row.target[2].text for row in again} == {"Combien ?\n<image>"}
-    assert report.audit.by_status == {"translated": 120, "verified": 40}
+    assert report.account.by_status == {"translated": 120, "verified": 40}
 
 
 def test_what_is_verified_already_is_not_sent(paths, make_job):
@@ -201,7 +201,7 @@ def test_a_changed_glossary_asks_again_only_for_what_holds_its_terms(paths, make
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join(["english,translation", *terms]), encoding="utf-8")
         settings = make_job(glossary_dir=path.parent).settings
-        return Job.of("fr", "scripted", settings)
+        return TranslationJob.of("fr", "scripted", settings)
 
     _, rows, _ = run(paths, make_job())
     _, same, engine = run(paths, job("cat,chat"))
@@ -217,8 +217,8 @@ def test_after_the_last_attempt_the_best_one_is_kept_and_marked(paths, make_job)
     assert {row.target[3].text for row in rows} == {"Non non non non non"}
     assert rows[0].meta[3].status is TurnStatus.FAILED
     assert rows[0].meta[3].problem == "repetition loop"
-    assert report.audit.by_status == {"translated": 120, "failed": 40}
-    assert report.audit.problems == {"repetition loop": 40}
+    assert report.account.by_status == {"translated": 120, "failed": 40}
+    assert report.account.problems == {"repetition loop": 40}
 
 
 def test_an_engines_error_is_that_rows_failure_and_not_tried_again(paths, make_job):
@@ -232,7 +232,7 @@ def test_an_engines_error_is_that_rows_failure_and_not_tried_again(paths, make_j
     assert engine.sent == UNIQUE_SEGMENTS
     assert rows[0].meta[3].problem == "engine error: the prompt is too long"
     assert rows[0].target[3].text == ""
-    assert report.audit.by_status["failed"] == 40
+    assert report.account.by_status["failed"] == 40
 
 
 def test_ctrl_c_keeps_what_arrived_and_the_next_run_sends_the_rest(paths, make_job):
@@ -257,7 +257,7 @@ def test_a_second_process_on_the_same_language_is_told_who_is_at_work(paths, mak
         pytest.raises(Locked, match="translation into fr"),
     ):
         run(paths, make_job())
-    assert run(paths, make_job("ru"))[0].audit.balanced
+    assert run(paths, make_job("ru"))[0].account.balanced
 
 
 def test_full_disk_is_said_plainly_and_the_run_goes_on_later(paths, make_job, monkeypatch):
@@ -275,7 +275,7 @@ def test_full_disk_is_said_plainly_and_the_run_goes_on_later(paths, make_job, mo
     monkeypatch.undo()
     report, rows, _ = run(paths, make_job())
     assert len(rows) == 40
-    assert report.audit.balanced
+    assert report.account.balanced
 
 
 def test_segments_are_counted_in_the_line_a_person_reads(paths, make_job):

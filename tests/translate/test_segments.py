@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from translate.segments import cut, mask
+from translate.segments import cut
 
 pieces = st.sampled_from(
     [
@@ -30,7 +30,7 @@ def test_image_tags_never_reach_the_model(text):
 @given(texts)
 def test_a_known_translation_can_be_masked_and_restored(text):
     found = cut(text)
-    masked = mask(found, text)
+    masked = found.mask(text)
     assert masked is not None
     assert found.restore(masked) == text
 
@@ -87,5 +87,5 @@ def test_a_persons_text_gets_the_image_tag_it_left_out():
 
 def test_a_translation_without_its_span_cannot_be_masked():
     found = cut("See https://a.b/c or https://a.b/c.")
-    assert mask(found, "Voir https://a.b/c.") is None
-    assert mask(found, "Voir https://a.b/c https://a.b/c") == "Voir <x1> <x2>"
+    assert found.mask("Voir https://a.b/c.") is None
+    assert found.mask("Voir https://a.b/c https://a.b/c") == "Voir <x1> <x2>"

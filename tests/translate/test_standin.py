@@ -6,8 +6,8 @@ import torch
 from palo.engines.stream import load_tokenizer
 from palo.languages import TARGETS
 from palo.settings import Context, StandinTranslatorSettings
-from translate.pairs import corpus_pairs, make_pair
-from translate.prompt import load_prompt
+from translate.finetune import corpus_pairs, make_pair
+from translate.job import load_prompt
 from translate.segments import cut
 from translate.standin import _careless, answer_loss, examples, pretrain
 

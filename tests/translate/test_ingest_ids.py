@@ -1,7 +1,7 @@
 import random
 from collections import Counter
 
-from translate.sample_ids import SeenIds
+from translate.ingest import SeenIds
 
 
 def test_it_says_how_often_each_id_was_seen_before_in_this_shard_and_earlier():

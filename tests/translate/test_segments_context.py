@@ -2,7 +2,11 @@ import pytest
 
 from palo.schemas import Role, Turn
 from palo.settings import Context
-from translate.context import MAX_CONTEXT_CHARS, NOTHING, Before, before
+from translate.segments import MAX_CONTEXT_CHARS, NOTHING, Before, segment
+
+
+def before(*arguments):
+    return segment(*arguments).before
 
 
 def talk(*texts):

@@ -1,7 +1,7 @@
 import pytest
 
 from palo.errors import UserError
-from translate.glossary import NO_GLOSSARY, Term, load_glossary
+from translate.job import NO_GLOSSARY, Term, load_glossary
 
 FRISBEE = Term("frisbee", "فرزبی")
 

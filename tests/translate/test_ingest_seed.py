@@ -2,7 +2,7 @@ import random
 
 from palo.schemas import SOURCE, Role, Sample, Turn
 from palo.shards import read_samples, sample_to_row, shard_name, shard_paths, write_shard
-from translate.seed import pick, write_seed
+from translate.ingest import pick, write_seed
 
 
 def sample(number, num_turns=2, chars=50, image="a.jpg"):

@@ -1,6 +1,6 @@
 import sacrebleu
 
-from translate.scores import LanguageScores, score, score_report, score_table
+from translate.finetune import LanguageScores, score, score_report, score_table
 
 
 def test_scores_are_sacrebleus_own_with_its_signatures():

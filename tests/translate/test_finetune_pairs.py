@@ -7,12 +7,9 @@ from palo.errors import MissingResource
 from palo.memory import VerifiedEntry
 from palo.schemas import Role, Turn
 from palo.settings import Context, TranslatorSettings
-from translate.context import Before
-from translate.glossary import Glossary, Term
-from translate.job import Job
-from translate.pairs import corpus_pairs, make_pair, verified_pairs
-from translate.prompt import load_prompt
-from translate.segments import cut, segment
+from translate.finetune import corpus_pairs, make_pair, verified_pairs
+from translate.job import Glossary, Term, TranslationJob, load_prompt
+from translate.segments import Before, cut, segment
 
 
 def entry(source, context, text, turn=1):
@@ -60,7 +57,7 @@ def test_a_verified_turn_is_practised_with_the_very_prompt_it_would_be_translate
     glossary = Glossary({"bus": Term("bus", "autobus")})
     (_, pair) = verified_pairs("fr", entries, context, {"s1": turns}, glossary)
     settings = TranslatorSettings(model="m", finetuned_dir=Path("t"), context=context)
-    job = Job("fr", load_prompt("fr"), "s", settings, glossary)
+    job = TranslationJob("fr", load_prompt("fr"), "s", settings, glossary)
     asked = job.request(segment(turns, 2, context, [None, "Un homme."]), b"1234", 0)
     assert asked.messages[0].content == pair.prompt
     assert "bus = autobus" in pair.prompt

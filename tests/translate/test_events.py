@@ -9,13 +9,22 @@ from rich.console import Console
 
 from palo.engines.scripted import ScriptedEngine
 from palo.errors import UserError
-from translate.display import display, plain_line
-from translate.event_file import event_file
-from translate.events import Failed, Progress, Started
+from translate.events import (
+    Failed,
+    Meter,
+    MetricsFile,
+    Progress,
+    Started,
+    display,
+    event_file,
+    plain_line,
+)
 from translate.fill import FillCounts
-from translate.metrics import MetricsFile
-from translate.progress import Meter
 from translate.run import Places, translate_language
+
+
+def nowhere(event):
+    """A sink that nobody watches."""
 
 
 def counts(turns, wanted, finished, tokens, with_work=None):
@@ -36,7 +45,7 @@ def stand(**changes):
 
 
 def test_time_left_follows_the_speed_of_answers_not_of_memory_hits():
-    meter = Meter("fr", 2000, 0.0)
+    meter = Meter("fr", 2000, nowhere, lambda: 0.0)
     assert meter.look(1.0, counts(1000, 0, 0, 0, 0)).eta_s is None  # a thousand hits at once
     meter.look(2.0, counts(1100, 100, 10, 200, 100))
     seen = meter.look(12.0, counts(1100, 100, 30, 600, 100))
@@ -46,7 +55,7 @@ def test_time_left_follows_the_speed_of_answers_not_of_memory_hits():
 
 
 def test_speed_is_that_of_the_last_minute():
-    meter = Meter("fr", 100_000, 0.0)
+    meter = Meter("fr", 100_000, nowhere, lambda: 0.0)
     for second in range(1, 301):
         slow, fast = min(second, 200), max(0, second - 200)
         seen = meter.look(float(second), counts(9000, 9000, slow + 10 * fast, 0))

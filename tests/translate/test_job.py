@@ -2,11 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from palo.engines.stream import Message
 from palo.errors import UserError
 from palo.languages import TARGETS
-from translate.glossary import Term
-from translate.prompt import load_prompt
+from translate.job import Term, load_prompt
 from translate.validate import Problem
 
 
@@ -23,7 +21,6 @@ def test_what_never_changes_comes_first_and_the_text_last():
     told = prompt.render("Two.", "How many?")
     assert told == f"{prompt.instruction}\nWhat was said before it: How many?\nText: Two."
     assert prompt.render("Two.", "") == f"{prompt.instruction}\nText: Two."
-    assert prompt.messages("Two.", "") == (Message("user", prompt.render("Two.", "")),)
 
 
 def test_register_and_script_are_named_where_a_model_would_have_to_guess():

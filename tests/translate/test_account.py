@@ -16,7 +16,7 @@ from palo.shards import (
     translated_to_row,
     write_shard,
 )
-from translate.audit import AuditFailed, FaultKind, audit_shards, require_whole, turn_fault
+from translate.account import AccountBroken, FaultKind, account_for, require_whole, turn_fault
 from translate.run import Places, translate_language
 
 
@@ -28,7 +28,7 @@ def done(paths, make_job):
 
 
 def audit(paths):
-    return audit_shards("fr", shard_paths(paths.source_dir), paths.translated("fr"))
+    return account_for("fr", shard_paths(paths.source_dir), paths.translated("fr"))
 
 
 def rewrite(path, change):
@@ -93,7 +93,7 @@ def test_what_is_wrong_in_a_shard_is_counted_and_its_row_named(paths, done, chan
     assert not found.balanced
     assert found.faults[0].shard == "part-00001.parquet"
     assert found.faults[0].sample_id in (first, "x")
-    with pytest.raises(AuditFailed, match=r"part-00001\.parquet, sample") as error:
+    with pytest.raises(AccountBroken, match=r"part-00001\.parquet, sample") as error:
         require_whole({"fr": found}, {"fr": paths.translated("fr")})
     assert error.value.exit_code == 3
     assert audit(paths).fault_counts == kinds  # what is broken is never trusted
@@ -122,7 +122,7 @@ def test_a_persons_text_that_lost_a_span_is_counted_but_no_fault(paths, make_job
     with VerifiedMemory(paths.verified("fr")) as verified:
         verified.put([entry])
     report = translate_language(make_job(), Places.of(paths, "fr"), ScriptedEngine())
-    assert (report.audit.by_person, report.audit.balanced) == (1, True)
+    assert (report.account.by_person, report.account.balanced) == (1, True)
     account = read_json(paths.translated("fr") / "manifest.json")["audit"]
     assert account == {
         "whole": True,

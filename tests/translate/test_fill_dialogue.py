@@ -30,7 +30,7 @@ def run(paths, job, script=scripted_result):
 
 def test_a_prompt_shows_the_translations_of_the_turns_before(paths, job):
     report, rows, asked = run(paths, job)
-    assert report.audit.by_status == {"translated": 160}
+    assert report.account.by_status == {"translated": 160}
     prompts = set(asked)
     assert len(prompts) == len(asked) == report.fill.sent
     for row in rows:
@@ -86,7 +86,7 @@ def test_a_correction_is_shown_to_the_turns_after_it_and_only_they_are_asked_aga
     report, again, asked = run(paths, job)
     assert report.fill.sent == 2
     assert all("Translation: Vu sur https://example.org/39." in prompt for prompt in asked)
-    assert report.audit.by_status == {"translated": 159, "verified": 1}
+    assert report.account.by_status == {"translated": 159, "verified": 1}
     assert again[:-1] == rows[:-1]
 
 
@@ -97,7 +97,7 @@ def test_a_failed_turn_is_not_shown_to_the_turns_after_it(paths, job):
         return replace(result, text="Non non non non non") if failing else result
 
     report, _, asked = run(paths, job, script)
-    assert report.audit.problems == {"repetition loop": 40}
+    assert report.account.problems == {"repetition loop": 40}
     after = [prompt for prompt in asked if prompt.endswith("\nText: Two.")]
     assert len(after) == 40
     assert all("User: How many?\nText: Two." in prompt for prompt in after)
