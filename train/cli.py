@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from palo.console import ProfileOption, announce, console, note, percent
+from palo.console import ProfileOption, announce, console, note, percent, progress
 from palo.errors import UserError
 from palo.settings import AnswerEngine, load_profile
 from train import images_cli
-from train.conversion import cli as conversion_cli
+from train.model.layout import Layout, Part, PublishedType
 from train.resources import has_gpu
 from train.scale import Scale, StageName, load_scale
 
@@ -39,7 +39,7 @@ HostOption = Annotated[str, typer.Option(help="Who can reach it; the default: on
 def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("evaluate")(evaluate)
-    conversion_cli.register(app)
+    app.command("convert")(convert)
     images_cli.register(app)
     app.command("chat")(chat)
     app.command("serve")(serve)
@@ -85,6 +85,54 @@ def train(
         note(f"Projector: {train_projector(chosen, settings)}")
     else:
         note(f"Checkpoint: {train_scale(chosen, settings)}")
+
+
+def convert(
+    source: Annotated[Path, typer.Option("--from", help="The checkpoint's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to write.")],
+    to: Annotated[
+        Layout | None, typer.Option("--to", help="Default: the layout that --from is not in.")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Language model of a projector or of LoRA adapters: folder or hub id."),
+    ] = None,
+    vision_tower: Annotated[
+        str | None,
+        typer.Option(help="CLIP tower, where the checkpoint lacks it or does not name it."),
+    ] = None,
+    part: Annotated[
+        Part | None,
+        typer.Option(help="What to write with --to llava. Default: what --from holds."),
+    ] = None,
+    keep_adapter: Annotated[
+        bool, typer.Option("--keep-adapter", help="LoRA stays beside the weights, not merged.")
+    ] = False,
+    model_type: Annotated[
+        PublishedType | None,
+        typer.Option(help="With --to llava: whose code will load it. Default: by the projector."),
+    ] = None,
+    max_shard_gb: Annotated[
+        float, typer.Option(min=0.000001, help="Size that a file of weights keeps below.")
+    ] = 5.0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Put it in the place of a folder --out.")
+    ] = False,
+    profile: ProfileOption = None,
+) -> None:
+    """Convert a checkpoint: the published PALO/LLaVA layout into ours, or ours into that one."""
+    announce(load_profile(profile), "convert")
+    from train.conversion import convert as conversion
+
+    shard_bytes = int(max_shard_gb * 1e9)
+    with progress("tensors", None) as tick:
+        said = conversion.convert(
+            conversion.Conversion(
+                source, out, to, base, vision_tower, part, keep_adapter, model_type, overwrite,
+                shard_bytes, tick,
+            )
+        )  # fmt: skip
+    note(said)
 
 
 def evaluate(

@@ -1,10 +1,11 @@
-"""LoRA adapters of the published trainer: read, merged tensor by tensor, or renamed for ours.
+"""LoRA adapters of the published trainer: read, merged tensor by tensor, or renamed both ways.
 
 The trainer keeps what it trained besides the adapters (the projector) in `non_lora_trainables.bin`
 under `base_model.model.`, the prefix that peft puts before every name.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 
 from palo.errors import UserError
-from train.conversion.read_weights import (
+from train.conversion.weights import (
     Lazy,
     Stored,
     Weights,
@@ -45,18 +46,16 @@ _ONLY = {
 
 @dataclass(frozen=True)
 class Adapter:
-    """Pairs of small matrices by the module that they change, as the published layout names it."""
+    """Pairs of small matrices by the module that they change, as its layout names it."""
 
     config: dict[str, Any]
     stored: Stored
     pairs: dict[str, tuple[Lazy, Lazy]]  # module -> A, B
 
     @property
-    def scaling(self) -> float:
-        """What B times A is multiplied by."""
-        rank = self.config["r"]
-        divisor = rank**0.5 if self.config.get("use_rslora") else rank
-        return float(self.config["lora_alpha"] / divisor)
+    def layers(self) -> list[str]:
+        """The last parts of the modules' names: `q_proj`."""
+        return sorted({module.rsplit(".", 1)[-1] for module in self.pairs})
 
 
 def read_adapter(folder: Path) -> Adapter:
@@ -106,6 +105,9 @@ def merge(weights: Weights, adapter: Adapter, where: Path) -> Weights:
     lost = [module for module in adapter.pairs if f"{module}.weight" not in weights]
     if lost:
         raise UserError(f"{where}: the base has no {listed(lost)}; is it the right --base?")
+    rank = adapter.config["r"]
+    divisor = rank**0.5 if adapter.config.get("use_rslora") else rank
+    scaling = float(adapter.config["lora_alpha"] / divisor)
     merged = dict(weights)
     for module, (down, up) in adapter.pairs.items():
         name = f"{module}.weight"
@@ -114,7 +116,7 @@ def merge(weights: Weights, adapter: Adapter, where: Path) -> Weights:
                 f"{where}: the adapter of {module} is for {up.shape[0]} x {down.shape[1]}, the "
                 f"base's weight is {' x '.join(map(str, weights[name].shape))}: another --base?"
             )
-        merged[name] = _merged(weights[name], down, up, adapter.scaling)
+        merged[name] = _merged(weights[name], down, up, scaling)
     return merged
 
 
@@ -128,43 +130,37 @@ def _merged(weight: Lazy, down: Lazy, up: Lazy, scaling: float) -> Lazy:
 
 def for_ours(adapter: Adapter) -> tuple[dict[str, Any], Weights]:
     """The adapter's config and matrices for our model in memory, as peft and vLLM load them."""
-    weights: Weights = {}
-    for module, pair in adapter.pairs.items():
-        classic = from_published(f"{module}.weight")
-        if classic is None or not classic.startswith("language_model."):
-            raise UserError(f"The adapter changes {module}, no part of the language model.")
-        ours = in_memory_name(classic).removesuffix(".weight")
-        for side, lazy in zip("AB", pair, strict=True):
-            weights[f"{PREFIX}{ours}.lora_{side}.weight"] = lazy
+
+    def rename(name: str) -> str | None:
+        classic = from_published(name)
+        is_text = classic is not None and classic.startswith("language_model.")
+        return in_memory_name(classic) if classic is not None and is_text else None
+
     # Plain names would match the vision tower's layers too.
-    layers = "|".join(_layers(adapter))
-    config = {
-        **adapter.config,
-        "base_model_name_or_path": None,
-        "target_modules": rf"model\.language_model\..*\.({layers})",
-    }
-    return config, weights
+    targets = rf"model\.language_model\..*\.({'|'.join(adapter.layers)})"
+    settings = {"base_model_name_or_path": None, "target_modules": targets}
+    weights = _renamed(adapter, rename, "no part of the language model")
+    return {**adapter.config, **settings}, weights
 
 
 def for_published(adapter: Adapter, base: str | None) -> tuple[dict[str, Any], Weights]:
     """The way back of `for_ours`."""
+
+    def rename(name: str) -> str | None:
+        classic = stored_as_classic(name)
+        return None if classic is None else published_name(classic)
+
+    settings = {"base_model_name_or_path": base, "target_modules": adapter.layers}
+    weights = _renamed(adapter, rename, "which LLaVA does not have")
+    return {**adapter.config, **settings}, weights
+
+
+def _renamed(adapter: Adapter, rename: Callable[[str], str | None], odd: str) -> Weights:
     weights: Weights = {}
-    modules = {}
     for module, pair in adapter.pairs.items():
-        classic = stored_as_classic(f"{module}.weight")
-        if classic is None:
-            raise UserError(f"The adapter changes {module}, which LLaVA does not have.")
-        modules[published_name(classic).removesuffix(".weight")] = pair
-    for module, pair in modules.items():
+        name = rename(f"{module}.weight")
+        if name is None:
+            raise UserError(f"The adapter changes {module}, {odd}.")
         for side, lazy in zip("AB", pair, strict=True):
-            weights[f"{PREFIX}{module}.lora_{side}.weight"] = lazy
-    config = {
-        **adapter.config,
-        "base_model_name_or_path": base,
-        "target_modules": _layers(adapter),
-    }
-    return config, weights
-
-
-def _layers(adapter: Adapter) -> list[str]:
-    return sorted({module.rsplit(".", 1)[-1] for module in adapter.pairs})
+            weights[f"{PREFIX}{name.removesuffix('.weight')}.lora_{side}.weight"] = lazy
+    return weights

@@ -3,52 +3,102 @@
     palo convert --from llava-v1.5-7b --out data/palo/checkpoints/llava-7b
     palo convert --from data/palo/checkpoints/7b --to llava --out palo-7b
 
-The new folder is written beside its place and then renamed: it is whole or not there.
+Both ways: read, rename (train/model/layout.py), pad or cut the vocabulary, write. The new folder is
+written beside its place and then renamed: it is whole or not there.
 """
 
-from dataclasses import dataclass
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, GenerationConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError
 from palo.files import replaced_folder
-from train.conversion.detect import detect
-from train.conversion.job import Job
-from train.conversion.to_hf import convert_to_hf
-from train.conversion.to_llava import convert_to_llava
-from train.model.layout import Layout, Part
+from train.conversion import adapter as lora
+from train.conversion.folders import Conversion, Origin, Source, keep_origin, read_origin
+from train.conversion.published import (
+    find,
+    gather,
+    hf_config,
+    known_tower,
+    published_config,
+    published_part,
+    read_published,
+    tower_config,
+)
+from train.conversion.vocabulary import (
+    add_image,
+    cut,
+    is_padding,
+    load_tokenizer,
+    pad,
+    padded_rows,
+    published_rows,
+    save_published_tokenizer,
+    tokenizer_files,
+)
+from train.conversion.weights import (
+    Files,
+    Weights,
+    listed,
+    read_json_object,
+    read_stored,
+    require_weights,
+    write_files,
+    write_shards,
+)
+from train.data.images import make_processor
+from train.model.assembly import CLASSES
+from train.model.checkpoint import about, make_llava_processor, projector_of
+from train.model.layout import (
+    ADAPTER,
+    BASE,
+    EMBEDDINGS,
+    HEAD,
+    PROJECTOR,
+    PUBLISHED_EMBEDDINGS,
+    PUBLISHED_HEAD,
+    TOWER,
+    Layout,
+    Part,
+    PublishedType,
+    classic_name,
+    from_published,
+    is_computed,
+    projector_key,
+    published_name,
+    stored_as_classic,
+)
+
+PROJECTOR_FILE = "mm_projector.bin"  # the published loaders read it under no other name
+# What the published layout cannot say of stock LLaVA; None stands for a field left out.
+_ONLY = {
+    "vision_feature_select_strategy": ("default", None),
+    "projector_hidden_act": ("gelu", None),
+    "multimodal_projector_bias": (True, None),
+    "quantization_config": (None,),
+}
 
 
-@dataclass(frozen=True)
-class Done:
-    """What was made of what."""
+def convert(job: Conversion) -> str:
+    """What was made of what, in a line.
 
-    source: tuple[Layout, Part]
-    made: tuple[Layout, Part]
-    num_tensors: int
-
-
-def convert(job: Job) -> Done:
-    """Raises UserError or MissingResource, and leaves no half-written folder."""
-    if not job.source.is_dir():
-        raise MissingResource(
-            f"There is no folder {job.source}: name the checkpoint's with --from."
-        )
-    layout, part = detect(job.source)
+    Raises UserError or MissingResource, and leaves no half-written folder.
+    """
+    source, out = job.source, job.out
+    if not source.is_dir():
+        raise MissingResource(f"There is no folder {source}: name the checkpoint's with --from.")
+    layout, part = detect(source)
     to = job.to or next(other for other in Layout if other != layout)
     if to == layout:
         raise UserError(
-            f"{job.source} is in the layout '{to}' already: leave --to out for the other one."
+            f"{source} is in the layout '{to}' already: leave --to out for the other one."
         )
-    _require_meant(job, to, part)
-    _require_free(job)
-    convert_to = convert_to_hf if to == Layout.HF else convert_to_llava
-    with replaced_folder(job.out) as fresh:
-        made, count = convert_to(job, part, fresh)
-    return Done((layout, part), (to, made), count)
-
-
-def _require_meant(job: Job, to: Layout, part: Part) -> None:
-    """An option that would change nothing is a mistake."""
-    for is_idle, option, use in (
+    for is_idle, option, use in (  # an option that would change nothing is a mistake
         (to == Layout.HF and job.part, "--part", "says what to write with --to llava"),
         (to == Layout.HF and job.model_type, "--model-type", "goes with --to llava"),
         (to == Layout.LLAVA and job.keep_adapter, "--keep-adapter", "goes with --to hf"),
@@ -56,14 +106,320 @@ def _require_meant(job: Job, to: Layout, part: Part) -> None:
         (to == Layout.HF and part is Part.FULL and job.base, "--base", "is for parts of a model"),
     ):
         if is_idle:
-            raise UserError(f"{option} {use}; {job.source} is {part} and becomes '{to}'.")
+            raise UserError(f"{option} {use}; {source} is {part} and becomes '{to}'.")
+    here, there = source.resolve(), out.resolve()
+    if there == here or here in there.parents or there in here.parents:
+        raise UserError(f"--out {out} is, holds or lies in --from {source}: choose another.")
+    if out.exists() and not job.overwrite:
+        raise UserError(f"{out} exists: choose another --out, or say --overwrite.")
+    write = _write_hf if to == Layout.HF else _write_llava
+    with replaced_folder(out) as fresh:
+        made, count = write(job, part, fresh)
+    return f"{out}: {to} ({made}), {count} tensors, from {layout} ({part}) in {source}"
 
 
-def _require_free(job: Job) -> None:
-    source, out = job.source.resolve(), job.out.resolve()
-    if out == source or source in out.parents or out in source.parents:
-        raise UserError(
-            f"--out {job.out} is, holds or lies in --from {job.source}: choose another."
+# What a folder holds
+
+
+def detect(folder: Path) -> tuple[Layout, Part]:
+    """Raises MissingResource where something is absent, UserError for what is not PALO's kind."""
+    path = _model_dir(folder) / "config.json"
+    if not path.is_file():
+        raise MissingResource(
+            f"There is no {path}: a checkpoint says in its config.json what it is. "
+            "Copy the whole folder."
         )
-    if job.out.exists() and not job.overwrite:
-        raise UserError(f"{job.out} exists: choose another --out, or say --overwrite.")
+    raw = read_json_object(path)
+    kind = raw.get("model_type")
+    if "text_config" in raw and kind in CLASSES:
+        require_weights(path.parent)
+        return Layout.HF, Part.FULL if path.parent == folder else Part.LORA
+    if "text_config" in raw or kind not in list(PublishedType):
+        known = sorted({*CLASSES, *PublishedType})
+        raise UserError(
+            f"{path}: model_type is {kind!r}; what can be converted is {' '.join(known)}."
+        )
+    return Layout.LLAVA, published_part(folder)
+
+
+def _model_dir(folder: Path) -> Path:
+    """Where the whole model lies: the folder, or one of its two parts (train/model/export.py)."""
+    if (folder / "config.json").is_file():
+        return folder
+    has_base = (folder / BASE / "config.json").is_file()
+    return folder / BASE if has_base and (folder / ADAPTER / lora.CONFIG).is_file() else folder
+
+
+def _read_ours(folder: Path) -> LlavaConfig:
+    """Our config, its `palo` section filled in. Raises UserError for what the published layout has
+    no words for."""
+    path = folder / "config.json"
+    raw = read_json_object(path)
+    for key, allowed in _ONLY.items():
+        if raw.get(key) not in allowed:
+            raise UserError(
+                f"{path}: {key} is {raw[key]!r}; the published layout knows only {allowed[0]!r}."
+            )
+    if not isinstance(raw.get("vision_feature_layer", -2), int):
+        raise UserError(
+            f"{path}: vision_feature_layer is {raw['vision_feature_layer']!r}; the published "
+            "layout reads one layer."
+        )
+    config = AutoConfig.from_pretrained(folder)
+    for part, wanted in (("text_config", "llama"), ("vision_config", "clip_vision_model")):
+        kind = getattr(config, part).model_type
+        if kind != wanted:
+            raise UserError(
+                f"{path}: {part}.model_type is {kind!r}; the published layout holds {wanted!r}."
+            )
+    section, projector = raw.get("palo", {}), projector_of(config)
+    if not isinstance(section, dict):
+        raise UserError(f"{path}: palo is {section!r}, not a section of fields.")
+    if section.get("projector", projector) != projector:
+        raise UserError(
+            f"{path}: palo.projector is {section['projector']!r}, but a {config.model_type} has "
+            f"{str(projector)!r}: one of the two was edited."
+        )
+    pads = section.get("image_aspect_ratio", "pad") == "pad"
+    config.palo = about(projector, pads, section.get("vision_tower"))
+    return config
+
+
+def _classic(
+    weights: Weights, rename: Callable[[str], str | None], where: Path, what: str
+) -> tuple[Weights, Weights]:
+    """Under classic names; apart from them what every version computes for itself."""
+    computed = {name: lazy for name, lazy in weights.items() if is_computed(name)}
+    names = {name: rename(name) for name in weights if name not in computed}
+    unknown = [name for name, classic in names.items() if classic is None]
+    if unknown:
+        raise UserError(
+            f"{where}: {len(unknown)} tensors are not expected ({listed(unknown)}); this is no "
+            f"{what}."
+        )
+    return {str(classic): weights[name] for name, classic in names.items()}, computed
+
+
+def _complete(config: LlavaConfig, weights: Weights, where: Path) -> Weights:
+    """The weights in the order in which a checkpoint stores them, a tied head left out.
+
+    Raises UserError that lists what is missing, left or misshapen.
+    """
+    with torch.device("meta"):
+        model = CLASSES[config.model_type](config)
+    shapes = {classic_name(name): tuple(t.shape) for name, t in model.state_dict().items()}
+    if config.tie_word_embeddings:
+        del shapes[HEAD]
+        if HEAD in weights and EMBEDDINGS in weights:
+            if not torch.equal(weights[HEAD].read(), weights[EMBEDDINGS].read()):
+                raise UserError(
+                    f"{where}: tie_word_embeddings is true in config.json, but the stored head is "
+                    "not the embeddings: set it to false."
+                )
+            weights = {name: lazy for name, lazy in weights.items() if name != HEAD}
+    missing = [name for name in shapes if name not in weights]
+    left = [name for name in weights if name not in shapes]
+    said = [f"{len(missing)} tensors are missing ({listed(missing)})"] if missing else []
+    said += [f"{len(left)} are not expected ({listed(left)})"] if left else []
+    if said:
+        raise UserError(
+            f"{where} and its config.json are of different models: {' and '.join(said)}. "
+            "Get the whole folder, or mend config.json."
+        )
+    wrong = [name for name, shape in shapes.items() if weights[name].shape != shape]
+    if wrong:
+        is_, said_ = (
+            " x ".join(map(str, shape)) for shape in (weights[wrong[0]].shape, shapes[wrong[0]])
+        )
+        raise UserError(
+            f"{where}: {wrong[0]} is {is_}, config.json says "
+            f"{said_} ({len(wrong)} tensors of the wrong shape)."
+        )
+    return {name: weights[name] for name in shapes}
+
+
+# The published layout made ours
+
+
+def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
+    """Writes a whole model, whatever part of one the folder holds: a projector or adapters alone
+    are put together with the language model they were trained on, and adapters are merged into it,
+    or kept beside it as train/model/export.py writes them. What was written, and how many tensors.
+    """
+    config_path = job.source / "config.json"
+    raw = read_published(config_path)
+    source = gather(job, part, raw)
+    kept = read_origin(job.source, config_path, Layout.HF)
+    origin = kept if kept and kept.is_current else None
+    tokenizer = load_tokenizer(source.tokenizer_dir)
+    image_token = add_image(tokenizer)
+    embeddings = source.weights[PUBLISHED_EMBEDDINGS]
+    rows = embeddings.shape[0]
+    if raw.get("vocab_size", rows) != rows:
+        raise UserError(
+            f"{config_path}: vocab_size is {raw['vocab_size']}, but {PUBLISHED_EMBEDDINGS} has "
+            f"{rows} rows: set it to that."
+        )
+    total = origin.rows if origin else padded_rows(rows, len(tokenizer))
+    config = hf_config(raw, tower_config(job, raw), image_token, tokenizer.pad_token_id, total)
+    config.dtype = embeddings.dtype
+    what = "LLaVA-1.5, PALO or MobileVLM (v1) checkpoint"
+    ours, computed = _classic(source.weights, from_published, job.source, what)
+    for name in (EMBEDDINGS, HEAD):
+        if name in ours:
+            ours[name] = pad(ours[name], total, kept.kept.get(name) if kept else None)
+    ours = _complete(config, ours, job.source)
+    at = fresh if source.adapter is None else fresh / BASE
+    at.mkdir(exist_ok=True)
+    again = None
+    if origin and origin.is_safe:
+        tables = {name: lazy for name, lazy in origin.kept.items() if is_computed(name)}
+        again = origin.named(
+            {**ours, **tables}, lambda name: name if name in tables else stored_as_classic(name)
+        )
+    if origin and again is not None:
+        write_files(fresh, again, origin.files, origin.metadata, job.tick)
+        origin.restore_files(fresh)
+    else:
+        write_shards(at, ours, job.max_shard_bytes, job.tick)
+        _write_small_files(config, tokenizer, at)
+    if source.adapter is not None:
+        settings, weights = lora.for_ours(source.adapter)
+        (fresh / ADAPTER).mkdir()
+        write_files(fresh / ADAPTER, weights, {lora.WEIGHTS: list(weights)})
+        text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+        (fresh / ADAPTER / lora.CONFIG).write_text(text, encoding="utf-8")
+    if again is None or computed:
+        own = {name: lazy for name, lazy in computed.items() if name in source.stored.weights}
+        keep_origin(fresh, at / "config.json", source, rows, own)
+    return (Part.LORA if source.adapter else Part.FULL), len(ours)
+
+
+def _write_small_files(config: LlavaConfig, tokenizer: Any, folder: Path) -> None:
+    config.architectures = [CLASSES[config.model_type].__name__]
+    config.save_pretrained(folder)
+    text: Any = config.text_config
+    vision: Any = config.vision_config
+    GenerationConfig(
+        bos_token_id=text.bos_token_id,
+        eos_token_id=text.eos_token_id,
+        pad_token_id=config.pad_token_id,
+    ).save_pretrained(folder)
+    processor = make_processor(vision.image_size)
+    processor.do_pad = config.palo["image_aspect_ratio"] == "pad"
+    make_llava_processor(config, tokenizer, processor).save_pretrained(folder)
+
+
+# Ours made the published layout
+
+
+def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
+    """Writes what the code of LLaVA, PALO and MobileVLM loads; what that is, how many tensors."""
+    model_at = _model_dir(job.source)
+    config, at = _read_ours(model_at), require_weights(model_at)
+    stored = read_stored(at)
+    what = "LLaVA checkpoint of transformers"
+    classic, computed = _classic(stored.weights, stored_as_classic, at, what)
+    classic = _complete(config, classic, at)
+    kept = read_origin(job.source, model_at / "config.json", Layout.LLAVA)
+    current = kept if kept and kept.is_current else None
+    part = job.part or (current.part if current else held)
+    _require_part(job, held, part)
+    tokenizer = load_tokenizer(model_at)
+    total = classic[EMBEDDINGS].shape[0]
+    rows = kept.rows if kept else published_rows(tokenizer, config.image_token_id, total)
+    settings = published_config(
+        config, job.model_type, _tower_of(job, config), rows, classic[EMBEDDINGS].dtype
+    )
+    cut_off = {  # rows that the published layout has no place for
+        name: cut(classic[name], rows, total)
+        for name in (EMBEDDINGS, HEAD)
+        if name in classic and total > rows
+    }
+    short = {name: cut(classic[name], 0, rows) for name in cut_off}
+    named = {published_name(name): lazy for name, lazy in {**classic, **short}.items()}
+    published = {name: named[name] for name in sorted(named, key=_place)}
+    if current and current.part is Part.FULL:
+        published |= {name: lazy for name, lazy in current.kept.items() if is_computed(name)}
+    weights, files, texts = _parts(job, part, published, settings)
+    metadata, again = None, None
+    if current and current.part is part:
+        again = current.named(weights, projector_key if part is Part.PROJECTOR else str)
+    if current and again is not None:
+        files = current.files if part is not Part.FULL or current.is_safe else None
+        weights, texts, metadata = again, {}, current.metadata
+        current.restore_files(fresh)
+    elif part is Part.FULL:
+        _write_tokenizer(job, tokenizer, rows, fresh, kept)
+    for name, fields in texts.items():
+        data = json.dumps(fields, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+        (fresh / name).write_text(data, encoding="utf-8")
+    if files is None:
+        write_shards(fresh, weights, job.max_shard_bytes, job.tick)
+    else:
+        write_files(fresh, weights, files, metadata, job.tick)
+    is_kept = computed or not all(is_padding(classic[name], rows) for name in cut_off)
+    if part is Part.FULL and (again is None or is_kept):
+        source = Source(job.source, Layout.HF, Part.FULL, classic, stored, job.source)
+        keep_origin(fresh, fresh / "config.json", source, total, {**computed, **cut_off})
+    return part, len(weights)
+
+
+def _require_part(job: Conversion, held: Part, part: Part) -> None:
+    if part is Part.LORA and held is not Part.LORA:
+        raise UserError(
+            f"{job.source} holds no adapter to write for --part lora. One that was merged cannot "
+            "be taken out again; convert with --keep-adapter to have it both ways."
+        )
+    if part is Part.FULL and held is Part.LORA:
+        raise UserError(
+            f"{job.source} keeps its adapter apart: convert to --part lora, "
+            "or convert the published folder again without --keep-adapter."
+        )
+
+
+def _place(name: str) -> int:
+    """In the published model's order: the language model, the tower, the projector, the head."""
+    places = (TOWER, PROJECTOR, PUBLISHED_HEAD)
+    return next((at for at, start in enumerate(places, 1) if name.startswith(start)), 0)
+
+
+def _tower_of(job: Conversion, config: LlavaConfig) -> str:
+    named = job.vision_tower or config.palo["vision_tower"] or known_tower(config.vision_config)
+    if named is None:
+        raise MissingResource(
+            f"{job.source / 'config.json'} does not say which vision tower it has "
+            "(palo.vision_tower), and the published layout must: name it with --vision-tower."
+        )
+    return named
+
+
+def _parts(
+    job: Conversion, part: Part, published: Weights, settings: dict[str, Any]
+) -> tuple[Weights, Files | None, dict[str, dict[str, Any]]]:
+    """What the part consists of, as the published trainer would write it: tensors under the names
+    they are stored by, the files that hold them (None: shards of limited size), and JSON files."""
+    projector = {name: lazy for name, lazy in published.items() if name.startswith(PROJECTOR)}
+    if part is Part.PROJECTOR:
+        base = {"_name_or_path": job.base} if job.base else {}
+        texts = {"config.json": {**settings, **base, "tune_mm_mlp_adapter": True}}
+        return projector, {PROJECTOR_FILE: list(projector)}, texts
+    if part is Part.LORA:
+        config, pairs = lora.for_published(lora.read_adapter(job.source / ADAPTER), job.base)
+        rest = {f"{lora.PREFIX}{name}": lazy for name, lazy in projector.items()}
+        files = {lora.WEIGHTS: list(pairs), lora.NON_LORA: list(rest)}
+        return {**pairs, **rest}, files, {"config.json": settings, lora.CONFIG: config}
+    ids = {key: settings[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    return published, None, {"config.json": settings, "generation_config.json": ids}
+
+
+def _write_tokenizer(
+    job: Conversion, tokenizer: Any, rows: int, fresh: Path, kept: Origin | None
+) -> None:
+    """The published one where it is at hand (its `tokenizer.model` can't be made of ours)."""
+    base = find(job.base, job.source) if job.base else None
+    files = (kept.tokenizer_files if kept else []) or (tokenizer_files(base) if base else [])
+    for path in files:
+        shutil.copyfile(path, fresh / path.name)
+    if not files:
+        save_published_tokenizer(tokenizer, rows, fresh)

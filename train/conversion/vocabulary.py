@@ -17,7 +17,7 @@ from transformers import AutoTokenizer
 
 from palo.errors import MissingResource, UserError
 from palo.schemas import IMAGE_TAG
-from train.conversion.read_weights import Lazy
+from train.conversion.weights import Lazy
 from train.model.assembly import VOCABULARY_MULTIPLE
 
 _FILES = (
@@ -27,7 +27,6 @@ _FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
-_ROWS_AT_ONCE = 4096
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
@@ -94,10 +93,9 @@ def pad(lazy: Lazy, rows: int, kept: Lazy | None = None) -> Lazy:
 
     def read() -> torch.Tensor:
         matrix = lazy.read()
-        fits = kept is not None and kept.shape == (added, *lazy.shape[1:])
-        fits = fits and kept is not None and kept.dtype == lazy.dtype
-        tail = kept.read() if fits and kept is not None else mean_rows(matrix, added)
-        return torch.cat([matrix, tail])
+        if kept and (kept.shape, kept.dtype) == ((added, *lazy.shape[1:]), lazy.dtype):
+            return torch.cat([matrix, kept.read()])
+        return torch.cat([matrix, mean_rows(matrix, added)])
 
     return Lazy((rows, *lazy.shape[1:]), lazy.dtype, read)
 
@@ -105,8 +103,8 @@ def pad(lazy: Lazy, rows: int, kept: Lazy | None = None) -> Lazy:
 def mean_rows(matrix: torch.Tensor, count: int) -> torch.Tensor:
     """`count` times the mean row, summed in double precision and in one order."""
     total = torch.zeros(matrix.shape[1], dtype=torch.float64)
-    for part in matrix.split(_ROWS_AT_ONCE):
-        total += part.double().sum(0)
+    for rows in matrix.split(4096):
+        total += rows.double().sum(0)
     return (total / len(matrix)).to(matrix.dtype).expand(count, -1)
 
 

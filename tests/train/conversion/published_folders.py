@@ -11,7 +11,7 @@ from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
 from train.conversion.convert import convert
-from train.conversion.job import Job
+from train.conversion.folders import Conversion
 from train.model.projector import LdpProjector
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -248,11 +248,11 @@ def same(one, other):
 
 def to_hf(folder, **options):
     out = folder.with_name(f"{folder.name}-hf")
-    convert(Job(folder, out, **options))
+    convert(Conversion(folder, out, **options))
     return out
 
 
 def to_llava(folder, **options):
     out = folder.with_name(f"{folder.name}-llava")
-    convert(Job(folder, out, **options))
+    convert(Conversion(folder, out, **options))
     return out

@@ -27,7 +27,7 @@ from tests.train.conversion.published_folders import (
     write_tower,
 )
 from train.conversion.convert import convert
-from train.conversion.job import Job
+from train.conversion.folders import Conversion
 from train.data.images import make_processor
 from train.model.checkpoint import load_checkpoint, save_checkpoint
 from train.model.layout import PublishedType
@@ -175,7 +175,7 @@ def test_shards_come_back_in_the_files_they_were_in(tmp_path, tower):
     assert len(set(names.values())) > 2
     (first / "palo" / "manifest.json").unlink()
     there = tmp_path / "there"
-    convert(Job(first, there, max_shard_bytes=200_000))
+    convert(Conversion(first, there, max_shard_bytes=200_000))
     back = to_hf(there)
     whole = {path: digest for path, digest in digests(first).items() if "palo/" not in path}
     assert {p: d for p, d in digests(back).items() if "palo/" not in p} == whole
@@ -223,7 +223,7 @@ def test_tied_embeddings_stay_tied_whether_stored_once_or_twice(tmp_path, tower)
     assert digests(to_llava(to_hf(twice))) == digests(twice)
     save_file({**model.state(), "lm_head.weight": head + 1}, twice / "model.safetensors")
     with pytest.raises(UserError, match="tie_word_embeddings is true"):
-        convert(Job(twice, tmp_path / "x"))
+        convert(Conversion(twice, tmp_path / "x"))
 
 
 def test_an_edited_config_is_not_overruled_by_what_was_carried(tmp_path, tower):
@@ -343,9 +343,9 @@ def test_llava_code_cannot_be_asked_to_build_the_ldp(tmp_path):
     tokenizer = make_tokenizer()
     model = make_model(make_scale("1.7b"), tokenizer)
     save_checkpoint(tmp_path / "a", model, tokenizer, make_processor(64))
-    job = Job(tmp_path / "a", tmp_path / "b", vision_tower="x", model_type=PublishedType.LLAVA)
+    asked = {"vision_tower": "x", "model_type": PublishedType.LLAVA}
     with pytest.raises(UserError, match=r"cannot build the projector ldpnet. Choose of: palo mob"):
-        convert(job)
+        convert(Conversion(tmp_path / "a", tmp_path / "b", **asked))
 
 
 # The tower and the language model, where they lie elsewhere
@@ -384,8 +384,9 @@ def test_the_tower_may_be_that_of_a_whole_clip_of_older_days(tmp_path, tower):
 
 
 def test_a_known_tower_within_the_weights_need_not_be_at_hand(tmp_path):
-    from train.conversion.elsewhere import known_tower, tower_config
+    from train.conversion.published import known_tower, tower_config
 
-    config = tower_config("openai/clip-vit-large-patch14-336", tmp_path)
+    job = Conversion(tmp_path, tmp_path)
+    config = tower_config(job, {"mm_vision_tower": "openai/clip-vit-large-patch14-336"})
     assert (config.hidden_size, config.num_hidden_layers, config.image_size) == (1024, 24, 336)
     assert known_tower(config) == "openai/clip-vit-large-patch14-336"

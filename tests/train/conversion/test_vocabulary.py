@@ -17,8 +17,7 @@ from tests.train.conversion.published_folders import (
     write_tower,
 )
 from train.conversion.convert import convert
-from train.conversion.job import Job
-from train.conversion.read_weights import held
+from train.conversion.folders import Conversion
 from train.conversion.vocabulary import (
     add_image,
     cut,
@@ -30,6 +29,7 @@ from train.conversion.vocabulary import (
     published_rows,
     save_published_tokenizer,
 )
+from train.conversion.weights import held
 
 
 @pytest.mark.parametrize(
@@ -123,15 +123,15 @@ def test_a_sentencepiece_model_is_read_and_goes_back_as_it_was(tmp_path, monkeyp
         path.unlink()
     for path in (tmp_path / "vicuna").glob("tokenizer*"):
         shutil.copyfile(path, tmp_path / "a" / path.name)
-    convert(Job(tmp_path / "a", tmp_path / "ours"))
+    convert(Conversion(tmp_path / "a", tmp_path / "ours"))
     ours = AutoTokenizer.from_pretrained(tmp_path / "ours")
     assert ours("a red chat", add_special_tokens=False).input_ids == processor.encode("a red chat")
     assert ours.convert_tokens_to_ids("<image>") == rows
     stored = (tmp_path / "a" / "tokenizer.model").read_bytes()
-    convert(Job(tmp_path / "ours", tmp_path / "back"))
+    convert(Conversion(tmp_path / "ours", tmp_path / "back"))
     assert (tmp_path / "back" / "tokenizer.model").read_bytes() == stored
     shutil.rmtree(tmp_path / "ours" / "palo")  # nothing is known of it, but the base has it
-    convert(Job(tmp_path / "ours", tmp_path / "anew", base=str(tmp_path / "vicuna")))
+    convert(Conversion(tmp_path / "ours", tmp_path / "anew", base=str(tmp_path / "vicuna")))
     assert (tmp_path / "anew" / "tokenizer.model").read_bytes() == stored
     assert not (tmp_path / "anew" / "tokenizer.json").exists()
     weights = load_file(tmp_path / "anew" / "model.safetensors")

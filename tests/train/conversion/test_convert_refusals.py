@@ -16,9 +16,8 @@ from tests.train.conversion.published_folders import (
     write_projector,
     write_tower,
 )
-from train.conversion.convert import convert
-from train.conversion.detect import detect
-from train.conversion.job import Job
+from train.conversion.convert import convert, detect
+from train.conversion.folders import Conversion
 from train.model.layout import Layout, Part, PublishedType
 
 
@@ -40,7 +39,7 @@ def edit(path, **changes):
 
 def refused(place, folder, said, error=UserError, **options):
     with pytest.raises(error, match=said) as raised:
-        convert(Job(place / folder, place / "out", **options))
+        convert(Conversion(place / folder, place / "out", **options))
     assert "\n" not in str(raised.value)
     assert not list(place.glob("*out*")) and not list(place.glob(".*out*"))
 
@@ -61,8 +60,8 @@ def test_parts_and_ours_are_told_apart(place):
     write_lora(place / "b", model, place / "vicuna")
     assert detect(place / "a") == (Layout.LLAVA, Part.PROJECTOR)
     assert detect(place / "b") == (Layout.LLAVA, Part.LORA)
-    convert(Job(place / "full", place / "ours"))
-    convert(Job(place / "b", place / "kept", keep_adapter=True))
+    convert(Conversion(place / "full", place / "ours"))
+    convert(Conversion(place / "b", place / "kept", keep_adapter=True))
     assert detect(place / "ours") == (Layout.HF, Part.FULL)
     assert detect(place / "kept") == (Layout.HF, Part.LORA)
 
@@ -136,14 +135,14 @@ def test_the_weights_of_another_projector_are_a_contradiction(place):
     ],
 )
 def test_what_the_published_layout_cannot_say_is_refused(place, key, value):
-    convert(Job(place / "full", place / "ours"))
+    convert(Conversion(place / "full", place / "ours"))
     edit(place / "ours" / "config.json", **{key: value})
     with pytest.raises(UserError, match=rf"config\.json: {key} is "):
-        convert(Job(place / "ours", place / "out"))
+        convert(Conversion(place / "ours", place / "out"))
 
 
 def test_a_section_that_contradicts_the_model_type_is_refused(place):
-    convert(Job(place / "full", place / "ours"))
+    convert(Conversion(place / "full", place / "ours"))
     edit(place / "ours" / "config.json", palo={"projector": "ldp"})
     refused(place, "ours", "palo.projector is 'ldp', but a llava has 'mlp2'")
     edit(place / "ours" / "config.json", palo=3)
@@ -196,7 +195,7 @@ def test_a_checkpoint_without_tower_says_how_to_get_it(place):
 
 
 def test_ours_without_a_known_tower_asks_for_its_name(place):
-    convert(Job(place / "full", place / "ours"))
+    convert(Conversion(place / "full", place / "ours"))
     config = json.loads((place / "ours" / "config.json").read_text("utf-8"))
     edit(place / "ours" / "config.json", palo={**config["palo"], "vision_tower": None})
     refused(place, "ours", r"palo\.vision_tower.*--vision-tower", MissingResource)
@@ -269,9 +268,9 @@ def test_half_an_adapter_is_refused(place):
 
 def test_a_merge_cannot_be_undone_and_a_kept_adapter_is_not_merged_by_the_way(place):
     write_lora(place / "b", PublishedModel(), place / "vicuna")
-    convert(Job(place / "b", place / "merged"))
+    convert(Conversion(place / "b", place / "merged"))
     refused(place, "merged", "holds no adapter to write for --part lora", part=Part.LORA)
-    convert(Job(place / "b", place / "kept", keep_adapter=True))
+    convert(Conversion(place / "b", place / "kept", keep_adapter=True))
     refused(place, "kept", "keeps its adapter apart", part=Part.FULL)
 
 
@@ -289,7 +288,7 @@ def test_a_merge_cannot_be_undone_and_a_kept_adapter_is_not_merged_by_the_way(pl
     ],
 )
 def test_an_option_that_would_change_nothing_is_a_mistake(place, folder, options, said):
-    convert(Job(place / "full", place / "ours"))
+    convert(Conversion(place / "full", place / "ours"))
     refused(place, folder, said, **options)
 
 
@@ -301,9 +300,9 @@ def test_a_folder_is_not_written_over_unless_asked(place):
     (place / "taken").mkdir()
     (place / "taken" / "precious").touch()
     with pytest.raises(UserError, match="taken exists: choose another --out, or say --overwrite"):
-        convert(Job(place / "full", place / "taken"))
+        convert(Conversion(place / "full", place / "taken"))
     assert (place / "taken" / "precious").exists()
-    convert(Job(place / "full", place / "taken", overwrite=True))
+    convert(Conversion(place / "full", place / "taken", overwrite=True))
     assert not (place / "taken" / "precious").exists()
     assert (place / "taken" / "model.safetensors").exists()
 
@@ -311,11 +310,11 @@ def test_a_folder_is_not_written_over_unless_asked(place):
 @pytest.mark.parametrize("out", ["full", "full/inside", "."])
 def test_the_source_is_never_written_into(place, out):
     with pytest.raises(UserError, match="is, holds or lies in"):
-        convert(Job(place / "full", place / out, overwrite=True))
+        convert(Conversion(place / "full", place / out, overwrite=True))
 
 
 def test_a_carried_manifest_cannot_lead_out_of_the_folder(place):
-    convert(Job(place / "full", place / "ours"))
+    convert(Conversion(place / "full", place / "ours"))
     path = place / "ours" / "palo" / "manifest.json"
     edit(path, files={"../stolen.safetensors": ["lm_head.weight"]})
     refused(place, "ours", r"is not as a conversion wrote it .*: delete .*palo")

@@ -23,7 +23,7 @@ from tests.train.conversion.published_folders import (
     write_tower,
 )
 from train.conversion.convert import convert
-from train.conversion.job import Job
+from train.conversion.folders import Conversion
 from train.data.images import make_processor
 from train.model.checkpoint import load_checkpoint, save_checkpoint
 from train.model.export import load_merged
@@ -52,7 +52,7 @@ def test_a_projector_becomes_a_model_on_its_base_and_a_projector_again(tmp_path,
     assert same(torch.load(back / "mm_projector.bin"), model.projector_state())
     assert digests(back) == digests(source)
     whole = tmp_path / "whole"
-    convert(Job(first, whole, part=Part.FULL))
+    convert(Conversion(first, whole, part=Part.FULL))
     assert same(load_file(whole / "model.safetensors"), model.state())
     assert (whole / "tokenizer.json").read_bytes() == (
         GOLDEN / "tokenizer/tokenizer.json"
@@ -113,8 +113,8 @@ def test_kept_lora_answers_as_the_merged_and_comes_back_as_it_was(tmp_path, towe
     write_base(tmp_path / "vicuna", model)
     source = write_lora(tmp_path / "a", model, tmp_path / "vicuna", file=file)
     kept, merged = tmp_path / "kept", tmp_path / "merged"
-    convert(Job(source, kept, vision_tower=tower, keep_adapter=True))
-    convert(Job(source, merged, vision_tower=tower))
+    convert(Conversion(source, kept, vision_tower=tower, keep_adapter=True))
+    convert(Conversion(source, merged, vision_tower=tower))
     assert {path.name for path in kept.iterdir()} == {"base", "adapter", "palo"}
     with_adapter, _ = load_merged(kept)
     assert same(dict(with_adapter.state_dict()), dict(load_checkpoint(merged)[0].state_dict()))
@@ -128,7 +128,7 @@ def test_kept_lora_goes_back_without_what_was_carried(tmp_path, tower):
         tmp_path / "a", model, tmp_path / "vicuna", file="adapter_model.safetensors"
     )
     kept = tmp_path / "kept"
-    convert(Job(source, kept, vision_tower=tower, keep_adapter=True))
+    convert(Conversion(source, kept, vision_tower=tower, keep_adapter=True))
     shutil.rmtree(kept / "palo")
     back = to_llava(kept, base="lmsys/vicuna-7b-v1.5")
     assert same(

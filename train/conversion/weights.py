@@ -1,0 +1,222 @@
+"""Weights tensor by tensor: read lazily, safetensors first; written in files of limited size.
+
+A tensor is read when it is asked for; until then only its shape and kind are known, so a
+checkpoint of any size is renamed, cut or merged with one file of it in memory. Pickles of .bin
+files are never run. The cut into files is that of `huggingface_hub.save_torch_state_dict`: the same
+tensors in the same order give the same bytes, whichever of the two wrote them.
+"""
+
+import json
+import pickle
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import split_state_dict_into_shards_factory
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from palo.errors import MissingResource, UserError
+
+INDEX = ".index.json"
+# A folder's weights, the preferred first.
+STEMS = ("model.safetensors", "pytorch_model.bin")
+MAX_SHARD_BYTES = 5_000_000_000
+_METADATA = {"format": "pt"}
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "BOOL": torch.bool,
+}
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A tensor that is read when `read` is called."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    read: Callable[[], torch.Tensor]
+
+    @property
+    def num_bytes(self) -> int:
+        return torch.Size(self.shape).numel() * self.dtype.itemsize
+
+
+Weights = dict[str, Lazy]
+Files = dict[str, list[str]]  # names of tensors by file, in the files' order
+Metadata = dict[str, dict[str, str]]  # what each safetensors file says of itself
+Tick = Callable[[int], object]  # called with the number of tensors written
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The weights of a folder, and how they lie in files."""
+
+    weights: Weights
+    files: Files
+    metadata: Metadata
+
+
+def held(tensor: torch.Tensor) -> Lazy:
+    """A tensor in memory among lazy ones."""
+    return Lazy(tuple(tensor.shape), tensor.dtype, lambda: tensor)
+
+
+def listed(names: Iterable[str], most: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    ordered = list(names)
+    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + more
+
+
+def weights_at(folder: Path, stems: Iterable[str] = STEMS) -> Path | None:
+    """The file or the index that holds a folder's weights."""
+    candidates = [folder / f"{stem}{end}" for stem in stems for end in (INDEX, "")]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def require_weights(folder: Path) -> Path:
+    """The same; raises MissingResource where there are none."""
+    path = weights_at(folder)
+    if path is None:
+        raise MissingResource(f"No weights in {folder}: looked for {listed(STEMS)} and indices.")
+    return path
+
+
+def read_stored(path: Path) -> Stored:
+    """All tensors of a file, or of the files that an index names.
+
+    Raises MissingResource for a missing file, UserError for one that cannot be read or that
+    contradicts its index.
+    """
+    if not path.name.endswith(INDEX):
+        weights, metadata = read_file(path)
+        return Stored(weights, {path.name: list(weights)}, {path.name: metadata})
+    stored = Stored({}, {}, {})
+    where = read_json_object(path).get("weight_map")
+    if not isinstance(where, dict) or not where:
+        raise UserError(f"{path} has no 'weight_map' from tensors to files.")
+    away = [file for file in where.values() if Path(str(file)).name != file]
+    if away:
+        raise UserError(f"{path} names {away[0]!r}, which is no file beside it.")
+    for name, file in where.items():
+        stored.files.setdefault(file, []).append(name)
+    lost = [file for file in stored.files if not (path.parent / file).is_file()]
+    if lost:
+        raise MissingResource(
+            f"{path} names {listed(lost)}, which {'is' if len(lost) == 1 else 'are'} not beside "
+            "it: download the folder again, whole."
+        )
+    for file, names in stored.files.items():
+        tensors, stored.metadata[file] = read_file(path.parent / file)
+        absent = [name for name in names if name not in tensors]
+        if absent:
+            raise UserError(f"{path} says that {file} holds {listed(absent)}; it does not.")
+        stored.weights.update((name, tensors[name]) for name in names)
+    return stored
+
+
+def read_file(path: Path) -> tuple[Weights, dict[str, str]]:
+    """The tensors of one .safetensors or .bin file, and what the file says of itself."""
+    if not path.is_file():
+        raise MissingResource(f"There is no {path}.")
+    try:
+        return _read_safetensors(path) if path.suffix == ".safetensors" else (_read_bin(path), {})
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{path} holds more than tensors, and running its code is refused: "
+            "get the checkpoint as safetensors."
+        ) from None
+    except (SafetensorError, RuntimeError, EOFError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} is cut short or damaged ({first}): download it again.") from None
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Raises UserError for what is not one JSON object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path} must hold one JSON object.")
+    return value
+
+
+def _read_safetensors(path: Path) -> tuple[Weights, dict[str, str]]:
+    file = safe_open(path, "pt")
+
+    def lazy(name: str) -> Lazy:
+        part = file.get_slice(name)
+        kind = part.get_dtype()
+        if kind not in _DTYPES:
+            raise UserError(
+                f"{path}: {name} is of type {kind}; quantised weights are not converted."
+            )
+        return Lazy(tuple(part.get_shape()), _DTYPES[kind], lambda: file.get_tensor(name))
+
+    return {name: lazy(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+
+
+def _read_bin(path: Path) -> Weights:
+    with path.open("rb") as file:
+        is_archive = file.read(2) == b"PK"  # files of before torch 1.6 cannot be mapped
+    tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
+    if not isinstance(tensors, dict):
+        raise UserError(f"{path} holds a {type(tensors).__name__}, not tensors by name.")
+    wrong = [str(name) for name, value in tensors.items() if not isinstance(value, torch.Tensor)]
+    if wrong:
+        raise UserError(f"{path}: {listed(wrong)} is no tensor.")
+    return {name: held(tensor.detach()) for name, tensor in tensors.items()}
+
+
+def write_shards(
+    folder: Path,
+    weights: Weights,
+    max_bytes: int = MAX_SHARD_BYTES,
+    tick: Tick = lambda _: None,
+) -> None:
+    """`model.safetensors`, or numbered shards and their index, in the weights' order."""
+    split = split_state_dict_into_shards_factory(
+        weights,
+        get_storage_size=lambda lazy: lazy.num_bytes,
+        filename_pattern="model{suffix}.safetensors",
+        max_shard_size=max_bytes,
+    )
+    write_files(folder, weights, dict(split.filename_to_tensors), tick=tick)
+    if split.is_sharded:
+        where = split.tensor_to_filename
+        index = {"metadata": {**split.metadata, **_METADATA}, "weight_map": where}
+        text = json.dumps(index, indent=2)
+        (folder / f"model.safetensors{INDEX}").write_text(text, encoding="utf-8")
+
+
+def write_files(
+    folder: Path,
+    weights: Weights,
+    files: Files,
+    metadata: Metadata | None = None,
+    tick: Tick = lambda _: None,
+) -> None:
+    """Every one of the files, with the tensors that it is to hold."""
+    for file, names in files.items():
+        tensors = {name: weights[name].read().contiguous() for name in names}
+        if file.endswith(".bin"):
+            # A view would be stored with all that lies around it.
+            torch.save({name: tensor.clone() for name, tensor in tensors.items()}, folder / file)
+        else:
+            seen: set[int] = set()
+            for name, tensor in tensors.items():  # safetensors refuses to store shared storage
+                storage = tensor.untyped_storage().data_ptr()
+                if storage in seen:
+                    tensors[name] = tensor.clone()
+                seen.add(storage)
+            save_file(tensors, folder / file, (metadata or {}).get(file, _METADATA))
+        tick(len(names))
