@@ -16,7 +16,6 @@ import typer
 
 import data_cards.cli
 import refine.cli
-import refine.review_cli
 import sceneworld.cli
 import sceneworld.measure
 import train.cli
@@ -46,7 +45,6 @@ for register in (
     sceneworld.cli.register,
     translate.cli.register,
     refine.cli.register,
-    refine.review_cli.register,
     train.cli.register,
     data_cards.cli.register,
 ):

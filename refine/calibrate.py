@@ -10,9 +10,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import typer
 import yaml
 from rich.table import Table
 
@@ -21,13 +19,12 @@ from palo.checks.language import LanguageId
 from palo.checks.lexicon import agreement
 from palo.checks.lexicon import languages as lexicon_languages
 from palo.checks.script import script_share
-from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
+from palo.console import note
 from palo.errors import UserError
 from palo.files import replaced
-from palo.languages import parse_languages
 from palo.memory import VerifiedMemory, english_context
 from palo.paths import DataPaths
-from palo.settings import load_profile
+from palo.settings import Profile
 from palo.shards import read_translated, shard_paths
 from refine.filters.contract import Pair
 from refine.filters.language_id import SURE_LETTERS
@@ -55,26 +52,11 @@ class VerifiedPair:
     logprob: float | None = None
 
 
-def register(refine_app: typer.Typer) -> None:
-    refine_app.command("calibrate")(calibrate_command)
+def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, output: Path) -> Table:
+    """Writes the bands of verified translations, of a file or of what was reviewed, to `output`.
 
-
-def calibrate_command(
-    pairs: Annotated[
-        Path | None,
-        typer.Argument(help="TSV, CSV, JSONL or Parquet of source and target; default: reviews."),
-    ] = None,
-    lang: LangsOption = "all",
-    output: Annotated[
-        Path, typer.Option(help="The file to write; other languages in it stay.")
-    ] = Path("thresholds.yaml"),
-    profile: ProfileOption = None,
-    source: SourceOption = None,
-) -> None:
-    """Derive the filters' bands from verified translations: a file, or what was reviewed."""
-    settings = load_profile(profile).on(source)
-    announce(settings, "refine calibrate")
-    langs = [str(code) for code in parse_languages(lang)]
+    Returns them beside those that were shipped. Raises UserError where the pairs are too few.
+    """
     if pairs is not None and len(langs) != 1:
         raise UserError(f"{pairs} holds one language. Say which: --lang ur.")
     paths = DataPaths(settings.data_dir)
@@ -93,8 +75,7 @@ def calibrate_command(
             "needed. Give a file of them, or have more turns reviewed."
         )
     write_thresholds(output, found)
-    console.print(_table(found, counts))
-    note(f"Written: {output}. To use it, set refine: {{thresholds_path: {output}}}")
+    return _table(found, counts)
 
 
 def calibrated(

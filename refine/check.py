@@ -9,16 +9,12 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO
 
-import typer
-
-from palo.console import ProfileOption
 from palo.errors import UserError
 from palo.files import replaced
-from palo.languages import parse_languages
 from palo.schemas import Finding, Verdict
-from palo.settings import ModelFilterSettings, RefineSettings, load_profile
+from palo.settings import ModelFilterSettings, RefineSettings
 from palo.workers import default_processes, in_order
 from refine.filters import Filter, Pair, default_filters, judge, verdict
 from refine.filters.thresholds import load_thresholds, without_bands
@@ -54,33 +50,19 @@ class _Judged:
     unreadable: tuple[int, ...]
 
 
-def register(refine_app: typer.Typer) -> None:
-    refine_app.command("check")(check_command)
+def check_file(pairs: Path, lang: str, output: Path | None, settings: RefineSettings) -> None:
+    """Judges the pairs of a file (or of standard input) into `output`, or to standard output.
 
-
-def check_command(
-    pairs: Annotated[
-        Path, typer.Argument(help="TSV, CSV, JSONL (.gz too) or Parquet; - for standard input.")
-    ],
-    lang: Annotated[str, typer.Option("--lang", help="The language of `target`.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", help="Where the JSONL goes; else standard output.")
-    ] = None,
-    profile: ProfileOption = None,
-) -> None:
-    """Judge pairs of source and target of any file: one JSON line a row, in order."""
-    codes = parse_languages(lang)
-    if len(codes) != 1:
-        raise UserError(f"--lang takes one language here, not '{lang}'.")
+    What is no pair is in the output as rejected, and a UserError at the end.
+    """
     if output is not None and pairs != STDIN and output.resolve() == pairs.resolve():
         raise UserError(f"--output {output} is the input itself. Name another file.")
-    settings = load_profile(profile).refine
     for line in settings.models.licence_notes():
         print(line, file=sys.stderr)
-    if lacks := without_bands(str(codes[0]), load_thresholds(settings.thresholds_path)):
+    if lacks := without_bands(lang, load_thresholds(settings.thresholds_path)):
         print(lacks, file=sys.stderr)
     with _writer(output) as file:
-        summary = check_pairs(read_rows(pairs), str(codes[0]), settings, file.write)
+        summary = check_pairs(read_rows(pairs), lang, settings, file.write)
     print(summary.said(), file=sys.stderr)
     if summary.unreadable:
         shown = ", ".join(map(str, summary.unreadable[:_SHOWN_NUMBERS]))

@@ -1,7 +1,10 @@
-"""Commands of the refine stage: `palo refine`."""
+"""Commands of the refine stage: `palo refine` judges, `palo review` is about the review files."""
 
+import json
+import webbrowser
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,33 +12,43 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note, progress
+from palo.console import (
+    NOTHING,
+    LangsOption,
+    ProfileOption,
+    SourceOption,
+    announce,
+    console,
+    note,
+    percent,
+    progress,
+)
 from palo.errors import UserError
-from palo.languages import parse_languages
+from palo.languages import TARGETS, parse_languages
 from palo.paths import DataPaths
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
 from refine import calibrate, check
 from refine.filters.thresholds import load_thresholds, without_bands
-from refine.report import command as report_command
+from refine.intake import import_file, languages_of, own_name
+from refine.queue import FLAGGED, check_choice, export_chosen
 from refine.review_file import errors_path
+from refine.review_status import review_status
 from refine.run import LanguageSummary, has_input, refine_language
 
 _TOP_REASONS = 3
 
-
 refine_app = typer.Typer(help="Judge translations; take in and export reviews.")
+review_app = typer.Typer(help="Where reviews stand; review files that come from elsewhere.")
 
 
 def register(app: typer.Typer) -> None:
-    calibrate.register(refine_app)
-    check.register(refine_app)
-    report_command.register(refine_app)
     app.add_typer(refine_app, name="refine")
+    app.add_typer(review_app, name="review")
 
 
 @refine_app.callback(invoke_without_command=True)
-def refine(
+def refine_command(
     context: typer.Context,
     lang: LangsOption = "all",
     profile: ProfileOption = None,
@@ -51,7 +64,17 @@ def refine(
     announce(settings, "refine --seed" if seed else "refine")
     for line in settings.refine.models.licence_notes():
         note(line)
-    langs = _with_input(settings, [str(code) for code in parse_languages(lang)], seed)
+    paths, named = DataPaths(settings.data_dir), _codes(lang)
+    if seed:
+        langs = [code for code in named if shard_paths(paths.seed_dir / code)]
+        hint = f"palo translator seed --lang {','.join(named)}"
+    else:
+        langs = [code for code in named if has_input(paths, code)]
+        hint = f"palo translate --lang {','.join(named)}"
+    if not langs:
+        raise UserError(
+            f"Nothing to refine for {' '.join(named)} in {settings.data_dir}. Run `{hint}` first."
+        )
     bands = load_thresholds(settings.refine.thresholds_path)
     for line in filter(None, (without_bands(code, bands) for code in langs)):
         note(line)
@@ -60,71 +83,303 @@ def refine(
 
 def refine_all(settings: Profile, langs: Sequence[str], seed: bool = False) -> None:
     """Refines the languages one by one, with all that is said meanwhile."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    paths = DataPaths(settings.data_dir)
+    paths, now = DataPaths(settings.data_dir), _now()
     shards = sum(len(shard_paths(paths.translated(code))) for code in langs)
     with progress("refine", 0 if seed else shards) as tick:
         summaries = [refine_language(settings, code, seed, now, tick) for code in langs]
     console.print(_seed_table(summaries) if seed else _table(summaries))
     for summary in summaries:
-        _say(summary)
+        lang, intake = summary.lang, summary.intake
+        if intake.taken:
+            note(f"{lang}: {intake.taken} reviewed turns taken in")
+        if intake.stale:
+            note(
+                f"{lang}: {intake.stale} reviewed turns had another translation by now; edits kept"
+            )
+        for file, count in sorted(Counter(one.file for one in intake.problems).items()):
+            sidecar = errors_path(Path(file)).name
+            note(f"{lang}: {count} rows of {file} were not taken; {sidecar} beside it says why")
+        _name_files(lang, summary.queue.files)
+        if later := summary.queue.later:
+            note(f"{lang}: {later} more turns wait for room in the queue (max_review_rows)")
+        _name_unwritable(lang, summary.queue.unwritable)
 
 
-def _with_input(settings: Profile, langs: list[str], seed: bool) -> list[str]:
-    """The languages that there is something to do for."""
-    paths = DataPaths(settings.data_dir)
-    if seed:
-        found = [code for code in langs if shard_paths(paths.seed_dir / code)]
-        hint = f"palo translator seed --lang {','.join(langs)}"
-    else:
-        found = [code for code in langs if has_input(paths, code)]
-        hint = f"palo translate --lang {','.join(langs)}"
-    if not found:
+@refine_app.command("calibrate")
+def calibrate_command(
+    pairs: Annotated[
+        Path | None,
+        typer.Argument(help="TSV, CSV, JSONL or Parquet of source and target; default: reviews."),
+    ] = None,
+    lang: LangsOption = "all",
+    output: Annotated[
+        Path, typer.Option(help="The file to write; other languages in it stay.")
+    ] = Path("thresholds.yaml"),
+    profile: ProfileOption = None,
+    source: SourceOption = None,
+) -> None:
+    """Derive the filters' bands from verified translations: a file, or what was reviewed."""
+    settings = load_profile(profile).on(source)
+    announce(settings, "refine calibrate")
+    console.print(calibrate.calibrate(settings, _codes(lang), pairs, output))
+    note(f"Written: {output}. To use it, set refine: {{thresholds_path: {output}}}")
+
+
+@refine_app.command("check")
+def check_command(
+    pairs: Annotated[
+        Path, typer.Argument(help="TSV, CSV, JSONL (.gz too) or Parquet; - for standard input.")
+    ],
+    lang: Annotated[str, typer.Option("--lang", help="The language of `target`.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where the JSONL goes; else standard output.")
+    ] = None,
+    profile: ProfileOption = None,
+) -> None:
+    """Judge pairs of source and target of any file: one JSON line a row, in order."""
+    codes = _codes(lang)
+    if len(codes) != 1:
+        raise UserError(f"--lang takes one language here, not '{lang}'.")
+    check.check_file(pairs, codes[0], output, load_profile(profile).refine)
+
+
+@refine_app.command("report")
+def report_command(
+    lang: LangsOption = "all", profile: ProfileOption = None, source: SourceOption = None
+) -> None:
+    """Kept and flagged by reason and language, before and after review, with examples.
+
+    The table is of the languages asked for; the files beside it always hold all that were refined.
+    """
+    from refine.report.figures import collect
+    from refine.report.page import write_report
+    from refine.report.table import table
+
+    settings = load_profile(profile).on(source)
+    announce(settings, "refine report")
+    paths, langs = DataPaths(settings.data_dir), _codes(lang)
+    refined = [
+        str(code)
+        for code in TARGETS
+        if shard_paths(paths.refined(code)) or paths.review(code).is_dir()
+    ]
+    if not {*refined} & {*langs}:
         raise UserError(
-            f"Nothing to refine for {' '.join(langs)} in {settings.data_dir}. Run `{hint}` first."
+            f"Nothing was refined for {' '.join(langs)} in {settings.data_dir}. "
+            "Run `palo refine` first."
         )
-    return found
+    figures = [collect(settings, code) for code in refined]
+    console.print(table([row for row in figures if row.lang in langs], settings.name))
+    page = write_report(settings, figures)
+    note(f"Report: {page} and {page.with_suffix('.json').name} beside it")
 
 
-def _table(summaries: list[LanguageSummary]) -> Table:
-    shown = Table(title="refined (samples; reviewed and in queue: turns)")
-    shown.add_column("language")
-    for name in ("samples", "kept", "flagged", "reviewed", "in queue"):
+@review_app.callback(invoke_without_command=True)
+def review_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        console.print(context.get_help(), markup=False)
+
+
+@review_app.command("status")
+def status_command(
+    lang: LangsOption = "all",
+    profile: ProfileOption = None,
+    source: SourceOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Per language: rows out, done, conflicts, agreement, edit rate, time."""
+    settings = load_profile(profile).on(source)
+    paths, langs = DataPaths(settings.data_dir), _codes(lang)
+    statuses = [review_status(paths, code) for code in langs if paths.review(code).is_dir()]
+    if not statuses:
+        raise UserError(
+            f"Nothing is in review for {' '.join(langs)} in {settings.data_dir}. "
+            "Run `palo refine` first."
+        )
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in statuses], indent=2))
+        return
+    announce(settings, "review status")
+    names = ("out", "done", "conflicts", "agreement", "edit rate", "median hours")
+    shown = _numbers_table("reviews (turns)", names)
+    for one in statuses:
+        shown.add_row(
+            one.lang,
+            *(str(count) for count in (one.out, one.done, one.conflicts)),
+            NOTHING if one.agreement is None else f"{one.agreement:.2f}",
+            percent(one.edit_rate),
+            NOTHING if one.median_hours is None else f"{one.median_hours:.1f}",
+        )
+    console.print(shown)
+
+
+@review_app.command("export")
+def export_command(
+    only: Annotated[
+        str,
+        typer.Option(
+            "--only",
+            help="flagged, verdicts or reasons (length,numbers), or a file of ids, a line each.",
+        ),
+    ] = FLAGGED,
+    max_rows: Annotated[
+        int | None, typer.Option("--max-rows", min=1, help="At most so many turns a language.")
+    ] = None,
+    lang: LangsOption = "all",
+    profile: ProfileOption = None,
+    source: SourceOption = None,
+) -> None:
+    """Write a batch of chosen turns that are not out yet, beside those of `palo refine`."""
+    settings = load_profile(profile).on(source)
+    check_choice(only, settings.refine)
+    paths, named = DataPaths(settings.data_dir), _codes(lang)
+    langs = [code for code in named if shard_paths(paths.refined(code))]
+    if not langs:
+        raise UserError(
+            f"Nothing was refined for {' '.join(named)} in {settings.data_dir}. "
+            "Run `palo refine` first."
+        )
+    announce(settings, "review export")
+    rows, now = max_rows or settings.refine.max_review_rows, _now()
+    for code in langs:
+        queue = export_chosen(paths, code, only, rows, now)
+        _name_files(code, queue.files)
+        if not queue.files:
+            note(f"{code}: no turn of {only} that is not out already")
+        _name_unwritable(code, queue.unwritable)
+
+
+@review_app.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A review CSV, such as one that came by mail.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be taken; change nothing.")
+    ] = False,
+    profile: ProfileOption = None,
+    source: SourceOption = None,
+) -> None:
+    """Take in a review file from anywhere; good rows count whatever is wrong with others."""
+    settings = load_profile(profile).on(source)
+    announce(settings, "review import")
+    named = languages_of(file)
+    if len(named) != 1:
+        said = f"rows of {', '.join(named)}" if named else "no row that names a language"
+        raise UserError(f"{file} has {said}. A review file holds one language in column 'lang'.")
+    lang, paths = _codes(named[0])[0], DataPaths(settings.data_dir)
+    intake = import_file(paths, lang, file, _now(), dry_run)
+    name = own_name(file)
+    will = "would be taken in" if dry_run else "taken in"
+    note(f"{lang}: {intake.taken} reviewed turns {will}, {intake.known} known before")
+    if intake.stale:
+        note(f"{lang}: {intake.stale} of them had another translation by now; edits kept")
+    wrong = [problem for problem in intake.problems if problem.file == name]
+    for problem in wrong:
+        where = f"{file.name} line {problem.line} {problem.id} {problem.column}"
+        note(f"{where}: {problem.problem}")
+    if others := len(intake.problems) - len(wrong):
+        note(f"{lang}: {others} rows of other files are not taken")
+    if wrong and not dry_run:
+        note(f"The same is in {paths.review(lang) / errors_path(Path(name)).name}")
+
+
+@review_app.command("serve")
+def serve_command(
+    lang: Annotated[str, typer.Option("--lang", help="One language, such as ur.")],
+    batch: Annotated[
+        str | None, typer.Option("--batch", help="batch-0001; else the first with open rows.")
+    ] = None,
+    reviewer: Annotated[
+        str, typer.Option("--reviewer", help="Your name; it stands beside your decisions.")
+    ] = "",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 0,
+    host: Annotated[
+        str, typer.Option("--host", help="Who can reach the page; the default: only this machine.")
+    ] = "127.0.0.1",
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address.")
+    ] = False,
+    profile: ProfileOption = None,
+    source: SourceOption = None,
+) -> None:
+    """Review a batch on a local page: image, English and translation side by side, by keyboard."""
+    from refine.serve.server import LOOPBACK, ReviewServer
+    from refine.serve.store import ReviewStore, find_batch, num_decided
+
+    settings = load_profile(profile).on(source)
+    announce(settings, "review serve")
+    langs = _codes(lang)
+    if len(langs) > 1:
+        raise UserError(f"One language at a time: --lang {langs[0]}")
+    code, name = langs[0], " ".join(reviewer.split())
+    exported = find_batch(DataPaths(settings.data_dir).review(code), code, batch, name)
+    store = ReviewStore(exported, code, name)
+    with ReviewServer(store, settings.source.images_dir, host, port) as server:
+        decided = num_decided(store.entries().values())
+        note(
+            f"{code} {exported.stem}: {decided} of {len(store.rows)} rows decided, in {store.path}"
+        )
+        if not name:
+            note("No --reviewer: decisions carry no name, and agreement cannot be measured.")
+        if host not in LOOPBACK:
+            note(
+                f"Warning: {host} lets other machines reach the page. It is not encrypted; whoever "
+                "has the address below can read and decide rows."
+            )
+        console.print(f"Review at {server.url}", markup=False, soft_wrap=True)
+        note("Ctrl-C ends it; decisions are saved as they are made.")
+        if not no_browser:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            decided = num_decided(store.entries().values())
+            note(f"{decided} of {len(store.rows)} rows decided. To take them in:")
+            note(f"  palo refine --lang {code}")
+
+
+def _codes(lang: str) -> list[str]:
+    return [str(code) for code in parse_languages(lang)]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _numbers_table(title: str, names: Sequence[str]) -> Table:
+    shown = Table("language", title=title)
+    for name in names:
         shown.add_column(name, justify="right")
+    return shown
+
+
+def _table(summaries: Sequence[LanguageSummary]) -> Table:
+    counts = ("samples", "kept", "flagged", "reviewed")
+    title = "refined (samples; reviewed and in queue: turns)"
+    shown = _numbers_table(title, (*counts, "in queue"))
     shown.add_column("top reasons (turns)")
     for one in summaries:
         top = Counter(one.manifest["by_reason"]).most_common(_TOP_REASONS)
         shown.add_row(
             one.lang,
-            *(str(one.manifest[name]) for name in ("samples", "kept", "flagged", "reviewed")),
+            *(str(one.manifest[name]) for name in counts),
             str(one.queue.waiting),
             ", ".join(f"{name} {count}" for name, count in top) or "-",
         )
     return shown
 
 
-def _seed_table(summaries: list[LanguageSummary]) -> Table:
-    shown = Table("language", title="the seed's turns in review")
-    for name in ("taken in now", "in queue"):
-        shown.add_column(name, justify="right")
+def _seed_table(summaries: Sequence[LanguageSummary]) -> Table:
+    shown = _numbers_table("the seed's turns in review", ("taken in now", "in queue"))
     for one in summaries:
         shown.add_row(one.lang, str(one.intake.taken), str(one.queue.waiting))
     return shown
 
 
-def _say(summary: LanguageSummary) -> None:
-    """What a person should know or do next, a line each."""
-    lang, intake, queue = summary.lang, summary.intake, summary.queue
-    if intake.taken:
-        note(f"{lang}: {intake.taken} reviewed turns taken in")
-    if intake.stale:
-        note(f"{lang}: {intake.stale} reviewed turns had another translation by now; edits kept")
-    for file, count in sorted(Counter(one.file for one in intake.problems).items()):
-        sidecar = errors_path(Path(file)).name
-        note(f"{lang}: {count} rows of {file} were not taken; {sidecar} beside it says why")
-    for path in queue.files:
+def _name_files(lang: str, files: Sequence[Path]) -> None:
+    for path in files:
         note(f"{lang}: to review: {path}")
-    if queue.later:
-        note(f"{lang}: {queue.later} more turns wait for room in the queue (max_review_rows)")
-    if queue.unwritable:
-        note(f"{lang}: too long for a spreadsheet cell: {', '.join(queue.unwritable)}")
+
+
+def _name_unwritable(lang: str, ids: Sequence[str]) -> None:
+    if ids:
+        note(f"{lang}: too long for a spreadsheet cell: {', '.join(ids)}")

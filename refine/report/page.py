@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader
 
 from palo.console import percent
-from palo.files import replaced
+from palo.files import replaced, write_json
 from palo.languages import info
+from palo.paths import DataPaths
+from palo.settings import Profile
+from palo.shards import records_digest
 from refine.report.figures import RATIO_STEP, LanguageFigures
+from refine.report.filters import described
 from refine.report.table import HEADINGS, NOTES, lines
 
 if TYPE_CHECKING:
@@ -21,9 +25,25 @@ _COLOURS = {"pass": "#3b6fb6", "note": "#a9c1e0", "review": "#e08a3c", "reject":
 _COLUMNS = 3  # of the small plots
 
 
-def write_page(path: Path, profile: str, rows: Sequence[LanguageFigures]) -> None:
-    with replaced(path) as temporary:
-        temporary.write_text(render(profile, rows), encoding="utf-8")
+def write_report(settings: Profile, rows: Sequence[LanguageFigures]) -> Path:
+    """Writes the page and a JSON file beside it, and returns the page's path."""
+    paths = DataPaths(settings.data_dir)
+    page = paths.refine_report
+    write_json(
+        page.with_suffix(".json"),
+        {
+            "profile": settings.name,
+            "acceptance": settings.refine.acceptance.model_dump(),
+            "filters": described(settings.refine, [row.lang for row in rows]),
+            "languages": {
+                row.lang: {**row.as_json(), "shards": records_digest(paths.refined(row.lang))}
+                for row in rows
+            },
+        },
+    )
+    with replaced(page) as temporary:
+        temporary.write_text(render(settings.name, rows), encoding="utf-8")
+    return page
 
 
 def render(profile: str, rows: Sequence[LanguageFigures]) -> str:

@@ -22,7 +22,7 @@ def palo(run, monkeypatch):
     app = typer.Typer()
     app.callback()(lambda: None)
     refine.cli.register(app)
-    monkeypatch.setattr(refine.check, "load_profile", lambda name: run.profile)
+    monkeypatch.setattr(refine.cli, "load_profile", lambda name: run.profile)
 
     def call(*arguments, **options):
         return CliRunner().invoke(app, ["refine", "check", *map(str, arguments)], **options)

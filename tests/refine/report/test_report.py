@@ -8,7 +8,6 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import refine.cli
-import refine.report.command
 from palo.errors import UserError
 from palo.files import read_json
 from palo.shards import records_digest
@@ -121,7 +120,7 @@ def test_the_command_writes_json_and_page_and_needs_something_refined(run, monke
     app = typer.Typer()
     app.callback()(lambda: None)
     refine.cli.register(app)
-    monkeypatch.setattr(refine.report.command, "load_profile", lambda name: run.profile)
+    monkeypatch.setattr(refine.cli, "load_profile", lambda name: run.profile)
     nothing = CliRunner().invoke(app, ["refine", "report"])
     assert isinstance(nothing.exception, UserError)
     assert "Run `palo refine` first" in str(nothing.exception)

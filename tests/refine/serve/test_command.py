@@ -4,8 +4,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import refine.cli
 from palo.errors import UserError
-from refine.serve.command import register
 from refine.serve.server import ReviewServer
 
 
@@ -13,18 +13,19 @@ from refine.serve.server import ReviewServer
 def call(run, monkeypatch):
     """Runs the command, ended by Ctrl-C as soon as it serves; its output and the open pages."""
     opened = []
-    monkeypatch.setattr("refine.serve.command.load_profile", lambda name: run.profile)
+    monkeypatch.setattr(refine.cli, "load_profile", lambda name: run.profile)
     monkeypatch.setattr("webbrowser.open", opened.append)
 
     def stop(server):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ReviewServer, "serve_forever", stop)
-    review_app = typer.Typer()
-    register(review_app)
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    refine.cli.register(app)
 
     def call(*arguments):
-        done = CliRunner().invoke(review_app, list(arguments))
+        done = CliRunner().invoke(app, ["review", "serve", *arguments])
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception
         return done.output, opened

@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import refine.review_cli
+import refine.cli
 from palo.errors import UserError
 
 
@@ -14,8 +14,8 @@ from palo.errors import UserError
 def review(run, monkeypatch):
     app = typer.Typer()
     app.callback()(lambda: None)
-    refine.review_cli.register(app)
-    monkeypatch.setattr(refine.review_cli, "load_profile", lambda name: run.profile)
+    refine.cli.register(app)
+    monkeypatch.setattr(refine.cli, "load_profile", lambda name: run.profile)
 
     def call(*arguments):
         result = CliRunner().invoke(app, ["review", *map(str, arguments)])
