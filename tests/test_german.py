@@ -242,7 +242,7 @@ def test_the_sample_world_and_its_stand_ins_speak_their_ten_languages_still(palo
     program = (
         "from pathlib import Path\n"
         "from translate.finetune import corpus_languages\n"
-        "from train.evaluation.answers import parse_questions\n"
+        "from train.evaluation.held_out import parse_questions\n"
         "import json, sys\n"
         f"world = Path({str(world)!r})\n"
         "rows = map(json.loads, (world / 'evaluation.jsonl').open())\n"

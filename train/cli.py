@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from palo.console import ProfileOption, announce, console, note, percent, progress
+from palo.console import ProfileOption, announce, console, note, progress
 from palo.errors import UserError
 from palo.settings import AnswerEngine, load_profile
 from train import images_cli
@@ -154,22 +153,20 @@ def evaluate(
     announce(settings, f"evaluate {scale}")
     chosen = load_scale(scale, settings.train.scales_dir)
     if bench is not None:
-        from train.evaluation.bench.run import evaluate_bench
-        from train.evaluation.bench.table import notes, tables
+        from train.evaluation import benchmark, scores
 
-        result = evaluate_bench(chosen, settings, bench, engine, with_judge=not no_judge)
-        for table in tables(result):
+        figures = benchmark.evaluate_set(chosen, settings, bench, engine, not no_judge)
+        for table in scores.tables(figures):
             console.print(table)
-        for line in notes(result):
+        for line in scores.notes(figures):
             note(line)
         return
     if no_judge:
         raise UserError("--no-judge goes with --bench: held-out questions need no judge.")
-    from train.evaluation.evaluate import evaluate_scale
+    from train.evaluation import held_out
 
-    result = evaluate_scale(chosen, settings, engine)
-    console.print(_table(result))
-    console.print(_kinds(result))
+    for table in held_out.tables(held_out.evaluate_scale(chosen, settings, engine)):
+        console.print(table)
 
 
 def chat(
@@ -316,25 +313,3 @@ def _load(folder: Path, scale: Scale, quiet: bool) -> "Talker":
 def _say_slow(scale: Scale) -> None:
     if not scale.is_standin and not has_gpu():
         note(f"No NVIDIA GPU: {scale.name} answers on the CPU, in float32, slowly.")
-
-
-def _table(result: dict) -> Table:  # type: ignore[type-arg]
-    """A row a language: how often right, the same with images shuffled, chance, fidelity."""
-    table = Table("language", title=f"Held-out questions, {result['scale']}")
-    for title in ("questions", "right", "images shuffled", "chance", "reasoning", "right language"):
-        table.add_column(title, justify="right")
-    keys = ("accuracy", "accuracy_shuffled", "chance", "reasoning", "fidelity")
-    for lang, row in [*result["languages"].items(), ("mean", result["mean"])]:
-        table.add_row(lang, str(row["questions"]), *(percent(row[key]) for key in keys))
-    return table
-
-
-def _kinds(result: dict) -> Table:  # type: ignore[type-arg]
-    """A row a kind of question, all languages together."""
-    table = Table("kind", title=f"By kind of question, {result['scale']}")
-    for title in ("questions", "right", "images shuffled"):
-        table.add_column(title, justify="right")
-    for kind, row in result["by_kind"].items():
-        shares = [percent(row[key]) for key in ("accuracy", "accuracy_shuffled")]
-        table.add_row(kind, str(row["questions"]), *shares)
-    return table

@@ -11,7 +11,7 @@ from palo.paths import DataPaths
 from palo.settings import load_profile
 from tests.train.conftest import ROOT, make_scale
 from train import run
-from train.evaluation.evaluate import evaluate_scale
+from train.evaluation.held_out import evaluate_scale
 from train.loop.saving import newest_complete
 from train.model.checkpoint import load_checkpoint
 from train.model.export import load_merged
@@ -73,7 +73,7 @@ def test_what_is_done_is_not_done_again(profile, monkeypatch):
     assert train_scale(scale, profile) == folder
     assert (folder / "model.safetensors").stat() == first
     evaluate_scale(scale, profile)
-    monkeypatch.setattr("train.evaluation.answering.Answerer.answer", None)
+    monkeypatch.setattr("train.evaluation.answerers.TransformersAnswerer.answer", None)
     evaluate_scale(scale, profile)
 
 

@@ -21,7 +21,7 @@ from train.data.lengths import Measure
 from train.data.mixture import Example
 from train.data.packing import StepPlan
 from train.data.template import SYSTEM, Template
-from train.evaluation.answering import Answerer
+from train.evaluation.answerers import TransformersAnswerer
 from train.loop.loss import Learner
 from train.loop.trainer import Job, run_stage, total_steps
 from train.model.assembly import assemble, load_language_model
@@ -192,7 +192,7 @@ def test_19_drawn_pictures_are_learned_and_told_from_one_another(tmp_path, name)
     if adapted is not None:
         model.model.language_model = adapted.merge_and_unload()
     save_checkpoint(tmp_path / "checkpoint", model, tokenizer, make_processor(IMAGE_SIZE))
-    answerer = Answerer(tmp_path / "checkpoint", IMAGE_SIZE, 19, 200)
+    answerer = TransformersAnswerer(tmp_path / "checkpoint", 19, 200)
     questions = [without_image(example.turns[0].text) for example in examples]
     answers = [example.turns[1].text for example in examples]
     own = [example.image for example in examples]

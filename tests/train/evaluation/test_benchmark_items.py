@@ -4,8 +4,8 @@ import shutil
 import pytest
 
 from palo.errors import UserError
-from tests.train.evaluation.bench.conftest import make_bench, write_lines
-from train.evaluation.bench.items import read_items, set_digest
+from tests.train.evaluation.conftest import make_bench, write_lines
+from train.evaluation.benchmark import answer_key, read_items, set_digest
 
 DECODING = {"greedy": True}
 
@@ -57,10 +57,10 @@ def test_the_reference_may_be_named(tmp_path):
 
 def test_an_answer_s_key_is_of_model_decoding_words_and_picture_alone(tmp_path):
     one, other = read_items(make_bench(tmp_path / "a", ("en",), 2), None)
-    key = one.key("model", DECODING)
-    assert key != other.key("model", DECODING)
-    assert key != one.key("other model", DECODING)
-    assert key != one.key("model", {"greedy": False})
+    key = answer_key(one, "model", DECODING)
+    assert key != answer_key(other, "model", DECODING)
+    assert key != answer_key(one, "other model", DECODING)
+    assert key != answer_key(one, "model", {"greedy": False})
     root = make_bench(tmp_path / "b", ("en",), 2)
     row = json.loads((root / "en" / "questions.jsonl").read_text("utf-8").split("\n")[0])
     (root / "images" / "000.png").rename(root / "images" / "new.png")
@@ -69,7 +69,7 @@ def test_an_answer_s_key_is_of_model_decoding_words_and_picture_alone(tmp_path):
     write_lines(root / "en" / "answers_gpt4.jsonl", [{"question_id": 9, "text": "Another."}])
     write_lines(root / "en" / "context.jsonl", [{"image": "new.png", "caption": "Told"}])
     (moved,) = read_items(root, None)
-    assert moved.key("model", DECODING) == key
+    assert answer_key(moved, "model", DECODING) == key
 
 
 def test_the_set_s_digest_is_of_all_that_is_asked_and_shown_and_of_no_path(tmp_path):

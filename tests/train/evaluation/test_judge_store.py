@@ -3,7 +3,7 @@ import json
 import pytest
 
 from palo.errors import UserError
-from train.evaluation.bench.store import Store
+from train.evaluation.judge import Store
 
 
 def test_rows_come_back_by_key_in_their_order(tmp_path):

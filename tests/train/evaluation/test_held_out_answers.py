@@ -4,13 +4,14 @@ import pytest
 
 from palo.errors import UserError
 from palo.languages import LANGUAGES
-from train.evaluation.answers import (
+from train.evaluation.held_out import (
     Answered,
     accuracy,
+    answer_forms,
     chance,
     fidelity,
     is_right,
-    make_judge,
+    language_judge,
     normalise,
     parse_questions,
 )
@@ -79,7 +80,7 @@ def test_fidelity_takes_known_forms_first_and_asks_the_detector_about_others(que
         asked.append(text)
         return text.startswith("ok")
 
-    judge = make_judge(questions, detect)
+    judge = language_judge(answer_forms(questions), detect)
     said = ["نیلا", "Red.", "ok", ""]
     answered = [Answered(q, "ur", text) for q, text in zip(questions, said, strict=True)]
     assert math.isclose(fidelity(answered, judge), 0.5)

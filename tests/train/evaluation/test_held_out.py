@@ -4,17 +4,22 @@ from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.settings import AnswerEngine, BenchRunSettings
 from tests.train.conftest import make_scale
-from tests.train.evaluation.bench.conftest import save_tiny
-from train.evaluation import evaluate
-from train.evaluation.answers import Answered, Question
-from train.evaluation.evaluate import EXAMPLES_PER_LANGUAGE, report, shuffled_images
+from tests.train.evaluation.conftest import save_tiny
+from train.evaluation import held_out
+from train.evaluation.held_out import (
+    EXAMPLES_PER_LANGUAGE,
+    Answered,
+    HeldOutQuestion,
+    report,
+    shuffled_images,
+)
 
 FORMS = {"colour": ("Red.", "Blue."), "count": ("Two.", "Three.")}
 
 
 def make_questions(count=8):
     return [
-        Question(
+        HeldOutQuestion(
             str(n),
             Path(f"{n // 2}.jpg"),
             ("colour", "count")[n % 2],
@@ -112,19 +117,19 @@ def test_held_out_questions_go_through_the_engine_that_is_asked_for(profile, mon
         def __exit__(self, *unused):
             pass
 
-    def open_it(engine, scale, settings, max_new_tokens, folder):
+    def open_it(engine, settings, max_new_tokens, folder):
         opened.append((engine, max_new_tokens, folder))
         return Yes()
 
-    monkeypatch.setattr(evaluate, "open_answerer", open_it)
-    result = evaluate.evaluate_scale(make_scale("7b"), profile, AnswerEngine.VLLM)
+    monkeypatch.setattr("train.evaluation.answerers.open_answerer", open_it)
+    result = held_out.evaluate_scale(make_scale("7b"), profile, AnswerEngine.VLLM)
     folder = DataPaths(profile.data_dir).checkpoint("7b")
     assert opened == [(AnswerEngine.VLLM, 64, folder)]
     assert result["languages"]["ur"]["fidelity"] == 0
     # a bench's settings decide nothing here: what was measured stays up to date
     bench = BenchRunSettings(max_new_tokens=5)
     changed = profile.evaluate.model_copy(update={"bench": bench})
-    again = evaluate.evaluate_scale(
+    again = held_out.evaluate_scale(
         make_scale("7b"), profile.model_copy(update={"evaluate": changed})
     )
     assert again == result and len(opened) == 1

@@ -5,11 +5,10 @@ import pytest
 from palo.errors import UserError
 from palo.settings import Order
 from tests.faulty_server import Fault
-from tests.train.evaluation.bench.conftest import judge_at, material
-from train.evaluation.bench import judge as judge_module
-from train.evaluation.bench.judge import Case, Judge, Judged
-from train.evaluation.bench.reading import Fault as Unread
-from train.evaluation.bench.store import Store
+from tests.train.evaluation.conftest import judge_at, material
+from train.evaluation import judge as judge_module
+from train.evaluation.judge import Case, Judge, Judged, Store
+from train.evaluation.judge import Fault as Unread
 
 CASE = Case("model-a", "7", "ur", "کیا ہے؟", "A red circle.", "سرخ دائرہ", "نیلا دائرہ")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from train.evaluation.bench.reading import Fault, Scores, read_scores
+from train.evaluation.judge import Fault, Scores, read_scores
 
 
 @pytest.mark.parametrize(

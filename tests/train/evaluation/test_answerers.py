@@ -10,11 +10,11 @@ from palo.files import read_json
 from palo.paths import DataPaths
 from palo.settings import AnswerEngine
 from tests.train.conftest import make_scale
-from tests.train.evaluation.bench.conftest import make_bench, with_judge, write_project
-from tests.train.evaluation.bench.test_page import VLLM
+from tests.train.evaluation.conftest import make_bench, with_judge, write_project
+from tests.train.evaluation.test_benchmark_docs import VLLM
 from tests.train.serving.conftest import build
-from train.evaluation.answering import Answerer
-from train.evaluation.bench.run import evaluate_bench
+from train.evaluation.answerers import TransformersAnswerer
+from train.evaluation.benchmark import evaluate_set
 from train.model.checkpoint import save_checkpoint
 
 pytest.importorskip("vllm", reason="vLLM is not installed")
@@ -40,13 +40,13 @@ def test_the_command_answers_through_vllm_as_through_transformers(
     (path,) = DataPaths(profile.data_dir).evaluation("1.7b").with_suffix("").glob("bench-*.json")
     answers = read_json(path)["answers"]
     asked = [(row["question"], root / "images" / f"00{row['question_id']}.png") for row in answers]
-    wanted = Answerer(folder, IMAGE_SIZE, 2, 8).answer(asked, lambda count: None)
+    wanted = TransformersAnswerer(folder, 2, 8).answer(asked, lambda count: None)
     assert [row["answer"] for row in answers] == wanted
     assert len({*wanted}) > 1
     # the engine decides no text: what one has answered the other need not be asked
-    monkeypatch.setattr("train.evaluation.bench.run.open_answerer", None)
+    monkeypatch.setattr("train.evaluation.answerers.open_answerer", None)
     sized = make_scale("1.7b").model_copy(update={"image_size": IMAGE_SIZE})
-    again = evaluate_bench(
+    again = evaluate_set(
         sized, with_judge(profile, None), root, AnswerEngine.TRANSFORMERS, with_judge=False
     )
     assert [row["answer"] for row in again["answers"]] == wanted
@@ -54,8 +54,8 @@ def test_the_command_answers_through_vllm_as_through_transformers(
 
 def test_without_vllm_it_is_said_what_to_install(monkeypatch, tmp_path, profile):
     from palo.errors import MissingResource
-    from train.evaluation import opening
+    from train.evaluation import answerers
 
-    monkeypatch.setattr(opening, "find_spec", lambda name: None)
+    monkeypatch.setattr(answerers, "find_spec", lambda name: None)
     with pytest.raises(MissingResource, match=r"vLLM is not installed: run `pip install"):
-        opening.open_answerer(AnswerEngine.VLLM, make_scale("7b"), profile.evaluate, 8, tmp_path)
+        answerers.open_answerer(AnswerEngine.VLLM, profile.evaluate, 8, tmp_path)

@@ -17,7 +17,7 @@ from palo.paths import DataPaths
 from palo.settings import AnswerEngine, Order
 from tests.faulty_server import Fault
 from tests.train.conftest import ROOT
-from tests.train.evaluation.bench.conftest import (
+from tests.train.evaluation.conftest import (
     judge_at,
     make_bench,
     material,
@@ -25,8 +25,8 @@ from tests.train.evaluation.bench.conftest import (
     with_judge,
     write_project,
 )
-from train.evaluation.answering import Answerer
-from train.evaluation.bench.run import evaluate_bench
+from train.evaluation.answerers import TransformersAnswerer
+from train.evaluation.benchmark import evaluate_set
 
 TRANSFORMERS = AnswerEngine.TRANSFORMERS
 
@@ -46,7 +46,7 @@ def test_a_set_is_answered_judged_and_scored_with_signature_interval_and_languag
     server = serve()
     scale = save_tiny(profile)
     profile = with_judge(profile, judge_at(server.url))
-    result = evaluate_bench(scale, profile, make_bench(tmp_path / "bench"), TRANSFORMERS)
+    result = evaluate_set(scale, profile, make_bench(tmp_path / "bench"), TRANSFORMERS)
     assert server.seen.total() == 6
     for lang in ("en", "ur"):
         row = result["languages"][lang]
@@ -68,9 +68,9 @@ def test_answers_are_those_of_the_checkpoint_in_padded_squares_and_reach_the_jud
     server = serve(lambda text: asked.append(material(text)) or "8 6")
     scale = save_tiny(profile)
     root = make_bench(tmp_path / "bench", langs=("en",))
-    evaluate_bench(scale, with_judge(profile, judge_at(server.url)), root, TRANSFORMERS)
+    evaluate_set(scale, with_judge(profile, judge_at(server.url)), root, TRANSFORMERS)
     folder = DataPaths(profile.data_dir).checkpoint("7b")
-    answerer = Answerer(folder, scale.image_size, 1, 8)
+    answerer = TransformersAnswerer(folder, 1, 8)
     wanted = answerer.answer(
         [(f"What is it? en {n}", root / "images" / f"{n:03d}.png") for n in range(3)],
         lambda n: None,
@@ -85,15 +85,14 @@ def test_what_is_known_is_neither_answered_nor_judged_again(profile, tmp_path, s
     scale = save_tiny(profile)
     profile = with_judge(profile, judge_at(server.url))
     root = make_bench(tmp_path / "bench")
-    first = evaluate_bench(scale, profile, root, TRANSFORMERS)
-    monkeypatch.setattr("train.evaluation.opening.open_answerer", None)
-    monkeypatch.setattr("train.evaluation.bench.run.open_answerer", None)
+    first = evaluate_set(scale, profile, root, TRANSFORMERS)
+    monkeypatch.setattr("train.evaluation.answerers.open_answerer", None)
     moved = tmp_path / "elsewhere"
     shutil.move(root, moved)
     for lang in ("en", "ur"):  # another order, other numbers, another name of a picture
         path = moved / lang / "questions.jsonl"
         path.write_text("".join(reversed(path.read_text("utf-8").splitlines(True))), "utf-8")
-    assert evaluate_bench(scale, profile, moved, TRANSFORMERS)["languages"] == first["languages"]
+    assert evaluate_set(scale, profile, moved, TRANSFORMERS)["languages"] == first["languages"]
     assert server.seen.total() == 6
 
 
@@ -104,9 +103,9 @@ def test_a_changed_picture_is_answered_again_and_a_changed_answer_judged_again(
     scale = save_tiny(profile)
     profile = with_judge(profile, judge_at(server.url))
     root = make_bench(tmp_path / "bench")
-    evaluate_bench(scale, profile, root, TRANSFORMERS)
+    evaluate_set(scale, profile, root, TRANSFORMERS)
     Image.new("RGB", (40, 90), (255, 255, 0)).save(root / "images" / "001.png")
-    evaluate_bench(scale, profile, root, TRANSFORMERS)
+    evaluate_set(scale, profile, root, TRANSFORMERS)
     answers = stored(profile, "answers")
     assert len(answers) == 6 + 2
     changed = sum(
@@ -124,11 +123,11 @@ def test_two_models_never_share_answers_or_judgements(profile, tmp_path, serve):
     scale = save_tiny(profile)
     settings = with_judge(profile, judge_at(server.url))
     root = make_bench(tmp_path / "bench")
-    evaluate_bench(scale, settings, root, TRANSFORMERS)
+    evaluate_set(scale, settings, root, TRANSFORMERS)
     folder = DataPaths(profile.data_dir).checkpoint("7b")
     config = read_json(folder / "config.json") | {"palo_note": "another model"}
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
-    evaluate_bench(scale, settings, root, TRANSFORMERS)
+    evaluate_set(scale, settings, root, TRANSFORMERS)
     answers = stored(profile, "answers")
     assert [row["answer"] for row in answers[:6]] == [row["answer"] for row in answers[6:]]
     assert server.seen.total() == 12
@@ -141,7 +140,7 @@ def test_what_the_judge_does_not_score_is_counted_and_left_out_of_the_mean(
     server = serve(lambda text: "8 7 6" if material(text)["question"].endswith("ur 1") else "8 6")
     scale = save_tiny(profile)
     profile = with_judge(profile, judge_at(server.url))
-    result = evaluate_bench(scale, profile, make_bench(tmp_path / "bench"), TRANSFORMERS)
+    result = evaluate_set(scale, profile, make_bench(tmp_path / "bench"), TRANSFORMERS)
     row = result["languages"]["ur"]
     assert (row["unparsed"], row["score"]["value"], row["score"]["n"]) == (1, 75, 2)
     assert row["score"]["signature"].endswith("|n:2/3")
@@ -164,11 +163,11 @@ def test_an_answer_in_another_language_is_worth_nothing_in_the_score_beside(
         for place, (question, _) in enumerate(asked):
             yield place, said[question.removeprefix("What is it? ")]
 
-    monkeypatch.setattr(Answerer, "stream", stream)
+    monkeypatch.setattr(TransformersAnswerer, "stream", stream)
     scale = save_tiny(profile)
     profile = with_judge(profile, judge_at(serve().url))
     root = make_bench(tmp_path / "bench", langs=("ur",))
-    row = evaluate_bench(scale, profile, root, TRANSFORMERS)["languages"]["ur"]
+    row = evaluate_set(scale, profile, root, TRANSFORMERS)["languages"]["ur"]
     assert row["fidelity"] == pytest.approx(1 / 3)
     assert row["score"]["value"] == pytest.approx(75)
     assert row["score_wrong_language_zero"]["value"] == pytest.approx(25)
@@ -177,11 +176,13 @@ def test_an_answer_in_another_language_is_worth_nothing_in_the_score_beside(
 def test_a_short_answer_that_the_set_itself_gives_is_in_its_language(
     profile, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(Answerer, "stream", lambda self, asked: iter([(0, "No."), (1, "Nein!")]))
+    monkeypatch.setattr(
+        TransformersAnswerer, "stream", lambda self, asked: iter([(0, "No."), (1, "Nein!")])
+    )
     scale = save_tiny(profile)
     exact = with_judge(profile, None)
     root = make_bench(tmp_path / "bench", ("es",), 2, lambda n: ["No", "Sí"])
-    row = evaluate_bench(scale, exact, root, TRANSFORMERS)["languages"]["es"]
+    row = evaluate_set(scale, exact, root, TRANSFORMERS)["languages"]["es"]
     assert row["score"]["value"] == pytest.approx(50)
 
 
@@ -191,10 +192,10 @@ def test_where_right_answers_are_known_no_judge_is_asked(profile, tmp_path, monk
             right = place % 3 != 2
             yield place, f"A red circle. {question[-4:]}" if right else "A blue circle."
 
-    monkeypatch.setattr(Answerer, "stream", stream)
+    monkeypatch.setattr(TransformersAnswerer, "stream", stream)
     scale = save_tiny(profile)
     root = make_bench(tmp_path / "bench", LANGUAGES, 3, lambda n: True)
-    result = evaluate_bench(scale, with_judge(profile, None), root, TRANSFORMERS)
+    result = evaluate_set(scale, with_judge(profile, None), root, TRANSFORMERS)
     assert result["signature"].startswith("exact|bench:")
     assert result["judged"] is False
     score = result["languages"]["ur"]["score"]
@@ -208,7 +209,7 @@ def test_of_a_set_with_some_exact_answers_these_alone_are_scored(profile, tmp_pa
     save_tiny(profile)
     scale = save_tiny(profile)
     root = make_bench(tmp_path / "bench", ("en",), 3, lambda n: n != 1)
-    result = evaluate_bench(scale, with_judge(profile, None), root, TRANSFORMERS)
+    result = evaluate_set(scale, with_judge(profile, None), root, TRANSFORMERS)
     assert result["languages"]["en"]["score"]["signature"].endswith("|n:2/3")
 
 
@@ -216,8 +217,8 @@ def test_without_a_judge_it_is_said_before_anything_is_loaded_how_to_set_one(pro
     scale = save_tiny(profile)
     root = make_bench(tmp_path / "bench")
     with pytest.raises(MissingResource, match=r"a judge: set `evaluate: \{judge: .*--no-judge"):
-        evaluate_bench(scale, profile, root, TRANSFORMERS)
-    result = evaluate_bench(scale, with_judge(profile, None), root, TRANSFORMERS, with_judge=False)
+        evaluate_set(scale, profile, root, TRANSFORMERS)
+    result = evaluate_set(scale, with_judge(profile, None), root, TRANSFORMERS, with_judge=False)
     row = result["languages"]["en"]
     assert (row["score"], row["questions"]) == (None, 3)
     assert row["text"]["chrf"] >= 0 and row["fidelity"] is not None
@@ -227,7 +228,7 @@ def test_without_a_checkpoint_it_is_said_how_to_train_one(profile, tmp_path):
     from tests.train.conftest import make_scale
 
     with pytest.raises(MissingResource, match="palo train --scale 7b"):
-        evaluate_bench(make_scale("7b"), profile, make_bench(tmp_path / "b"), TRANSFORMERS, False)
+        evaluate_set(make_scale("7b"), profile, make_bench(tmp_path / "b"), TRANSFORMERS, False)
 
 
 @pytest.mark.parametrize(
@@ -245,20 +246,20 @@ def test_what_is_wrong_with_a_set_is_said(profile, tmp_path, spoil, said):
     scale, root = save_tiny(profile), make_bench(tmp_path / "bench")
     spoil(root)
     with pytest.raises(UserError, match=said):
-        evaluate_bench(scale, profile, root, TRANSFORMERS, False)
+        evaluate_set(scale, profile, root, TRANSFORMERS, False)
 
 
 def test_an_exact_field_that_is_no_list_of_texts_is_refused(profile, tmp_path):
     scale, root = save_tiny(profile), make_bench(tmp_path / "bench", exact=lambda n: "yes")
     with pytest.raises(UserError, match=r"field 'exact' is 'yes'; it must be true or a list"):
-        evaluate_bench(scale, profile, root, TRANSFORMERS)
+        evaluate_set(scale, profile, root, TRANSFORMERS)
 
 
 def test_a_picture_that_cannot_be_read_is_named(profile, tmp_path):
     scale, root = save_tiny(profile), make_bench(tmp_path / "bench")
     (root / "images" / "001.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"cannot read image .*001\.png.* Mend or replace it"):
-        evaluate_bench(scale, profile, root, TRANSFORMERS, False)
+        evaluate_set(scale, profile, root, TRANSFORMERS, False)
 
 
 def test_the_command_prints_tables_that_fit_80_columns(
@@ -364,9 +365,9 @@ def test_an_outage_of_the_judge_keeps_answers_and_judgements(profile, tmp_path, 
     profile = with_judge(profile, judge)
     root = make_bench(tmp_path / "bench")
     with pytest.raises(UserError, match="What was answered is kept"):
-        evaluate_bench(scale, profile, root, TRANSFORMERS)
+        evaluate_set(scale, profile, root, TRANSFORMERS)
     assert (len(stored(profile, "answers")), len(stored(profile, "judgements"))) == (6, 2)
     up[0] = True
-    result = evaluate_bench(scale, profile, root, TRANSFORMERS)
+    result = evaluate_set(scale, profile, root, TRANSFORMERS)
     assert server.faults[Fault.NONE] == 6
     assert result["languages"]["ur"]["score"]["n"] == 3

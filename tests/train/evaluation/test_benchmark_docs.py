@@ -10,8 +10,8 @@ from palo.cli import app, guarded
 from palo.paths import DataPaths
 from palo.settings import EvaluateSettings
 from tests.train.conftest import ROOT
-from tests.train.evaluation.bench.conftest import make_bench, save_tiny, write_project
-from train.evaluation.bench.judge import prompt_digest
+from tests.train.evaluation.conftest import make_bench, save_tiny, write_project
+from train.evaluation.judge import prompt_digest
 
 PAGE = (ROOT / "docs" / "evaluating.md").read_text("utf-8").partition("## Judging")[2]
 COMMANDS = [

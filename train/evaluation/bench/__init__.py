@@ -1,1 +1,0 @@
-"""A trained scale on a LLaVA-Bench-style set: answers, judgements, scores with intervals."""

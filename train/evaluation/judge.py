@@ -1,0 +1,318 @@
+"""A model behind any OpenAI-compatible server scores each answer beside the reference answer.
+
+Every reply is stored as it came, under a digest of the model that answered, the judge, its prompt
+and everything that it was shown. Scores are read from what is stored.
+"""
+
+import functools
+import json
+import os
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import regex
+import yaml
+
+from palo.engines.open import open_engine, signature
+from palo.engines.stream import Engine, Message, Request, Sampling, Weights
+from palo.errors import UserError
+from palo.files import digest
+from palo.languages import info
+from palo.settings import AnswerJudgeSettings, EngineKind, Order
+
+VERSION = "1"  # raise it when the same replies give other scores, or the material another form
+LOWEST, HIGHEST = 1.0, 10.0
+_PROMPT_PATH = Path(__file__).with_name("judge_prompt.yaml")
+_NUMBER = r"\d+(?:\.\d+)?"
+_TWO = regex.compile(rf"({_NUMBER})(?:\s+|\s*,\s*)({_NUMBER})")
+_SOME = regex.compile(rf"[+-]?{_NUMBER}(?:[\s,]+[+-]?{_NUMBER})*")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One answer to be judged; `checkpoint` is a digest of the model that gave it."""
+
+    checkpoint: str
+    question_id: str
+    lang: str
+    question: str
+    context: str
+    reference: str
+    answer: str
+
+
+class Fault(StrEnum):
+    """Why a reply gives no scores; the words are put to the judge, too."""
+
+    EMPTY = "it is empty"
+    PROSE = "its first line is not two numbers alone"
+    COUNT = "its first line holds not two numbers but more or fewer"
+    RANGE = "a score is not from 1 to 10"
+    STEP = "a score is neither a whole nor a half point"
+
+
+class Scores(NamedTuple):
+    """In the order in which the answers were shown."""
+
+    first: float
+    second: float
+
+
+def read_scores(reply: str) -> Scores | Fault:
+    """The two numbers that the first line with anything on it consists of; nothing is guessed.
+
+    The published script takes -1 for a reply that it cannot read, and averages it with the others.
+    Digits of any script count (full-width ones, Arabic ones): a judge may write as it reads.
+    """
+    lines = [line.strip() for line in unicodedata.normalize("NFKC", reply).split("\n")]
+    line = next((line for line in lines if line), "").rstrip(".")
+    if not line:
+        return Fault.EMPTY
+    if (match := _TWO.fullmatch(line)) is None:
+        return Fault.COUNT if _SOME.fullmatch(line) else Fault.PROSE
+    scores = Scores(*map(float, match.groups()))
+    if not all(LOWEST <= score <= HIGHEST for score in scores):
+        return Fault.RANGE
+    if any(score * 2 % 1 for score in scores):
+        return Fault.STEP
+    return scores
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Scores of a case, the mean of its orders; None and why where they could not be read.
+
+    `first_lead` is what the first place was worth to an answer, where both orders were judged.
+    """
+
+    model: float | None
+    reference: float | None
+    faults: tuple[Fault, ...] = ()
+    attempts: int = 0
+    first_lead: float | None = None
+    judges: tuple[str, ...] = ()  # what the server says it asked
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class _Sitting:
+    """A case in one order, and where its replies are stored."""
+
+    case: Case
+    reference_first: bool
+    prompt: str
+    key: str
+
+
+class Store:
+    """What was answered and judged, a line of JSON each, by a digest of what decided it, in order.
+
+    A row is on the disk before the next is asked for: a run that is killed loses none and asks
+    none again. Nothing is found by its place or by a file's name. One process writes at a time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._rows: dict[str, list[Row]] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            file.seek(0)
+            content = file.read()
+            # a process killed while it wrote, or a full disk, leaves the beginning of a line
+            file.truncate(content.rfind(b"\n") + 1)
+        for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+            try:
+                row = dict(json.loads(line))
+                self._rows.setdefault(row.pop("key"), []).append(row)
+            except (ValueError, KeyError, TypeError):
+                raise UserError(
+                    f"{path}, line {number} is damaged: remove that line and run the "
+                    "same command again, which asks for it once more."
+                ) from None
+        self._file = path.open("a", encoding="ascii")
+
+    def rows(self, key: str) -> list[Row]:
+        """All that is stored under the key, the oldest first."""
+        return self._rows.get(key, [])
+
+    def add(self, key: str, row: Row) -> None:
+        # ASCII: a server's reply may hold half a character, which no other form can
+        self._file.write(json.dumps({"key": key, **row}) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._rows.setdefault(key, []).append(row)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._file.close()
+
+
+class Judge:
+    """Opened at the first case that is not judged yet."""
+
+    def __init__(self, settings: AnswerJudgeSettings, store: Store) -> None:
+        self._settings, self._store = settings, store
+        self._engine_settings = settings.for_engine()
+        self._weights = Weights(settings.model, settings.revision)
+        self._orders = (True, False) if settings.order is Order.BOTH else (True,)
+        self._failures: dict[str, str] = {}  # by key of what got no reply in this run: why
+
+    def ask(self, cases: Sequence[Case], tick: Callable[[int], None]) -> None:
+        """Asks for whatever is not judged yet; each reply is stored as it comes.
+
+        Raises UserError where the server is out or refuses everything; what was judged is kept.
+        """
+        sittings = [sitting for case in cases for sitting in self._sittings(case)]
+        tick(sum(self._is_done(sitting) for sitting in sittings))
+        for _ in range(self._settings.max_attempts):
+            left = [
+                sitting
+                for sitting in sittings
+                if not self._is_done(sitting) and sitting.key not in self._failures
+            ]
+            if not left:
+                return
+            kind = self._engine_settings.engine
+            with open_engine(kind, self._weights, self._engine_settings) as engine:
+                self._round(engine, left, tick)
+
+    @property
+    def failures(self) -> list[str]:
+        """What the server gave no reply to in this run, and why."""
+        return list(self._failures.values())
+
+    def judged(self, case: Case) -> Judged | None:
+        """What the stored replies say; None where one is still to be asked for."""
+        sittings = list(self._sittings(case))
+        if not all(map(self._is_done, sittings)):
+            return None
+        rows = [self._store.rows(sitting.key) for sitting in sittings]
+        attempts = sum(map(len, rows))
+        judges = tuple(sorted({row["judge"] for some in rows for row in some}))
+        said = rows[0][-1]["reply"].encode("utf-8", "replace").decode("utf-8")
+        read = [read_scores(some[-1]["reply"]) for some in rows]
+        faults = tuple(scores for scores in read if isinstance(scores, Fault))
+        if faults:
+            return Judged(None, None, faults, attempts, None, judges, said)
+        pairs = [  # model, reference
+            (scores[1], scores[0]) if sitting.reference_first else (scores[0], scores[1])
+            for sitting, scores in zip(sittings, read, strict=True)
+            if isinstance(scores, Scores)
+        ]
+        model, reference = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
+        lead = None
+        if len(pairs) == 2:  # the model came second, then first
+            lead = ((pairs[1][0] - pairs[0][0]) + (pairs[0][1] - pairs[1][1])) / 2
+        return Judged(model, reference, (), attempts, lead, judges, said)
+
+    def sittings_of(self, cases: Sequence[Case]) -> int:
+        """How many judgements the cases take."""
+        return len(cases) * len(self._orders)
+
+    def signature(self, judges: Sequence[str] = ()) -> str:
+        """What decides scores, in sacrebleu's manner; `judges` as the server named them."""
+        settings = self._settings
+        version = settings.server.version
+        names = sorted({*judges} - {"", self._name})
+        parts = [
+            f"judge:{self._name}" + (f"@{version}" if version else ""),
+            *([f"served:{'+'.join(names)}"] if names else []),
+            f"prompt:{prompt_digest()}",
+            "temp:0",
+            f"seed:{settings.seed}" if settings.server.seed else "seed:none",
+            f"order:{settings.order}",
+            f"attempts:{settings.max_attempts}",
+        ]
+        return "|".join(parts)
+
+    @functools.cached_property
+    def _name(self) -> str:
+        if self._settings.engine is EngineKind.OPENAI:
+            return self._settings.server.model or self._settings.model
+        return str(signature(self._weights, self._engine_settings))
+
+    def _round(
+        self, engine: Engine, sittings: Sequence[_Sitting], tick: Callable[[int], None]
+    ) -> None:
+        """One attempt at each; those without scores get another round."""
+        for result in engine.stream(map(self._request, map(str, range(len(sittings))), sittings)):
+            sitting = sittings[int(result.tag)]
+            case = sitting.case
+            if result.error:
+                # left to the next run: the server is at fault, not the reply
+                self._failures[sitting.key] = f"{case.question_id} ({case.lang}): {result.error}"
+                continue
+            row = {
+                "question": case.question_id,
+                "lang": case.lang,
+                "reference_first": sitting.reference_first,
+                "judge": result.answered_by or self._name,
+                "reply": result.text,
+            }
+            self._store.add(sitting.key, row)
+            if self._is_done(sitting):
+                tick(1)
+
+    def _request(self, tag: str, sitting: _Sitting) -> Request:
+        """The prompt; after a reply without scores also what was wrong with it."""
+        prompt, settings = sitting.prompt, self._settings
+        if rows := self._store.rows(sitting.key):
+            prompt = f"{prompt}\n{_texts()['again'].format(fault=read_scores(rows[-1]['reply']))}"
+        return Request(
+            tag, (Message("user", prompt),), Sampling(settings.max_tokens, seed=settings.seed)
+        )
+
+    def _is_done(self, sitting: _Sitting) -> bool:
+        """Whether it has scores, or was asked for them often enough."""
+        rows = self._store.rows(sitting.key)
+        if len(rows) >= self._settings.max_attempts:
+            return True
+        return bool(rows) and isinstance(read_scores(rows[-1]["reply"]), Scores)
+
+    def _sittings(self, case: Case) -> Iterator[_Sitting]:
+        settings = self._settings
+        for reference_first in self._orders:
+            prompt = _prompt(case, reference_first)
+            decided_by = [
+                VERSION,
+                case.checkpoint,
+                self._name,
+                settings.server.version,
+                settings.max_tokens,
+                settings.seed if settings.server.seed else None,
+                prompt_digest(),
+                prompt,
+            ]
+            yield _Sitting(case, reference_first, prompt, digest(decided_by))
+
+
+def _prompt(case: Case, reference_first: bool) -> str:
+    """The material as JSON, so that no text can end its own quotation."""
+    answers = (case.reference, case.answer) if reference_first else (case.answer, case.reference)
+    material = {
+        "picture": case.context,
+        "question": case.question,
+        "answer_1": answers[0],
+        "answer_2": answers[1],
+    }
+    quoted = json.dumps(material, ensure_ascii=False, indent=1)
+    return _texts()["ask"].replace("{language}", info(case.lang).name).replace("{material}", quoted)
+
+
+@functools.cache
+def _texts() -> dict[str, str]:
+    return dict(yaml.safe_load(_PROMPT_PATH.read_text(encoding="utf-8")))
+
+
+@functools.cache
+def prompt_digest() -> str:
+    """8 hex digits over the words of the prompt, the notes on retries among them."""
+    return digest(_texts())[:8]
