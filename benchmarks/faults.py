@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from palo.checks.phrases import phrases
+from palo.checks.faults import phrases
 from palo.languages import info
 from refine.filters import Pair
 from refine.pairs import SourceTarget

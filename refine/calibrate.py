@@ -14,11 +14,11 @@ from pathlib import Path
 import yaml
 from rich.table import Table
 
-from palo.checks.image_tag import without_frame
 from palo.checks.language import LanguageId
 from palo.checks.lexicon import agreement
 from palo.checks.lexicon import languages as lexicon_languages
 from palo.checks.script import script_share
+from palo.checks.structure import without_frame
 from palo.console import note
 from palo.errors import UserError
 from palo.files import replaced

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from palo.checks.encoding import lost_letters
-from palo.checks.image_tag import reframed, without_frame
 from palo.checks.language import LanguageId
+from palo.checks.structure import reframed, without_frame
 from palo.errors import UserError, nearest
 from palo.files import file_digest, read_json, replaced, run_lock, write_json
 from palo.memory import VerifiedEntry, VerifiedMemory, check_memory, english_context

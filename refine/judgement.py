@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from palo.checks.image_tag import reframed, without_frame
+from palo.checks.structure import reframed, without_frame
 from palo.memory import VerifiedEntry
 from palo.schemas import Finding, RefinedSample, TranslatedSample, Turn, TurnStatus, Verdict
 from palo.settings import RefineSettings

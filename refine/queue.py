@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from palo.checks.image_tag import without_frame
+from palo.checks.structure import without_frame
 from palo.errors import UserError, nearest
 from palo.files import read_json, run_lock, write_json
 from palo.memory import TemporaryCounts

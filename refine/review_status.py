@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
-from palo.checks.image_tag import without_frame
+from palo.checks.structure import without_frame
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
 from refine.intake import load_rejections, read_decisions, settle

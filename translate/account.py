@@ -14,8 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from palo.checks.image_tag import image_frame
-from palo.checks.placeholders import span_difference
+from palo.checks.structure import image_frame, span_difference
 from palo.errors import UserError
 from palo.files import file_digest, read_json, write_json
 from palo.schemas import IMAGE_TAG, Sample, TranslatedSample, TurnStatus

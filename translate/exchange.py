@@ -17,8 +17,7 @@ from typing import IO, Any
 import regex
 from lxml import etree
 
-from palo.checks.image_tag import image_tags_moved
-from palo.checks.placeholders import span_difference, without_protected
+from palo.checks.structure import image_tags_moved, span_difference, without_protected
 from palo.errors import UserError
 from palo.files import replaced
 from palo.languages import ENGLISH

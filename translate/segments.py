@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import regex
 
-from palo.checks.placeholders import protected_spans
+from palo.checks.structure import protected_spans
 from palo.schemas import IMAGE_TAG, Role, Turn
 from palo.settings import Context
 

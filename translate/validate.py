@@ -6,13 +6,17 @@ Only what a retry may mend is looked for here. What is merely suspicious is refi
 from enum import StrEnum
 from functools import cache
 
+from palo.checks.faults import (
+    answered,
+    explanation,
+    leaked_delimiter,
+    preamble,
+    refusal,
+    repeated_phrase,
+)
 from palo.checks.language import UNKNOWN, LanguageId
-from palo.checks.placeholders import span_difference
-from palo.checks.preamble import explanation, leaked_delimiter, preamble
-from palo.checks.question import answered
-from palo.checks.refusal import refusal
-from palo.checks.repetition import repeated_phrase
 from palo.checks.script import script_counts, script_share
+from palo.checks.structure import span_difference
 from palo.engines.stream import Result
 from palo.languages import info
 from translate.segments import PLACEHOLDER, Segment

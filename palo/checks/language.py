@@ -9,16 +9,21 @@ languages that the script leaves.
 
 import functools
 import importlib.util
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import regex
 
-from palo.checks.placeholders import without_protected
-from palo.checks.script import script_counts, scripts_of, weighted
-from palo.checks.variants import chinese_characters, japanese_characters
+from palo.checks.script import (
+    chinese_characters,
+    japanese_characters,
+    script_counts,
+    scripts_of,
+    weighted,
+)
+from palo.checks.structure import without_protected
 from palo.errors import MissingResource
 from palo.languages import LANGUAGES
 
@@ -42,13 +47,13 @@ _LOOKALIKES = {"Arabic": {"fa": "fas pes prs"}}
 
 def _candidates() -> dict[str, tuple[str, ...]]:
     """By script, the languages that are written in it; Han is not asked about here."""
-    found: dict[str, list[str]] = {}
+    by_script: dict[str, list[str]] = defaultdict(list)
     for lang in LANGUAGES:
-        for script in sorted(scripts_of(lang) - {"Han"}):
-            found.setdefault(script, []).append(str(lang))
+        for script in scripts_of(lang) - {"Han"}:
+            by_script[script].append(str(lang))
     for script, others in _LOOKALIKES.items():
-        found[script] = list(dict.fromkeys([*found.get(script, ()), *others]))
-    return {script: tuple(langs) for script, langs in found.items()}
+        by_script[script] += [lang for lang in others if lang not in by_script[script]]
+    return {script: tuple(langs) for script, langs in by_script.items()}
 
 
 _CANDIDATES = _candidates()
@@ -64,9 +69,6 @@ class Detection:
     lang: str
     share: float
     letters: int
-
-
-_NOTHING = Detection("", 0.0, 0)
 
 
 class LanguageId:
@@ -93,7 +95,7 @@ class LanguageId:
         counts = script_counts(text) if counts is None else counts
         letters = counts.total()
         if not letters:
-            return _NOTHING
+            return Detection("", 0.0, 0)
         script, portion = _dominant(counts)
         if script == "Han":
             lang = "ja" if expected == "ja" and _may_be_japanese(text, letters) else "zh"
@@ -112,22 +114,23 @@ class LanguageId:
     def _ask(
         self, text: str, candidates: tuple[str, ...], letters: int, expected: str | None
     ) -> tuple[str, float]:
-        line = " ".join(
-            text.lower().split()
-        )  # the model takes no line break, and likes no capitals
+        # the model takes no line break, and likes no capitals
+        line = " ".join(text.lower().split())
         labels, values = _load(str(self.model_path)).predict(line, k=_TOP_LABELS)
         merged: dict[str, float] = {}
         for label, value in zip(labels, values, strict=True):
             lang = language_of(label)
             merged[lang] = merged.get(lang, 0.0) + value
-        ours = {code: merged.get(code, 0.0) for code in candidates}
-        mass = sum(ours.values())
+        mass = sum(merged.get(code, 0.0) for code in candidates)
         top, share = max(merged.items(), key=lambda item: item[1])
         foreign = letters >= _MIN_FOREIGN_LETTERS and mass < _MAX_FOREIGN_MASS
         if (foreign and top not in candidates) or mass <= 0:
             return top, min(1.0, share)
-        weighed = {c: ours[c] * (_PRIOR if c == expected else 1.0) for c in candidates}
-        best = max(candidates, key=lambda code: weighed[code])
+        weighed = {
+            code: merged.get(code, 0.0) * (_PRIOR if code == expected else 1.0)
+            for code in candidates
+        }
+        best = max(weighed, key=weighed.__getitem__)
         return best, weighed[best] / sum(weighed.values())
 
 
@@ -165,12 +168,11 @@ def _dominant(counts: Counter[str]) -> tuple[str, float]:
         return next(iter(counts)), 1.0
     values = weighted(counts)
     kana, han = values["Kana"], values["Han"]
-    merged = Counter(values)
     if kana and kana >= _KANA_SHARE * (kana + han):
-        merged["Kana"] = kana + han
-        del merged["Han"]
-    script, value = max(merged.items(), key=lambda item: item[1])
-    return script, value / merged.total()
+        values["Kana"] = kana + han
+        del values["Han"]
+    script, value = values.most_common(1)[0]
+    return script, value / values.total()
 
 
 @functools.cache

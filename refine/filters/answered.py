@@ -1,6 +1,6 @@
 """A question must stay a question: the translator may have answered it."""
 
-from palo.checks.question import answered
+from palo.checks.faults import answered
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair
 

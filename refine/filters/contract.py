@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from palo.checks.placeholders import Span, protected_spans, without_spans
 from palo.checks.script import script_counts
+from palo.checks.structure import Span, protected_spans, without_spans
 from palo.schemas import Finding, TurnStatus, Verdict
 
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import regex
 
+from palo.checks.faults import phrases
 from palo.checks.language import LanguageId
-from palo.checks.phrases import phrases
 from palo.languages import info
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair, quoted

@@ -1,6 +1,6 @@
 """Protected spans (URLs, code, LaTeX, boxes, placeholders) must come back as they were."""
 
-from palo.checks.placeholders import spans_difference
+from palo.checks.structure import spans_difference
 from palo.schemas import IMAGE_TAG, Finding, Verdict
 from refine.filters.contract import Filter, Pair, quoted
 

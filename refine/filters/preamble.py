@@ -1,6 +1,6 @@
 """Words around the translation that are the model's own."""
 
-from palo.checks.preamble import explanation, leaked_delimiter, preamble
+from palo.checks.faults import explanation, leaked_delimiter, preamble
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair, quoted
 

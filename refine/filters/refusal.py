@@ -1,6 +1,6 @@
 """The model refused instead of translating."""
 
-from palo.checks.refusal import refusal
+from palo.checks.faults import refusal
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair, quoted
 

@@ -1,6 +1,6 @@
 """Loops, as language models get stuck in them."""
 
-from palo.checks.repetition import repeated_phrase
+from palo.checks.faults import repeated_phrase
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair, quoted
 

@@ -1,6 +1,6 @@
 """Structure is sacred: same turns, same roles, `<image>` where it was."""
 
-from palo.checks.image_tag import image_tags_moved
+from palo.checks.structure import image_tags_moved
 from palo.schemas import Finding, TranslatedSample, Verdict
 from refine.filters.contract import Filter, Pair
 

@@ -1,6 +1,6 @@
 """The right language in a neighbour's letters."""
 
-from palo.checks.variants import arabic_letters, traditional_characters
+from palo.checks.script import arabic_letters, traditional_characters
 from palo.schemas import Finding, Verdict
 from refine.filters.contract import Filter, Pair
 

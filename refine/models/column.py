@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from palo.checks.image_tag import without_frame
+from palo.checks.structure import without_frame
 from palo.schemas import Finding, TurnStatus, Verdict
 from refine.filters.contract import Filter, Pair
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from palo.checks.language import LanguageId
-from palo.checks.placeholders import without_protected
+from palo.checks.structure import without_protected
 from palo.paths import DataPaths
 from palo.schemas import RefinedSample, Verdict
 from palo.settings import Profile, RefineSettings

@@ -1,6 +1,6 @@
 import pytest
 
-from palo.checks.question import answered
+from palo.checks.faults import answered
 
 QUESTION = "What colour is the bus?"
 

@@ -1,6 +1,6 @@
 """Traditional Chinese and Arabic letters in Urdu are found character by character."""
 
-from palo.checks.variants import arabic_letters, traditional_characters
+from palo.checks.script import arabic_letters, traditional_characters
 
 
 def test_traditional_characters_are_those_simplified_chinese_lacks():

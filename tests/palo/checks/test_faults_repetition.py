@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import palo.checks.repetition
-from palo.checks.repetition import repeated_phrase
+import palo.checks.faults
+from palo.checks.faults import repeated_phrase
 
 
 @pytest.mark.parametrize(
@@ -70,5 +70,5 @@ def test_a_long_text_takes_no_longer_than_its_length():
 @given(st.text("ab ", max_size=60))
 def test_the_quick_look_at_short_texts_misses_no_loop(text):
     quick = repeated_phrase(text)
-    with patch.object(palo.checks.repetition, "_SHORT_CHARS", 0):
+    with patch.object(palo.checks.faults, "_SHORT_CHARS", 0):
         assert repeated_phrase(text) == quick

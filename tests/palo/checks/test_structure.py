@@ -3,7 +3,7 @@
 import pytest
 import regex
 
-from palo.checks.placeholders import (
+from palo.checks.structure import (
     _ROUGH_HINT,
     SpanKind,
     protected_spans,

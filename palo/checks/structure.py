@@ -1,6 +1,6 @@
-"""Finds protected spans: what a translation must carry over byte for byte.
+"""What a translation must carry over byte for byte: protected spans, and `<image>` in its place.
 
-`<image>` and other tags, URLs, e-mail addresses, code, LaTeX, boxes such as
+Protected spans are `<image>` and other tags, URLs, e-mail addresses, code, LaTeX, boxes such as
 `[0.25, 0.00, 0.50, 0.25]`, template placeholders such as `{name}`, and emoji.
 """
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import regex
+
+from palo.schemas import IMAGE_TAG
 
 
 class SpanKind(StrEnum):
@@ -59,7 +61,7 @@ _PATTERNS = {
         r"\$\$[^$]+\$\$|\\\(.+?\\\)|\\\[.+?\\\]"
         r"|\$(?=[^$\n]*[\\^_={}])[^$\s](?:[^$\n]*[^$\s])?\$(?![0-9])"
     ),
-    SpanKind.IMAGE: r"<image>",
+    SpanKind.IMAGE: IMAGE_TAG,
     SpanKind.TAG: r"</?[A-Za-z][A-Za-z0-9_-]*(?:\s[^<>]*)?/?>|<\|[^<>|\n]+\|>",
     SpanKind.URL: r"(?<![A-Za-z0-9])(?:https?://|ftp://|www\.)[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+",
     SpanKind.EMAIL: r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
@@ -79,37 +81,37 @@ _ROUGH_HINT = re.compile(
     r"[`$\\<@\[{%\xa9\xae\u203c-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001ffff]"
 )
 _URL_TAIL = ".,;:!?'*"
+_LEADING = re.compile(rf"(?:\s*{IMAGE_TAG})+\s*")
+_TRAILING = re.compile(rf"\s*(?:{IMAGE_TAG}\s*)+$")
 
 
 def protected_spans(text: str) -> list[Span]:
     """All protected spans in order; they never overlap. Texts without any give an empty list."""
-    if not _hinted(text):
+    if _ROUGH_HINT.search(text) is None and "://" not in text and "www." not in text:
+        return []
+    if not text.isascii() and _HINT.search(text) is None:
         return []
     spans = []
     for match in _ANY.finditer(text):
         assert match.lastgroup is not None
-        kind = SpanKind(match.lastgroup)
-        found = _without_tail(match.group()) if kind is SpanKind.URL else match.group()
-        spans.append(Span(match.start(), match.start() + len(found), found, kind))
+        kind, span = SpanKind(match.lastgroup), match.group()
+        if kind is SpanKind.URL:  # the sentence's own marks, and its bracket, are no part of it
+            while span[-1] in _URL_TAIL or (span[-1] == ")" and span.count(")") > span.count("(")):
+                span = span[:-1]
+        spans.append(Span(match.start(), match.start() + len(span), span, kind))
     return spans
 
 
-def _hinted(text: str) -> bool:
-    if _ROUGH_HINT.search(text) is None and "://" not in text and "www." not in text:
-        return False
-    return text.isascii() or _HINT.search(text) is not None
+def without_protected(text: str) -> str:
+    """The text with a space for every protected span: what is left is language."""
+    return without_spans(text, protected_spans(text))
 
 
-def without_protected(text: str, fill: str = " ") -> str:
-    """The text with every protected span replaced by `fill`: what is left is language."""
-    return without_spans(text, protected_spans(text), fill)
-
-
-def without_spans(text: str, spans: Sequence[Span], fill: str = " ") -> str:
+def without_spans(text: str, spans: Sequence[Span]) -> str:
     """As `without_protected`, for a text whose spans are known."""
     parts, at = [], 0
     for span in spans:
-        parts += [text[at : span.start], fill]
+        parts += [text[at : span.start], " "]
         at = span.end
     return "".join([*parts, text[at:]]) if parts else text
 
@@ -121,15 +123,33 @@ def span_difference(source: str, target: str) -> SpanDifference:
 
 def spans_difference(source: Sequence[Span], target: Sequence[Span]) -> SpanDifference:
     wanted = Counter(span.text for span in source)
-    found = Counter(span.text for span in target)
-    return SpanDifference(tuple((wanted - found).elements()), tuple((found - wanted).elements()))
+    given = Counter(span.text for span in target)
+    return SpanDifference(tuple((wanted - given).elements()), tuple((given - wanted).elements()))
 
 
-def _without_tail(url: str) -> str:
-    """A sentence's own punctuation is no part of the URL; a bracket it opened itself is."""
-    while url:
-        if url[-1] in _URL_TAIL or (url[-1] == ")" and url.count(")") > url.count("(")):
-            url = url[:-1]
-        else:
-            break
-    return url
+def image_frame(text: str) -> tuple[str, str]:
+    """The image tags with their white space at the start and at the end; "" for none."""
+    if IMAGE_TAG not in text:
+        return "", ""
+    leading = _LEADING.match(text)
+    prefix = leading.group() if leading else ""
+    trailing = _TRAILING.search(text, len(prefix))
+    return prefix, trailing.group() if trailing else ""
+
+
+def without_frame(text: str) -> str:
+    """The text between the tags: what a reviewer reads."""
+    prefix, suffix = image_frame(text)
+    return text[len(prefix) : len(text) - len(suffix)]
+
+
+def reframed(source: str, text: str) -> str:
+    """A person's text with the source's image tags, which they may have left out."""
+    prefix, suffix = image_frame(source)
+    return prefix + without_frame(text) + suffix if prefix or suffix else text
+
+
+def image_tags_moved(source: str, target: str) -> bool:
+    """Whether a tag was lost, added, or stands elsewhere than in the source."""
+    same_number = source.count(IMAGE_TAG) == target.count(IMAGE_TAG)
+    return not same_number or image_frame(source) != image_frame(target)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from palo.checks.phrases import comparable, phrases
-from palo.checks.preamble import explanation, leaked_delimiter, preamble
+from palo.checks.faults import comparable, explanation, leaked_delimiter, phrases, preamble
 from palo.languages import TARGETS
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from palo.checks.refusal import refusal
+from palo.checks.faults import refusal
 
 
 @pytest.mark.parametrize(

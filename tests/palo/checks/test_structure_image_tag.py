@@ -2,7 +2,7 @@
 
 import pytest
 
-from palo.checks.image_tag import image_frame, image_tags_moved, reframed, without_frame
+from palo.checks.structure import image_frame, image_tags_moved, reframed, without_frame
 
 
 @pytest.mark.parametrize(
