@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from palo.schemas import IMAGE_TAG, Role, Turn
-from palo.tiny import train_tokenizer
+from sceneworld.standins.tiny import train_tokenizer
 from train.data.batches import Item, Packer, Pictures, StageData
 from train.data.images import ImageLosses, make_processor
 from train.data.lengths import Measure

@@ -45,7 +45,7 @@ from benchmarks.harness import GIB, ROOT, finish
 from palo.engines.stream import Message, Request, Sampling, Signature
 from palo.engines.transformers import TransformersEngine
 from palo.settings import LoopSettings
-from palo.tiny import train_tokenizer
+from sceneworld.standins.tiny import train_tokenizer
 from train.loop.loss import Learner, sum_loss
 from train.loop.recompute import recompute
 from train.loop.trainer import Job, StageTrainer

@@ -55,7 +55,7 @@ from benchmarks.conversations import IMAGE_TOKENS, MAX_LENGTH, Reader, drawn_len
 from benchmarks.harness import ROOT, cores, finish
 from palo.schemas import IMAGE_TAG
 from palo.settings import LoopSettings
-from palo.tiny import tiny_llama
+from sceneworld.standins.tiny import tiny_llama
 from train.data.batches import Item, Packer, Pictures, StepRows
 from train.data.packing import StepPlan
 from train.data.template import IGNORED

@@ -31,7 +31,7 @@ from palo.engines.stream import Request, Weights, load_tokenizer, stop_ids
 from palo.paths import DataPaths
 from palo.settings import EngineKind, SourceSettings, TranslatorSettings
 from palo.shards import read_samples, shard_paths
-from palo.tiny import tiny_llama, train_tokenizer
+from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 from translate.ingest import ingest
 from translate.job import TranslationJob
 from translate.run import Places, translate_language

@@ -94,7 +94,7 @@ class StandinTranslatorSettings(Section):
     # First mostly short pairs: which word means which is learned there, at a third of the cost.
     short_share: float = Field(default=0.55, ge=0, le=1)
     short_tokens: int = 45
-    careless_share: float = Field(default=0.9, ge=0, le=1)  # of its text (translate/rough.py)
+    careless_share: float = Field(default=0.9, ge=0, le=1)  # of its text (sceneworld)
     seed: int = 7
 
 

@@ -1,19 +1,26 @@
-"""Commands of the sample world: `palo sample build`, `palo sample review`."""
+"""Commands of the sample world: `palo sample build | review`, `palo translator pretrain`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from palo.console import ProfileOption, SourceOption, announce, note
+from palo.console import ProfileOption, SourceOption, announce, note, progress
 from palo.errors import UserError
 from palo.files import digest, read_json, run_lock, write_json
 from palo.paths import DataPaths
 from palo.settings import Profile, WorldSettings, load_profile
+from sceneworld.standins import build as standins
+from translate.cli import translator_app
 
 WORLD_VERSION = "5"  # raise it when the same settings give another world
 
 
 def register(app: typer.Typer) -> None:
+    """The commands; and `train` gets its builders of stand-ins."""
+    standins.register()
+    translator_app.command("pretrain")(pretrain)
+    translator_app.registered_commands.sort(key=lambda command: command.name != "pretrain")
     sample = typer.Typer(help="The built-in sample world.", no_args_is_help=True)
     sample.command("build")(build)
     sample.command("review")(review)
@@ -73,6 +80,34 @@ def review(
             f"{path.parent.name}/{path.name}: {summary.accepted} accepted, {summary.fixed} fixed, "
             f"{summary.judged_before} judged before, {summary.unknown} not known to the truth"
         )
+
+
+def pretrain(profile: ProfileOption = None) -> None:
+    """Train the stand-in translator from nothing (profiles with `standin` settings only)."""
+    settings = load_profile(profile)
+    standin = settings.translator.standin
+    announce(settings, "translator pretrain")
+    if standin is None:
+        raise UserError(
+            f"Profile '{settings.name}' has no stand-in to pretrain: it translates with "
+            f"{settings.translator.model}."
+        )
+    from sceneworld.standins import translator
+
+    model_dir = Path(settings.translator.model)
+    corpus_path = DataPaths(settings.data_dir).world_dir / "corpus.jsonl"
+    with (
+        run_lock(model_dir, "palo translator pretrain"),
+        progress("pretrain translator", standin.steps) as tick,
+    ):
+        trained = translator.pretrain(
+            standin,
+            corpus_path,
+            settings.translator.context,
+            model_dir,
+            lambda step, loss: tick(1, f"loss {loss:.3f}"),
+        )
+    note(f"{model_dir}: {'trained' if trained else 'up to date'}")
 
 
 def _world(settings: Profile) -> WorldSettings:

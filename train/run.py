@@ -22,12 +22,7 @@ from train.journal import Journal
 from train.planning.fit import require_fit
 from train.resources import require_for_stage1, require_for_training, require_sharing
 from train.scale import Scale, StageName
-from train.standins.ensure import (
-    ensure_language_model,
-    ensure_tower,
-    language_source,
-    tower_source,
-)
+from train.sources import Part, ensure, source_of
 from train.unfinished import fresh_unless, working
 
 if TYPE_CHECKING:
@@ -89,7 +84,7 @@ def train_projector(scale: Scale, profile: Profile) -> Path:
 
 def stage1_inputs(scale: Scale, profile: Profile) -> str:
     """What the projector of stage 1 depends on; not where its images lie, so a project may move."""
-    sources = [tower_source(scale, profile).inputs, language_source(scale, profile).inputs]
+    sources = [source_of(part, scale, profile).inputs for part in Part]
     only_later = {"stage2", "lora"}
     never_matter = {"checkpointing", "attention", "loss_kernel", "compile"}
     settings = scale.model_dump(exclude=only_later | never_matter)
@@ -115,9 +110,9 @@ def _prepare(scale: Scale, profile: Profile, journal: Journal) -> Parts:
 
     with first_alone():
         with journal.timed("stand-in vision tower"):
-            ensure_tower(scale, profile)
+            ensure(Part.TOWER, scale, profile)
         with journal.timed("stand-in language model"):
-            ensure_language_model(scale, profile)
+            ensure(Part.LANGUAGE_MODEL, scale, profile)
     return _assembled(scale, profile)
 
 
@@ -130,7 +125,7 @@ def _assembled(scale: Scale, profile: Profile) -> Parts:
     from train.data.steps import Reading
     from train.model.assembly import assemble, load_language_model, load_tower
 
-    tower_at, language_at = ensure_tower(scale, profile), ensure_language_model(scale, profile)
+    tower_at, language_at = (ensure(part, scale, profile) for part in Part)
     # Frozen weights may be stored short; what is trained stays in full precision.
     on_gpu = torch.cuda.is_available()
     frozen = torch.bfloat16 if on_gpu else torch.float32

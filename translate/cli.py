@@ -1,4 +1,4 @@
-"""`palo translate`, `palo translator pretrain | seed | train` and `palo memory ...`."""
+"""`palo translate`, `palo translator seed | train` and `palo memory ...`."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note, progress
+from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
 from palo.engines.open import missing, open_engine
 from palo.engines.stream import Engine, Weights
 from palo.errors import MissingResource, UserError, unknown
@@ -108,35 +108,6 @@ def translate_file(
     _read_source(settings, files, paths, kind)
     places = {lang: Places.of(paths, lang) for lang in langs}
     _translate(settings.translator, kind, places, retry_errors, events, metrics)
-
-
-@translator_app.command("pretrain")
-def pretrain_command(profile: ProfileOption = None) -> None:
-    """Train the stand-in translator from nothing (profiles with `standin` settings only)."""
-    settings = load_profile(profile)
-    standin = settings.translator.standin
-    announce(settings, "translator pretrain")
-    if standin is None:
-        raise UserError(
-            f"Profile '{settings.name}' has no stand-in to pretrain: it translates with "
-            f"{settings.translator.model}."
-        )
-    from translate.standin import pretrain
-
-    model_dir = Path(settings.translator.model)
-    corpus_path = DataPaths(settings.data_dir).world_dir / "corpus.jsonl"
-    with (
-        run_lock(model_dir, "palo translator pretrain"),
-        progress("pretrain translator", standin.steps) as tick,
-    ):
-        trained = pretrain(
-            standin,
-            corpus_path,
-            settings.translator.context,
-            model_dir,
-            lambda step, loss: tick(1, f"loss {loss:.3f}"),
-        )
-    note(f"{model_dir}: {'trained' if trained else 'up to date'}")
 
 
 @translator_app.command("seed")

@@ -52,7 +52,7 @@ def base_dir(tmp_path_factory):
     import json
 
     from palo.languages import TARGETS
-    from translate.standin import pretrain
+    from sceneworld.standins.translator import pretrain
 
     folder = tmp_path_factory.mktemp("base")
     corpus = folder / "corpus.jsonl"

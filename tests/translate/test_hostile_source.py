@@ -145,7 +145,7 @@ def test_a_conversation_of_500_turns_keeps_every_turn_in_its_place(read, make_jo
 
 @pytest.fixture
 def tiny_model(tmp_path):
-    from palo.tiny import tiny_llama, train_tokenizer
+    from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 
     tokenizer = train_tokenizer(["what who is the word of star"] * 20, 300)
     model = tiny_llama(tokenizer, hidden_size=32, layers=1, heads=2, max_position=2048, seed=3)

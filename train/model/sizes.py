@@ -192,7 +192,7 @@ def _language_size(source: LanguageSource, models_dir: Path) -> LanguageSize:
     settings = source.standin
     return LanguageSize(
         hidden=settings.hidden_size,
-        intermediate=settings.hidden_size * 8 // 3 // 16 * 16,  # palo/tiny.py
+        intermediate=settings.hidden_size * 8 // 3 // 16 * 16,  # sceneworld/standins/tiny.py
         layers=settings.layers,
         heads=settings.heads,
         kv_heads=settings.heads,
@@ -213,7 +213,7 @@ def _tower_size(source: TowerSource, models_dir: Path) -> TowerSize:
         return _tower_of(_read(built))
     return TowerSize(
         hidden=settings.hidden_size,
-        intermediate=settings.hidden_size * 2,  # train/standins/tower.py
+        intermediate=settings.hidden_size * 2,  # sceneworld/standins/tower.py
         layers=settings.layers,
         heads=settings.heads,
         patch_size=settings.patch_size,

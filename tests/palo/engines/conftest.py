@@ -23,7 +23,7 @@ def model_dir(tmp_path_factory):
     """
     import torch
 
-    from palo.tiny import tiny_llama, train_tokenizer
+    from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 
     rng = random.Random(5)
     tokenizer = train_tokenizer([sentence(rng) for _ in range(200)], 400)

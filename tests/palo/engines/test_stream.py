@@ -3,7 +3,7 @@
 import pytest
 
 from palo.engines.stream import answer_text
-from palo.tiny import train_tokenizer
+from sceneworld.standins.tiny import train_tokenizer
 
 
 @pytest.fixture(scope="module")

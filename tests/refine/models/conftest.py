@@ -16,7 +16,7 @@ def pairs():
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    from palo.tiny import train_tokenizer
+    from sceneworld.standins.tiny import train_tokenizer
 
     return train_tokenizer(TEXTS * 4, 400)
 
@@ -49,8 +49,8 @@ def tiny_mt5(tmp_path_factory):
     from tokenizers.processors import TemplateProcessing
     from transformers import MT5Config
 
-    from palo.tiny import train_tokenizer
     from refine.models.metricx import model_class
+    from sceneworld.standins.tiny import train_tokenizer
 
     tokenizer = train_tokenizer(TEXTS * 4, 400)
     end = (tokenizer.eos_token, tokenizer.eos_token_id)

@@ -5,7 +5,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from palo.schemas import Role, Turn
-from palo.tiny import train_tokenizer
+from sceneworld.standins.tiny import train_tokenizer
 from train.data.template import IGNORED, IMAGE_TOKEN, BadConversation, Template, spans_of
 
 GOLDEN = Path(__file__).parents[2] / "golden"

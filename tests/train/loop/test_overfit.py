@@ -11,8 +11,8 @@ from transformers import AutoTokenizer, CLIPVisionConfig, CLIPVisionModel
 from palo.languages import ENGLISH
 from palo.schemas import IMAGE_TAG, Role, Turn
 from palo.settings import LoopSettings, WorldSettings
-from palo.tiny import tiny_llama, train_tokenizer
 from sceneworld.build import build_world
+from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 from sceneworld.truth import load_truth, with_image_as_in, without_image
 from tests.train.loop.conftest import tick
 from train.data.batches import Packer, Pictures, StageData

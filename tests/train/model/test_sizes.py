@@ -13,7 +13,7 @@ from transformers import (
 )
 
 from palo.errors import MissingResource
-from palo.tiny import tiny_llama
+from sceneworld.standins.tiny import tiny_llama
 from tests.train.conftest import make_model, make_scale, make_tokenizer
 from train.model.assembly import VOCABULARY_MULTIPLE as ROUNDED_TO
 from train.model.assembly import assemble

@@ -13,7 +13,7 @@ from train.planning.dry_run import dry_run
 from train.planning.fit import CannotFit
 from train.planning.plan import ASSUMED_MFU
 from train.scale import StageName
-from train.standins.ensure import ensure_language_model
+from train.sources import Part, ensure
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_twin_on_its_own_data_is_planned_before_anything_is_built(palo, profil
 
 def test_once_the_tokenizer_is_here_every_token_is_counted(profile, capsys):
     scale = make_scale("7b")
-    ensure_language_model(scale, profile)
+    ensure(Part.LANGUAGE_MODEL, scale, profile)
     capsys.readouterr()
     dry_run(scale, profile, StageName.STAGE2, as_json=True)
     plan = json.loads(capsys.readouterr().out)

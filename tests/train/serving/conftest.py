@@ -11,7 +11,7 @@ from peft import LoraConfig, get_peft_model
 from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from palo.tiny import tiny_llama
+from sceneworld.standins.tiny import tiny_llama
 from tests.train.conftest import make_scale, make_tokenizer
 from train.data.images import make_processor, pixel_values
 from train.data.template import IMAGE_TOKEN, Template

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from palo import tiny
 from palo.languages import LANGUAGES
+from sceneworld.standins import tiny
 
 SENTENCES = {
     "en": "There are two big red circles.",

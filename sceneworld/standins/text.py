@@ -12,7 +12,7 @@ from typing import Any
 
 from palo.languages import ENGLISH
 from palo.schemas import IMAGE_TAG, Role, Turn
-from palo.tiny import train_tokenizer
+from sceneworld.standins.tiny import train_tokenizer
 from train.data.template import IGNORED, IMAGE_TOKEN, SYSTEM, Encoded, Template
 
 RIDDLES = 10  # in one sequence
@@ -59,8 +59,8 @@ def _rounds(rows: Sequence[Mapping[str, Sequence[str]]]) -> tuple[Round, ...]:
     return tuple({lang: (asked, said) for lang, (asked, said) in one.items()} for one in rows)
 
 
-# As palo.tiny's, but Han and kana stand alone after a blank too (`ASSISTANT: 红色`), where a whole
-# sentence would become one word and then one token.
+# As those of tiny.py, but Han and kana stand alone after a blank too (`ASSISTANT: 红色`), where a
+# whole sentence would become one word and then one token.
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}ー"
 WORD_PATTERN = (
     r"\p{Han}|\p{Hiragana}+|[\p{Katakana}ー]+| ?\p{N}"

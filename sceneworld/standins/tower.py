@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from sceneworld.standins.schedule import warmup_cosine
 from train.data.images import load_picture, make_processor, pixel_values
 from train.scale import StandinTower
-from train.standins.schedule import warmup_cosine
 
 READ_BATCH = 64
 PLACE_STD = 1.0

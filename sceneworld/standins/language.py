@@ -16,13 +16,13 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from palo.tiny import tiny_llama
+from sceneworld.standins.alignment import start_together
+from sceneworld.standins.branches import ATTENTION, Branches, branches_of
+from sceneworld.standins.schedule import share
+from sceneworld.standins.text import TALK_ROUNDS, Reader, Scene, Text, slots
+from sceneworld.standins.tiny import tiny_llama
 from train.data.template import IGNORED, IMAGE_TOKEN
 from train.scale import StandinLanguageModel
-from train.standins.branches import ATTENTION, Branches, branches_of
-from train.standins.schedule import share
-from train.standins.text import TALK_ROUNDS, Reader, Scene, Text, slots
-from train.standins.words import start_together
 
 Tick = Callable[[str], None]
 # Questions alone, with their few labels, leave the model guessing for thousands of steps: riddles

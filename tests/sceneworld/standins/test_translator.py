@@ -6,10 +6,10 @@ import torch
 from palo.engines.stream import load_tokenizer
 from palo.languages import TARGETS
 from palo.settings import Context, StandinTranslatorSettings
+from sceneworld.standins.translator import _careless, answer_loss, examples, pretrain, rough
 from translate.finetune import corpus_pairs, make_pair
 from translate.job import load_prompt
 from translate.segments import cut
-from translate.standin import _careless, answer_loss, examples, pretrain
 
 SETTINGS = StandinTranslatorSettings(
     vocab_size=500, hidden_size=32, layers=1, heads=2, steps=20, batch_size=8, short_tokens=30
@@ -110,3 +110,23 @@ def test_the_careless_share_of_the_text_is_the_same_in_every_language():
     pair = make_pair("fr", cut("Star."), "Étoile.")
     assert _careless(pair, 0) is pair
     assert _careless(pair, 1).target == "Étoile"
+
+
+@pytest.mark.parametrize(
+    ("text", "careless"),
+    [
+        ("有两颗星，一个圆。", "有两颗星,一个圆"),
+        ("これは何ですか？", "これは何ですか?"),
+        ("كم نجمة، وأين؟", "كم نجمة, وأين?"),
+        ("دو۔ تین۔", "دو. تین"),
+        ("दो हैं।", "दो हैं"),
+        ("¿Qué es?", "Qué es?"),
+        ("Où est-il\u00a0? Ici !", "Où est-il? Ici!"),
+        ("Чёрный.", "Чёрный"),
+        ("- un cercle\n- <x1>.", "- un cercle\n- <x1>"),
+        ("3.5", "3.5"),
+        (".", "."),
+    ],
+)
+def test_marks_become_careless_and_words_stay(text, careless):
+    assert rough(text) == careless

@@ -1,6 +1,6 @@
 import torch
 
-from train.standins.words import LANGUAGE_SHARE, OWN_SHARE, align, start_together
+from sceneworld.standins.alignment import LANGUAGE_SHARE, OWN_SHARE, align, start_together
 
 NAMES = {0: "red", 1: "blue", 2: "circle", 3: "star", 4: "rouge", 5: "bleu", 6: "cercle"}
 NAMES |= {7: "étoile", 8: "Rouge", 9: "est", 10: "inconnu", 11: "is"}

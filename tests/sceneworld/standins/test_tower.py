@@ -1,8 +1,8 @@
 import pytest
 from PIL import Image
 
+from sceneworld.standins.tower import label_patches, patch_features, read_pixels, train_tower
 from train.scale import StandinTower
-from train.standins.tower import label_patches, patch_features, read_pixels, train_tower
 
 CELLS = [["", "big red", "", "small red"], ["big blue", "", "", ""]]
 

@@ -2,8 +2,8 @@ import random
 
 import pytest
 
+from sceneworld.standins.text import Reader, Scene, empty_words, make_tokenizer, read_scenes, slots
 from train.data.template import IGNORED, IMAGE_TOKEN
-from train.standins.text import Reader, Scene, empty_words, make_tokenizer, read_scenes, slots
 
 CAPTION = (
     "A big red circle in the top left corner, a small red star in the top right corner, "

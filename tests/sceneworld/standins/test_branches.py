@@ -1,7 +1,7 @@
 import torch
 
-from palo.tiny import tiny_llama, train_tokenizer
-from train.standins.branches import ATTENTION, branches_of
+from sceneworld.standins.branches import ATTENTION, branches_of
+from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 
 # Places 0 and 1 begin all texts, 2 and 3 the first two: three ways through nine places.
 WAYS = ([0, 1, 2, 3, 4], [0, 1, 2, 3, 5, 6], [0, 1, 7, 8])

@@ -3,12 +3,12 @@ import random
 import pytest
 import torch
 
-from palo.tiny import tiny_llama
+from sceneworld.standins.branches import ATTENTION
+from sceneworld.standins.language import SlotEmbedder, answer_loss, train_language_model
+from sceneworld.standins.text import Reader, Text, make_tokenizer, read_scenes, slots
+from sceneworld.standins.tiny import tiny_llama
 from train.data.template import IGNORED, IMAGE_TOKEN, Encoded
 from train.scale import StandinLanguageModel
-from train.standins.branches import ATTENTION
-from train.standins.language import SlotEmbedder, answer_loss, train_language_model
-from train.standins.text import Reader, Text, make_tokenizer, read_scenes, slots
 
 CAPTIONS = (
     "A red circle in the top left corner, a blue star in the top right corner.",

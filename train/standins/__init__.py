@@ -1,1 +1,0 @@
-"""Tiny towers and language models that take the place of CLIP and Vicuna in the sample."""
