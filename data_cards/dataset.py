@@ -25,7 +25,7 @@ from palo.files import read_json
 from palo.languages import ENGLISH, LANGUAGES, Language
 from palo.paths import DataPaths
 from palo.settings import Profile
-from palo.shards import read_columns, shard_paths
+from palo.shards import read_columns, shard_paths, training_conversations
 
 EXAMPLES = 2  # a language, in the card of that language alone
 MAX_EXAMPLE_CHARS = 300
@@ -151,11 +151,12 @@ def _examples(profile: Profile, release: Release) -> str:
 
 def _rounds(profile: Profile, lang: Language) -> Iterator[Sequence[tuple[str, str]]]:
     """The first round of each kept conversation, as pairs of English and translation."""
-    columns = ("source", "target", "turn_verdicts", "kept")
-    for path in shard_paths(DataPaths(profile.data_dir).refined(lang)):
-        for source, target, verdicts, kept in read_columns(path, columns):
-            if kept and profile.refine.kept_turns(verdicts):
-                yield [(_text(one), _text(other)) for one, other in _pairs(source, target)]
+    refined = DataPaths(profile.data_dir).refined(lang)
+    for count, _, (source, target) in training_conversations(
+        refined, profile.refine, ("source", "target")
+    ):
+        if count:
+            yield [(_text(one), _text(other)) for one, other in _pairs(source, target)]
 
 
 def _pairs(source: list[Any], target: list[Any]) -> list[tuple[Any, Any]]:

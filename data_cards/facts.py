@@ -9,7 +9,7 @@ from palo.languages import LANGUAGES, Language
 from palo.paths import DataPaths
 from palo.schemas import TurnStatus, Verdict
 from palo.settings import Profile
-from palo.shards import read_columns, read_record, records_digest, shard_paths
+from palo.shards import read_record, records_digest, shard_paths, training_conversations
 from palo.status import manifest
 
 FAILED = "failed"  # how refine's report calls an audit with more errors than the plan allows
@@ -129,12 +129,12 @@ def _counts(paths: DataPaths, lang: Language) -> tuple[int, int]:
 def _use(profile: Profile, paths: DataPaths, lang: Language) -> Use:
     """By the profile's policy today, as the mixture is made."""
     whole = cut = left_out = turns = with_image = 0
-    for path in shard_paths(paths.refined(lang)):
-        for image, verdicts, kept in read_columns(path, ("image", "turn_verdicts", "kept")):
-            count = profile.refine.kept_turns(verdicts) if kept else 0
-            if not count:
-                left_out += 1
-                continue
-            whole, cut = whole + (count == len(verdicts)), cut + (count < len(verdicts))
-            turns, with_image = turns + count, with_image + bool(image)
+    for count, in_all, (image,) in training_conversations(
+        paths.refined(lang), profile.refine, ("image",)
+    ):
+        if not count:
+            left_out += 1
+            continue
+        whole, cut = whole + (count == in_all), cut + (count < in_all)
+        turns, with_image = turns + count, with_image + bool(image)
     return Use(whole, cut, left_out, turns, with_image)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from palo.errors import MissingResource, UserError
+from palo.errors import MissingResource
 from palo.languages import ENGLISH, TARGETS, Language, parse_languages
-from palo.llava import BrokenTail, stream_list
+from palo.llava import read_conversations
 from palo.paths import DataPaths
 from palo.settings import Profile
-from palo.shards import read_columns, shard_paths
+from palo.shards import read_columns, shard_paths, training_conversations
 
 MIXTURE = "mixture"
 ALL = "all"
@@ -87,13 +87,13 @@ def conversations(profile: Profile, lang: Language, prefix: str = "") -> Iterato
 def _translated(
     profile: Profile, paths: DataPaths, lang: Language, prefix: str
 ) -> Iterator[Conversation]:
-    columns = ("source_id", "sample_id", "image", "target", "turn_verdicts", "kept")
-    for path in shard_paths(paths.refined(lang)):
-        for source_id, sample_id, image, turns, verdicts, kept in read_columns(path, columns):
-            # a shard may have been refined under another policy
-            if kept and (count := profile.refine.kept_turns(verdicts)):
-                placed = prefix + image if image else None
-                yield Conversation(source_id, sample_id, lang, placed, _turns(turns[:count]))
+    columns = ("source_id", "sample_id", "image", "target")
+    for count, _, (source_id, sample_id, image, turns) in training_conversations(
+        paths.refined(lang), profile.refine, columns
+    ):
+        if count:
+            placed = prefix + image if image else None
+            yield Conversation(source_id, sample_id, lang, placed, _turns(turns[:count]))
 
 
 def _turns(values: list[dict[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -114,19 +114,12 @@ def image_prefix(profile: Profile) -> str:
 
 def _mix(profile: Profile) -> Iterator[Conversation]:
     """The English list as it is, item for item."""
-    path, item = profile.train.english_mix_path, 0
+    path = profile.train.english_mix_path
     assert path is not None
     if not path.is_file():
         raise MissingResource(
             f"No English mix at {path}. Put it there, or take train.english_mix_path out of "
             "pipelines.yaml: then the mixture has the source's own English."
         )
-    try:
-        for found in stream_list(path):
-            item += 1
-            turns = tuple((turn["from"], turn["value"]) for turn in found["conversations"])
-            yield Conversation(found["id"], "", ENGLISH, found.get("image"), turns)
-    except BrokenTail as error:
-        raise UserError(f"{path} breaks off after sample {item}: {error}.") from None
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"Sample {item} of {path} has no LLaVA form: {error!r}.") from None
+    for source_id, image, turns in read_conversations(path):
+        yield Conversation(source_id, "", ENGLISH, image, turns)

@@ -1,9 +1,9 @@
-"""Reads a JSON list item by item, however large the file, and says where it breaks.
+"""Reads LLaVA lists: JSON lists of samples, item by item, however large the file.
 
-Written out rather than taken from ijson: its C backend turns a lone surrogate into "?" without a
-word, and invalid UTF-8 ends the file for it. Here both reach the caller inside the item they are
-in (`\\ud800`-like characters), so one bad item costs only itself. And ijson would hold a value of
-any size in memory; here an item over MAX_ITEM_CHARS is passed over in pieces.
+The stream is written out rather than taken from ijson: its C backend turns a lone surrogate into
+"?" without a word, and invalid UTF-8 ends the file for it. Here both reach the caller inside the
+item they are in (`\\ud800`-like characters), so one bad item costs only itself. And ijson would
+hold a value of any size in memory; here an item over MAX_ITEM_CHARS is passed over in pieces.
 """
 
 import codecs
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from palo.errors import UserError
+from palo.schemas import Role
 
 MAX_ITEM_CHARS = 16 << 20  # of its JSON; a conversation has thousands
 _HEAD_CHARS = 1000
@@ -68,6 +69,30 @@ def stream_list(path: Path) -> Iterator[Any]:
             raise UserError(_not_a_list(path, first))
         reader.skip(1)
         yield from _items(reader)
+
+
+def read_conversations(path: Path) -> Iterator[tuple[Any, str | None, tuple[tuple[str, str], ...]]]:
+    """(id as it is, image, turns of role and text) of every item of a LLaVA list, streamed.
+
+    Raises UserError for a file that breaks off or an item of another form.
+    """
+    number = 0
+    try:
+        for item in stream_list(path):
+            number += 1
+            image = item.get("image")
+            turns = tuple((Role(at["from"]).value, at["value"]) for at in item["conversations"])
+            for text in (str(item["id"]), image or "", *(text for _, text in turns)):
+                text.encode()
+            yield item["id"], image, turns
+    except BrokenTail as error:
+        raise UserError(f"{path} breaks off after sample {number}: {error}.") from None
+    except UnicodeEncodeError:
+        raise UserError(
+            f"Sample {number} of {path} holds half of a surrogate pair, which is no text."
+        ) from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"Sample {number} of {path} has no LLaVA form: {error!r}.") from None
 
 
 def _items(reader: "_Reader") -> Iterator[Any]:

@@ -309,6 +309,16 @@ class VerifiedMemory(_Database):
         )
         return self._entry(rows[0]) if rows else None
 
+    def of_sample(self, sample_id: str, turns: Sequence[Turn]) -> dict[int, VerifiedEntry]:
+        """The word on each source turn of a sample that has one, by the turn's number."""
+        if not self._read("SELECT 1 FROM entries LIMIT 1"):
+            return {}
+        words = (
+            (at, self.find(sample_id, at, turn.text, english_context(turns, at)))
+            for at, turn in enumerate(turns)
+        )
+        return {at: word for at, word in words if word}
+
     def entries(self) -> list[VerifiedEntry]:
         """All of them, in an order that does not depend on when they came."""
         rows = self._read(f"SELECT {self._columns} FROM entries ORDER BY segment, sample_id, turn")

@@ -26,6 +26,7 @@ from palo.schemas import (
     TurnStatus,
     Verdict,
 )
+from palo.settings import RefineSettings
 
 Row = dict[str, Any]
 
@@ -141,6 +142,17 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         raise UserError(f"No such file: {path}.") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"Cannot read {path}: {error}.") from None
+
+
+def training_conversations(
+    folder: Path, policy: RefineSettings, columns: Sequence[str]
+) -> Iterator[tuple[int, int, list[Any]]]:
+    """Of every refined conversation in `folder`: how many of its leading turns training uses (0:
+    none of it), how many it has, and these columns, a batch in memory at a time."""
+    for path in shard_paths(folder):
+        for *row, verdicts, kept in read_columns(path, (*columns, "turn_verdicts", "kept")):
+            # a shard may have been refined under another policy
+            yield policy.kept_turns(verdicts) if kept else 0, len(verdicts), row
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:

@@ -22,7 +22,7 @@ from palo.checks.structure import without_frame
 from palo.console import note
 from palo.errors import UserError
 from palo.files import replaced
-from palo.memory import VerifiedMemory, english_context
+from palo.memory import VerifiedMemory
 from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.shards import read_translated, shard_paths
@@ -143,21 +143,13 @@ def _foreign_share(told: Sequence[Pair], lang: str, identifier: LanguageId) -> f
 def reviewed_pairs(paths: DataPaths, lang: str) -> Iterator[VerifiedPair]:
     """Every turn of the translated shards that a reviewer accepted or corrected."""
     with VerifiedMemory.existing(paths.verified(lang)) as memory:
-        if not memory.count():
-            return
         for path in [*shard_paths(paths.translated(lang)), *shard_paths(paths.seed_dir / lang)]:
             for sample in read_translated(path):
-                for turn, (said, told, meta) in enumerate(
-                    zip(sample.source, sample.target, sample.meta, strict=False)
-                ):
-                    context = english_context(sample.source, turn)
-                    entry = memory.find(sample.sample_id, turn, said.text, context)
-                    if entry is None:
-                        continue
-                    machine = text_hash(without_frame(told.text))
-                    accepted = machine == text_hash(without_frame(entry.text))
-                    logprob = meta.mean_logprob if accepted else None
-                    yield VerifiedPair(said.text, entry.text, logprob)
+                for turn, word in memory.of_sample(sample.sample_id, sample.source).items():
+                    machine = text_hash(without_frame(sample.target[turn].text))
+                    accepted = machine == text_hash(without_frame(word.text))
+                    logprob = sample.meta[turn].mean_logprob if accepted else None
+                    yield VerifiedPair(sample.source[turn].text, word.text, logprob)
 
 
 def write_thresholds(path: Path, bands: Mapping[str, Thresholds]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from palo.checks.language import LanguageId
 from palo.files import digest, file_digest
-from palo.memory import VerifiedMemory, english_context
+from palo.memory import VerifiedMemory
 from palo.schemas import REFINED, RefinedSample, TranslatedSample, TurnStatus, Verdict
 from palo.settings import RefineSettings
 from palo.shards import is_current, read_translated, refined_to_row, write_shard
@@ -108,14 +108,11 @@ def human_word(
     samples: Sequence[TranslatedSample], memory: VerifiedMemory, rejected: dict[str, Rejection]
 ) -> HumanWord:
     """The verified entries and rejections that these samples use, and no others."""
-    verified = {}
-    if memory.count():
-        for sample in samples:
-            for turn, source in enumerate(sample.source):
-                context = english_context(sample.source, turn)
-                entry = memory.find(sample.sample_id, turn, source.text, context)
-                if entry is not None:
-                    verified[(sample.sample_id, turn)] = entry
+    verified = {
+        (sample.sample_id, turn): word
+        for sample in samples
+        for turn, word in memory.of_sample(sample.sample_id, sample.source).items()
+    }
     used = {}
     if rejected:
         for sample in samples:

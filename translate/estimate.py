@@ -32,7 +32,7 @@ from palo.engines.open import has_gpu
 from palo.engines.stream import Engine, Request, Result
 from palo.errors import UserError
 from palo.files import run_lock
-from palo.memory import TranslationMemory, VerifiedMemory, english_context
+from palo.memory import TranslationMemory, VerifiedMemory
 from palo.paths import DataPaths
 from palo.settings import Context, EngineKind, TranslatorSettings
 from palo.shards import read_samples, shard_paths
@@ -272,14 +272,13 @@ def take_stock(
 ) -> Inventory:
     stock = Inventory()
     seen: set[bytes] = set()
-    anything_verified = bool(verified.count())
     for path in sources:
         new: dict[bytes, Unit] = {}
         for sample in read_samples(path):
-            for index, turn in enumerate(sample.turns):
+            words = verified.of_sample(sample.sample_id, sample.turns)
+            for index in range(len(sample.turns)):
                 stock.turns += 1
-                context = english_context(sample.turns, index)
-                if anything_verified and verified.find(sample.sample_id, index, turn.text, context):
+                if index in words:
                     stock.verified += 1
                     continue
                 cut = segment(sample.turns, index, job.settings.context)

@@ -6,7 +6,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from palo.files import digest, file_digest
-from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory, english_context
+from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory
 from palo.schemas import (
     IMAGE_TAG,
     TRANSLATED,
@@ -141,17 +141,10 @@ class Writer:
         return cut, b"" if cut.copied else self._job.key(cut)
 
     def _words(self, samples: Sequence[Sample]) -> dict[tuple[str, int], VerifiedEntry]:
-        if not self._verified.count():
-            return {}
         return {
             (sample.sample_id, index): word
             for sample in samples
-            for index, turn in enumerate(sample.turns)
-            if (
-                word := self._verified.find(
-                    sample.sample_id, index, turn.text, english_context(sample.turns, index)
-                )
-            )
+            for index, word in self._verified.of_sample(sample.sample_id, sample.turns).items()
         }
 
 

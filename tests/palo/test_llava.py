@@ -3,7 +3,7 @@ import json
 import pytest
 
 from palo.errors import UserError
-from palo.llava import MAX_ITEM_CHARS, BrokenTail, Oversized, stream_list
+from palo.llava import MAX_ITEM_CHARS, BrokenTail, Oversized, read_conversations, stream_list
 
 
 def items(path):
@@ -117,3 +117,31 @@ def test_missing_file_and_folder_are_the_users_error(tmp_path):
         list(stream_list(tmp_path / "none.json"))
     with pytest.raises(UserError, match="Cannot read"):
         list(stream_list(tmp_path))
+
+
+ITEM = {"id": 7, "image": "a.jpg", "conversations": [{"from": "human", "value": "Two?"}]}
+
+
+def test_conversations_come_as_they_are_in_the_list(tmp_path):
+    path = written(tmp_path, json.dumps([ITEM, {"id": "b", "conversations": []}]).encode())
+    turns = (("human", "Two?"),)
+    assert list(read_conversations(path)) == [(7, "a.jpg", turns), ("b", None, ())]
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ('{"id": 1}]', "Sample 2 of .* has no LLaVA form: KeyError.'conversations'."),
+        ('{"id": 1, "conversations": [{"from": "bot", "value": ""}]}]', "Sample 2 of .*bot"),
+        ('{"id": 1, "conversations": [{"from": "gpt", "value": 2}]}]', "Sample 2 of .* no LLaVA"),
+        ('{"id": "\\ud800", "conversations": []}]', "Sample 2 of .* half of a surrogate pair"),
+        ("7]", "Sample 2 of .* has no LLaVA form"),
+        ("", "breaks off after sample 1: "),
+    ],
+)
+def test_an_item_of_another_form_is_named(tmp_path, second, said):
+    path = written(tmp_path, f"[{json.dumps(ITEM)}, {second}".encode())
+    reader = read_conversations(path)
+    assert next(reader)[0] == 7
+    with pytest.raises(UserError, match=said):
+        next(reader)

@@ -367,3 +367,14 @@ def test_a_key_that_was_claimed_before_is_no_ones():
     with TemporaryCounts() as counts:
         counts.add([("a", False), ("a", True)])
         assert counts.claim("a") == 0
+
+
+def test_the_words_on_a_sample_are_those_found_turn_by_turn(tmp_path):
+    turns = [Turn(Role.HUMAN, "How many?"), Turn(Role.GPT, "Two."), Turn(Role.HUMAN, "Sure?")]
+    with VerifiedMemory(tmp_path / "ur.verified.sqlite") as memory:
+        assert memory.of_sample("s-0", turns) == {}
+        own = verified()
+        elsewhere = verified("یقیناً؟", "s-9", 0, True, source="Sure?", context="")
+        memory.put([own, elsewhere, verified("x", "s-1")])
+        assert memory.of_sample("s-0", turns) == {1: own, 2: elsewhere}
+        assert memory.of_sample("s-2", turns) == {2: elsewhere}

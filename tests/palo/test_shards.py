@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from palo import shards
 from palo.errors import UserError
+from palo.paths import DataPaths
 from palo.schemas import (
     REFINED,
     SOURCE,
@@ -29,6 +30,7 @@ from palo.schemas import (
     TurnStatus,
     Verdict,
 )
+from palo.settings import ConversationPolicy, RefineSettings
 
 SAMPLE = Sample(
     "s-0",
@@ -307,3 +309,22 @@ def test_rows_for_others_are_written_batch_by_batch_or_not_at_all(tmp_path):
     with pytest.raises(KeyError):
         shards.write_rows(tmp_path / "y.parquet", breaking(), SOURCE)
     assert [path.name for path in tmp_path.iterdir()] == ["x.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "counts"),
+    [
+        (RefineSettings(), [2, 0]),
+        (RefineSettings(keep_review=True), [2, 2]),
+        (RefineSettings(policy=ConversationPolicy.WHOLE), [2, 2]),
+    ],
+)
+def test_training_takes_what_the_policy_allows_and_the_shard_kept(run_data, policy, counts):
+    folder = DataPaths(run_data.data_dir).refined("ur")
+    path = folder / shards.shard_name(0)
+    rows = [shards.refined_to_row(row) for row in shards.read_refined(path)]
+    found = list(shards.training_conversations(folder, policy, ("sample_id", "image")))
+    assert found == [(2, 2, ["s-0", "source/red.jpg"]), (0, 2, ["s-1", "source/broken.jpg"])]
+    rows = [{**row, "kept": True} for row in rows]
+    shards.write_shard(path, rows, REFINED, {}, {})
+    assert [n for n, _, _ in shards.training_conversations(folder, policy, ())] == counts

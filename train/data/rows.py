@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from palo.errors import UserError
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
-from palo.llava import BrokenTail, stream_list
+from palo.llava import read_conversations
 from palo.paths import DataPaths
-from palo.schemas import Role
 from palo.settings import RefineSettings
-from palo.shards import read_columns, shard_paths
+from palo.shards import read_columns, shard_paths, training_conversations
 
 CODES = {lang: code for code, lang in enumerate(LANGUAGES)}
 
@@ -42,13 +40,12 @@ def mixture_rows(paths: DataPaths, english: English, policy: RefineSettings) -> 
         for path in shard_paths(paths.source_dir):
             for sample_id, image, turns in read_columns(path, ("sample_id", "image", "turns")):
                 yield _row(sample_id, ENGLISH, image, turns)
-    columns = ("sample_id", "image", "target", "turn_verdicts", "kept")
     for lang in TARGETS:
-        for path in shard_paths(paths.refined(lang)):
-            for sample_id, image, turns, verdicts, kept in read_columns(path, columns):
-                # a shard may have been refined under another policy
-                if kept and (count := policy.kept_turns(verdicts)):
-                    yield _row(sample_id, lang, image, turns[:count])
+        for count, _, (sample_id, image, turns) in training_conversations(
+            paths.refined(lang), policy, ("sample_id", "image", "target")
+        ):
+            if count:
+                yield _row(sample_id, lang, image, turns[:count])
 
 
 def _row(sample_id: str, lang: str, image: str | None, turns: list[dict[str, str]]) -> Row:
@@ -57,29 +54,7 @@ def _row(sample_id: str, lang: str, image: str | None, turns: list[dict[str, str
 
 
 def llava_rows(path: Path) -> Iterator[Row]:
-    """Rows of a LLaVA list (a JSON list of id, image, conversations), streamed.
-
-    Raises UserError for a file that breaks off or a sample of another form.
-    """
-    number = 0
-    try:
-        for item in stream_list(path):
-            number += 1
-            yield _llava_row(item)
-    except BrokenTail as error:
-        raise UserError(f"{path} breaks off after sample {number}: {error}.") from None
-    except UnicodeEncodeError:
-        raise UserError(
-            f"Sample {number} of {path} holds half of a surrogate pair, which is no text."
-        ) from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"Sample {number} of {path} has no LLaVA form: {error!r}.") from None
-
-
-def _llava_row(item: Any) -> Row:
-    turns, image = item["conversations"], item.get("image")
-    roles = "".join([Role(turn["from"]).value[0] for turn in turns])
-    row = Row(str(item["id"]), 0, image or None, roles, [turn["value"] for turn in turns])
-    for text in (row.sample_id, image or "", *row.texts):
-        text.encode()
-    return row
+    """Rows of a LLaVA list. Raises UserError where it is none."""
+    for item_id, image, turns in read_conversations(path):
+        roles = "".join([role[0] for role, _ in turns])
+        yield Row(str(item_id), 0, image or None, roles, [text for _, text in turns])
