@@ -65,7 +65,7 @@ def status_command(
 @app.command("report")
 def report_command(profile: ProfileOption = None) -> None:
     """Tables of the whole run in the terminal, and one HTML page with figures and examples."""
-    from palo import report
+    from palo.report import run as report
 
     settings = load_profile(profile)
     announce(settings, "report")

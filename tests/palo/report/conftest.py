@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from palo.languages import LANGUAGES
-from palo.report.figures import Answers, Example, Figures, LanguageFigures
+from palo.report.run import Answers, ExampleTurn, Figures, LanguageFigures
 from palo.schemas import Verdict
 from palo.status import LanguageStatus
 
@@ -39,8 +39,8 @@ def pictures_dir(tmp_path_factory):
 @pytest.fixture(scope="session")
 def full_figures(pictures_dir):
     examples = (
-        Example("ur", pictures_dir / "red.jpg", "Is it?", "Yes.", "جی ہاں۔", Verdict.PASS, ""),
-        Example("fr", None, "", "<b>", "<script>x()</script>", Verdict.REJECT, "script; tag"),
+        ExampleTurn("ur", pictures_dir / "red.jpg", "Is it?", "Yes.", "جی ہاں۔", Verdict.PASS, ""),
+        ExampleTurn("fr", None, "", "<b>", "<script>x()</script>", Verdict.REJECT, "script; tag"),
     )
     answer = {"image": "red.jpg", "lang": "ar", "question": "ما هذا؟"}
     answer |= {"expected": "نجمة", "answer": "قلب", "correct": False}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from palo.report.tables import HEADINGS, cells, means, table
+from palo.report.run import COLUMNS, table, texts
 
 
 def shown(figures):
@@ -22,8 +22,7 @@ def line(text, name):
 
 
 def test_a_language_shows_all_its_figures(full_figures):
-    urdu = full_figures.languages[-1]
-    assert dict(zip(HEADINGS, cells(urdu), strict=True)) == {
+    assert dict(zip(COLUMNS, texts(full_figures)["ur Urdu"], strict=True)) == {
         "trans-\nlated": "400",
         "kept": "380",
         "flagged": "20",
@@ -38,24 +37,25 @@ def test_a_language_shows_all_its_figures(full_figures):
 
 
 def test_what_has_not_been_run_is_a_dash(empty_figures):
-    assert cells(empty_figures.languages[0]) == ("-",) * 10
-    assert means(empty_figures) == ("-",) * 10
+    rows = texts(empty_figures)
+    assert rows["en English"] == rows["ur Urdu"] == rows["mean"] == ["-"] * 10
 
 
 def test_no_wrong_turns_leave_nothing_to_catch(full_figures):
     urdu = full_figures.languages[-1]
     perfect = replace(urdu, truth=replace(urdu.truth, wrong=0, caught=0))
-    assert cells(perfect)[4:6] == ("0.0%", "-")
+    figures = replace(full_figures, languages=(perfect,))
+    assert texts(figures)["ur Urdu"][4:6] == texts(figures)["mean"][4:6] == ["0.0%", "-"]
 
 
 def test_means_weigh_turns_and_languages(full_figures):
     languages = list(full_figures.languages)
     more = replace(languages[-1].truth, turns=1000, wrong=10, caught=1, chrf=69.25)
     languages[-1] = replace(languages[-1], truth=more)
-    shown_means = means(replace(full_figures, languages=tuple(languages)))
+    shown_means = texts(replace(full_figures, languages=tuple(languages)))["mean"]
     # 8 x 10 + 10 wrong of 8 x 200 + 1000 turns, 8 x 8 + 1 of them caught; chrF of nine
-    assert shown_means[3:6] == ("93.2", "3.5%", "72.2%")
-    assert shown_means[:3] == ("400", "380", "20")
+    assert shown_means[3:6] == ["93.2", "3.5%", "72.2%"]
+    assert shown_means[:3] == ["400", "380", "20"]
 
 
 def test_the_table_has_a_line_a_language_and_the_mean(full_figures):
@@ -69,7 +69,7 @@ def test_the_table_has_a_line_a_language_and_the_mean(full_figures):
     assert "Palo, profile sample, model 7b" in text
 
 
-@pytest.mark.parametrize("heading", HEADINGS)
+@pytest.mark.parametrize("heading", COLUMNS)
 def test_no_heading_is_cut(full_figures, heading):
     for word in heading.split("\n"):
         assert word in shown(full_figures)

@@ -7,7 +7,7 @@ import pytest
 from palo.errors import UserError
 from palo.files import write_json
 from palo.paths import DataPaths
-from palo.report.figures import Answers, Example, collect
+from palo.report.run import Answers, ExampleTurn, collect
 from palo.schemas import Verdict
 from palo.settings import load_profile
 
@@ -77,7 +77,7 @@ def test_reports_of_the_translator_and_of_the_demo_are_taken_as_they_are(run_dat
 def test_examples_are_answers_worst_first_with_question_picture_and_reasons(run_data):
     images_dir = run_data.source.images_dir
     asked = "<image>\nHow many stars are there?"
-    worse = Example(
+    worse = ExampleTurn(
         lang="ur",
         image_path=images_dir / "source/broken.jpg",
         previous=asked,
@@ -86,7 +86,7 @@ def test_examples_are_answers_worst_first_with_question_picture_and_reasons(run_
         verdict=Verdict.REVIEW,
         reasons="no Arabic letters; looks like en",
     )
-    better = Example(
+    better = ExampleTurn(
         "ur", images_dir / "source/red.jpg", asked, "0.", "دو ستارے۔", Verdict.PASS, ""
     )
     assert collect(run_data, {}).examples == (worse, better)

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from palo.paths import DataPaths
-from palo.report.figures import collect
-from palo.report.page import render, thumbnail, write_page
+from palo.report.pages import thumbnail
+from palo.report.run import collect, render, write_page
 
 
 class Page(HTMLParser):
