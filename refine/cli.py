@@ -152,8 +152,7 @@ def report_command(
     The table is of the languages asked for; the files beside it always hold all that were refined.
     """
     from refine.report.figures import collect
-    from refine.report.page import write_report
-    from refine.report.table import table
+    from refine.report.page import table, write_report
 
     settings = load_profile(profile).on(source)
     announce(settings, "refine report")

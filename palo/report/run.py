@@ -208,7 +208,7 @@ def texts(figures: Figures) -> dict[str, list[str]]:
         means["caught"] = sum(truth.caught for truth in truths) / wrong
     values.loc["mean"] = means
     return {
-        name: [
+        str(name): [
             NOTHING if pd.isna(value) else form.format(value)
             for value, form in zip(row, COLUMNS.values(), strict=True)
         ]

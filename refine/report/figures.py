@@ -1,7 +1,6 @@
 """Collects the report's figures from refined shards and review files; what is missing is None."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,12 +10,21 @@ from palo.paths import DataPaths
 from palo.schemas import RefinedSample, Verdict
 from palo.settings import Profile, RefineSettings
 from palo.shards import read_record, read_refined, shard_paths
-from refine.filters.thresholds import Bands, load_thresholds, thresholds
+from refine.filters import default_filters, version
+from refine.filters.duplicate import DuplicateFilter
+from refine.filters.thresholds import Bands, Thresholds, load_thresholds, shipped, thresholds
 from refine.history import State, load_history
 from refine.judgement import flagged
-from refine.report.audit import Audit, audits
-from refine.report.rounds import Round, rounds
-from refine.report.translators import BeforeAfter, TranslatorReview, before_after, translators
+from refine.report.reviews import (
+    AuditedTranslator,
+    BeforeAfter,
+    Round,
+    TranslatorReview,
+    audits,
+    before_after,
+    rounds,
+    translators,
+)
 
 EXAMPLES_PER_REASON = 2
 LANGUAGE_ID_TURNS = 2000  # are asked again, spread evenly, for the distribution
@@ -26,7 +34,7 @@ MAX_RATIO = 4.0
 
 
 @dataclass(frozen=True)
-class Example:
+class FlaggedTurn:
     """One turn that a filter spoke of."""
 
     reason: str
@@ -51,10 +59,10 @@ class LanguageFigures:
     by_reason: Counter[str] = field(default_factory=Counter)
     ratios: Counter[int] = field(default_factory=Counter)
     identified: Counter[str] = field(default_factory=Counter)
-    examples: list[Example] = field(default_factory=list)
+    examples: list[FlaggedTurn] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     translators: list[TranslatorReview] = field(default_factory=list)
-    audits: list[Audit] = field(default_factory=list)
+    audits: list[AuditedTranslator] = field(default_factory=list)
     bands: Bands | None = None
     history: list[State] = field(default_factory=list)
 
@@ -84,17 +92,17 @@ class LanguageFigures:
             "kept": self.kept,
             "turns": self.turns,
             "flagged_share": self.flagged_share,
-            "flagged_history": [vars(one) for one in self.history],
-            "by_verdict": {str(one): self.by_verdict[one] for one in Verdict},
+            "flagged_history": [vars(state) for state in self.history],
+            "by_verdict": {str(verdict): self.by_verdict[verdict] for verdict in Verdict},
             "by_reason": dict(sorted(self.by_reason.items())),
             "length_ratios": {
                 f"{step * RATIO_STEP:.2f}": count for step, count in sorted(self.ratios.items())
             },
             "identified": dict(self.identified.most_common()),
-            "rounds": [one.as_json() for one in self.rounds],
-            "translators": [one.as_json() for one in self.translators],
+            "rounds": [batch.as_json() for batch in self.rounds],
+            "translators": [review.as_json() for review in self.translators],
             "before_after": asdict(told) if told else None,
-            "audits": [asdict(one) for one in self.audits],
+            "audits": [asdict(audit) for audit in self.audits],
         }
 
 
@@ -102,9 +110,12 @@ def collect(profile: Profile, lang: str) -> LanguageFigures:
     paths = DataPaths(profile.data_dir)
     figures = LanguageFigures(lang, bands=load_thresholds(profile.refine.thresholds_path))
     room: Counter[str] = Counter()
-    every = max(1, _num_turns(paths, lang) // LANGUAGE_ID_TURNS)
+    shards = shard_paths(paths.refined(lang))
+    records = map(read_record, shards)
+    num_turns = sum(record.counts.get("turns", 0) for record in records if record)
+    every = max(1, num_turns // LANGUAGE_ID_TURNS)
     identifier = LanguageId(profile.refine.language_id_model)
-    for refined in _refined(paths, lang):
+    for refined in (refined for path in shards for refined in read_refined(path)):
         figures.samples += 1
         figures.kept += refined.kept
         pairs = zip(refined.sample.source, refined.sample.target, strict=False)
@@ -118,22 +129,9 @@ def collect(profile: Profile, lang: str) -> LanguageFigures:
     figures.history = load_history(paths.refined(lang))
     figures.rounds = rounds(paths, lang)
     figures.translators = translators(paths, lang, figures.rounds, figures.history)
-    figures.audits = audits(paths, lang, _plan(profile.refine))
+    plan = profile.refine.acceptance
+    figures.audits = audits(paths, lang, (plan.rows, plan.max_errors))
     return figures
-
-
-def _plan(settings: RefineSettings) -> tuple[int, int]:
-    return settings.acceptance.rows, settings.acceptance.max_errors
-
-
-def _refined(paths: DataPaths, lang: str) -> Iterator[RefinedSample]:
-    for path in shard_paths(paths.refined(lang)):
-        yield from read_refined(path)
-
-
-def _num_turns(paths: DataPaths, lang: str) -> int:
-    records = map(read_record, shard_paths(paths.refined(lang)))
-    return sum(record.counts.get("turns", 0) for record in records if record)
 
 
 def _add_ratio(ratios: Counter[int], source: str, target: str) -> None:
@@ -149,11 +147,40 @@ def _add_reasons(
     """Counts the filters that spoke of a flagged turn, and keeps the first examples of each."""
     if not flagged(refined.turn_verdicts[turn]):
         return
-    spoke = [one for one in refined.findings[turn] if one.verdict is not Verdict.PASS]
-    figures.by_reason.update({one.filter for one in spoke})
-    for one in spoke:
-        if room[one.filter] < EXAMPLES_PER_REASON:
-            room[one.filter] += 1
-            source, target = refined.sample.source[turn].text, refined.sample.target[turn].text
-            example = Example(one.filter, refined.turn_verdicts[turn], one.reason, source, target)
-            figures.examples.append(example)
+    sample, verdict = refined.sample, refined.turn_verdicts[turn]
+    spoke = [finding for finding in refined.findings[turn] if finding.verdict is not Verdict.PASS]
+    figures.by_reason.update({finding.filter for finding in spoke})
+    for finding in spoke:
+        if room[finding.filter] < EXAMPLES_PER_REASON:
+            room[finding.filter] += 1
+            texts = sample.source[turn].text, sample.target[turn].text
+            figures.examples.append(FlaggedTurn(finding.filter, verdict, finding.reason, *texts))
+
+
+# As thresholds.yaml says at greater length.
+SOURCES = {
+    "length_ratio": "target/source characters, 0.5% to 99.5% of 1,004 gold pairs a language",
+    "usual_ratio": "median of target/source characters on gold pairs of 20 characters or more",
+    "script_share": "share of letters in the language's scripts, 0.5% of the same gold pairs",
+    "short_unfinished_share": "of the usual ratio; shorter texts without a final mark are cut off",
+    "foreign_share": "above the most that language ID gave a gold row of the language (.55 to .70)",
+    "lexicon_score": "0.4% to 0.9% of gold rows that the weights have not seen",
+    "low_logprob": "nats a token; a matter of the translator, calibrated on accepted translations",
+}
+
+
+def described(settings: RefineSettings, langs: list[str]) -> dict[str, Any]:
+    """The filters as the report's JSON tells them: what each looks for, thresholds, their sources.
+
+    The dataset's card is written from this, so it needs nothing of the filters' code.
+    """
+    bands = load_thresholds(settings.thresholds_path)
+    own = [lang for lang in langs if bands[lang] != shipped()[lang]]
+    filters = (*default_filters(settings), DuplicateFilter({}))
+    return {
+        "version": version(),
+        "filters": {judge.name: judge.about for judge in filters},
+        "thresholds": {lang: bands[lang].model_dump(mode="json") for lang in langs},
+        "threshold_sources": {name: SOURCES[name] for name in Thresholds.model_fields},
+        "calibrated": own,
+    }

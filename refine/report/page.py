@@ -1,28 +1,88 @@
-"""The report as one HTML file that asks for nothing from outside."""
+"""The report of refine as a table in the terminal and as one HTML page."""
 
-import io
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader
+from rich import box
+from rich.table import Table
 
-from palo.console import percent
-from palo.files import replaced, write_json
+from palo.console import NOTHING, percent
+from palo.files import write_json
 from palo.languages import info
 from palo.paths import DataPaths
+from palo.report import pages
 from palo.settings import Profile
 from palo.shards import records_digest
-from refine.report.figures import RATIO_STEP, LanguageFigures
-from refine.report.filters import described
-from refine.report.table import HEADINGS, NOTES, lines
+from refine.report.figures import RATIO_STEP, LanguageFigures, described
+from refine.report.reviews import AuditedTranslator, Quality
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS = {"pass": "#3b6fb6", "note": "#a9c1e0", "review": "#e08a3c", "reject": "#c44e52"}
+HEADINGS = ("", "kept", "flagged", "edited", "chrF", "wrong (95%)", "plan")
+NOTES = (
+    "flagged: of the turns, when the language was first refined and now",
+    "edited, chrF: by people, all turns of the first translator and of the last",
+    "*: of the flagged turns alone, as no more was reviewed",
+    "wrong: errors in audited turns that had passed; in brackets, of all of them",
+)
+
+
+def table(rows: Sequence[LanguageFigures], profile: str) -> Table:
+    shown = Table(
+        title=f"refine, profile {profile}",
+        caption="\n".join(NOTES),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,  # no frame, so that it fits a terminal of 80 characters
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    shown.add_column("lang")
+    for name in HEADINGS:
+        shown.add_column(name, justify="right")
+    for row in rows:
+        for lang, line in zip((row.lang, ""), lines(row), strict=False):
+            shown.add_row(lang, *line)
+    return shown
+
+
+def lines(row: LanguageFigures) -> list[tuple[str, ...]]:
+    """The texts under HEADINGS, before and after; one line where nothing has an after yet."""
+    told = row.before_after
+    before, after = (told.before, told.after) if told else (None, None)
+    star = "" if told is None or told.of_all else "*"
+    first, last = (row.audits[0], row.audits[-1]) if row.audits else (None, None)
+    later = None if last is first else last
+    kept = percent(row.kept / row.samples) if row.samples else NOTHING
+    plan = str(last.acceptance) if last else NOTHING
+    flagged, now = row.flagged_shares
+    if now is None and after is None and later is None:
+        return [("now", kept, percent(flagged), *_edits(before, star), _wrong(first), plan)]
+    return [
+        ("before", "", percent(flagged), *_edits(before, star), _wrong(first), ""),
+        ("after", kept, percent(now), *_edits(after, star), _wrong(later), plan),
+    ]
+
+
+def _edits(quality: Quality | None, star: str) -> tuple[str, str]:
+    if quality is None:
+        return NOTHING, NOTHING
+    chrf = NOTHING if quality.chrf is None else f"{quality.chrf:.1f}{star}"
+    return percent(quality.edit_rate) + star, chrf
+
+
+def _wrong(audit: AuditedTranslator | None) -> str:
+    """`2/132 (0.4-5.4%)`."""
+    if audit is None:
+        return NOTHING
+    low, high = (f"{100 * share:.1f}" for share in (audit.low, audit.high))
+    return f"{audit.num_errors}/{audit.num_rows} ({low}-{high}%)"
+
+
+_COLOURS = {"pass": pages.BLUE, "note": "#a9c1e0", "review": pages.ORANGE, "reject": pages.RED}
 _COLUMNS = 3  # of the small plots
+_WIDTH = 8.4  # inches
 
 
 def write_report(settings: Profile, rows: Sequence[LanguageFigures]) -> Path:
@@ -41,16 +101,15 @@ def write_report(settings: Profile, rows: Sequence[LanguageFigures]) -> Path:
             },
         },
     )
-    with replaced(page) as temporary:
-        temporary.write_text(render(settings.name, rows), encoding="utf-8")
-    return page
+    return pages.write_page(page, render(settings.name, rows))
 
 
 def render(profile: str, rows: Sequence[LanguageFigures]) -> str:
-    environment = Environment(loader=PackageLoader("refine.report", "."), autoescape=True)
     names = sorted({name for row in rows for name in row.by_reason})
     totals = {name: sum(row.by_reason[name] for row in rows) for name in names}
-    return environment.get_template("page.html.j2").render(
+    return pages.rendered(
+        "refine.report",
+        "page.html.j2",
         profile=profile,
         headings=HEADINGS,
         rows=[(row, lines(row)) for row in rows],
@@ -65,8 +124,9 @@ def render(profile: str, rows: Sequence[LanguageFigures]) -> str:
 def _plots(rows: Sequence[LanguageFigures]) -> dict[str, str]:
     if not rows:
         return {}
+    size = (_WIDTH, max(0.7 + 0.3 * len(rows), 1.5))
     return {
-        "Verdicts of turns": _svg(lambda axes: _verdicts(axes[0], rows), 1, 0.7 + 0.3 * len(rows)),
+        "Verdicts of turns": pages.svg(lambda axes: _verdicts(axes, rows), size, 8),
         "Length: characters of the translation for one of English": _many(rows, _ratios),
         "Languages that language ID sees, not told which to expect": _many(rows, _identified),
     }
@@ -104,28 +164,15 @@ def _identified(axes: "Axes", row: LanguageFigures) -> None:
     axes.set_xlim(-0.6, 3.6)
 
 
-def _many(rows: Sequence[LanguageFigures], draw: Any) -> str:
-    def draw_all(axes: Sequence["Axes"]) -> None:
-        for row, one in zip(rows, axes, strict=False):
-            one.set_title(f"{row.lang} {info(row.lang).name}", fontsize=9)
-            draw(one, row)
-        for one in axes[len(rows) :]:
-            one.set_visible(False)
+def _many(
+    rows: Sequence[LanguageFigures], draw: Callable[["Axes", LanguageFigures], object]
+) -> str:
+    def draw_all(plots: Sequence["Axes"]) -> None:
+        for row, axes in zip(rows, plots, strict=False):
+            axes.set_title(f"{row.lang} {info(row.lang).name}", fontsize=9)
+            draw(axes, row)
+        for axes in plots[len(rows) :]:
+            axes.set_visible(False)
 
     lines = -(-len(rows) // _COLUMNS)
-    return _svg(draw_all, lines * _COLUMNS, 1.7 * lines, _COLUMNS)
-
-
-def _svg(draw: Any, count: int, height: float, columns: int = 1) -> str:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context({"svg.hashsalt": "palo", "font.size": 8}):
-        figure = Figure(figsize=(8.4, max(height, 1.5)), layout="constrained")
-        axes = figure.subplots(count // columns, columns, squeeze=False).flatten()
-        for one in axes:
-            one.spines[["top", "right"]].set_visible(False)
-        draw(axes)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.DOTALL)
+    return pages.svg(draw_all, (_WIDTH, max(1.7 * lines, 1.5)), 8, (lines, _COLUMNS))

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from refine.audit import audit_results, draw, wilson
-from refine.report.audit import Acceptance, audits
+from refine.report.reviews import Acceptance, audits
 from refine.review_file import ReviewRow
 
 

@@ -11,10 +11,9 @@ import refine.cli
 from palo.errors import UserError
 from palo.files import read_json
 from palo.shards import records_digest
-from refine.report.audit import Acceptance, accepted
 from refine.report.figures import collect
-from refine.report.page import render
-from refine.report.table import table
+from refine.report.page import render, table
+from refine.report.reviews import Acceptance, accepted
 
 
 def reviewed(run):

@@ -5,17 +5,16 @@ from dataclasses import replace
 import pytest
 
 from refine.report.figures import collect
-from refine.report.rounds import Judged, Kind, score
-from refine.report.table import lines
-from refine.report.translators import TranslatorReview, before_after
+from refine.report.page import lines
+from refine.report.reviews import JudgedRow, RoundKind, TranslatorReview, before_after, score
 
-RIGHT, WRONG = Judged(False, "سرخ ہے۔", "سرخ ہے۔"), Judged(True, "نیلا", "سرخ ہے۔")
+RIGHT, WRONG = JudgedRow(False, "سرخ ہے۔", "سرخ ہے۔"), JudgedRow(True, "نیلا", "سرخ ہے۔")
 
 
 def review(name, share=None, **rows):
     """`rows`: by kind, how many turns were right and how many wrong."""
     scores = {
-        Kind(kind): score([RIGHT] * right + [WRONG] * wrong)
+        RoundKind(kind): score([RIGHT] * right + [WRONG] * wrong)
         for kind, (right, wrong) in rows.items()
     }
     return TranslatorReview(name, share, scores)
