@@ -8,6 +8,7 @@ What is finished is not done again; what was interrupted goes on from its last c
 """
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ def train_scale(scale: Scale, profile: Profile) -> Path:
     with working(folder, scale.name) as work:
         journal = Journal(scale.name)
         parts = _prepare(scale, profile, journal)
+        _try_saving(parts, work)
         _stage1(scale, profile, parts, work / StageName.STAGE1, journal)
         if _is_cut_up(profile):
             parts = _prepare(scale, profile, journal)
@@ -78,6 +80,7 @@ def train_projector(scale: Scale, profile: Profile) -> Path:
     with working(DataPaths(profile.data_dir).checkpoint(scale.name), scale.name, keep=True) as work:
         journal = Journal(scale.name)
         parts = _prepare(scale, profile, journal)
+        _try_saving(parts, work)
         _stage1(scale, profile, parts, work / StageName.STAGE1, journal)
     return work / StageName.STAGE1
 
@@ -140,6 +143,22 @@ def _assembled(scale: Scale, profile: Profile) -> Parts:
     )
     pictures = Pictures(make_processor(scale.image_size))
     return Parts(model, Reading(tokenizer, pictures, packer, scale.max_length))
+
+
+def _try_saving(parts: Parts, work: Path) -> None:
+    """Before the first step: a checkpoint that can't be written ends the run here, not after days.
+
+    Raises UserError.
+    """
+    from train.loop.processes import is_first
+    from train.model.checkpoint import save_checkpoint
+
+    if is_first():
+        trial = work / "trial"
+        save_checkpoint(
+            trial, parts.model, parts.reading.tokenizer, parts.reading.pictures.processor
+        )
+        shutil.rmtree(trial)
 
 
 def _stage1(scale: Scale, profile: Profile, parts: Parts, folder: Path, journal: Journal) -> None:

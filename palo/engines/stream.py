@@ -1,6 +1,6 @@
 """What every engine is: a stream. Requests in, results out, unordered, failures as values."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -146,26 +146,69 @@ def load_tokenizer(model: str, revision: str | None) -> Any:
 
 
 def load_model(model: str, revision: str | None, dtype: str) -> Any:
-    """A causal language model on the CPU; `dtype` is torch's name for it."""
+    """A causal language model on the CPU; `dtype` is torch's name for it.
+
+    Its generation config is the model's own where transformers would write that again.
+    """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, GenerationConfig
     from transformers.utils import logging
 
     quiet: Any = logging  # untyped, like the loader
     quiet.disable_progress_bar()  # a bar for every tiny model would drown our own
+    try:
+        GenerationConfig.from_dict(_generation(model, revision)).validate(strict=True)
+        writable = None
+    except (TypeError, ValueError):
+        writable = own_generation(model, revision)
     loader: Any = AutoModelForCausalLM
-    return loader.from_pretrained(model, revision=revision, dtype=getattr(torch, dtype))
+    return loader.from_pretrained(
+        model, revision=revision, dtype=getattr(torch, dtype), generation_config=writable
+    )
+
+
+def own_generation(model: str, revision: str | None) -> Any:
+    """Of the GenerationConfig that a model comes with, what it keeps when we write it."""
+    return plain_generation(_generation(model, revision))
+
+
+def plain_generation(stated: Mapping[str, Any]) -> Any:
+    """A GenerationConfig of the tokens and the length alone: sampling is for the caller to choose.
+
+    Published ones often say of sampling what transformers reads and then refuses to write, such as
+    Vicuna's, which has a temperature without `do_sample`.
+    """
+    from transformers import GenerationConfig
+
+    config: Any = GenerationConfig  # untyped
+    kept = {key: stated.get(key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    if (kept["pad_token_id"] or 0) < 0:  # old Llamas have -1 for none
+        kept["pad_token_id"] = None
+    return config(**kept, max_length=stated.get("max_length"))
+
+
+def _generation(model: str, revision: str | None) -> dict[str, Any]:
+    """The generation config as its file has it, or what the model's config says of it."""
+    return _json_of(model, revision, "generation_config.json") or _json_of(
+        model, revision, "config.json"
+    )
+
+
+def _json_of(model: str, revision: str | None, name: str) -> dict[str, Any]:
+    """A file of a folder or of the hub; empty where there is none."""
+    from transformers.utils.hub import cached_file
+
+    try:
+        path: Any = cached_file(model, name, revision=revision)
+    except OSError:
+        return {}
+    return dict(read_json(Path(path)))
 
 
 def stop_ids(model: str, revision: str | None, tokenizer: Any) -> frozenset[int]:
     """Every token that ends an answer: chat models often have more than the tokenizer's own."""
-    from transformers import GenerationConfig
-
-    loader: Any = GenerationConfig
-    try:
-        listed = loader.from_pretrained(model, revision=revision).eos_token_id
-    except OSError:  # many models come without a generation config
-        listed = None
+    # many models come without a generation config
+    listed = _json_of(model, revision, "generation_config.json").get("eos_token_id")
     found = listed if isinstance(listed, list) else [listed]
     return frozenset(stop for stop in (*found, tokenizer.eos_token_id) if stop is not None)
 

@@ -13,6 +13,8 @@ from tests.train.conftest import ROOT, make_scale
 from train import run
 from train.evaluation.held_out import evaluate_scale
 from train.loop.saving import newest_complete
+from train.loop.trainer import StageTrainer
+from train.model import checkpoint
 from train.model.checkpoint import load_checkpoint
 from train.model.export import load_merged
 from train.run import train_projector, train_scale
@@ -87,6 +89,41 @@ def interrupt_at(name, scale, profile, monkeypatch):
         patch.setattr(run, name, stop)
         with pytest.raises(KeyboardInterrupt):
             train_scale(scale, profile)
+
+
+def test_a_save_that_cannot_work_ends_the_run_before_the_first_step(profile, monkeypatch):
+    def fail(*unused, **settings):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("train.model.checkpoint.save_torch_state_dict", fail)
+    monkeypatch.setattr(run, "_train", None)
+    with pytest.raises(UserError, match=r"could not be written: .*No space left on device"):
+        train_scale(make_scale("7b"), profile)
+
+
+def test_a_failed_save_keeps_what_was_trained_and_a_rerun_goes_on(profile, monkeypatch):
+    scale = make_scale("7b")
+    real = checkpoint.save_torch_state_dict
+
+    def fail_at_the_end(tensors, folder, **settings):
+        if folder.name.startswith(".7b."):
+            raise OSError(28, "No space left on device")
+        real(tensors, folder, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_torch_state_dict", fail_at_the_end)
+        with pytest.raises(UserError, match="What was trained is kept"):
+            train_scale(scale, profile)
+    folder = DataPaths(profile.data_dir).checkpoint("7b")
+    assert not folder.exists()
+    assert not list(folder.parent.glob(".7b.*"))
+    stage2 = folder.with_name("7b.work") / "stage2"
+    assert newest_complete(stage2) == stage2 / "checkpoint-2"
+    steps = []
+    monkeypatch.setattr(StageTrainer, "training_step", lambda *unused: steps.append(unused))
+    assert train_scale(scale, profile) == folder
+    assert steps == []
+    load_checkpoint(folder)
 
 
 def moved(profile, tmp_path):

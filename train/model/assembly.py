@@ -23,6 +23,7 @@ from transformers.conversion_mapping import (
 )
 from transformers.models.llava.modeling_llava import LlavaModel
 
+from palo.engines.stream import own_generation
 from palo.schemas import IMAGE_TAG
 from train.model.projector import LdpProjector
 from train.scale import ProjectorKind, Scale
@@ -92,7 +93,9 @@ def load_tower(source: str, revision: str | None, dtype: torch.dtype) -> Any:
 def load_language_model(source: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
     """A language model and its tokenizer, with `<image>` and padding among its tokens."""
     tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-    model = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
+    model = AutoModelForCausalLM.from_pretrained(
+        source, revision=revision, dtype=dtype, generation_config=own_generation(source, revision)
+    )
     if IMAGE_TAG not in tokenizer.get_added_vocab():
         tokenizer.add_special_tokens({"extra_special_tokens": [IMAGE_TAG]})
     if tokenizer.pad_token is None:

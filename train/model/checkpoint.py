@@ -5,15 +5,19 @@ Weights carry the classic names (`language_model.model.*`, `vision_tower.vision_
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub import save_torch_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoTokenizer, LlavaForConditionalGeneration, LlavaProcessor
 
-from palo.errors import MissingResource
+from palo.engines.stream import own_generation, plain_generation
+from palo.errors import MissingResource, UserError
 from palo.files import replaced_folder
 from train.data.template import SYSTEM
 from train.model.assembly import CLASSES, CONFIGS
@@ -51,16 +55,35 @@ def save_checkpoint(
 
     `files` are further texts by name, such as the trainer's log.
     """
-    with replaced_folder(folder) as fresh:
+    with written_whole(folder) as fresh:
         save_torch_state_dict(state_dict(model), fresh, max_shard_size="5GB", metadata=_METADATA)
         model.config.architectures = [type(model).__name__]
         if not hasattr(model.config, "palo"):
             model.config.palo = about(projector_of(model.config), True, _tower_name(model))
         model.config.save_pretrained(fresh)
-        model.generation_config.save_pretrained(fresh)
+        plain_generation(model.generation_config.to_dict()).save_pretrained(fresh)
         make_llava_processor(model.config, tokenizer, image_processor).save_pretrained(fresh)
         for name, text in (files or {}).items():
             (fresh / name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """A new folder, which takes the place of `folder` if the block ends well.
+
+    Raises UserError where writing fails; nothing of it is left then.
+    """
+    try:
+        with replaced_folder(folder) as fresh:
+            yield fresh
+    except UserError:
+        raise
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{folder} could not be written: {reason} What was trained is kept; mend this and run "
+            "the same command again: it goes on from there."
+        ) from error
 
 
 def about(projector: ProjectorKind, pads: bool, tower: str | None) -> dict[str, Any]:
@@ -110,7 +133,9 @@ def load_checkpoint(
             f"No checkpoint in {folder}. Train it first: palo train --scale {folder.name}"
         )
     config = AutoConfig.from_pretrained(folder)
-    model = CLASSES[config.model_type].from_pretrained(folder, dtype=dtype)
+    model = CLASSES[config.model_type].from_pretrained(
+        folder, dtype=dtype, generation_config=own_generation(str(folder), None)
+    )
     return model, AutoTokenizer.from_pretrained(folder)
 
 

@@ -19,11 +19,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import LlavaForConditionalGeneration
 
-from palo.files import replaced_folder
 from train.model.checkpoint import (
     classic_name,
     load_checkpoint,
     save_checkpoint,
+    written_whole,
 )
 from train.model.layout import ADAPTER, BASE
 
@@ -45,7 +45,7 @@ def save_base_and_adapter(
     `adapted` is what `get_peft_model(model.model.language_model, ...)` returned, not yet merged.
     `files` are further texts by name, such as the trainer's log; they go into the base.
     """
-    with replaced_folder(folder) as fresh:
+    with written_whole(folder) as fresh:
         save_checkpoint(fresh / BASE, _without_adapter(model), tokenizer, image_processor, files)
         _save_adapter(fresh / ADAPTER, adapted)
 

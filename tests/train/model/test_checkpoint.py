@@ -6,11 +6,18 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForConditionalGeneration
 
-from palo.errors import MissingResource
-from tests.train.conftest import make_model, make_scale, make_tokenizer
+from palo.errors import MissingResource, UserError
+from palo.files import read_json, write_json
+from palo.schemas import IMAGE_TAG
+from sceneworld.standins.tiny import tiny_llama
+from tests.train.conftest import ROOT, make_model, make_scale, make_tokenizer
 from train.data.images import make_processor
 from train.loop.sharding import save_whole
-from train.model.assembly import MobilePaloForConditionalGeneration
+from train.model.assembly import (
+    MobilePaloForConditionalGeneration,
+    assemble,
+    load_language_model,
+)
 from train.model.checkpoint import (
     load_checkpoint,
     load_trainable,
@@ -185,3 +192,61 @@ def test_a_system_message_takes_the_place_of_the_usual_sentence():
 
 def test_text_without_a_picture_is_left_as_it_is():
     assert served([message("user", TEXT)]) == f"<s>{SYSTEM_TEXT} USER:  What is it?\n "
+
+
+VICUNA = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "max_length": 4096}
+WRONG = [
+    {"temperature": 0.9, "top_p": 0.6},  # Vicuna's
+    {"num_beams": 1, "early_stopping": True},
+    {"typical_p": 0.5},
+    {"max_new_tokens": 5},
+    {"pad_token_id": -1},
+    {"num_return_sequences": 3},  # these, transformers would not even load
+    {"early_stopping": "maybe"},
+    {"cache_implementation": "none such"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_checkpoint_has_a_generation_config_of_its_own(tmp_path, wrong):
+    tokenizer = make_tokenizer()
+    tiny_llama(tokenizer, 16, 1, 2).save_pretrained(tmp_path / "lm")
+    tokenizer.save_pretrained(tmp_path / "lm")
+    write_json(tmp_path / "lm" / "generation_config.json", {**VICUNA, **wrong})
+    language_model, tokenizer = load_language_model(str(tmp_path / "lm"), None, torch.float32)
+    scale = make_scale("7b")
+    tower = make_model(scale, tokenizer).model.vision_tower
+    model = assemble(scale, tower, language_model, tokenizer, 1)
+    save_checkpoint(tmp_path / "7b", model, tokenizer, make_processor(64))
+    kept = read_json(tmp_path / "7b" / "generation_config.json")
+    del kept["transformers_version"]
+    expected = dict(VICUNA)
+    if wrong.get("pad_token_id") == -1:
+        del expected["pad_token_id"]
+    assert kept == expected
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_checkpoint_made_elsewhere_is_read_and_written_again(tmp_path, wrong):
+    _, tokenizer, folder = saved(tmp_path, "7b")
+    write_json(folder / "generation_config.json", {**VICUNA, **wrong})
+    model, tokenizer = load_checkpoint(folder)
+    save_checkpoint(tmp_path / "again", model, tokenizer, make_processor(64))
+    assert read_json(tmp_path / "again" / "generation_config.json")["max_length"] == 4096
+
+
+def test_a_model_that_says_how_to_sample_is_written_without(tmp_path):
+    scale, tokenizer = make_scale("7b"), make_tokenizer()
+    model = make_model(scale, tokenizer)
+    model.generation_config.temperature = 0.9
+    save_checkpoint(tmp_path / "7b", model, tokenizer, make_processor(64))
+    assert "temperature" not in read_json(tmp_path / "7b" / "generation_config.json")
+
+
+def test_a_checkpoint_that_cannot_be_written_is_a_sentence_and_leaves_the_older_one(tmp_path):
+    model, tokenizer, folder = saved(tmp_path, "7b")
+    model.config.temperature = 0.9  # transformers writes no config that says how to sample
+    with pytest.raises(UserError, match=r"7b could not be written: Some generation parameters"):
+        save_checkpoint(folder, model, tokenizer, make_processor(64))
+    assert [path.name for path in tmp_path.iterdir()] == ["7b"]
+    load_checkpoint(folder)
