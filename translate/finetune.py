@@ -431,7 +431,7 @@ def _arguments(chosen: FinetuneSettings, settings: TranslatorSettings, folder: P
     from trl.trainer.sft_config import SFTConfig
 
     gpu = torch.cuda.is_available()
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=chosen.epochs,
         per_device_train_batch_size=chosen.batch_size,
@@ -451,6 +451,8 @@ def _arguments(chosen: FinetuneSettings, settings: TranslatorSettings, folder: P
         gradient_checkpointing=gpu,
         dataloader_pin_memory=gpu,
     )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # one GPU of several: trl refuses DataParallel
+    return arguments
 
 
 def _lora(chosen: FinetuneSettings) -> Any:

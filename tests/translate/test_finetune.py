@@ -1,13 +1,29 @@
 """A real fine-tune of a tiny translator on verified segments of a small world."""
 
 import pytest
+import torch
+from trl.trainer.sft_config import SFTConfig
 
 from palo.errors import UserError
 from palo.files import read_json
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
-from palo.settings import Context, FinetuneSettings, StandinTranslatorSettings, TranslatorSettings
-from translate.finetune import base_weights, finetune, make_pair, split, weights_for, with_enough
+from palo.settings import (
+    Context,
+    FinetuneSettings,
+    StandinTranslatorSettings,
+    TranslatorSettings,
+    load_profile,
+)
+from translate.finetune import (
+    _arguments,
+    base_weights,
+    finetune,
+    make_pair,
+    split,
+    weights_for,
+    with_enough,
+)
 from translate.segments import cut
 
 WORDS = {"red": "rouge", "blue": "bleu", "green": "vert", "big": "grand", "small": "petit"}
@@ -136,3 +152,13 @@ def test_weights_tuned_from_another_base_are_not_used(base_dir, tmp_path):
     (other / "config.json").write_text((base_dir / "config.json").read_text() + "\n")
     moved = settings.model_copy(update={"model": str(other)})
     assert weights_for(moved, "fr") == base_weights(moved)
+
+
+def test_a_fine_tune_uses_one_of_several_gpus(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(SFTConfig, "n_gpu", property(lambda self: getattr(self, "_n_gpu", 4)))
+    monkeypatch.setattr("transformers.training_args.is_torch_bf16_gpu_available", lambda: True)
+    settings = load_profile("palo").translator
+    assert _arguments(settings.finetune, settings, tmp_path).n_gpu == 1

@@ -64,8 +64,6 @@ class Learner(nn.Module):
         total = hidden.sum() * 0.0  # a row may have nothing to learn, and still takes part
         if not groups:  # with every parameter, or the processes would wait for one another
             total = total + self.model.lm_head(hidden[:1]).sum() * 0.0
-        if not groups:  # with every parameter, or the processes would wait for one another
-            total = total + self.model.lm_head(hidden[:1]).sum() * 0.0
         start = 0
         for language, count in groups:
             chosen = slice(start, start + count)

@@ -271,7 +271,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _published(kind: str, name: str) -> dict[str, Any]:
-    known = _table()[kind]
+    known = _table(PUBLISHED_PATH)[kind]
     if name not in known:
         raise MissingResource(
             f"The size of {name} is not known here. Fetch its config.json "
@@ -281,10 +281,6 @@ def _published(kind: str, name: str) -> dict[str, Any]:
     return known[name]
 
 
-def _table() -> dict[str, dict[str, dict[str, Any]]]:
-    return _read(PUBLISHED_PATH)
-
-
 @cache
-def _read(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+def _table(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
     return yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -162,3 +162,20 @@ def test_a_model_that_nobody_knows_is_named_with_the_way_out():
 
 def test_both_places_pad_the_vocabulary_alike():
     assert VOCABULARY_MULTIPLE == ROUNDED_TO
+
+
+def test_a_twin_that_is_built_again_is_counted_again(tmp_path):
+    scale, folder = make_scale("7b"), tmp_path / "lm"
+    tiny_llama(make_tokenizer(), 16, 1, 2).config.save_pretrained(folder)
+    assert sizes_of(scale, tmp_path).language.hidden == 16
+    tiny_llama(make_tokenizer(), 32, 1, 2).config.save_pretrained(folder)
+    assert sizes_of(scale, tmp_path).language.hidden == 32
+
+
+def test_a_config_is_read_as_json(tmp_path):
+    """Which is no YAML: a tab between the fields, as some configs have it, is no error."""
+    (tmp_path / "lm").mkdir()
+    config = tiny_llama(make_tokenizer(), 16, 1, 2).config.to_dict()
+    text = json.dumps(config, indent="\t", default=str)
+    (tmp_path / "lm" / "config.json").write_text(text, "utf-8")
+    assert sizes_of(make_scale("7b"), tmp_path).language.hidden == 16
