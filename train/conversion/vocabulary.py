@@ -6,6 +6,7 @@ here is the mean of the rows before it: its logit is then the mean of their logi
 by the greatest ever picks it, and converting again gives the same bytes.
 """
 
+import copy
 import json
 import shutil
 import tempfile
@@ -116,7 +117,11 @@ def is_padding(lazy: Lazy, rows: int) -> bool:
 
 def save_published_tokenizer(tokenizer: Any, rows: int, folder: Path) -> None:
     """The tokenizer without the tokens from `rows` on, `<image>` first of them."""
-    tokenizer.save_pretrained(folder)
+    published = copy.deepcopy(tokenizer)
+    published.add_bos_token = True  # ours leaves it to the chat template, which theirs has not
+    if hasattr(published, "legacy"):  # else transformers forgets it
+        published.init_kwargs["legacy"] = published.legacy
+    published.save_pretrained(folder)
     path = folder / "tokenizer.json"
     whole = json.loads(path.read_text(encoding="utf-8"))
     gone = [token["content"] for token in whole["added_tokens"] if token["id"] >= rows]

@@ -4,6 +4,7 @@ Weights carry the classic names (`language_model.model.*`, `vision_tower.vision_
 `multi_modal_projector.*`), which stock transformers and vLLM both read.
 """
 
+import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -116,12 +117,25 @@ def make_llava_processor(config: Any, tokenizer: Any, image_processor: Any) -> L
     side = math.isqrt(config.image_seq_length)
     return LlavaProcessor(
         image_processor=image_processor,
-        tokenizer=tokenizer,
+        tokenizer=_as_written(tokenizer),
         patch_size=image_processor.crop_size["height"] // side,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
         chat_template=CHAT_TEMPLATE,
     )
+
+
+def _as_written(tokenizer: Any) -> Any:
+    """A copy that adds no start token of its own: the chat template writes it into the text.
+
+    Servers tokenise what the template gives as it is, clients of the processor do not: with a
+    start token in both they would have two, and with one in neither, servers would have none.
+    """
+    written = copy.deepcopy(tokenizer)
+    written.add_bos_token = False
+    if hasattr(written, "legacy"):  # else transformers forgets it, and reads other tokens again
+        written.init_kwargs["legacy"] = written.legacy
+    return written
 
 
 def load_checkpoint(

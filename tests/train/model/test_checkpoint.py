@@ -1,10 +1,17 @@
+import copy
 import json
 import logging
 
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
-from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForConditionalGeneration
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    LlavaForConditionalGeneration,
+)
 
 from palo.errors import MissingResource, UserError
 from palo.files import read_json, write_json
@@ -12,6 +19,7 @@ from palo.schemas import IMAGE_TAG
 from sceneworld.standins.tiny import tiny_llama
 from tests.train.conftest import ROOT, make_model, make_scale, make_tokenizer
 from train.data.images import make_processor
+from train.data.template import IMAGE_TOKEN, Round, Template
 from train.loop.sharding import save_whole
 from train.model.assembly import (
     MobilePaloForConditionalGeneration,
@@ -48,7 +56,9 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path, name, kind, tokens):
     loaded, its_tokenizer = load_checkpoint(folder)
     assert type(loaded) is kind
     assert loaded.config.image_seq_length == tokens
-    assert its_tokenizer("A red circle").input_ids == tokenizer("A red circle").input_ids
+    start, *words = tokenizer("A red circle").input_ids
+    assert start == tokenizer.bos_token_id
+    assert its_tokenizer("A red circle").input_ids == words  # the chat template writes the start
     ours, theirs = model.state_dict(), loaded.state_dict()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
@@ -87,8 +97,6 @@ def test_stored_names_are_the_classic_ones(tmp_path):
 
 @pytest.mark.parametrize(("name", "tokens"), [("7b", 16), ("1.7b", 4)])
 def test_the_stock_processor_counts_the_image_tokens_of_the_projector(tmp_path, name, tokens):
-    from PIL import Image
-
     model, _, folder = saved(tmp_path, name)
     processor = AutoProcessor.from_pretrained(folder)
     content = [{"type": "image"}, {"type": "text", "text": "What is it?"}]
@@ -250,3 +258,44 @@ def test_a_checkpoint_that_cannot_be_written_is_a_sentence_and_leaves_the_older_
         save_checkpoint(folder, model, tokenizer, make_processor(64))
     assert [path.name for path in tmp_path.iterdir()] == ["7b"]
     load_checkpoint(folder)
+
+
+def golden_tokenizer():
+    """Llama's own kind, which puts a space after every special token."""
+    tokenizer = AutoTokenizer.from_pretrained(ROOT / "tests" / "golden" / "tokenizer")
+    tokenizer.add_special_tokens({"extra_special_tokens": [IMAGE_TAG]})
+    tokenizer.pad_token = tokenizer.unk_token
+    return tokenizer
+
+
+TALK = (
+    message("user", PICTURE, {"type": "text", "text": "Is it red?\nOr what?"}),
+    message("assistant", {"type": "text", "text": "A red circle."}),
+    message("user", {"type": "text", "text": "какого цвета?"}),
+)
+
+
+@pytest.mark.parametrize("name", ["1.7b", "7b", "13b"])
+@pytest.mark.parametrize("tokenizer", [make_tokenizer(), golden_tokenizer()], ids=["tiny", "llama"])
+def test_every_client_sees_the_tokens_of_training_with_one_start_token(tmp_path, name, tokenizer):
+    model = make_model(make_scale(name), make_tokenizer())
+    model.config.image_token_id = tokenizer.convert_tokens_to_ids(IMAGE_TAG)
+    save_checkpoint(tmp_path / name, model, tokenizer, make_processor(64))
+    before = Round("Is it red?\nOr what?", "A red circle.", True)
+    prompt = list(Template(tokenizer).prompt("какого цвета?", False, [before]))
+    place, image = prompt.index(IMAGE_TOKEN), model.config.image_token_id
+    expanded = [*prompt[:place], *[image] * model.config.image_seq_length, *prompt[place + 1 :]]
+    assert prompt.count(tokenizer.bos_token_id) == 1
+    processor, picture = AutoProcessor.from_pretrained(tmp_path / name), Image.new("RGB", (30, 50))
+    text = processor.apply_chat_template(TALK, add_generation_prompt=True)
+    assert processor(text=text, images=[picture])["input_ids"][0] == expanded
+    talk = copy.deepcopy(TALK)
+    talk[0]["content"][0]["image"] = picture
+    asked = processor.apply_chat_template(
+        talk, add_generation_prompt=True, tokenize=True, return_dict=True
+    )
+    assert asked["input_ids"][0] == expanded
+    served_ids = processor.tokenizer(text, add_special_tokens=False).input_ids  # as vLLM does
+    assert [IMAGE_TOKEN if token == image else token for token in served_ids] == prompt
+    again = Template(load_checkpoint(tmp_path / name)[1])
+    assert list(again.prompt("какого цвета?", False, [before])) == prompt
