@@ -13,7 +13,7 @@ from data_cards.cards import (
     write_model_card,
 )
 from data_cards.export import Format, export, export_dir
-from data_cards.push_plan import What
+from data_cards.push import What
 from data_cards.release import ALL, MIXTURE, Release, parse_release, there_are
 from palo.console import ProfileOption, announce, note
 from palo.errors import UserError
@@ -124,8 +124,7 @@ def push_command(
     profile: ProfileOption = None,
 ) -> None:
     """Publish an exported dataset or a checkpoint with its card on the Hugging Face Hub."""
-    from data_cards.push import copied, pushed
-    from data_cards.push_plan import plan
+    from data_cards.push import copied, plan, pushed
 
     settings = load_profile(profile)
     announce(settings, "push")

@@ -10,25 +10,44 @@ from typing import Any
 import yaml
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from data_cards import tables
-from data_cards.facts import facts, load_report
+from data_cards.card_format import (
+    WRITERS,
+    bars,
+    cell,
+    code,
+    interval,
+    number,
+    problems,
+    share,
+    size_category,
+    table,
+)
 from data_cards.licences import HubLicence, dataset_chain, licence_table, of_profile
 from data_cards.licences import translator_name as translator_of
-from data_cards.limits import limits
-from data_cards.markdown import cell, number, table
-from data_cards.metadata import problems, size_category
 from data_cards.provenance import DATASET_TEMPLATE, dataset_provenance
-from data_cards.release import ALL, MIXTURE, Release, conversations
+from data_cards.release import (
+    ALL,
+    MIXTURE,
+    LanguageFacts,
+    Release,
+    conversations,
+    facts,
+    load_report,
+)
 from palo import __version__
 from palo.errors import UserError
 from palo.files import read_json
 from palo.languages import ENGLISH, LANGUAGES, Language
 from palo.paths import DataPaths
+from palo.schemas import TurnStatus, Verdict
 from palo.settings import Profile
 from palo.shards import read_columns, shard_paths, training_conversations
 
 EXAMPLES = 2  # a language, in the card of that language alone
 MAX_EXAMPLE_CHARS = 300
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_STATUSES = (TurnStatus.TRANSLATED, TurnStatus.VERIFIED, TurnStatus.COPIED, TurnStatus.FAILED)
+_MAX_FOREIGN = 0.01  # of the turns: more in another language than that is worth a line
 
 
 def render(profile: Profile, release: Release) -> str:
@@ -42,9 +61,15 @@ def render(profile: Profile, release: Release) -> str:
     total = sum(row.use.conversations for row in rows if row.use) + (english or 0)
     report = paths.translator_report
     finetune = read_json(report) if report.is_file() else {}
+    by_reason = [row.refined.get("by_reason", {}) for row in rows]
+    about = told.get("filters", {})
+    unknown = sorted({name for counts in by_reason for name in counts} - {*about})
     card = DatasetCard.from_template(
         _metadata(profile, release, total),
         template_str=DATASET_TEMPLATE.read_text(encoding="utf-8"),
+        **WRITERS,
+        identified=_identified,
+        rows=rows,
         title=title(profile, release),
         description=profile.description[:1].upper() + profile.description[1:] + ".",
         conversations_total=number(total),
@@ -54,20 +79,26 @@ def render(profile: Profile, release: Release) -> str:
         version=__version__,
         policy=profile.refine.policy,
         keep_review=profile.refine.keep_review,
-        conversations_table=tables.conversations(rows, english),
-        stages_table=tables.stages(rows),
-        filters_known=bool(told),
-        filters_table=tables.filters(rows, told),
-        thresholds_table=tables.thresholds(rows, told),
+        num_english=english,
+        statuses=_STATUSES,
+        verdicts=list(Verdict),
+        told=told,
+        filters=[
+            (code(name), cell(about.get(name, "?")), [counts.get(name, 0) for counts in by_reason])
+            for name in (*about, *unknown)
+        ],
+        quantiles=_QUANTILES,
         calibrated=", ".join(lang for lang in told.get("calibrated", []) if lang in release.langs),
-        languages_table=tables.languages(rows),
-        ratios_table=tables.ratios(rows, told),
-        bars=tables.ratio_bars(rows[0]) if len(rows) == 1 else "",
+        bars=_ratio_bars(rows[0]) if len(rows) == 1 else "",
         reported=any(row.report for row in rows),
-        reviews_table=tables.reviews(rows),
-        audits_table=tables.audits(rows),
+        reviews=[(row, batch) for row in rows for batch in row.report.get("rounds", [])],
+        audits=[(row, audit) for row in rows for audit in row.report.get("audits", [])],
         plan=profile.refine.acceptance,
-        finetune_table=tables.finetune(finetune, rows),
+        finetuned=[
+            (row, finetune["languages"][row.lang])
+            for row in rows
+            if row.lang in finetune.get("languages", {})
+        ],
         chrf_signature=finetune.get("chrf_signature", ""),
         mixture_told=_mixture(profile) if release.english else "",
         licences_table=licence_table(dataset_chain(profile, release.english)),
@@ -165,3 +196,108 @@ def _pairs(source: list[Any], target: list[Any]) -> list[tuple[Any, Any]]:
 
 def _text(turn: dict[str, str]) -> str:
     return turn["text"]
+
+
+def _identified(row: LanguageFacts) -> str:
+    """What language ID says of a sample of turns: as it, as others (the first five)."""
+    counts = row.report.get("identified", {})
+    asked = sum(counts.values())
+    if not asked:
+        return f"{number(None)} |  | "
+    others = sorted(((n, lang) for lang, n in counts.items() if lang != row.lang), reverse=True)
+    told = ", ".join(f"{cell(lang)} {count:,}" for count, lang in others[:5])
+    return f"{number(asked)} | {share(counts.get(row.lang, 0) / asked)} | {told}"
+
+
+def _ratio_bars(row: LanguageFacts) -> str:
+    """The same as a histogram in steps of a tenth."""
+    tenths: dict[str, int] = {}
+    for edge, count in sorted(
+        row.report.get("length_ratios", {}).items(), key=lambda step: step[0]
+    ):
+        step = f"{int(float(edge) * 10 + 1e-9) / 10:.1f}"
+        tenths[step] = tenths.get(step, 0) + count
+    return bars(list(tenths.items()))
+
+
+def limits(profile: Profile, rows: Sequence[LanguageFacts]) -> list[str]:
+    """Sentences, those that hold for every release last."""
+    found = [line for row in rows for line in _of_language(profile, row)]
+    if set_aside := rows[0].source.set_aside:
+        found.append(f"{number(set_aside)} samples of the source were malformed and are missing.")
+    if profile.world is not None:
+        found.append(
+            "These are drawn scenes and sentences of a small grammar: they test the software and "
+            "teach nothing about photographs."
+        )
+    else:
+        found.append(
+            "The English was written by a language model from captions and boxes, without seeing "
+            "the pictures: what it says may not be in them. Translation keeps such errors."
+        )
+    found.append("Pictures are named, not included; get them from where they are published.")
+    found.append("Turns that nobody reviewed or audited are as the machine wrote them.")
+    return found
+
+
+def _of_language(profile: Profile, row: LanguageFacts) -> list[str]:
+    return [f"{row.name}: {line}" for line in (*_judged(row), *_audited(profile, row))]
+
+
+def _judged(row: LanguageFacts) -> list[str]:
+    found = []
+    if row.structure_broken:
+        found.append("the audit of the translation run found shards that do not match the source.")
+    if row.samples < row.source.samples:
+        left = row.source.samples - row.samples
+        found.append(f"{number(left)} conversations of the source are not translated.")
+    if failed := row.by_status(TurnStatus.FAILED):
+        found.append(
+            f"{number(failed)} of {number(row.turns)} turns failed every attempt to translate."
+        )
+    if row.use is None:
+        found.append("nothing has been filtered, so nothing can be trained on.")
+        return found
+    left_out, cut = row.use.left_out, row.use.cut
+    if left_out or cut:
+        waiting = sum(row.by_verdict(one) or 0 for one in (Verdict.REVIEW, Verdict.REJECT))
+        found.append(
+            f"conversations left out: {number(left_out)}, cut: {number(cut)}. Turns that were "
+            f"flagged and are not corrected: {number(waiting)}."
+        )
+    if not row.report:
+        found.append("language, lengths and reviews were not measured (`palo refine report`).")
+        return found
+    if row.report_is_older:
+        found.append(
+            "language, lengths and reviews were measured on earlier shards than these "
+            "(`palo refine report` measures them anew)."
+        )
+    identified = row.report.get("identified", {})
+    asked = sum(identified.values())
+    foreign = asked - identified.get(row.lang, 0)
+    if asked and foreign / asked > _MAX_FOREIGN:
+        found.append(
+            f"language identification gives {share(foreign / asked)} of {number(asked)} turns "
+            "another language or none; short answers are often misjudged."
+        )
+    return found
+
+
+def _audited(profile: Profile, row: LanguageFacts) -> list[str]:
+    plan, audit = profile.refine.acceptance, row.audit
+    if audit is None:
+        return ["no turn that passed the filters has been audited, so its error rate is unknown."]
+    rate = (
+        f"{number(audit['num_errors'])} of {number(audit['num_rows'])} audited turns were wrong "
+        f"({interval(audit['low'], audit['high'])} of all that passed)"
+    )
+    current = row.translated.get("signature", "")
+    older = current and not str(audit["translator"]).endswith(current)
+    whose = f" The audit is of another translator: {cell(audit['translator'])}." if older else ""
+    if row.audit_failed:
+        allowed = f"{plan.max_errors} in {plan.rows}"
+        return [f"**fails the acceptance plan** of {allowed} errors: {rate}.{whose}"]
+    if audit["acceptance"] != "met":
+        return [f"too few rows were audited to accept it: {rate}.{whose}"]
+    return [f"accepted, with errors left: {rate}.{whose}"]

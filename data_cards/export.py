@@ -6,6 +6,7 @@ palo export --format hub --lang all
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -14,14 +15,41 @@ from typing import Any
 import pyarrow as pa
 
 from data_cards.licences import dataset_chain, licence_notes
-from data_cards.output import whole_folder
 from data_cards.release import Conversation, Release, conversations, image_prefix
 from palo.console import progress
-from palo.errors import MissingResource
+from palo.errors import MissingResource, UserError
+from palo.files import replaced_folder, write_json
 from palo.languages import ENGLISH, Language
 from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.shards import shard_paths, write_rows
+
+MARK = ".palo-export.json"  # in every folder that palo wrote: it may be written again
+
+
+@contextmanager
+def whole_folder(folder: Path, told: dict[str, str]) -> Iterator[Path]:
+    """Yields a new folder beside `folder`; puts it in its place if the block ends well.
+
+    `told` goes into the mark. Raises UserError where something stands there that palo did not
+    write.
+    """
+    require_ours(folder)
+    with replaced_folder(folder) as fresh:
+        yield fresh
+        write_json(fresh / MARK, told)
+
+
+def require_ours(folder: Path) -> None:
+    """Raises UserError for a file, or a folder that holds something and not palo's mark."""
+    if folder.is_dir() and ((folder / MARK).is_file() or not any(folder.iterdir())):
+        return
+    if folder.is_symlink() or folder.exists():
+        raise UserError(
+            f"{folder} is there and palo did not write it, so it stays as it is. "
+            "Choose another place, or remove it."
+        )
+
 
 SHARD_CHARS = 200_000_000  # of text in a Parquet file: some 100 MB compressed
 BATCH_ROWS = 1000  # of a row group

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from data_cards.markdown import cell, table
+from data_cards.card_format import cell, table
 from palo.settings import Profile, Section
 
 TABLE = files("data_cards") / "licences.yaml"

@@ -10,9 +10,8 @@ from typing import Any
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from data_cards.card_format import NOT_MEASURED, WRITERS, interval, problems, share
 from data_cards.licences import licence_table, model_chain, of_profile
-from data_cards.markdown import NOT_MEASURED, cell, interval, number, share, table
-from data_cards.metadata import problems
 from data_cards.provenance import MODEL_TEMPLATE, checkpoint_provenance
 from palo import __version__
 from palo.errors import MissingResource, unknown
@@ -50,20 +49,27 @@ def render(profile: Profile, scale: str) -> str:
     card = ModelCard.from_template(
         _metadata(profile, scale, said, evaluation),
         template_str=MODEL_TEMPLATE.read_text(encoding="utf-8"),
+        **WRITERS,
+        right=_right,
+        named=lambda lang: f"{lang} {LANGUAGES[lang].name}",
         title=title(profile, scale),
         scale=scale,
         projector=config.get("palo", {}).get("projector", said["projector"]),
         languages_told=", ".join(info.name for info in LANGUAGES.values()),
         version=__version__,
-        parts_table=_parts(said),
+        said=said,
         stage2_told="the projector and adapters on the language model, which are merged into it"
         if said.get("lora")
         else "the projector and the whole language model",
-        stages_table=_stages(said, training),
-        mixture_table=_mixture(training),
+        stages=[_Stage(name, said[name], training) for name in _STAGES],
+        mixture=training.get("mixture", {}),
+        cut=training.get("cut", {}).get("stage2", {}),
         set_aside=_set_aside(training),
-        evaluation_table=_evaluation(evaluation),
-        benches=list(_benches(paths, scale)),
+        evaluated=evaluation.get("languages", {}),
+        benches=[
+            read_json(path)
+            for path in sorted(paths.evaluation(scale).with_suffix("").glob("bench-*.json"))
+        ],
         limits=list(_limits(profile, training, evaluation)),
         licences_table=licence_table(model_chain(profile, named_bases(profile, scale))),
         stock=config.get("model_type") == STOCK,
@@ -135,53 +141,16 @@ def _results(evaluation: Mapping[str, Any]) -> Iterator[EvalResult]:
                 )
 
 
-def _parts(said: Mapping[str, Any]) -> str:
-    rows = []
-    for part in ("language_model", "vision_tower"):
-        one = said[part]
-        kind = "built and taught on the spot" if "standin" in one else f"{one.get('revision', '')}"
-        rows.append((part.replace("_", " "), cell(one["name"]), cell(kind)))
-    rows.append(("picture", f"{said['image_size']} pixels a side", "padded to a square"))
-    rows.append(("conversation", f"{said.get('max_length', 2048)} tokens", "with the picture's"))
-    return table(("part", "what", ""), rows, align="lll")
+class _Stage:
+    """What a stage was asked for and what came of it, from the checkpoint's log."""
 
-
-def _stages(said: Mapping[str, Any], training: Mapping[str, Any]) -> str:
-    rows = []
-    for name in _STAGES:
-        stage, log = said[name], training.get("logs", {}).get(name, [])
+    def __init__(self, name: str, said: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+        log = training.get("logs", {}).get(name, [])
         losses = [entry["loss"] for entry in log if "loss" in entry]
-        steps = max((entry.get("step", 0) for entry in log), default=0)
-        seconds = training.get("seconds", {}).get(name)
-        rows.append(
-            (
-                name,
-                f"{stage['learning_rate']:g}",
-                number(stage["batch_size"]),
-                f"{stage.get('epochs', 1):g}",
-                number(int(steps)) if steps else NOT_MEASURED,
-                f"{losses[0]:.3f}" if losses else NOT_MEASURED,
-                f"{losses[-1]:.3f}" if losses else NOT_MEASURED,
-                NOT_MEASURED if seconds is None else f"{seconds:,.0f} s",
-            )
-        )
-    heads = ("stage", "learning rate", "batch", "epochs", "steps", "first loss", "last loss")
-    return table((*heads, "time"), rows)
-
-
-def _mixture(training: Mapping[str, Any]) -> str:
-    cut = training.get("cut", {}).get("stage2", {})
-    rows = [
-        (
-            f"{lang} {LANGUAGES[lang].name}",  # type: ignore[index]
-            number(count),
-            number(cut.get(lang, {}).get("cut")),
-            number(cut.get(lang, {}).get("unusable")),
-        )
-        for lang, count in training.get("mixture", {}).items()
-    ]
-    heads = ("language", "conversations", "cut to fit", "could not be used")
-    return table(heads, rows) if rows else ""
+        self.name, self.said = name, said
+        self.steps = int(max((entry.get("step", 0) for entry in log), default=0)) or None
+        self.first_loss, self.last_loss = (losses[0], losses[-1]) if losses else (None, None)
+        self.seconds = training.get("seconds", {}).get(name)
 
 
 def _set_aside(training: Mapping[str, Any]) -> str:
@@ -190,45 +159,12 @@ def _set_aside(training: Mapping[str, Any]) -> str:
     return f"Samples set aside for a broken picture or text: {told}." if told else ""
 
 
-def _evaluation(evaluation: Mapping[str, Any]) -> str:
-    rows = []
-    for lang, row in evaluation.get("languages", {}).items():
-        right, asked = row.get("accuracy"), row.get("questions", 0)
-        told = NOT_MEASURED
-        if right is not None and asked:
-            told = f"{share(right)} ({interval(*wilson(round(right * asked), asked))})"
-        others = ("accuracy_shuffled", "chance", "reasoning", "fidelity")
-        name = f"{lang} {LANGUAGES[lang].name}"
-        rows.append((name, number(asked), told, *(share(row.get(key)) for key in others)))
-    heads = ("language", "questions", "right (95%)", "pictures shuffled", "guessing")
-    return table((*heads, "reasoning", "in its language"), rows) if rows else ""
-
-
-def _benches(paths: DataPaths, scale: str) -> Iterator[dict[str, str]]:
-    """What `palo evaluate --bench` wrote of the scale, a set and a judge each."""
-    for path in sorted(paths.evaluation(scale).with_suffix("").glob("bench-*.json")):
-        found = read_json(path)
-        rows = [
-            (
-                f"{lang} {LANGUAGES[lang].name}",  # type: ignore[index]
-                number(row.get("questions")),
-                _scored(row.get("score")),
-                share(row.get("fidelity")),
-            )
-            for lang, row in found.get("languages", {}).items()
-        ]
-        heads = ("language", "questions", "score (95%)", "in its language")
-        yield {
-            "signature": cell(str(found.get("signature", ""))),
-            "weights": cell(str(found.get("checkpoint", ""))),
-            "table": table(heads, rows),
-        }
-
-
-def _scored(score: Mapping[str, Any] | None) -> str:
-    if score is None:
+def _right(row: Mapping[str, Any]) -> str:
+    """The share of right answers with its interval."""
+    accuracy, asked = row.get("accuracy"), row.get("questions", 0)
+    if accuracy is None or not asked:
         return NOT_MEASURED
-    return f"{score['value']:.1f} ({score['low']:.1f}–{score['high']:.1f})"
+    return f"{share(accuracy)} ({interval(*wilson(round(accuracy * asked), asked))})"
 
 
 def _limits(

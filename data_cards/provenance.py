@@ -8,9 +8,8 @@ from enum import StrEnum
 from importlib.resources import files
 from typing import Any
 
-from data_cards.facts import load_report
 from data_cards.licences import TABLE
-from data_cards.release import Release
+from data_cards.release import Release, load_report
 from palo import __version__
 from palo.files import digest, file_digest, read_json
 from palo.paths import DataPaths

@@ -8,8 +8,8 @@ import yaml
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard
 
+from data_cards.card_format import problems
 from data_cards.dataset import render
-from data_cards.metadata import problems
 from data_cards.provenance import read_provenance
 from data_cards.release import MIXTURE, parse_release
 from palo.errors import MissingResource, UserError

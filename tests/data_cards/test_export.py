@@ -10,7 +10,7 @@ import yaml
 from datasets import load_dataset
 
 from data_cards import export as exporting
-from data_cards.output import MARK
+from data_cards.export import MARK
 from palo.errors import MissingResource, UserError
 from palo.settings import load_profile
 

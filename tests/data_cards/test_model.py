@@ -6,7 +6,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from data_cards.metadata import problems
+from data_cards.card_format import problems
 from data_cards.model import render
 from palo.files import write_json
 from palo.paths import DataPaths

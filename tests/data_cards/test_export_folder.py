@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_cards.output import MARK, whole_folder
+from data_cards.export import MARK, whole_folder
 from palo.errors import UserError
 from palo.files import read_json
 

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from data_cards.metadata import problems, size_category
+from data_cards.card_format import problems, size_category
 
 GOOD = {
     "language": ["ur"],

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from data_cards.markdown import bars, cell, code, interval, number, quantile, share, table
+from data_cards.card_format import bars, cell, code, interval, number, quantile, share, table
 
 MARKUP = st.text(alphabet="ab |`\\<>[]()*_#~-=!:/&;$\n\r\t\u2028\u202e\u200cک漢", max_size=30)
 PARSER = MarkdownIt("commonmark").enable("table")
