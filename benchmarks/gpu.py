@@ -42,9 +42,9 @@ from transformers import (
 
 from benchmarks.conversations import MAX_LENGTH, Reader, drawn_lengths, reader
 from benchmarks.harness import GIB, ROOT, finish
-from palo.engines.stream import Message, Request, Sampling, Signature
+from palo.engines.stream import Message, Request, Sampling, Signature, Weights
 from palo.engines.transformers import TransformersEngine
-from palo.settings import LoopSettings
+from palo.settings import LoopSettings, TranslatorSettings
 from sceneworld.standins.tiny import train_tokenizer
 from train.loop.loss import Learner, sum_loss
 from train.loop.recompute import recompute
@@ -340,7 +340,8 @@ def translator(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     signature = Signature("random", "none", str(dtype))
-    engine = TransformersEngine(str(folder), None, signature, batch_size=batch_size)
+    settings = TranslatorSettings(model=str(folder), finetuned_dir=folder, batch_size=batch_size)
+    engine = TransformersEngine(Weights(str(folder)), signature, settings)
     engine._tokenizer = tokenizer
     engine._model = language_model(size, tokenizer, device, dtype, trained=False).eval()
     engine._stops = frozenset()

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from palo.intervals import wilson
+from palo.console import wilson
 from palo.languages import LANGUAGES
 
 NOT_MEASURED = "not measured"

@@ -14,9 +14,9 @@ from data_cards.card_format import NOT_MEASURED, WRITERS, interval, problems, sh
 from data_cards.licences import licence_table, model_chain, of_profile
 from data_cards.provenance import MODEL_TEMPLATE, checkpoint_provenance
 from palo import __version__
+from palo.console import wilson
 from palo.errors import MissingResource, unknown
 from palo.files import read_json
-from palo.intervals import wilson
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.settings import Profile

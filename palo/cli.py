@@ -22,14 +22,12 @@ import train.cli
 import translate.benchmark_set
 import translate.cli
 from palo import pipeline, status
-from palo.benchmark_set import read_set
 from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
 from palo.errors import UserError
 from palo.files import disk_full, run_lock
-from palo.languages import ENGLISH, parse_languages
+from palo.languages import parse_languages
 from palo.paths import DataPaths
 from palo.settings import load_profile
-from palo.shards import read_refined, shard_paths
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 STOPPED = "Stopped. What was done is kept: the same command goes on from here."
@@ -105,17 +103,9 @@ def bench_build_command(
     kind = translate.cli.engine_kind(engine, settings.translator)
     paths = DataPaths(settings.data_dir)
     with run_lock(paths.root, "palo bench build"):
-        english = read_set(root, ENGLISH)
-        translate.benchmark_set.write_source(english, settings.source.path)
-        translate.cli.translate_file(settings, settings.source, paths, langs, kind, retry_errors)
+        english = translate.cli.translate_set(settings, root, langs, kind, retry_errors)
         refine.cli.refine_all(settings, langs)
-        every = []
-        for one in langs:
-            rows = (row for path in shard_paths(paths.refined(one)) for row in read_refined(path))
-            every.append(translate.benchmark_set.assemble(english, one, rows))
-            translate.benchmark_set.write_built(every[-1], root / one, allow_missing)
-            note(every[-1].summary)
-    translate.benchmark_set.require_complete(every)
+        translate.benchmark_set.build_all(english, langs, paths, root, allow_missing)
 
 
 @app.command("demo")

@@ -1,10 +1,11 @@
-"""The terminal: options that mean the same everywhere, the first line, notes, progress."""
+"""The terminal: options that mean the same everywhere, first line, notes, progress, shares."""
 
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import sqrt
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -80,6 +81,15 @@ def progress(what: str, total: int | None) -> Iterator[Tick]:
                 note(f"{what}: {done}{f' of {total}' if total else ''} {text}".rstrip())
 
         yield plain
+
+
+def wilson(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's score interval of a share (Wilson 1927), 95%; (0, 1) where nothing was looked at."""
+    if not total:
+        return 0.0, 1.0
+    share, square = hits / total, z * z / total
+    middle, half = share + square / 2, z * sqrt(share * (1 - share) / total + square / total / 4)
+    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
 def percent(share: float | None) -> str:

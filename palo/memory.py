@@ -334,13 +334,10 @@ class VerifiedMemory(_Database):
 
     @staticmethod
     def _entry(row: Row) -> VerifiedEntry:
-        source, context, text, sample_id, turn, all_copies, reviewer, batch, created = row
-        return VerifiedEntry(
-            source, context, text, sample_id, turn, bool(all_copies), reviewer, batch, created
-        )
+        return VerifiedEntry(*row[:5], bool(row[5]), *row[6:])  # type: ignore[call-arg]
 
 
-class ReadOnly(_Database):
+class _ReadOnly(_Database):
     """A memory in whatever state it is, opened so that no byte of it or its log changes."""
 
     def __init__(self, path: Path) -> None:
@@ -348,9 +345,6 @@ class ReadOnly(_Database):
         _check_head(path)
         address = f"{path.absolute().as_uri()}?mode=ro"
         self._connection = sqlite3.connect(address, timeout=30, uri=True)
-
-    def query(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        return self._read(statement, values)
 
 
 _PART_ROWS = 4096
@@ -371,7 +365,7 @@ class Salvaged:
 def check_memory(path: Path) -> None:
     """Looks at every page and changes none. Raises UserError where a memory is damaged."""
     if path.is_file() and path.stat().st_size:
-        with ReadOnly(path) as memory:
+        with _ReadOnly(path) as memory:
             if fault := _fault(memory):
                 raise damaged(path, fault)
 
@@ -386,12 +380,12 @@ def salvage(path: Path) -> Salvaged | None:
     if fresh.exists():
         raise UserError(f"{fresh} is there already: move it away first.")
     kind = VerifiedMemory if path.name.endswith(".verified.sqlite") else TranslationMemory
-    with ReadOnly(path) as memory:
-        if _is_whole(memory):
+    with _ReadOnly(path) as memory:
+        if not _fault(memory) and not any(missed for _, missed in _readable(memory)):
             return None
         try:
-            memory.query("PRAGMA writable_schema = ON")  # else a cut-off file is not read at all
-            memory.query("SELECT * FROM entries LIMIT 0")
+            memory._read("PRAGMA writable_schema = ON")  # else a cut-off file is not read at all
+            memory._read("SELECT * FROM entries LIMIT 0")
         except UserError as error:
             raise UserError(
                 f"{path} can't be salvaged ({error.__cause__}): restore a copy."
@@ -405,14 +399,10 @@ def salvage(path: Path) -> Salvaged | None:
     return Salvaged(fresh, saved, lost)
 
 
-def _is_whole(memory: ReadOnly) -> bool:
-    return not _fault(memory) and not any(missed for _, missed in _readable(memory))
-
-
-def _fault(memory: ReadOnly) -> str:
+def _fault(memory: _ReadOnly) -> str:
     """What is wrong with its pages, in SQLite's words; "" for nothing."""
     try:
-        [(said,)] = memory.query("PRAGMA quick_check(1)")
+        [(said,)] = memory._read("PRAGMA quick_check(1)")
     except UserError as error:
         if "locked" in str(error.__cause__):
             raise
@@ -420,7 +410,7 @@ def _fault(memory: ReadOnly) -> str:
     return "" if said == "ok" else " ".join(str(said).split())
 
 
-def _readable(memory: ReadOnly) -> Iterator[tuple[list[Row], int]]:
+def _readable(memory: _ReadOnly) -> Iterator[tuple[list[Row], int]]:
     """All rows, in parts, and how many of a part can't be read.
 
     A part that fails is halved until one row fails alone.
@@ -431,7 +421,7 @@ def _readable(memory: ReadOnly) -> Iterator[tuple[list[Row], int]]:
         while parts:
             first, end = parts.pop()
             try:
-                yield memory.query(_BETWEEN, (first, end)), 0
+                yield memory._read(_BETWEEN, (first, end)), 0
             except UserError:
                 if first == end:
                     yield [], 1
@@ -440,12 +430,12 @@ def _readable(memory: ReadOnly) -> Iterator[tuple[list[Row], int]]:
                     parts += [(middle + 1, end), (first, middle)]
 
 
-def _last_row(memory: ReadOnly) -> int:
+def _last_row(memory: _ReadOnly) -> int:
     """No row has a higher number. Numbers grow with each replaced row, the file does not."""
     last = memory.path.stat().st_size // _LEAST_ROW_BYTES
     for how in ("NOT INDEXED", "INDEXED BY sqlite_autoindex_entries_1"):
         try:
-            [(found,)] = memory.query(f"SELECT max(rowid) FROM entries {how}")
+            [(found,)] = memory._read(f"SELECT max(rowid) FROM entries {how}")
         except UserError:
             continue
         return min(max(last, found or 0), _MOST_ROWS)

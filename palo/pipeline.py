@@ -1,6 +1,7 @@
 """Runs a pipeline of pipelines.yaml: the users' own commands, one after the other.
 
-A step marked `aside` runs beside the steps after it, until one that `joins`.
+Each step is a process of its own, so memory is given back and nothing leaks between them. A step
+marked `aside` runs beside the steps after it, until one that `joins`.
 """
 
 import importlib.util
@@ -10,9 +11,9 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from palo.console import announce, console, note
 from palo.errors import UserError, unknown
@@ -23,20 +24,12 @@ CLEAN_STOP_S = 60.0  # what a step gets to stop cleanly before it is killed
 
 
 @dataclass(frozen=True)
-class StepTime:
-    title: str
-    command: str
-    seconds: float
-    skipped: str  # "" or why the step was left out
-
-
-@dataclass(frozen=True)
-class _Running:
+class _Aside:
     number: int
     step: Step
     child: "subprocess.Popen[bytes]"
     start: float
-    log: Path
+    log_path: Path
 
 
 def times_path(profile: Profile, name: str) -> Path:
@@ -44,10 +37,7 @@ def times_path(profile: Profile, name: str) -> Path:
 
 
 def run(name: str, profile: Profile) -> None:
-    """Each step is a process of its own, so memory is given back and nothing leaks between them.
-
-    Raises UserError that names the step that failed; what earlier steps made stays.
-    """
+    """Raises UserError that names the step that failed; what earlier steps made stays."""
     pipelines = load_config(config_path()).pipelines
     if name not in pipelines:
         raise unknown("pipeline", name, pipelines)
@@ -58,8 +48,8 @@ def run(name: str, profile: Profile) -> None:
 class _Run:
     def __init__(self, name: str, profile: Profile, steps: tuple[Step, ...]) -> None:
         self.name, self.profile, self.steps = name, profile, steps
-        self.aside: list[_Running] = []
-        self.times: dict[int, StepTime] = {}
+        self.aside: list[_Aside] = []
+        self.times: dict[int, dict[str, Any]] = {}
 
     def run(self) -> None:
         start = time.monotonic()
@@ -68,8 +58,15 @@ class _Run:
                 if step.joins:
                     self._join()
                 self._rule(number, step)
-                self._take(number, step)
-                self._look_aside()
+                note(f"$ palo {step.run}")
+                if step.needs and importlib.util.find_spec(step.needs) is None:
+                    reason = f"{step.needs} is not installed (make {step.needs} installs it)"
+                    note(f"left out: {reason}")
+                    self._ended(number, step, 0.0, reason)
+                elif step.aside:
+                    self._begin_aside(number, step)
+                else:
+                    self._take(number, step)
             self._join()
         finally:
             for running in self.aside:
@@ -81,48 +78,36 @@ class _Run:
         console.rule(f"{number}/{len(self.steps)} {step.title}", align="left")
 
     def _take(self, number: int, step: Step) -> None:
-        if step.needs and importlib.util.find_spec(step.needs) is None:
-            reason = f"{step.needs} is not installed (make {step.needs} installs it)"
-            note(f"$ palo {step.run}\nleft out: {reason}")
-            self._ended(number, step, 0.0, reason)
-            return
-        note(f"$ palo {step.run}")
         start = time.monotonic()
-        if step.aside:
-            log = times_path(self.profile, self.name).with_name(f"{self.name}-{number}.log")
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("wb") as output:
-                child = self._start(step, len(self.aside) + 2, output)
-            self.aside.append(_Running(number, step, child, start, log))
-            note(f"runs beside the next steps; its output: {log}")
-            return
-        child = self._start(step, len(self.aside) + 1)
-        code = _wait(child)
+        code = _wait(self._start(step, len(self.aside) + 1))
         seconds = time.monotonic() - start
         if code:
             raise _failed(step, code)
         note(f"({seconds:.0f} s)")
         self._ended(number, step, seconds)
+        for running in list(self.aside):  # a failure there ends the pipeline at once
+            if running.child.poll() is not None:
+                self._take_in(running)
+
+    def _begin_aside(self, number: int, step: Step) -> None:
+        start = time.monotonic()
+        log_path = self.profile.data_dir / f"{self.name}-{number}.log"
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        with log_path.open("wb") as output:
+            child = self._start(step, len(self.aside) + 2, output)
+        self.aside.append(_Aside(number, step, child, start, log_path))
+        note(f"runs beside the next steps; its output: {log_path}")
 
     def _start(
         self, step: Step, at_once: int, output: IO[bytes] | None = None
     ) -> "subprocess.Popen[bytes]":
         words = [sys.executable, "-m", "palo", *shlex.split(step.run)]
-        environment = {
-            **os.environ,
-            "PROFILE": self.profile.name,
-            "PALO_CONFIG": str(config_path()),
-        }
+        settings = {"PROFILE": self.profile.name, "PALO_CONFIG": str(config_path())}
+        environment = {**os.environ, **settings}
         if at_once > 1:  # each takes its share of the cores: more threads than cores stall all
             threads = max(1, len(os.sched_getaffinity(0)) // at_once)
             environment.setdefault("OMP_NUM_THREADS", str(threads))
         return subprocess.Popen(words, env=environment, stdout=output, stderr=output)
-
-    def _look_aside(self) -> None:
-        """Takes in what has ended beside; a failure there ends the pipeline at once."""
-        for running in list(self.aside):
-            if running.child.poll() is not None:
-                self._take_in(running)
 
     def _join(self) -> None:
         for running in list(self.aside):
@@ -130,19 +115,21 @@ class _Run:
             _wait(running.child)
             self._take_in(running)
 
-    def _take_in(self, running: _Running) -> None:
+    def _take_in(self, running: _Aside) -> None:
         self.aside.remove(running)
         seconds = time.monotonic() - running.start
-        note(running.log.read_text(encoding="utf-8", errors="replace").rstrip())
+        note(running.log_path.read_text(encoding="utf-8", errors="replace").rstrip())
         if code := running.child.returncode:
             raise _failed(running.step, code)
         note(f"{running.step.title}: done beside the others ({seconds:.0f} s)")
         self._ended(running.number, running.step, seconds)
 
     def _ended(self, number: int, step: Step, seconds: float, skipped: str = "") -> None:
-        self.times[number] = StepTime(step.title, f"palo {step.run}", round(seconds, 1), skipped)
-        kept = [asdict(self.times[each]) for each in sorted(self.times)]
-        write_json(times_path(self.profile, self.name), kept)
+        """`skipped` is "" or why the step was left out."""
+        told = {"title": step.title, "command": f"palo {step.run}", "seconds": round(seconds, 1)}
+        self.times[number] = {**told, "skipped": skipped}
+        path = times_path(self.profile, self.name)
+        write_json(path, [self.times[each] for each in sorted(self.times)])
 
 
 def _failed(step: Step, code: int) -> UserError:

@@ -1,7 +1,8 @@
 """The contracts between stages: Arrow schemas of the shards and the dataclasses they hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from enum import StrEnum
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 
@@ -106,55 +107,23 @@ class RefinedSample:
     kept: bool
 
 
-_TURN = pa.struct([("role", pa.string()), ("text", pa.string())])
-_META = pa.struct(
-    [
-        ("status", pa.string()),
-        ("attempts", pa.int32()),
-        ("finish_reason", pa.string()),
-        ("mean_logprob", pa.float64()),
-        ("engine", pa.string()),
-        ("signature", pa.string()),
-        ("memory_key", pa.string()),
-        ("problem", pa.string()),
-    ]
-)
-_FINDING = pa.struct(
-    [
-        ("filter", pa.string()),
-        ("score", pa.float64()),
-        ("verdict", pa.string()),
-        ("reason", pa.string()),
-    ]
-)
+_PLAIN = ((bool, pa.bool_()), (int, pa.int32()), (float, pa.float64()), (str, pa.string()))
 
-SOURCE = pa.schema(
-    [
-        ("sample_id", pa.string()),
-        ("source_id", pa.string()),
-        ("image", pa.string()),
-        ("turns", pa.list_(_TURN)),
-        ("origin", pa.string()),
-    ]
-)
-TRANSLATED = pa.schema(
-    [
-        ("sample_id", pa.string()),
-        ("source_id", pa.string()),
-        ("lang", pa.string()),
-        ("image", pa.string()),
-        ("source", pa.list_(_TURN)),
-        ("target", pa.list_(_TURN)),
-        ("meta", pa.list_(_META)),
-        ("origin", pa.string()),
-    ]
-)
-REFINED = pa.schema(
-    [
-        *TRANSLATED,
-        pa.field("findings", pa.list_(pa.list_(_FINDING))),
-        pa.field("turn_verdicts", pa.list_(pa.string())),
-        pa.field("verdict", pa.string()),
-        pa.field("kept", pa.bool_()),
-    ]
-)
+
+def _arrow(hint: Any) -> pa.DataType:
+    """Arrow's type for the type of a field: plain, of a closed set, `X | None`, tuple of any."""
+    if is_dataclass(hint):
+        return pa.struct(_fields(hint))
+    if get_origin(hint) is tuple:
+        return pa.list_(_arrow(get_args(hint)[0]))
+    plain = get_args(hint)[0] if get_args(hint) else hint
+    return next(made for kind, made in _PLAIN if issubclass(plain, kind))
+
+
+def _fields(row: Any) -> list[pa.Field]:
+    return [pa.field(name, _arrow(hint)) for name, hint in get_type_hints(row).items()]
+
+
+SOURCE = pa.schema(_fields(Sample))
+TRANSLATED = pa.schema(_fields(TranslatedSample))
+REFINED = pa.schema([*TRANSLATED, *_fields(RefinedSample)[1:]])  # the sample's own fields are there

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from palo.intervals import wilson
+from palo.console import wilson
 from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.shards import read_refined, shard_paths

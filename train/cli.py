@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from palo.console import ProfileOption, announce, console, note, progress
+from palo.engines.open import has_gpu
 from palo.errors import UserError
 from palo.settings import AnswerEngine, load_profile
 from train import images_cli
 from train.model.layout import Layout, Part, PublishedType
-from train.resources import has_gpu
 from train.scale import Scale, StageName, load_scale
 
 if TYPE_CHECKING:

@@ -6,18 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from palo.console import note
+from palo.engines.open import has_gpu
 from palo.errors import MissingResource, UserError
 from palo.languages import TARGETS
 from palo.paths import DataPaths
 from palo.settings import Profile, Sharding
 from palo.shards import shard_paths
 from train.scale import Scale, StageName
-
-
-def has_gpu() -> bool:
-    """An NVIDIA device that this process may see."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    return not hidden and (Path("/dev/nvidiactl").exists() or Path("/dev/nvidia0").exists())
 
 
 def require_for_stage1(scale: Scale, profile: Profile) -> None:

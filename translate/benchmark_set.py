@@ -26,10 +26,14 @@ from palo.benchmark_set import (
     QuestionId,
     write_set,
 )
+from palo.console import note
 from palo.errors import UserError
 from palo.files import digest, file_digest, read_json, replaced, write_json
+from palo.languages import Language
+from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG, RefinedSample, Role, TurnStatus, Verdict
 from palo.settings import Profile, SourceSettings
+from palo.shards import read_refined, shard_paths
 
 SOURCE_NAME = "bench-source.json"
 MANIFEST = "bench.json"
@@ -280,6 +284,24 @@ def write_built(built: Built, folder: Path, allow_missing: bool) -> None:
             (folder / name).unlink(missing_ok=True)  # of a reference that English has no more
     write_json(manifest_path, _manifest(built, texts))
     built.folder = folder
+
+
+def build_all(
+    english: BenchmarkSet,
+    langs: Iterable[Language],
+    paths: DataPaths,
+    root: Path,
+    allow_missing: bool,
+) -> None:
+    """Writes the sets of these languages, as they were refined, beside the English one."""
+    every = []
+    for lang in langs:
+        rows = (row for path in shard_paths(paths.refined(lang)) for row in read_refined(path))
+        built = assemble(english, lang, rows)
+        write_built(built, root / lang, allow_missing)
+        note(built.summary)
+        every.append(built)
+    require_complete(every)
 
 
 def require_complete(every: Iterable[Built]) -> None:

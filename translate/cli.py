@@ -10,18 +10,20 @@ import typer
 from rich import box
 from rich.table import Table
 
+from palo.benchmark_set import BenchmarkSet, read_set
 from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
 from palo.engines.open import missing, open_engine
 from palo.engines.stream import Engine, Weights
 from palo.errors import MissingResource, UserError, unknown
 from palo.files import run_lock
-from palo.languages import Language, parse_languages
+from palo.languages import ENGLISH, Language, parse_languages
 from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory, salvage
 from palo.paths import DataPaths, source_root
 from palo.schemas import TurnStatus
 from palo.settings import EngineKind, Profile, SourceSettings, TranslatorSettings, load_profile
 from palo.shards import shard_paths
 from translate.account import require_whole
+from translate.benchmark_set import write_source
 from translate.estimate import estimate_all
 from translate.events import watching
 from translate.exchange import Delivery, Fate, read_tmx, take_in, units_of, write_tmx
@@ -108,6 +110,17 @@ def translate_file(
     _read_source(settings, files, paths, kind)
     places = {lang: Places.of(paths, lang) for lang in langs}
     _translate(settings.translator, kind, places, retry_errors, events, metrics)
+
+
+def translate_set(
+    settings: Profile, root: Path, langs: Sequence[Language], kind: EngineKind, retry_errors: bool
+) -> BenchmarkSet:
+    """Translates the English benchmark set in `root`, which `settings` are at work on."""
+    english = read_set(root, ENGLISH)
+    write_source(english, settings.source.path)
+    paths = DataPaths(settings.data_dir)
+    translate_file(settings, settings.source, paths, langs, kind, retry_errors)
+    return english
 
 
 @translator_app.command("seed")

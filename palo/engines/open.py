@@ -1,6 +1,7 @@
 """Opens the engine a run asks for, after checking that this machine can run it."""
 
 import importlib.util
+import os
 from functools import partial
 from pathlib import Path
 
@@ -66,8 +67,11 @@ def missing(kind: EngineKind, weights: Weights) -> list[str]:
 
 
 def has_gpu() -> bool:
-    """Whether an NVIDIA driver is at work; asks the system, so torch is not loaded for it."""
-    return Path("/proc/driver/nvidia/version").is_file() or Path("/dev/nvidia0").exists()
+    """Whether this process may see an NVIDIA GPU; asks the system, so no torch is loaded for it."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    places = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/nvidia0")
+    return any(Path(place).exists() for place in places)
 
 
 def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings) -> Engine:
@@ -89,9 +93,7 @@ def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings
     if kind is EngineKind.VLLM:
         from palo.engines.vllm import VllmEngine
 
-        return VllmEngine(
-            weights.model, weights.revision, decided_by, settings, weights.adapter_dir
-        )
+        return VllmEngine(weights, decided_by, settings)
     if kind is EngineKind.RAY:
         from palo.engines.ray import RayEngine
 
@@ -100,12 +102,4 @@ def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings
         return RayEngine(hosted, weights.model, decided_by, settings)
     from palo.engines.transformers import TransformersEngine
 
-    return TransformersEngine(
-        weights.model,
-        weights.revision,
-        decided_by,
-        settings.dtype,
-        settings.batch_size,
-        settings.max_model_tokens,
-        weights.adapter_dir,
-    )
+    return TransformersEngine(weights, decided_by, settings)

@@ -63,91 +63,6 @@ def rooms(nodes: Sequence[Mapping[str, Any]], settings: TranslatorSettings) -> l
     return [node for node in found if node.workers]
 
 
-class RayCluster:
-    """Connected while it lives; a Ray that somebody else in this process started stays as it is."""
-
-    def __init__(self, settings: TranslatorSettings) -> None:
-        """Raises UserError where no cluster answers."""
-        import ray
-
-        self._settings = settings
-        self._ray: Any = ray
-        self._ours = not ray.is_initialized()
-        if self._ours:
-            self._connect()
-
-    def _connect(self) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        address = self._settings.ray.address or os.environ.get("RAY_ADDRESS") or "local"
-        local = {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
-        try:
-            _reach(address)
-            self._ray.init(
-                address=address,
-                log_to_driver=False,
-                logging_level="ERROR",
-                **(local if address == "local" else {}),
-            )
-        except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
-            raise UserError(
-                f"No Ray cluster at '{address}': {' '.join(str(error).split())[:300]}. Start one "
-                "with `ray start --head`, or set translator.ray.address (null: this machine only)."
-            ) from None
-
-    def rooms(self) -> list[Node]:
-        return rooms(self._ray.nodes(), self._settings)
-
-    def start(self, node: Node, open_hosted: Callable[[], Engine], model: str) -> Any:
-        """An actor on this node; it comes up once the node's resources are free."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        options = {
-            "num_cpus": node.cpus,
-            "num_gpus": node.gpus,
-            "max_restarts": 0,  # a lost one is replaced by the engine, which knows what it had
-            "max_concurrency": _CALLS_AT_ONCE,
-            "scheduling_strategy": NodeAffinitySchedulingStrategy(node.node_id, soft=False),
-        }
-        actor: Any = self._ray.remote(Worker).options(**options)
-        return actor.remote(open_hosted, model)
-
-    def answered(self, calls: Sequence[Any], timeout_s: float) -> set[Any]:
-        """The calls that have ended, after waiting at most so long for the first."""
-        self._ray.wait(list(calls), num_returns=1, timeout=timeout_s)
-        done, _ = self._ray.wait(list(calls), num_returns=len(calls), timeout=0)
-        return set(done)
-
-    def answer(self, call: Any) -> tuple[Any, str]:
-        """What the call returned, or why there is nothing: the actor or its node is gone."""
-        try:
-            return self._ray.get(call), ""
-        except self._ray.exceptions.RayError as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            return None, lines[0][:300]
-
-    def end(self, actors: Sequence[Any]) -> None:
-        """Ends actors and their engines, which get a moment to free the GPU."""
-        calls = [actor.close.remote() for actor in actors]
-        if calls:
-            self._ray.wait(calls, num_returns=len(calls), timeout=_STOP_S)
-        for actor in actors:
-            self.kill(actor)
-
-    def kill(self, actor: Any) -> None:
-        self._ray.kill(actor)
-
-    def close(self) -> None:
-        if self._ours:
-            self._ray.shutdown()
-
-
-def _reach(address: str) -> None:
-    """Raises OSError where nothing listens: Ray would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host.rpartition("/")[2], int(port)), _CONNECT_S).close()
-
-
 @dataclass(frozen=True)
 class _Flight:
     request: Request
@@ -155,8 +70,8 @@ class _Flight:
 
 
 @dataclass(eq=False)
-class _Worker:
-    """An actor; `call` is its `open` until it is ready, then always a `take`."""
+class _Hired:
+    """A worker of ours; `call` is its `open` until it is ready, then always a `take`."""
 
     actor: Any
     node_id: str
@@ -166,14 +81,6 @@ class _Worker:
     given: int = 0
     rests_at: int = 0
     flights: dict[str, _Flight] = field(default_factory=dict)
-
-    @property
-    def has_suspect(self) -> bool:
-        return any(flight.suspect for flight in self.flights.values())
-
-    def ask(self) -> None:
-        self.call = self.actor.take.remote(_TAKE_S)
-        self.asked_at = time.monotonic()
 
 
 class RayEngine:
@@ -190,8 +97,9 @@ class RayEngine:
     ) -> None:
         self.signature = signature
         self._open_hosted, self._model, self._settings = open_hosted, model, settings
-        self._cluster: RayCluster | None = None
-        self._workers: list[_Worker] = []
+        self._ray: Any = None
+        self._is_ours = False  # else somebody in this process started Ray: it stays as it is
+        self._workers: list[_Hired] = []
         self._refused: dict[str, str] = {}  # node id: why it can't work
         self._suspects: deque[_Flight] = deque()
         self._held: list[Result] = []  # set aside, told once a worker gives results again
@@ -201,11 +109,6 @@ class RayEngine:
         self._losses = 0  # without a result in between
         self._reason = ""
         self._looked_at = self._staffed_at = 0.0
-
-    @property
-    def cluster(self) -> RayCluster:
-        assert self._cluster is not None
-        return self._cluster
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
         """Raises UserError where no worker can be had, or one after another is lost."""
@@ -222,28 +125,65 @@ class RayEngine:
             self._suspects.clear()
             self._held = []
 
+    def _connect(self) -> None:
+        """Raises UserError where no cluster answers."""
+        import ray
+
+        self._ray, self._is_ours = ray, not ray.is_initialized()
+        self._looked_at, self._staffed_at = 0.0, time.monotonic()
+        if not self._is_ours:
+            return
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        address = self._settings.ray.address or os.environ.get("RAY_ADDRESS") or "local"
+        local = {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
+        host, _, port = address.rpartition(":")
+        try:
+            if host and port.isdecimal():  # where nothing listens Ray would try for minutes
+                place = (host.rpartition("/")[2], int(port))
+                socket.create_connection(place, _CONNECT_S).close()
+            self._ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level="ERROR",
+                **(local if address == "local" else {}),
+            )
+        except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
+            raise UserError(
+                f"No Ray cluster at '{address}': {' '.join(str(error).split())[:300]}. Start one "
+                "with `ray start --head`, or set translator.ray.address (null: this machine only)."
+            ) from None
+
     def _staff(self) -> None:
         """Starts workers wherever there is room: at first, for lost ones, on nodes that joined."""
-        if self._cluster is None:
-            self._cluster = RayCluster(self._settings)
-            self._looked_at, self._staffed_at = 0.0, time.monotonic()
+        if self._ray is None:
+            self._connect()
         now = time.monotonic()
         if any(worker.ready for worker in self._workers):
             self._staffed_at = now
         if now - self._looked_at < _LOOK_S:
             return
         self._looked_at = now
-        rooms = self.cluster.rooms()
-        open_rooms = [node for node in rooms if node.node_id not in self._refused]
-        if rooms and not open_rooms:
-            raise MissingResource(_none_can(list(self._refused.values())))
-        while (node := self._next_room(open_rooms)) is not None:
-            actor = self.cluster.start(node, self._open_hosted, self._model)
+        nodes = rooms(self._ray.nodes(), self._settings)
+        open_nodes = [node for node in nodes if node.node_id not in self._refused]
+        if nodes and not open_nodes:
+            reasons = "\n- ".join(self._refused.values())
+            raise MissingResource(
+                f"No node of the Ray cluster can run the engine and its model:\n- {reasons}"
+            )
+        while (node := self._next_room(open_nodes)) is not None:
+            actor = self._actor(node)
             call = actor.open.remote(str(self.signature))
-            self._workers.append(_Worker(actor, node.node_id, call, now))
+            self._workers.append(_Hired(actor, node.node_id, call, now))
         self._most = max(self._most, len(self._workers))
         if now - self._staffed_at > self._settings.stall_timeout_s:
-            raise UserError(self._nobody(rooms))
+            why = f" The last one: {self._reason}." if self._reason else ""
+            raise UserError(
+                f"No Ray worker could be had for {self._settings.stall_timeout_s:g} s: the "
+                f"cluster's nodes have room for {sum(node.workers for node in nodes)} workers, and "
+                f"{len(self._workers)} are waiting to start.{why} What was translated is kept. Add "
+                "nodes (`ray start --address ...`) or free their GPUs, and run the same command "
+                "again."
+            )
 
     def _next_room(self, nodes: list[Node]) -> Node | None:
         """The least busy node with room for one more; None when there are workers enough."""
@@ -254,12 +194,26 @@ class RayEngine:
         free = [node for node in nodes if busy[node.node_id] < node.workers]
         return min(free, key=lambda node: busy[node.node_id], default=None)
 
+    def _actor(self, node: Node) -> Any:
+        """An actor on this node; it comes up once the node's resources are free."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        options = {
+            "num_cpus": node.cpus,
+            "num_gpus": node.gpus,
+            "max_restarts": 0,  # a lost one is replaced here, where it is known what it had
+            "max_concurrency": _CALLS_AT_ONCE,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(node.node_id, soft=False),
+        }
+        return self._ray.remote(Worker).options(**options).remote(self._open_hosted, self._model)
+
     def _hand_out(self, source: Iterator[Request], more: bool) -> bool:
         """Gives every worker its fill; returns whether the source may have more."""
-        batches: list[tuple[_Worker, list[_Flight]]] = []
-        for worker in sorted(self._ready(), key=lambda worker: len(worker.flights)):
+        batches: list[tuple[_Hired, list[_Flight]]] = []
+        ready = [worker for worker in self._workers if worker.ready]
+        for worker in sorted(ready, key=lambda worker: len(worker.flights)):
             batch = []
-            if self._suspects and not worker.has_suspect:
+            if self._suspects and not any(one.suspect for one in worker.flights.values()):
                 batch.append(self._suspects.popleft())
             while more and len(worker.flights) + len(batch) < self._limit:
                 request = next(source, None)
@@ -271,7 +225,7 @@ class RayEngine:
             self._give(worker, batch, more)
         return more
 
-    def _give(self, worker: _Worker, batch: list[_Flight], more: bool) -> None:
+    def _give(self, worker: _Hired, batch: list[_Flight], more: bool) -> None:
         worker.given += len(batch)
         rests_at = worker.rests_at if more else worker.given
         if not batch and rests_at == worker.rests_at:
@@ -289,7 +243,9 @@ class RayEngine:
         if not self._workers:
             time.sleep(_LOOK_S)
             return []
-        done = self.cluster.answered([worker.call for worker in self._workers], _LOOK_S)
+        calls = [worker.call for worker in self._workers]
+        self._ray.wait(calls, num_returns=1, timeout=_LOOK_S)
+        done = set(self._ray.wait(calls, num_returns=len(calls), timeout=0)[0])
         results: list[Result] = []
         for worker in list(self._workers):
             if worker.call in done:
@@ -300,20 +256,16 @@ class RayEngine:
                     self._lose(worker, f"a worker did not answer for {silent_s:.0f} s")
         return results
 
-    def _hear(self, worker: _Worker, results: list[Result]) -> None:
-        answer, gone = self.cluster.answer(worker.call)
-        if gone:
-            self._lose(worker, gone)
-        elif not worker.ready and answer:
-            self._refused[worker.node_id] = answer
-            self._dismiss(worker)
-            note(f"WARNING: a Ray node is left out. {answer}")
-        elif not worker.ready:
-            worker.ready = True
-            worker.ask()
-        else:
-            found, ended = answer
-            for result in found:
+    def _hear(self, worker: _Hired, results: list[Result]) -> None:
+        try:
+            answer = self._ray.get(worker.call)
+        except self._ray.exceptions.RayError as error:  # the actor or its node is gone
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            self._lose(worker, lines[0][:300])
+            return
+        if worker.ready:
+            done, ended = answer
+            for result in done:
                 flight = worker.flights.pop(result.tag, None)
                 if flight is not None:
                     self._losses = 0
@@ -321,19 +273,24 @@ class RayEngine:
                     results.append(replace(result, tag=flight.request.tag))
             if ended:
                 self._lose(worker, ended)
-            else:
-                worker.ask()
+                return
+        elif answer:
+            self._refused[worker.node_id] = answer
+            self._dismiss(worker)
+            note(f"WARNING: a Ray node is left out. {answer}")
+            return
+        worker.ready = True
+        worker.call = worker.actor.take.remote(_TAKE_S)
+        worker.asked_at = time.monotonic()
 
-    def _lose(self, worker: _Worker, reason: str) -> None:
+    def _lose(self, worker: _Hired, reason: str) -> None:
         self._dismiss(worker)
         self._losses += 1
         self._looked_at, self._reason = 0.0, reason
         for flight in worker.flights.values():
             if flight.suspect:
                 error = f"the engine died on it ({reason})"
-                self._held.append(
-                    Result(flight.request.tag, "", "error", None, 0, 0, error),
-                )
+                self._held.append(Result(flight.request.tag, "", "error", error=error))
             else:
                 self._suspects.append(replace(flight, suspect=True))
         if self._losses >= self._most + _SPARE_LOSSES:
@@ -343,44 +300,29 @@ class RayEngine:
                 "command again."
             )
 
-    def _dismiss(self, worker: _Worker) -> None:
+    def _dismiss(self, worker: _Hired) -> None:
         self._workers.remove(worker)
-        self.cluster.kill(worker.actor)
+        self._ray.kill(worker.actor)
 
     def _told(self) -> list[Result]:
         held, self._held = self._held, []
         return held
 
-    def _ready(self) -> list[_Worker]:
-        return [worker for worker in self._workers if worker.ready]
-
-    def _nobody(self, rooms: list[Node]) -> str:
-        room = sum(node.workers for node in rooms)
-        why = f" The last one: {self._reason}." if self._reason else ""
-        return (
-            f"No Ray worker could be had for {self._settings.stall_timeout_s:g} s: the cluster's "
-            f"nodes have room for {room} workers, and {len(self._workers)} are waiting to start."
-            f"{why} What was translated is kept. Add nodes (`ray start --address ...`) or free "
-            "their GPUs, and run the same command again."
-        )
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        if self._cluster is None:
+        """Ends actors and their engines, which get a moment to free the GPU."""
+        if self._ray is None:
             return
-        ready = self._ready()
-        for worker in [worker for worker in self._workers if not worker.ready]:
+        calls = [worker.actor.close.remote() for worker in self._workers if worker.ready]
+        if calls:
+            self._ray.wait(calls, num_returns=len(calls), timeout=_STOP_S)
+        for worker in list(self._workers):
             self._dismiss(worker)
-        self.cluster.end([worker.actor for worker in ready])
-        self.cluster.close()
-        self._cluster, self._workers = None, []
-
-
-def _none_can(reasons: list[str]) -> str:
-    listed = "\n- ".join(reasons)
-    return f"No node of the Ray cluster can run the engine and its model:\n- {listed}"
+        if self._is_ours:
+            self._ray.shutdown()
+        self._ray = None
 
 
 class Worker:
@@ -455,12 +397,10 @@ class Worker:
                             if self._closed:
                                 break
         except Exception as error:  # whatever it is, the driver must hear of it
-            self._end(" ".join(str(error).split())[:_REASON_CHARS] or type(error).__name__)
-
-    def _end(self, reason: str) -> None:
-        with self._changed:
-            self._ended = f"{socket.gethostname()}: {reason}"
-            self._changed.notify_all()
+            reason = " ".join(str(error).split())[:_REASON_CHARS] or type(error).__name__
+            with self._changed:
+                self._ended = f"{socket.gethostname()}: {reason}"
+                self._changed.notify_all()
 
     def _awaited(self) -> bool:
         """Waits for the next request; False once closed."""
@@ -473,11 +413,10 @@ class Worker:
         before it looks at results, so it must know."""
         while True:
             with self._changed:
-                self._changed.wait_for(self._may_go_on)
+                self._changed.wait_for(
+                    lambda: self._inbox or self._closed or self._taken_in == self._rest_at
+                )
                 if self._closed or not self._inbox:
                     return
                 request = self._inbox.popleft()
             yield request
-
-    def _may_go_on(self) -> Any:
-        return self._inbox or self._closed or self._taken_in == self._rest_at

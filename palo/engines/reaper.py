@@ -12,11 +12,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 
 import psutil
 
+VLLM_SERVER = {  # environment of vLLM wherever it runs
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # fork would hand on locks, files, database handles
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+}
+_VLLM_HERE = {**VLLM_SERVER, "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_CPU_KVCACHE_SPACE": "1"}  # GiB
 _MARK = "PALO_ENGINE_OF"
 _engine_numbers = itertools.count(1)
 _ROUNDS = 10  # a child that was just being started may show up a moment later
@@ -47,6 +53,13 @@ def marked(mark: str) -> Iterator[None]:
         os.environ.pop(_MARK, None)
 
 
+def prepare_vllm() -> None:
+    """Before vLLM starts in this process: its environment, and no engine of a run that ended."""
+    for name, value in _VLLM_HERE.items():
+        os.environ.setdefault(name, value)
+    reap_orphans()
+
+
 def start_watcher(mark: str) -> subprocess.Popen[bytes]:
     """Keep the result: its stdin is the pipe. In a session of its own, so Ctrl-C spares it."""
     command = [sys.executable, "-m", "palo.engines.reaper", mark]
@@ -55,15 +68,11 @@ def start_watcher(mark: str) -> subprocess.Popen[bytes]:
 
 def reap_orphans() -> list[int]:
     """Kills engine processes whose run has ended; returns their ids."""
-    return [kill(process) for process, mark in _engine_processes() if not _alive(mark)]
-
-
-def kill(process: psutil.Process) -> int:
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return process.pid
-    return process.pid
+    orphans = [process for process, mark in _engine_processes() if not _alive(mark)]
+    for process in orphans:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    return [process.pid for process in orphans]
 
 
 def _engine_processes() -> Iterator[tuple[psutil.Process, str]]:
@@ -92,7 +101,8 @@ def watch(mark: str) -> None:
     for _ in range(_ROUNDS):
         for process, found in list(_engine_processes()):
             if found == mark:
-                kill(process)
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
         time.sleep(_ROUND_S)
 
 

@@ -7,13 +7,13 @@ each draws from a generator of its own.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any, Self
 
 from palo.engines.stream import (
     Request,
     Result,
     Signature,
+    Weights,
     answer_text,
     load_model,
     load_tokenizer,
@@ -21,6 +21,7 @@ from palo.engines.stream import (
     stop_ids,
     too_long,
 )
+from palo.settings import TranslatorSettings
 
 # So many batches are pulled at once and sorted by length: enough to make batches of like rows,
 # few enough that little is in flight when a run is stopped.
@@ -35,10 +36,16 @@ class _Row:
 
     request: Request
     prompt: list[int]
-    generator: Any  # torch.Generator, or None for greedy
+    generator: Any = None  # torch.Generator, or None for greedy
     output: list[int] = field(default_factory=list)
     logprob: float = 0.0
     finish_reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.request.sampling.temperature > 0:
+            import torch
+
+            self.generator = torch.Generator().manual_seed(self.request.sampling.seed)
 
 
 class TransformersEngine:
@@ -48,40 +55,32 @@ class TransformersEngine:
 
     def __init__(
         self,
-        model: str,
-        revision: str | None,
+        weights: Weights,
         signature: Signature,
-        dtype: str = "float32",
-        batch_size: int = 32,
-        max_model_tokens: int = 4096,
-        adapter_dir: Path | None = None,
+        settings: TranslatorSettings,
     ) -> None:
         self.signature = signature
-        self._model_id = model
-        self._revision = revision
-        self._dtype = dtype
-        self._batch_size = batch_size
-        self._max_model_tokens = max_model_tokens
-        self._adapter_dir = adapter_dir
+        self._weights, self._settings = weights, settings
         self._model: Any = None
         self._tokenizer: Any = None
         self._stops: frozenset[int] = frozenset()
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
-        source = iter(requests)
-        while window := list(islice(source, self._batch_size * _WINDOW_BATCHES)):
+        source, size = iter(requests), self._settings.batch_size
+        limit = self._settings.max_model_tokens
+        while window := list(islice(source, size * _WINDOW_BATCHES)):
             self._load()
             rows = []
             for request in window:
-                row = _row(request, prompt_ids(self._tokenizer, request.messages))
-                if len(row.prompt) + request.sampling.max_tokens > self._max_model_tokens:
-                    error = too_long(len(row.prompt), self._max_model_tokens)
+                row = _Row(request, prompt_ids(self._tokenizer, request.messages))
+                if len(row.prompt) + request.sampling.max_tokens > limit:
+                    error = too_long(len(row.prompt), limit)
                     yield Result(request.tag, "", "error", None, len(row.prompt), 0, error)
                 else:
                     rows.append(row)
             rows.sort(key=lambda row: len(row.prompt), reverse=True)
-            for start in range(0, len(rows), self._batch_size):
-                batch = rows[start : start + self._batch_size]
+            for start in range(0, len(rows), size):
+                batch = rows[start : start + size]
                 self._generate(batch)
                 yield from (self._result(row) for row in batch)
 
@@ -90,15 +89,17 @@ class TransformersEngine:
             return
         import torch
 
-        self._tokenizer = load_tokenizer(self._model_id, self._revision)
-        model = load_model(self._model_id, self._revision, self._dtype)
-        if self._adapter_dir is not None:
+        name, revision = self._weights.model, self._weights.revision
+        self._tokenizer = load_tokenizer(name, revision)
+        model = load_model(name, revision, self._settings.dtype)
+        if self._weights.adapter_dir is not None:
             from peft import PeftModel
 
-            model = PeftModel.from_pretrained(model, str(self._adapter_dir)).merge_and_unload()
+            adapter = str(self._weights.adapter_dir)
+            model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model = model.to(device).eval()
-        self._stops = stop_ids(self._model_id, self._revision, self._tokenizer)
+        self._stops = stop_ids(name, revision, self._tokenizer)
 
     def _generate(self, rows: list[_Row]) -> None:
         """Writes each row's output, logprob and finish reason."""
@@ -180,12 +181,3 @@ class TransformersEngine:
 
     def __exit__(self, *unused: object) -> None:
         self._model = None
-
-
-def _row(request: Request, prompt: list[int]) -> _Row:
-    generator = None
-    if request.sampling.temperature > 0:
-        import torch
-
-        generator = torch.Generator().manual_seed(request.sampling.seed)
-    return _Row(request, prompt, generator)

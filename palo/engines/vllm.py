@@ -7,7 +7,6 @@ one by one, so that a request which kills it is found and set aside alone.
 """
 
 import asyncio
-import os
 import queue
 import subprocess
 import threading
@@ -19,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from palo.engines.reaper import marked, new_mark, reap_orphans, start_watcher
+from palo.engines.reaper import marked, new_mark, prepare_vllm, start_watcher
 from palo.engines.stream import (
     Request,
     Result,
     Signature,
+    Weights,
     answer_text,
     load_tokenizer,
     prompt_ids,
@@ -38,13 +38,6 @@ _FEED = 1.75  # requests in flight per running sequence
 _MAX_DEATHS_IN_A_ROW = 3
 _INTERRUPT_WAIT_S = 0.5
 _STOP_S = 10.0
-_ENVIRONMENT = {
-    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # fork would hand on locks and database handles
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-    "VLLM_LOGGING_LEVEL": "ERROR",
-    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
-}
 
 
 @dataclass(frozen=True)
@@ -68,17 +61,12 @@ class VllmEngine:
 
     def __init__(
         self,
-        model: str,
-        revision: str | None,
+        weights: Weights,
         signature: Signature,
         settings: TranslatorSettings,
-        adapter_dir: Path | None = None,
     ) -> None:
         self.signature = signature
-        self._model = model
-        self._revision = revision
-        self._settings = settings
-        self._adapter_dir = adapter_dir
+        self._weights, self._settings = weights, settings
         self._tokenizer: Any = None
         self._host: _Host | None = None
         self._mark = new_mark()
@@ -153,16 +141,14 @@ class VllmEngine:
     def _start(self) -> None:
         if self._host is not None:
             return
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        reap_orphans()
+        prepare_vllm()
         if self._watcher is None:
             self._watcher = start_watcher(self._mark)
         if self._tokenizer is None:
-            self._tokenizer = load_tokenizer(self._model, self._revision)
-        stops = stop_ids(self._model, self._revision, self._tokenizer)
+            self._tokenizer = load_tokenizer(self._weights.model, self._weights.revision)
+        stops = stop_ids(self._weights.model, self._weights.revision, self._tokenizer)
         self._host = _Host(
-            self._arguments(), self._tokenizer, self._adapter_dir, sorted(stops), self._mark
+            self._arguments(), self._tokenizer, self._weights.adapter_dir, sorted(stops), self._mark
         )
 
     def _restart(self, reason: str) -> None:
@@ -183,12 +169,12 @@ class VllmEngine:
         settings = self._settings
         arguments: Any = AsyncEngineArgs  # takes dtype as a closed set of names
         lora: dict[str, Any] = {}
-        if self._adapter_dir is not None:
-            rank = int(read_json(self._adapter_dir / "adapter_config.json")["r"])
+        if self._weights.adapter_dir is not None:
+            rank = int(read_json(self._weights.adapter_dir / "adapter_config.json")["r"])
             lora = {"enable_lora": True, "max_lora_rank": max(8, rank)}
         return arguments(
-            model=self._model,
-            revision=self._revision,
+            model=self._weights.model,
+            revision=self._weights.revision,
             dtype=settings.dtype,
             max_model_len=settings.max_model_tokens,
             max_num_seqs=settings.max_num_seqs,

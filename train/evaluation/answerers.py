@@ -1,29 +1,21 @@
 """What answers questions about pictures with a checkpoint, greedily: transformers, or vLLM."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-from palo.engines.reaper import marked, new_mark, reap_orphans, start_watcher
+from palo.engines.open import has_gpu
+from palo.engines.reaper import marked, new_mark, prepare_vllm, start_watcher
 from palo.errors import MissingResource, UserError
 from palo.settings import AnswerEngine, EvaluateSettings
 from train.data.batches import Item, Pictures
 from train.data.images import load_picture
 from train.data.template import IMAGE_TOKEN, Encoded, Template
 from train.model.generation import CheckpointModel
-from train.resources import has_gpu
 
 _FEED = 1.75  # requests in flight per running sequence
-_ENVIRONMENT = {
-    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # fork would hand on locks and open files
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-    "VLLM_LOGGING_LEVEL": "ERROR",
-    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
-}
 
 Asked = tuple[str, Path]  # question, image
 
@@ -105,9 +97,7 @@ class VllmAnswerer(Answerer):
         self._config = AutoConfig.from_pretrained(folder)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         self._template = Template(self._tokenizer)
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        reap_orphans()
+        prepare_vllm()
         mark = new_mark()
         self._watcher = start_watcher(mark)
         with marked(mark):

@@ -13,6 +13,7 @@ from typing import Any
 
 from palo.benchmark_set import Answer, BenchmarkSet, Question, read_set, set_languages
 from palo.console import note, progress
+from palo.engines.open import has_gpu
 from palo.engines.stream import weights_digest
 from palo.errors import MissingResource, UserError
 from palo.files import digest, run_lock, write_json
@@ -22,7 +23,6 @@ from train.data.image_store import UnreadableImage, stored
 from train.evaluation.held_out import MAX_NEW_TOKENS, is_right, language_judge
 from train.evaluation.judge import Case, Judge, Judged, Store
 from train.evaluation.scores import Item, Outcome, summary
-from train.resources import has_gpu
 from train.scale import Scale
 
 VERSION = "1"  # raise it when the same checkpoint answers the same question otherwise

@@ -3,10 +3,10 @@
 import os
 from dataclasses import dataclass
 
+from palo.engines.open import has_gpu
 from palo.errors import UserError
 from train.planning.gpus import gpu_called, gpu_of
 from train.planning.memory import GIB
-from train.resources import has_gpu
 
 
 @dataclass(frozen=True)

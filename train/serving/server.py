@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 
-from palo.engines.reaper import marked, new_mark, reap_orphans, start_watcher
+from palo.engines.reaper import VLLM_SERVER, marked, new_mark, reap_orphans, start_watcher
 from palo.errors import MissingResource, UserError
 from palo.files import read_json
 from palo.paths import DataPaths
@@ -26,11 +26,6 @@ from train.scale import Scale
 
 API_KEY = "VLLM_API_KEY"  # vLLM's own name; a flag would be in the list of processes
 _PLUGINS, _OURS = "VLLM_PLUGINS", "palo"
-_ENVIRONMENT = {
-    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-}
 # PIL's resizing is what training used; with torchvision installed vLLM would take that one's.
 _PIXELS = ["--mm-processor-kwargs", '{"backend": "pil"}']
 _LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM 0.32 makes room for
@@ -151,7 +146,7 @@ def make_server(
     command += ["--limit-mm-per-prompt", '{"image": 1}']
     if on_cpu:
         command += ["--dtype", "float32"]
-    environment = {**_ENVIRONMENT, **os.environ}  # what was set stays
+    environment = {**VLLM_SERVER, **os.environ}  # what was set stays
     plugins = environment.get(_PLUGINS)
     if plugins is not None and _OURS not in plugins.split(","):
         environment[_PLUGINS] = ",".join(filter(None, (plugins, _OURS)))

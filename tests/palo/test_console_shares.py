@@ -2,7 +2,7 @@
 
 import pytest
 
-from palo.intervals import wilson
+from palo.console import wilson
 
 
 @pytest.mark.parametrize(
