@@ -6,71 +6,53 @@ it: the dual (ـان, ـين) and the alif of the indefinite accusative after "�
 the noun in this order.
 """
 
-from dataclasses import dataclass
-
 from sceneworld import messages as m
-from sceneworld.messages import Colour, Group, Kind, Message, Region, Shape, Side, Size
+from sceneworld.grammar import Sentences
+from sceneworld.grammar.lexicon import Gender, Lexicon, Noun
+from sceneworld.messages import Colour, Group, Kind, Region, Shape, Side, Size
+
+# The accusative is indefinite, the dual nominative; adjectives have the form that goes with each.
+SINGULAR, ACCUSATIVE, DUAL, PLURAL = range(4)
 
 
-@dataclass(frozen=True)
-class Noun:
-    """`accusative` is indefinite singular, `dual` is nominative."""
-
-    singular: str
-    accusative: str
-    dual: str
-    plural: str
-    feminine: bool = False
+def adjective(masculine: str, feminine: str) -> str:
+    """From masculine singular, accusative and dual, feminine singular and dual."""
+    singular, dual = feminine.split()
+    return f"{masculine} {singular} | {singular} {singular} {dual} {singular}"
 
 
-@dataclass(frozen=True)
-class Adjective:
-    """The singulars, the masculine indefinite accusative and the nominative duals."""
-
-    masculine: str
-    feminine: str
-    accusative: str
-    masculine_dual: str
-    feminine_dual: str
-
-
-NOUNS: dict[Shape | None, Noun] = {
-    None: Noun("عنصر", "عنصرا", "عنصران", "عناصر"),
-    Shape.CIRCLE: Noun("دائرة", "دائرة", "دائرتان", "دوائر", feminine=True),
-    Shape.SQUARE: Noun("مربع", "مربعا", "مربعان", "مربعات"),
-    Shape.TRIANGLE: Noun("مثلث", "مثلثا", "مثلثان", "مثلثات"),
-    Shape.STAR: Noun("نجمة", "نجمة", "نجمتان", "نجمات", feminine=True),
-    Shape.HEART: Noun("قلب", "قلبا", "قلبان", "قلوب"),
-    Shape.CROSS: Noun("صليب", "صليبا", "صليبان", "صلبان"),
-}
-COLOURS = {
-    Colour.RED: Adjective("أحمر", "حمراء", "أحمر", "أحمران", "حمراوان"),
-    Colour.BLUE: Adjective("أزرق", "زرقاء", "أزرق", "أزرقان", "زرقاوان"),
-    Colour.GREEN: Adjective("أخضر", "خضراء", "أخضر", "أخضران", "خضراوان"),
-    Colour.YELLOW: Adjective("أصفر", "صفراء", "أصفر", "أصفران", "صفراوان"),
-    Colour.ORANGE: Adjective("برتقالي", "برتقالية", "برتقاليا", "برتقاليان", "برتقاليتان"),
-    Colour.PURPLE: Adjective("بنفسجي", "بنفسجية", "بنفسجيا", "بنفسجيان", "بنفسجيتان"),
-    Colour.BLACK: Adjective("أسود", "سوداء", "أسود", "أسودان", "سوداوان"),
-}
-SIZES = {
-    Size.SMALL: Adjective("صغير", "صغيرة", "صغيرا", "صغيران", "صغيرتان"),
-    Size.BIG: Adjective("كبير", "كبيرة", "كبيرا", "كبيران", "كبيرتان"),
-}
-NUMBERS_WITH_MASCULINE = {
-    1: "واحد",
-    2: "اثنان",
-    3: "ثلاثة",
-    4: "أربعة",
-    5: "خمسة",
-    6: "ستة",
-}
-NUMBERS_WITH_FEMININE = {
-    1: "واحدة",
-    2: "اثنتان",
-    3: "ثلاث",
-    4: "أربع",
-    5: "خمس",
-    6: "ست",
+LEXICON = Lexicon(
+    nouns={
+        None: Noun("عنصر عنصرا عنصران عناصر"),
+        Shape.CIRCLE: Noun("دائرة دائرة دائرتان دوائر", Gender.FEMININE),
+        Shape.SQUARE: Noun("مربع مربعا مربعان مربعات"),
+        Shape.TRIANGLE: Noun("مثلث مثلثا مثلثان مثلثات"),
+        Shape.STAR: Noun("نجمة نجمة نجمتان نجمات", Gender.FEMININE),
+        Shape.HEART: Noun("قلب قلبا قلبان قلوب"),
+        Shape.CROSS: Noun("صليب صليبا صليبان صلبان"),
+    },
+    colours={
+        Colour.RED: adjective("أحمر أحمر أحمران", "حمراء حمراوان"),
+        Colour.BLUE: adjective("أزرق أزرق أزرقان", "زرقاء زرقاوان"),
+        Colour.GREEN: adjective("أخضر أخضر أخضران", "خضراء خضراوان"),
+        Colour.YELLOW: adjective("أصفر أصفر أصفران", "صفراء صفراوان"),
+        Colour.ORANGE: adjective("برتقالي برتقاليا برتقاليان", "برتقالية برتقاليتان"),
+        Colour.PURPLE: adjective("بنفسجي بنفسجيا بنفسجيان", "بنفسجية بنفسجيتان"),
+        Colour.BLACK: adjective("أسود أسود أسودان", "سوداء سوداوان"),
+    },
+    sizes={
+        Size.SMALL: adjective("صغير صغيرا صغيران", "صغيرة صغيرتان"),
+        Size.BIG: adjective("كبير كبيرا كبيران", "كبيرة كبيرتان"),
+    },
+    order=("noun", "colour", "size"),
+)
+NUMBERS = {
+    1: "واحد | واحدة",
+    2: "اثنان | اثنتان",
+    3: "ثلاثة | ثلاث",
+    4: "أربعة | أربع",
+    5: "خمسة | خمس",
+    6: "ستة | ست",
 }
 REGIONS = {
     Region.TOP_LEFT: "في الزاوية العلوية اليسرى",
@@ -78,207 +60,117 @@ REGIONS = {
     Region.BOTTOM_LEFT: "في الزاوية السفلية اليسرى",
     Region.BOTTOM_RIGHT: "في الزاوية السفلية اليمنى",
 }
-SIDES = {
-    Side.LEFT: "إلى يسار",
-    Side.RIGHT: "إلى يمين",
-    Side.ABOVE: "فوق",
-    Side.BELOW: "تحت",
-}
-LIST_PROMPTS = ("ماذا ترى في الصورة؟", "اذكر جميع العناصر الموجودة في الصورة.")
-DETAIL_PROMPTS = (
-    "صف الصورة التالية.",
-    "قدم وصفا مفصلا للصورة.",
-    "ماذا يظهر في هذه الصورة؟",
-    "هل يمكنك وصف الصورة بالتفصيل؟",
-)
+SIDES = {Side.LEFT: "إلى يسار", Side.RIGHT: "إلى يمين", Side.ABOVE: "فوق", Side.BELOW: "تحت"}
+EXISTS, LIES, REMAINS = "يوجد | توجد", "يقع | تقع", "يبقى | تبقى"
+name, agree, colour_of, size_of = LEXICON.phrase, LEXICON.agree, LEXICON.colour, LEXICON.size
 
 
-def say(message: Message) -> str:
-    """The message as one Arabic sentence (or one list)."""
-    text = _question(message) or _short_answer(message) or _sentence(message)
-    if text is None:
-        raise TypeError(f"Arabic has no sentence for {message!r}")
-    return text
-
-
-def _question(message: Message) -> str | None:
-    match message:
-        case m.AskColour(kind):
-            return f"ما لون {the(kind)}؟"
-        case m.AskShape(kind):
-            return f"ما شكل {the(kind)}؟"
-        case m.AskSize(kind):
-            big, small = agree(SIZES[Size.BIG], kind), agree(SIZES[Size.SMALL], kind)
-            return f"هل {the(kind)} {big} أم {small}؟"
-        case m.AskCount(kind):
-            return f"كم {specified(kind)} {verb('وجد', kind)} هنا؟"
-        case m.AskRegion(kind):
-            return f"أين {verb('قع', kind)} {the(kind)}؟"
-        case m.AskExists(kind):
-            return f"هل {verb('وجد', kind)} {noun_phrase(kind)} في الصورة؟"
-        case m.AskSide(kind, side, other):
-            return f"هل {verb('قع', kind)} {the(kind)} {SIDES[side]} {the(other)}؟"
-        case m.AskList(variant):
-            return LIST_PROMPTS[variant]
-        case m.AskDetail(variant):
-            return DETAIL_PROMPTS[variant]
-        case m.AskMore(kind, other):
-            return f"هل عدد {the_plural(kind)} أكبر من عدد {the_plural(other)}؟"
-        case m.AskLeft(kind):
-            removed = "أزيلت" if NOUNS[kind.shape].feminine else "أزيل"
-            asked = f"فكم {specified(kind)} {verb('بقى', kind)}"
-            return f"إذا {removed} {counted(1, kind)}، {asked}؟"
-        case m.AskBox(kind):
-            return f"حدد الإطار المحيط ب{the(kind)}."
-        case m.AskWidth(kind):
-            return f"ما عرض {the(kind)}؟"
-        case m.AskLink(kind):
-            return f"أين يمكنني قراءة المزيد عن {the_plural(kind)}؟"
-    return None
-
-
-def _short_answer(message: Message) -> str | None:
-    match message:
-        case m.ShortColour(colour, kind):
-            return f"{agree(COLOURS[colour], kind)}."
-        case m.ShortShape(shape):
-            return f"{noun_phrase(Kind(shape))}."
-        case m.ShortSize(size, kind):
-            return f"{agree(SIZES[size], kind)}."
-        case m.ShortCount(0, kind):
-            return f"لا {verb('وجد', kind)}."
-        case m.ShortCount(count, kind):
-            return f"{number(count, kind)}."
-        case m.ShortRegion(region):
-            return f"{REGIONS[region]}."
-        case m.Yes():
-            return "نعم."
-        case m.No():
-            return "لا."
-    return None
-
-
-def _sentence(message: Message) -> str | None:
-    match message:
-        case m.SayColour(kind, colour):
-            return f"{the(kind)} {agree(COLOURS[colour], kind)}."
-        case m.SayShape(kind, shape):
-            return f"{the(kind)} {noun_phrase(Kind(shape))}."
-        case m.SaySize(kind, size):
-            return f"{the(kind)} {agree(SIZES[size], kind)}."
-        case m.SayThere(groups):
-            return f"في الصورة {enumeration(groups)}."
-        case m.SayNone(kind):
-            return f"لا توجد {plural_phrase(kind)} في الصورة."
-        case m.SayTotal(count):
-            return f"تحتوي الصورة على {counted(count, Kind(), oblique=True)} في المجموع."
-        case m.SayRegion(kind, region):
-            return f"{verb('قع', kind)} {the(kind)} {REGIONS[region]}."
-        case m.SaySide(kind, side, other):
-            return f"{verb('قع', kind)} {the(kind)} {SIDES[side]} {the(other)}."
-        case m.SayBackground():
-            return "الخلفية بيضاء ولا يظهر أي شيء آخر."
-        case m.SayMore(group, other, more):
-            start, verdict = ("نعم", "أكبر") if more else ("لا", "ليس أكبر")
-            compared = f"عدد {the_plural(group.kind)} {verdict} من عدد {the_plural(other.kind)}"
-            things = f"{counted(group.count, group.kind)} و{counted(other.count, other.kind)}"
-            return f"{start}، {compared}: {things}."
-        case m.SayLeft(kind, before):
-            return f"هناك {counted(before, kind)}، لذا {remaining(before - 1, kind)}."
-        case m.SayBox(kind, box):
-            return f"{verb('قع', kind)} {the(kind)} داخل الإطار {box}."
-        case m.SayWidth(kind, width_px):
-            return f"يبلغ عرض {the(kind)} {width_px} px."
-        case m.SayLink(kind, url):
-            return f"يمكنك قراءة المزيد عن {the_plural(kind)} على الرابط {url} ."
-        case m.SayList(groups):
-            return "\n".join(f"- {item(group)}" for group in groups)
-    return None
-
-
-def verb(stem: str, kind: Kind) -> str:
-    """The present tense of the third person singular, agreeing with the kind."""
-    return ("ت" if NOUNS[kind.shape].feminine else "ي") + stem
-
-
-def agree(adjective: Adjective, kind: Kind) -> str:
-    return adjective.feminine if NOUNS[kind.shape].feminine else adjective.masculine
-
-
-def adjectives(kind: Kind) -> list[Adjective]:
-    """Colour before size, as they stand after the noun."""
-    colour = [COLOURS[kind.colour]] if kind.colour is not None else []
-    size = [SIZES[kind.size]] if kind.size is not None else []
-    return colour + size
-
-
-def noun_words(kind: Kind) -> list[str]:
-    return [NOUNS[kind.shape].singular, *(agree(word, kind) for word in adjectives(kind))]
-
-
-def plural_words(kind: Kind) -> list[str]:
-    return [NOUNS[kind.shape].plural, *(word.feminine for word in adjectives(kind))]
-
-
-def noun_phrase(kind: Kind) -> str:
-    return " ".join(noun_words(kind))
-
-
-def plural_phrase(kind: Kind) -> str:
-    return " ".join(plural_words(kind))
-
-
-def the(kind: Kind) -> str:
-    return " ".join(f"ال{word}" for word in noun_words(kind))
+def the(kind: Kind, form: int = SINGULAR) -> str:
+    return " ".join(f"ال{word}" for word in LEXICON.words(kind, form))
 
 
 def the_plural(kind: Kind) -> str:
-    return " ".join(f"ال{word}" for word in plural_words(kind))
+    return the(kind, PLURAL)
 
 
 def specified(kind: Kind) -> str:
     """The singular accusative that "كم" asks for: "مربعا أحمر صغيرا"."""
-    if NOUNS[kind.shape].feminine:
-        return noun_phrase(kind)
-    return " ".join([NOUNS[kind.shape].accusative, *(word.accusative for word in adjectives(kind))])
-
-
-def dual_phrase(kind: Kind, oblique: bool = False) -> str:
-    noun = NOUNS[kind.shape]
-    words = [noun.dual]
-    for adjective in adjectives(kind):
-        words.append(adjective.feminine_dual if noun.feminine else adjective.masculine_dual)
-    return " ".join(f"{word.removesuffix('ان')}ين" if oblique else word for word in words)
-
-
-def number(count: int, kind: Kind) -> str:
-    feminine = NOUNS[kind.shape].feminine
-    return (NUMBERS_WITH_FEMININE if feminine else NUMBERS_WITH_MASCULINE)[count]
+    return name(kind, ACCUSATIVE)
 
 
 def counted(count: int, kind: Kind, oblique: bool = False) -> str:
     """The number and the things, 1 to 6; the dual is its own number."""
     if count == 1:
-        return f"{noun_phrase(kind)} {number(1, kind)}"
+        return f"{name(kind)} {agree(NUMBERS[1], kind)}"
     if count == 2:
-        return dual_phrase(kind, oblique)
-    return f"{number(count, kind)} {plural_phrase(kind)}"
+        words = LEXICON.words(kind, DUAL)
+        return " ".join(f"{word.removesuffix('ان')}ين" if oblique else word for word in words)
+    return f"{agree(NUMBERS[count], kind)} {name(kind, PLURAL)}"
 
 
-def remaining(count: int, kind: Kind) -> str:
-    """What is left, with its verb, which is feminine before any plural of things."""
-    if count == 0:
-        return f"لا {verb('بقى', kind)} أي {noun_phrase(kind)}"
-    left = "تبقى" if count > 2 else verb("بقى", kind)
-    return f"{left} {counted(count, kind)}"
-
-
-def item(group: Group) -> str:
+def item(count: int, kind: Kind) -> str:
     """A member of a list, where a single thing needs no number."""
-    return noun_phrase(group.kind) if group.count == 1 else counted(group.count, group.kind)
+    return name(kind) if count == 1 else counted(count, kind)
 
 
-def enumeration(groups: tuple[Group, ...]) -> str:
+def listed(groups: tuple[Group, ...]) -> str:
     """The groups joined by "و", with commas from three groups on."""
-    items = [item(group) for group in groups]
-    return " و".join(items) if len(items) < 3 else "، و".join(items)
+    return (" و" if len(groups) < 3 else "، و").join(item(g.count, g.kind) for g in groups)
+
+
+def ask_size(kind: Kind) -> str:
+    return f"هل {the(kind)} {size_of(Size.BIG, kind)} أم {size_of(Size.SMALL, kind)}؟"
+
+
+def ask_side(kind: Kind, side: Side, other: Kind) -> str:
+    return f"هل {agree(LIES, kind)} {the(kind)} {SIDES[side]} {the(other)}؟"
+
+
+def ask_left(kind: Kind) -> str:
+    asked = f"فكم {specified(kind)} {agree(REMAINS, kind)}"
+    return f"إذا {agree('أزيل | أزيلت', kind)} {counted(1, kind)}، {asked}؟"
+
+
+def say_more(group: Group, other: Group, more: bool) -> str:
+    start, verdict = ("نعم", "أكبر") if more else ("لا", "ليس أكبر")
+    compared = f"عدد {the_plural(group.kind)} {verdict} من عدد {the_plural(other.kind)}"
+    things = f"{counted(group.count, group.kind)} و{counted(other.count, other.kind)}"
+    return f"{start}، {compared}: {things}."
+
+
+def say_left(kind: Kind, before: int) -> str:
+    """What is left has a verb that is feminine before any plural of things."""
+    if before == 1:
+        rest = f"لا {agree(REMAINS, kind)} أي {name(kind)}"
+    else:
+        rest = f"{agree(REMAINS, kind) if before < 4 else 'تبقى'} {counted(before - 1, kind)}"
+    return f"هناك {counted(before, kind)}، لذا {rest}."
+
+
+SENTENCES: Sentences = {
+    m.AskColour: lambda kind: f"ما لون {the(kind)}؟",
+    m.AskShape: lambda kind: f"ما شكل {the(kind)}؟",
+    m.AskSize: ask_size,
+    m.AskCount: lambda kind: f"كم {specified(kind)} {agree(EXISTS, kind)} هنا؟",
+    m.AskRegion: lambda kind: f"أين {agree(LIES, kind)} {the(kind)}؟",
+    m.AskExists: lambda kind: f"هل {agree(EXISTS, kind)} {name(kind)} في الصورة؟",
+    m.AskSide: ask_side,
+    m.AskList: ("ماذا ترى في الصورة؟", "اذكر جميع العناصر الموجودة في الصورة."),
+    m.AskDetail: (
+        "صف الصورة التالية.",
+        "قدم وصفا مفصلا للصورة.",
+        "ماذا يظهر في هذه الصورة؟",
+        "هل يمكنك وصف الصورة بالتفصيل؟",
+    ),
+    m.AskMore: lambda kind, other: f"هل عدد {the_plural(kind)} أكبر من عدد {the_plural(other)}؟",
+    m.AskLeft: ask_left,
+    m.AskBox: lambda kind: f"حدد الإطار المحيط ب{the(kind)}.",
+    m.AskWidth: lambda kind: f"ما عرض {the(kind)}؟",
+    m.AskLink: lambda kind: f"أين يمكنني قراءة المزيد عن {the_plural(kind)}؟",
+    m.ShortColour: lambda colour, kind: f"{colour_of(colour, kind)}.",
+    m.ShortShape: lambda shape: f"{name(Kind(shape))}.",
+    m.ShortSize: lambda size, kind: f"{size_of(size, kind)}.",
+    m.ShortCount: lambda count, kind: (
+        f"{agree(NUMBERS[count], kind)}." if count else f"لا {agree(EXISTS, kind)}."
+    ),
+    m.ShortRegion: lambda region: f"{REGIONS[region]}.",
+    m.Yes: "نعم.",
+    m.No: "لا.",
+    m.SayColour: lambda kind, colour: f"{the(kind)} {colour_of(colour, kind)}.",
+    m.SayShape: lambda kind, shape: f"{the(kind)} {name(Kind(shape))}.",
+    m.SaySize: lambda kind, size: f"{the(kind)} {size_of(size, kind)}.",
+    m.SayThere: lambda groups: f"في الصورة {listed(groups)}.",
+    m.SayNone: lambda kind: f"لا توجد {name(kind, PLURAL)} في الصورة.",
+    m.SayTotal: lambda count: f"تحتوي الصورة على {counted(count, Kind(), True)} في المجموع.",
+    m.SayRegion: lambda kind, region: f"{agree(LIES, kind)} {the(kind)} {REGIONS[region]}.",
+    m.SaySide: lambda kind, side, other: (
+        f"{agree(LIES, kind)} {the(kind)} {SIDES[side]} {the(other)}."
+    ),
+    m.SayBackground: "الخلفية بيضاء ولا يظهر أي شيء آخر.",
+    m.SayMore: say_more,
+    m.SayLeft: say_left,
+    m.SayBox: lambda kind, box: f"{agree(LIES, kind)} {the(kind)} داخل الإطار {box}.",
+    m.SayWidth: lambda kind, width_px: f"يبلغ عرض {the(kind)} {width_px} px.",
+    m.SayLink: lambda kind, url: f"يمكنك قراءة المزيد عن {the_plural(kind)} على الرابط {url} .",
+    m.SayList: item,
+}

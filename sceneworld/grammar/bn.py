@@ -1,51 +1,8 @@
 """Bengali: the classifier -ti marks number and definiteness; nouns take no gender or plural."""
 
-from sceneworld.messages import (
-    AskBox,
-    AskColour,
-    AskCount,
-    AskDetail,
-    AskExists,
-    AskLeft,
-    AskLink,
-    AskList,
-    AskMore,
-    AskRegion,
-    AskShape,
-    AskSide,
-    AskSize,
-    AskWidth,
-    Colour,
-    Group,
-    Kind,
-    Message,
-    No,
-    Region,
-    SayBackground,
-    SayBox,
-    SayColour,
-    SayLeft,
-    SayLink,
-    SayList,
-    SayMore,
-    SayNone,
-    SayRegion,
-    SayShape,
-    SaySide,
-    SaySize,
-    SayThere,
-    SayTotal,
-    SayWidth,
-    Shape,
-    ShortColour,
-    ShortCount,
-    ShortRegion,
-    ShortShape,
-    ShortSize,
-    Side,
-    Size,
-    Yes,
-)
+from sceneworld import messages as m
+from sceneworld.grammar import Sentences, joined
+from sceneworld.messages import Colour, Group, Kind, Region, Shape, Side, Size
 
 # The noun, and its genitive.
 SHAPES = {
@@ -75,30 +32,17 @@ REGIONS = {
     Region.BOTTOM_LEFT: "নিচের বাঁ কোণে",
     Region.BOTTOM_RIGHT: "নিচের ডান কোণে",
 }
-LISTS = ("আপনি ছবিতে কী দেখতে পাচ্ছেন?", "ছবিতে থাকা সব বস্তুর তালিকা দিন।")
-DETAILS = (
-    "নিচের ছবিটির বর্ণনা দিন।",
-    "ছবিটির বিস্তারিত বর্ণনা দিন।",
-    "এই ছবিতে কী দেখানো হয়েছে?",
-    "আপনি কি ছবিটি বিস্তারিতভাবে বর্ণনা করতে পারেন?",
-)
 
 
-def adjectives(kind: Kind) -> str:
-    """Size and colour with the space after each, or nothing."""
+def bare(kind: Kind, genitive: bool = False) -> str:
+    """Things in general or after a number: লাল বৃত্ত; their genitive: লাল বৃত্তের."""
     size = f"{SIZES[kind.size]} " if kind.size else ""
     colour = f"{COLOURS[kind.colour]} " if kind.colour else ""
-    return size + colour
-
-
-def bare(kind: Kind) -> str:
-    """The thing in general or after a number: লাল বৃত্ত."""
-    return adjectives(kind) + SHAPES[kind.shape][0]
+    return size + colour + SHAPES[kind.shape][genitive]
 
 
 def genitive(kind: Kind) -> str:
-    """Of such things in general: লাল বৃত্তের."""
-    return adjectives(kind) + SHAPES[kind.shape][1]
+    return bare(kind, genitive=True)
 
 
 def the(kind: Kind) -> str:
@@ -117,111 +61,62 @@ def counted(count: int, kind: Kind) -> str:
 
 
 def listed(groups: tuple[Group, ...]) -> str:
-    """Groups in one phrase: A, B and C."""
-    *first, last = [counted(group.count, group.kind) for group in groups]
-    return f"{', '.join(first)} এবং {last}" if first else last
+    return joined([counted(group.count, group.kind) for group in groups], ", ", " এবং ")
 
 
-def question(message: Message) -> str | None:
-    """What a person asks; None where the message is no question."""
-    match message:
-        case AskColour(kind):
-            return f"{the(kind)} কী রঙের?"
-        case AskShape(kind):
-            return f"{of_the(kind)} আকৃতি কী?"
-        case AskSize(kind):
-            return f"{the(kind)} বড় নাকি ছোট?"
-        case AskCount(kind):
-            return f"কয়টি {bare(kind)} আছে?"
-        case AskRegion(kind):
-            return f"{the(kind)} কোথায় আছে?"
-        case AskExists(kind):
-            return f"ছবিতে কি কোনো {bare(kind)} আছে?"
-        case AskSide(kind, side, other):
-            return f"{the(kind)} কি {of_the(other)} {SIDES[side]} আছে?"
-        case AskList(variant):
-            return LISTS[variant]
-        case AskDetail(variant):
-            return DETAILS[variant]
-        case AskMore(kind, other):
-            return f"{genitive(kind)} সংখ্যা কি {genitive(other)} সংখ্যার চেয়ে বেশি?"
-        case AskLeft(kind):
-            removed = f"{counted(1, kind)} সরিয়ে নিলে"
-            return f"{removed} কয়টি {bare(kind)} বাকি থাকবে?"
-        case AskBox(kind):
-            return f"{of_the(kind)} বাউন্ডিং বক্স দিন।"
-        case AskWidth(kind):
-            return f"{the(kind)} কতটা চওড়া?"
-        case AskLink(kind):
-            return f"আমি {bare(kind)} সম্পর্কে আরও কোথায় পড়তে পারি?"
-    return None
+def say_more(group: Group, other: Group, more: bool) -> str:
+    compared = f"{genitive(group.kind)} সংখ্যা {genitive(other.kind)} সংখ্যার চেয়ে বেশি"
+    verdict = f"হ্যাঁ, {compared}" if more else f"না, {compared} নয়"
+    return f"{verdict}: {listed((group, other))}।"
 
 
-def short_answer(message: Message) -> str | None:
-    """A word or two; None where the message is no short answer."""
-    match message:
-        case ShortColour(colour):
-            return f"{COLOURS[colour]}।"
-        case ShortShape(shape):
-            return f"{counted(1, Kind(shape))}।"
-        case ShortSize(size):
-            return f"{SIZES[size]}।"
-        case ShortCount(0):
-            return "একটিও না।"
-        case ShortCount(count):
-            return f"{NUMBERS[count]}।"
-        case ShortRegion(region):
-            return f"{REGIONS[region]}।"
-        case Yes():
-            return "হ্যাঁ।"
-        case No():
-            return "না।"
-    return None
+def say_left(kind: Kind, before: int) -> str:
+    rest = f"{counted(before - 1, kind)} বাকি থাকবে"
+    if before == 1:
+        rest = f"কোনো {bare(kind)} বাকি থাকবে না"
+    return f"{counted(before, kind)} আছে, তাই {rest}।"
 
 
-def statement(message: Message) -> str | None:
-    """A whole sentence or a list; None where the message is neither."""
-    match message:
-        case SayColour(kind, colour):
-            return f"{the(kind)} {COLOURS[colour]}।"
-        case SayShape(kind, shape):
-            return f"{the(kind)} {counted(1, Kind(shape))}।"
-        case SaySize(kind, size):
-            return f"{the(kind)} {SIZES[size]}।"
-        case SayThere(groups):
-            return f"ছবিতে {listed(groups)} আছে।"
-        case SayNone(kind):
-            return f"ছবিতে কোনো {bare(kind)} নেই।"
-        case SayTotal(count):
-            return f"ছবিতে মোট {counted(count, Kind())} দেখা যাচ্ছে।"
-        case SayRegion(kind, region):
-            return f"{the(kind)} {REGIONS[region]} আছে।"
-        case SaySide(kind, side, other):
-            return f"{the(kind)} {of_the(other)} {SIDES[side]} আছে।"
-        case SayBackground():
-            return "পটভূমি সাদা এবং আর কিছু দেখা যাচ্ছে না।"
-        case SayMore(group, other, more):
-            compared = f"{genitive(group.kind)} সংখ্যা {genitive(other.kind)} সংখ্যার চেয়ে বেশি"
-            verdict = f"হ্যাঁ, {compared}" if more else f"না, {compared} নয়"
-            return f"{verdict}: {listed((group, other))}।"
-        case SayLeft(kind, before):
-            rest = f"{counted(before - 1, kind)} বাকি থাকবে"
-            if before == 1:
-                rest = f"কোনো {bare(kind)} বাকি থাকবে না"
-            return f"{counted(before, kind)} আছে, তাই {rest}।"
-        case SayBox(kind, box):
-            return f"{the(kind)} {box} বক্সের মধ্যে আছে।"
-        case SayWidth(kind, width_px):
-            return f"{the(kind)} {width_px} px চওড়া।"
-        case SayLink(kind, url):
-            return f"আপনি {bare(kind)} সম্পর্কে আরও এখানে পড়তে পারেন: {url} ।"
-        case SayList(groups):
-            return "\n".join(f"- {counted(group.count, group.kind)}" for group in groups)
-    return None
-
-
-def say(message: Message) -> str:
-    """The message as one Bengali sentence, or as one list."""
-    text = question(message) or short_answer(message) or statement(message)
-    assert text is not None, f"no Bengali for {message!r}"
-    return text
+SENTENCES: Sentences = {
+    m.AskColour: lambda kind: f"{the(kind)} কী রঙের?",
+    m.AskShape: lambda kind: f"{of_the(kind)} আকৃতি কী?",
+    m.AskSize: lambda kind: f"{the(kind)} বড় নাকি ছোট?",
+    m.AskCount: lambda kind: f"কয়টি {bare(kind)} আছে?",
+    m.AskRegion: lambda kind: f"{the(kind)} কোথায় আছে?",
+    m.AskExists: lambda kind: f"ছবিতে কি কোনো {bare(kind)} আছে?",
+    m.AskSide: lambda kind, side, other: f"{the(kind)} কি {of_the(other)} {SIDES[side]} আছে?",
+    m.AskList: ("আপনি ছবিতে কী দেখতে পাচ্ছেন?", "ছবিতে থাকা সব বস্তুর তালিকা দিন।"),
+    m.AskDetail: (
+        "নিচের ছবিটির বর্ণনা দিন।",
+        "ছবিটির বিস্তারিত বর্ণনা দিন।",
+        "এই ছবিতে কী দেখানো হয়েছে?",
+        "আপনি কি ছবিটি বিস্তারিতভাবে বর্ণনা করতে পারেন?",
+    ),
+    m.AskMore: lambda kind, other: f"{genitive(kind)} সংখ্যা কি {genitive(other)} সংখ্যার চেয়ে বেশি?",
+    m.AskLeft: lambda kind: f"{counted(1, kind)} সরিয়ে নিলে কয়টি {bare(kind)} বাকি থাকবে?",
+    m.AskBox: lambda kind: f"{of_the(kind)} বাউন্ডিং বক্স দিন।",
+    m.AskWidth: lambda kind: f"{the(kind)} কতটা চওড়া?",
+    m.AskLink: lambda kind: f"আমি {bare(kind)} সম্পর্কে আরও কোথায় পড়তে পারি?",
+    m.ShortColour: lambda colour, kind: f"{COLOURS[colour]}।",
+    m.ShortShape: lambda shape: f"{counted(1, Kind(shape))}।",
+    m.ShortSize: lambda size, kind: f"{SIZES[size]}।",
+    m.ShortCount: lambda count, kind: f"{NUMBERS[count]}।" if count else "একটিও না।",
+    m.ShortRegion: lambda region: f"{REGIONS[region]}।",
+    m.Yes: "হ্যাঁ।",
+    m.No: "না।",
+    m.SayColour: lambda kind, colour: f"{the(kind)} {COLOURS[colour]}।",
+    m.SayShape: lambda kind, shape: f"{the(kind)} {counted(1, Kind(shape))}।",
+    m.SaySize: lambda kind, size: f"{the(kind)} {SIZES[size]}।",
+    m.SayThere: lambda groups: f"ছবিতে {listed(groups)} আছে।",
+    m.SayNone: lambda kind: f"ছবিতে কোনো {bare(kind)} নেই।",
+    m.SayTotal: lambda count: f"ছবিতে মোট {counted(count, Kind())} দেখা যাচ্ছে।",
+    m.SayRegion: lambda kind, region: f"{the(kind)} {REGIONS[region]} আছে।",
+    m.SaySide: lambda kind, side, other: f"{the(kind)} {of_the(other)} {SIDES[side]} আছে।",
+    m.SayBackground: "পটভূমি সাদা এবং আর কিছু দেখা যাচ্ছে না।",
+    m.SayMore: say_more,
+    m.SayLeft: say_left,
+    m.SayBox: lambda kind, box: f"{the(kind)} {box} বক্সের মধ্যে আছে।",
+    m.SayWidth: lambda kind, width_px: f"{the(kind)} {width_px} px চওড়া।",
+    m.SayLink: lambda kind, url: f"আপনি {bare(kind)} সম্পর্কে আরও এখানে পড়তে পারেন: {url} ।",
+    m.SayList: counted,
+}

@@ -1,269 +1,109 @@
 """English: the language that the source is written in."""
 
-from functools import singledispatch
-
 from sceneworld import messages as m
+from sceneworld.grammar import Sentences, joined
+from sceneworld.messages import Group, Kind, Shape, Side
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 SIDES = {
-    m.Side.LEFT: "to the left of",
-    m.Side.RIGHT: "to the right of",
-    m.Side.ABOVE: "above",
-    m.Side.BELOW: "below",
+    Side.LEFT: "to the left of",
+    Side.RIGHT: "to the right of",
+    Side.ABOVE: "above",
+    Side.BELOW: "below",
 }
-LISTS = ("What do you see in the picture?", "List all the objects in the picture.")
-DETAILS = (
-    "Describe the following image.",
-    "Give a detailed description of the picture.",
-    "What is shown in this image?",
-    "Can you describe the picture in detail?",
-)
 
 
-def bare(kind: m.Kind) -> str:
+def bare(kind: Kind) -> str:
     """`big red circle`"""
     return " ".join(word for word in (kind.size, kind.colour, kind.shape or "object") if word)
 
 
-def plural(kind: m.Kind) -> str:
-    """`big red circles`"""
-    return bare(kind) + ("es" if kind.shape == m.Shape.CROSS else "s")
+def plural(kind: Kind) -> str:
+    return bare(kind) + ("es" if kind.shape == Shape.CROSS else "s")
 
 
-def indefinite(kind: m.Kind) -> str:
+def indefinite(kind: Kind) -> str:
     """`a big red circle`, `an orange star`"""
     name = bare(kind)
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def the(kind: m.Kind) -> str:
-    """`the big red circle`"""
-    return f"the {bare(kind)}"
-
-
-def some(group: m.Group) -> str:
+def some(count: int, kind: Kind) -> str:
     """`a red circle`, `two red circles`"""
-    if group.count == 1:
-        return indefinite(group.kind)
-    return f"{NUMBERS[group.count]} {plural(group.kind)}"
+    return indefinite(kind) if count == 1 else counted(count, kind)
 
 
-def counted(group: m.Group) -> str:
+def counted(count: int, kind: Kind) -> str:
     """`one red circle`, `two red circles`, `no red circles`"""
-    noun = bare(group.kind) if group.count == 1 else plural(group.kind)
-    return f"{NUMBERS[group.count]} {noun}"
+    return f"{NUMBERS[count]} {bare(kind) if count == 1 else plural(kind)}"
 
 
-def corner(region: m.Region) -> str:
-    """`in the top left corner`"""
-    return f"in the {region} corner"
-
-
-def _are(count: int) -> str:
+def are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _row(parts: list[str]) -> str:
-    if len(parts) == 1:
-        return parts[0]
-    return ", ".join(parts[:-1]) + " and " + parts[-1]
+def corner(region: m.Region) -> str:
+    return f"in the {region} corner"
 
 
-def _upper(text: str) -> str:
-    return text[0].upper() + text[1:]
+def there(groups: tuple[Group, ...]) -> str:
+    things = joined([some(group.count, group.kind) for group in groups], ", ", " and ")
+    return f"There {are(groups[0].count)} {things} in the picture."
 
 
-@singledispatch
-def say(message: m.Message) -> str:
-    """Say one message in English."""
-    raise TypeError(f"English cannot say {type(message).__name__}")
+def more(group: Group, other: Group, more: bool) -> str:
+    answer = "Yes, there are" if more else "No, there are not"
+    counts = f"{counted(group.count, group.kind)} and {counted(other.count, other.kind)}"
+    return f"{answer} more {plural(group.kind)} than {plural(other.kind)}: {counts}."
 
 
-@say.register
-def _(message: m.AskColour) -> str:
-    return f"What colour is {the(message.kind)}?"
-
-
-@say.register
-def _(message: m.AskShape) -> str:
-    return f"What shape is {the(message.kind)}?"
-
-
-@say.register
-def _(message: m.AskSize) -> str:
-    return f"Is {the(message.kind)} big or small?"
-
-
-@say.register
-def _(message: m.AskCount) -> str:
-    return f"How many {plural(message.kind)} are there?"
-
-
-@say.register
-def _(message: m.AskRegion) -> str:
-    return f"Where is {the(message.kind)}?"
-
-
-@say.register
-def _(message: m.AskExists) -> str:
-    return f"Is there {indefinite(message.kind)} in the picture?"
-
-
-@say.register
-def _(message: m.AskSide) -> str:
-    return f"Is {the(message.kind)} {SIDES[message.side]} {the(message.other)}?"
-
-
-@say.register
-def _(message: m.AskList) -> str:
-    return LISTS[message.variant]
-
-
-@say.register
-def _(message: m.AskDetail) -> str:
-    return DETAILS[message.variant]
-
-
-@say.register
-def _(message: m.AskMore) -> str:
-    return f"Are there more {plural(message.kind)} than {plural(message.other)}?"
-
-
-@say.register
-def _(message: m.AskLeft) -> str:
-    name = bare(message.kind)
-    return f"If one {name} is removed, how many {plural(message.kind)} are left?"
-
-
-@say.register
-def _(message: m.AskBox) -> str:
-    return f"Give the bounding box of {the(message.kind)}."
-
-
-@say.register
-def _(message: m.AskWidth) -> str:
-    return f"How wide is {the(message.kind)}?"
-
-
-@say.register
-def _(message: m.AskLink) -> str:
-    return f"Where can I read more about {plural(message.kind)}?"
-
-
-@say.register
-def _(message: m.ShortColour) -> str:
-    return f"{_upper(message.colour)}."
-
-
-@say.register
-def _(message: m.ShortShape) -> str:
-    return f"A {message.shape}."
-
-
-@say.register
-def _(message: m.ShortSize) -> str:
-    return f"{_upper(message.size)}."
-
-
-@say.register
-def _(message: m.ShortCount) -> str:
-    return f"{_upper(NUMBERS[message.count])}." if message.count else "None."
-
-
-@say.register
-def _(message: m.ShortRegion) -> str:
-    return f"{_upper(corner(message.region))}."
-
-
-@say.register
-def _(message: m.Yes) -> str:
-    return "Yes."
-
-
-@say.register
-def _(message: m.No) -> str:
-    return "No."
-
-
-@say.register
-def _(message: m.SayColour) -> str:
-    return f"{_upper(the(message.kind))} is {message.colour}."
-
-
-@say.register
-def _(message: m.SayShape) -> str:
-    return f"{_upper(the(message.kind))} is a {message.shape}."
-
-
-@say.register
-def _(message: m.SaySize) -> str:
-    return f"{_upper(the(message.kind))} is {message.size}."
-
-
-@say.register
-def _(message: m.SayThere) -> str:
-    things = _row([some(group) for group in message.groups])
-    return f"There {_are(message.groups[0].count)} {things} in the picture."
-
-
-@say.register
-def _(message: m.SayNone) -> str:
-    return f"There are no {plural(message.kind)} in the picture."
-
-
-@say.register
-def _(message: m.SayTotal) -> str:
-    return f"The picture shows {counted(m.Group(message.count, m.Kind()))} in total."
-
-
-@say.register
-def _(message: m.SayRegion) -> str:
-    return f"{_upper(the(message.kind))} is {corner(message.region)}."
-
-
-@say.register
-def _(message: m.SaySide) -> str:
-    return f"{_upper(the(message.kind))} is {SIDES[message.side]} {the(message.other)}."
-
-
-@say.register
-def _(message: m.SayBackground) -> str:
-    return "The background is white and nothing else can be seen."
-
-
-@say.register
-def _(message: m.SayMore) -> str:
-    plurals = f"{plural(message.group.kind)} than {plural(message.other.kind)}"
-    counts = f"{counted(message.group)} and {counted(message.other)}"
-    answer = "Yes, there are" if message.more else "No, there are not"
-    return f"{answer} more {plurals}: {counts}."
-
-
-@say.register
-def _(message: m.SayLeft) -> str:
-    before = m.Group(message.before, message.kind)
-    after = m.Group(message.before - 1, message.kind)
+def left(kind: Kind, before: int) -> str:
+    after = before - 1
     return (
-        f"There {_are(before.count)} {counted(before)}, "
-        f"so {counted(after)} {_are(after.count)} left."
+        f"There {are(before)} {counted(before, kind)}, so {counted(after, kind)} {are(after)} left."
     )
 
 
-@say.register
-def _(message: m.SayBox) -> str:
-    return f"{_upper(the(message.kind))} is in the box {message.box}."
-
-
-@say.register
-def _(message: m.SayWidth) -> str:
-    return f"{_upper(the(message.kind))} is {message.width_px} px wide."
-
-
-@say.register
-def _(message: m.SayLink) -> str:
-    return f"You can read more about {plural(message.kind)} at {message.url} ."
-
-
-@say.register
-def _(message: m.SayList) -> str:
-    return "\n".join(f"- {some(group)}" for group in message.groups)
+SENTENCES: Sentences = {
+    m.AskColour: lambda kind: f"What colour is the {bare(kind)}?",
+    m.AskShape: lambda kind: f"What shape is the {bare(kind)}?",
+    m.AskSize: lambda kind: f"Is the {bare(kind)} big or small?",
+    m.AskCount: lambda kind: f"How many {plural(kind)} are there?",
+    m.AskRegion: lambda kind: f"Where is the {bare(kind)}?",
+    m.AskExists: lambda kind: f"Is there {indefinite(kind)} in the picture?",
+    m.AskSide: lambda kind, side, other: f"Is the {bare(kind)} {SIDES[side]} the {bare(other)}?",
+    m.AskList: ("What do you see in the picture?", "List all the objects in the picture."),
+    m.AskDetail: (
+        "Describe the following image.",
+        "Give a detailed description of the picture.",
+        "What is shown in this image?",
+        "Can you describe the picture in detail?",
+    ),
+    m.AskMore: lambda kind, other: f"Are there more {plural(kind)} than {plural(other)}?",
+    m.AskLeft: lambda kind: f"If one {bare(kind)} is removed, how many {plural(kind)} are left?",
+    m.AskBox: lambda kind: f"Give the bounding box of the {bare(kind)}.",
+    m.AskWidth: lambda kind: f"How wide is the {bare(kind)}?",
+    m.AskLink: lambda kind: f"Where can I read more about {plural(kind)}?",
+    m.ShortColour: lambda colour, kind: f"{colour}.",
+    m.ShortShape: lambda shape: f"A {shape}.",
+    m.ShortSize: lambda size, kind: f"{size}.",
+    m.ShortCount: lambda count, kind: f"{NUMBERS[count]}." if count else "none.",
+    m.ShortRegion: lambda region: f"{corner(region)}.",
+    m.Yes: "Yes.",
+    m.No: "No.",
+    m.SayColour: lambda kind, colour: f"The {bare(kind)} is {colour}.",
+    m.SayShape: lambda kind, shape: f"The {bare(kind)} is a {shape}.",
+    m.SaySize: lambda kind, size: f"The {bare(kind)} is {size}.",
+    m.SayThere: there,
+    m.SayNone: lambda kind: f"There are no {plural(kind)} in the picture.",
+    m.SayTotal: lambda count: f"The picture shows {counted(count, Kind())} in total.",
+    m.SayRegion: lambda kind, region: f"The {bare(kind)} is {corner(region)}.",
+    m.SaySide: lambda kind, side, other: f"The {bare(kind)} is {SIDES[side]} the {bare(other)}.",
+    m.SayBackground: "The background is white and nothing else can be seen.",
+    m.SayMore: more,
+    m.SayLeft: left,
+    m.SayBox: lambda kind, box: f"The {bare(kind)} is in the box {box}.",
+    m.SayWidth: lambda kind, width_px: f"The {bare(kind)} is {width_px} px wide.",
+    m.SayLink: lambda kind, url: f"You can read more about {plural(kind)} at {url} .",
+    m.SayList: some,
+}

@@ -1,51 +1,8 @@
 """Japanese: polite style, the native counters (一つ, 二つ), adjectives that end in い or の."""
 
-from sceneworld.messages import (
-    AskBox,
-    AskColour,
-    AskCount,
-    AskDetail,
-    AskExists,
-    AskLeft,
-    AskLink,
-    AskList,
-    AskMore,
-    AskRegion,
-    AskShape,
-    AskSide,
-    AskSize,
-    AskWidth,
-    Colour,
-    Group,
-    Kind,
-    Message,
-    No,
-    Region,
-    SayBackground,
-    SayBox,
-    SayColour,
-    SayLeft,
-    SayLink,
-    SayList,
-    SayMore,
-    SayNone,
-    SayRegion,
-    SayShape,
-    SaySide,
-    SaySize,
-    SayThere,
-    SayTotal,
-    SayWidth,
-    Shape,
-    ShortColour,
-    ShortCount,
-    ShortRegion,
-    ShortShape,
-    ShortSize,
-    Side,
-    Size,
-    Yes,
-)
+from sceneworld import messages as m
+from sceneworld.grammar import Sentences
+from sceneworld.messages import Colour, Group, Kind, Region, Shape, Side, Size
 
 SHAPES = {
     None: "物体",
@@ -76,13 +33,6 @@ REGIONS = {
     Region.BOTTOM_LEFT: "左下の隅",
     Region.BOTTOM_RIGHT: "右下の隅",
 }
-LISTS = ("画像には何が見えますか？", "画像にある物体をすべて挙げてください。")
-DETAILS = (
-    "次の画像について説明してください。",
-    "画像を詳しく説明してください。",
-    "この画像には何が描かれていますか？",
-    "画像を詳しく説明していただけますか？",
-)
 
 
 def noun(kind: Kind) -> str:
@@ -97,111 +47,67 @@ def counted(count: int, kind: Kind) -> str:
     return f"{noun(kind)}が{NUMBERS[count]}"
 
 
-def listed(groups: tuple[Group, ...]) -> str:
-    """Groups in one phrase: two are joined with と, more with commas."""
+def there(groups: tuple[Group, ...]) -> str:
+    """Two groups are joined with と, more with commas."""
     phrases = [counted(group.count, group.kind) for group in groups]
-    return ("と" if len(phrases) == 2 else "、").join(phrases)
+    return f"画像には{('と' if len(phrases) == 2 else '、').join(phrases)}あります。"
 
 
-def question(message: Message) -> str | None:
-    """What a person asks; None where the message is no question."""
-    match message:
-        case AskColour(kind):
-            return f"{noun(kind)}は何色ですか？"
-        case AskShape(kind):
-            return f"{noun(kind)}は何の形ですか？"
-        case AskSize(kind):
-            return f"{noun(kind)}は大きいですか、それとも小さいですか？"
-        case AskCount(kind):
-            return f"{noun(kind)}はいくつありますか？"
-        case AskRegion(kind):
-            return f"{noun(kind)}はどこにありますか？"
-        case AskExists(kind):
-            return f"画像に{noun(kind)}はありますか？"
-        case AskSide(kind, side, other):
-            return f"{noun(kind)}は{noun(other)}の{SIDES[side]}にありますか？"
-        case AskMore(kind, other):
-            return f"{noun(kind)}のほうが{noun(other)}より多いですか？"
-        case AskList(variant):
-            return LISTS[variant]
-        case AskDetail(variant):
-            return DETAILS[variant]
-        case AskLeft(kind):
-            return f"{noun(kind)}を一つ取り除くと、{noun(kind)}はいくつ残りますか？"
-        case AskBox(kind):
-            return f"{noun(kind)}のバウンディングボックスを示してください。"
-        case AskWidth(kind):
-            return f"{noun(kind)}の幅はどのくらいですか？"
-        case AskLink(kind):
-            return f"{noun(kind)}については、どこでさらに詳しく読むことができますか？"
-    return None
+def say_more(group: Group, other: Group, more: bool) -> str:
+    counts = f"{counted(group.count, group.kind)}、{counted(other.count, other.kind)}なので"
+    start, end = ("はい", "です") if more else ("いいえ", "わけではありません")
+    return f"{start}、{counts}、{noun(group.kind)}のほうが{noun(other.kind)}より多い{end}。"
 
 
-def short_answer(message: Message) -> str | None:
-    """A word or two; None where the message is no short answer."""
-    match message:
-        case ShortColour(colour):
-            return f"{COLOURS[colour][1]}です。"
-        case ShortShape(shape):
-            return f"{SHAPES[shape]}です。"
-        case ShortSize(size):
-            return f"{SIZES[size][1]}です。"
-        case ShortCount(0):
-            return "一つもありません。"
-        case ShortCount(count):
-            return f"{NUMBERS[count]}です。"
-        case ShortRegion(region):
-            return f"{REGIONS[region]}です。"
-        case Yes():
-            return "はい。"
-        case No():
-            return "いいえ。"
-    return None
+def say_left(kind: Kind, before: int) -> str:
+    rest = f"は{NUMBERS[before - 1]}です" if before > 1 else "はありません"
+    return f"{noun(kind)}は{NUMBERS[before]}なので、残る{noun(kind)}{rest}。"
 
 
-def statement(message: Message) -> str | None:
-    """A whole sentence or a list; None where the message is neither."""
-    match message:
-        case SayColour(kind, colour):
-            return f"{noun(kind)}は{COLOURS[colour][1]}です。"
-        case SayShape(kind, shape):
-            return f"{noun(kind)}は{SHAPES[shape]}です。"
-        case SaySize(kind, size):
-            return f"{noun(kind)}は{SIZES[size][1]}です。"
-        case SayThere(groups):
-            return f"画像には{listed(groups)}あります。"
-        case SayNone(kind):
-            return f"画像に{noun(kind)}はありません。"
-        case SayTotal(count):
-            return f"画像には物体が全部で{NUMBERS[count]}あります。"
-        case SayRegion(kind, region):
-            return f"{noun(kind)}は{REGIONS[region]}にあります。"
-        case SaySide(kind, side, other):
-            return f"{noun(kind)}は{noun(other)}の{SIDES[side]}にあります。"
-        case SayBackground():
-            return "背景は白で、ほかには何も見えません。"
-        case SayMore(group, other, more):
-            counts = f"{counted(group.count, group.kind)}、{counted(other.count, other.kind)}なので"
-            compared = f"{noun(group.kind)}のほうが{noun(other.kind)}より多い"
-            if more:
-                return f"はい、{counts}、{compared}です。"
-            return f"いいえ、{counts}、{compared}わけではありません。"
-        case SayLeft(kind, before):
-            rest = f"は{NUMBERS[before - 1]}です" if before > 1 else "はありません"
-            return f"{noun(kind)}は{NUMBERS[before]}なので、残る{noun(kind)}{rest}。"
-        case SayBox(kind, box):
-            return f"{noun(kind)}はボックス {box} の中にあります。"
-        case SayWidth(kind, width_px):
-            return f"{noun(kind)}の幅は {width_px} px です。"
-        case SayLink(kind, url):
-            return f"{noun(kind)}については、こちらでさらに詳しく読むことができます： {url} 。"
-        case SayList(groups):
-            return "\n".join(f"- {counted(group.count, group.kind)}" for group in groups)
-    return None
-
-
-def say(message: Message) -> str:
-    """The message as one polite Japanese sentence, or as one list."""
-    text = question(message) or short_answer(message) or statement(message)
-    assert text is not None, f"no Japanese for {message!r}"
-    return text
+SENTENCES: Sentences = {
+    m.AskColour: lambda kind: f"{noun(kind)}は何色ですか？",
+    m.AskShape: lambda kind: f"{noun(kind)}は何の形ですか？",
+    m.AskSize: lambda kind: f"{noun(kind)}は大きいですか、それとも小さいですか？",
+    m.AskCount: lambda kind: f"{noun(kind)}はいくつありますか？",
+    m.AskRegion: lambda kind: f"{noun(kind)}はどこにありますか？",
+    m.AskExists: lambda kind: f"画像に{noun(kind)}はありますか？",
+    m.AskSide: lambda kind, side, other: (
+        f"{noun(kind)}は{noun(other)}の{SIDES[side]}にありますか？"
+    ),
+    m.AskMore: lambda kind, other: f"{noun(kind)}のほうが{noun(other)}より多いですか？",
+    m.AskList: ("画像には何が見えますか？", "画像にある物体をすべて挙げてください。"),
+    m.AskDetail: (
+        "次の画像について説明してください。",
+        "画像を詳しく説明してください。",
+        "この画像には何が描かれていますか？",
+        "画像を詳しく説明していただけますか？",
+    ),
+    m.AskLeft: lambda kind: f"{noun(kind)}を一つ取り除くと、{noun(kind)}はいくつ残りますか？",
+    m.AskBox: lambda kind: f"{noun(kind)}のバウンディングボックスを示してください。",
+    m.AskWidth: lambda kind: f"{noun(kind)}の幅はどのくらいですか？",
+    m.AskLink: lambda kind: f"{noun(kind)}については、どこでさらに詳しく読むことができますか？",
+    m.ShortColour: lambda colour, kind: f"{COLOURS[colour][1]}です。",
+    m.ShortShape: lambda shape: f"{SHAPES[shape]}です。",
+    m.ShortSize: lambda size, kind: f"{SIZES[size][1]}です。",
+    m.ShortCount: lambda count, kind: f"{NUMBERS[count]}です。" if count else "一つもありません。",
+    m.ShortRegion: lambda region: f"{REGIONS[region]}です。",
+    m.Yes: "はい。",
+    m.No: "いいえ。",
+    m.SayColour: lambda kind, colour: f"{noun(kind)}は{COLOURS[colour][1]}です。",
+    m.SayShape: lambda kind, shape: f"{noun(kind)}は{SHAPES[shape]}です。",
+    m.SaySize: lambda kind, size: f"{noun(kind)}は{SIZES[size][1]}です。",
+    m.SayThere: there,
+    m.SayNone: lambda kind: f"画像に{noun(kind)}はありません。",
+    m.SayTotal: lambda count: f"画像には物体が全部で{NUMBERS[count]}あります。",
+    m.SayRegion: lambda kind, region: f"{noun(kind)}は{REGIONS[region]}にあります。",
+    m.SaySide: lambda kind, side, other: f"{noun(kind)}は{noun(other)}の{SIDES[side]}にあります。",
+    m.SayBackground: "背景は白で、ほかには何も見えません。",
+    m.SayMore: say_more,
+    m.SayLeft: say_left,
+    m.SayBox: lambda kind, box: f"{noun(kind)}はボックス {box} の中にあります。",
+    m.SayWidth: lambda kind, width_px: f"{noun(kind)}の幅は {width_px} px です。",
+    m.SayLink: lambda kind, url: (
+        f"{noun(kind)}については、こちらでさらに詳しく読むことができます： {url} 。"
+    ),
+    m.SayList: counted,
+}
