@@ -301,7 +301,7 @@ def serve_command(
     source: SourceOption = None,
 ) -> None:
     """Review a batch on a local page: image, English and translation side by side, by keyboard."""
-    from refine.serve.server import LOOPBACK, ReviewServer
+    from refine.serve import LOOPBACK, ReviewServer
     from refine.serve.store import ReviewStore, find_batch, num_decided
 
     settings = load_profile(profile).on(source)

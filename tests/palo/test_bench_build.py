@@ -131,7 +131,7 @@ def test_every_command_of_the_docs_does_what_they_say(project, run, monkeypatch)
 
     monkeypatch.chdir(project)
     monkeypatch.setattr("webbrowser.open", lambda url: None)
-    monkeypatch.setattr("refine.serve.server.ReviewServer.serve_forever", stop)
+    monkeypatch.setattr("refine.serve.ReviewServer.serve_forever", stop)
     lines = documented()
     assert len(lines) == 7
     codes = {}

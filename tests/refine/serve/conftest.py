@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from PIL import Image
 
-from refine.serve.server import ReviewServer
+from refine.serve import ReviewServer
 from refine.serve.store import ReviewStore
 
 
@@ -21,7 +21,7 @@ class Client:
 
     def __init__(self, server):
         self.server = server
-        self.host = f"127.0.0.1:{server.server_port}"
+        self.host = f"127.0.0.1:{server.port}"
         self.cookie = f"{server.cookie}={server.token}"
 
     def ask(self, method, path, body=None, headers=None, host=None):
@@ -43,7 +43,7 @@ class Client:
             if method == "POST":
                 connection.send(content)
             answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
+            return answer.status, answer.headers, answer.read()
         finally:
             connection.close()
 
@@ -75,11 +75,13 @@ def batch(run):
 def serving(path, lang, reviewer, images_dir):
     store = ReviewStore(path, lang, reviewer)
     with ReviewServer(store, images_dir) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
         try:
             yield server
         finally:
             server.shutdown()
+            thread.join()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 import refine.cli
 from palo.errors import UserError
-from refine.serve.server import ReviewServer
+from refine.serve import ReviewServer
 
 
 @pytest.fixture
@@ -61,4 +61,4 @@ def test_a_port_that_is_taken_is_no_traceback(call, batch, images):
         ReviewServer(ReviewStore(batch, "ur", ""), images) as other,
         pytest.raises(UserError, match="--port 0"),
     ):
-        call("--lang", "ur", "--port", str(other.server_port))
+        call("--lang", "ur", "--port", str(other.port))

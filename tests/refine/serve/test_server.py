@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from refine.serve.server import MAX_BODY_BYTES, ReviewServer
+from refine.serve import MAX_BODY_BYTES, ReviewServer
 from refine.serve.store import ReviewStore
 
 ROW = {"id": "t1.left", "verdict": "fix", "correction": "دو۔"}
@@ -52,12 +52,12 @@ def test_without_the_token_nothing_is_saved(client):
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "", "127.0.0.1:1", "["])
 def test_a_foreign_name_that_points_here_gets_nothing(client, host):
-    name = host.replace(":80", f":{client.server.server_port}")
+    name = host.replace(":80", f":{client.server.port}")
     assert client.get("/batch", headers={"Host": name}) == 421
 
 
 def test_localhost_is_this_machine(client):
-    name = f"localhost:{client.server.server_port}"
+    name = f"localhost:{client.server.port}"
     assert client.get("/batch", headers={"Host": name}) == 200
 
 
@@ -96,9 +96,18 @@ def test_what_the_page_would_not_send_is_refused(client, body):
 def test_bodies_are_limited_and_must_say_their_length(client):
     assert client.save(ROW, headers={"Content-Length": str(MAX_BODY_BYTES + 1)})[0] == 413
     assert client.save(ROW, headers={"Content-Length": None})[0] == 411
-    assert client.save(ROW, headers={"Content-Length": "-1"})[0] == 411
-    assert client.save(ROW, headers={"Transfer-Encoding": "chunked"})[0] == 411
+    chunked = {"Content-Length": None, "Transfer-Encoding": "chunked"}
+    assert client.save(b"2\r\n{}\r\n0\r\n\r\n", headers=chunked)[0] == 411
     assert client.save(ROW, headers={"Content-Type": "text/plain"})[0] == 415
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Content-Length": "-1"}, {"Content-Length": "+9"}, {"Transfer-Encoding": "chunked"}],
+)
+def test_what_is_no_http_request_never_reaches_the_page(client, headers):
+    assert client.ask("POST", "/save", ROW, headers=headers)[0] in (400, 411)
+    assert not client.server.store.path.exists()
 
 
 def test_a_decision_is_on_disk_when_it_is_answered(client, run):
@@ -161,7 +170,7 @@ def test_no_address_leads_elsewhere(client, path):
 
 def test_another_host_accepts_addresses_but_no_foreign_names(batch, images):
     with ReviewServer(ReviewStore(batch, "ur", ""), images, host="0.0.0.0") as server:
-        port = server.server_port
+        port = server.port
         assert server.is_own_name(f"192.168.1.7:{port}")
         assert not server.is_own_name(f"evil.example:{port}")
 
@@ -170,4 +179,4 @@ def test_each_start_has_a_token_of_its_own(batch, images):
     store = ReviewStore(batch, "ur", "")
     with ReviewServer(store, images) as one, ReviewServer(store, images) as other:
         assert one.token != other.token and len(one.token) == 43
-        assert one.server_address[0] == "127.0.0.1"
+        assert one.address == "127.0.0.1"
