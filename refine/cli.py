@@ -302,7 +302,7 @@ def serve_command(
 ) -> None:
     """Review a batch on a local page: image, English and translation side by side, by keyboard."""
     from refine.serve import LOOPBACK, ReviewServer
-    from refine.serve.store import ReviewStore, find_batch, num_decided
+    from refine.serve.store import ReviewStore, find_batch
 
     settings = load_profile(profile).on(source)
     announce(settings, "review serve")
@@ -313,10 +313,9 @@ def serve_command(
     exported = find_batch(DataPaths(settings.data_dir).review(code), code, batch, name)
     store = ReviewStore(exported, code, name)
     with ReviewServer(store, settings.source.images_dir, host, port) as server:
-        decided = num_decided(store.entries().values())
-        note(
-            f"{code} {exported.stem}: {decided} of {len(store.rows)} rows decided, in {store.path}"
-        )
+        num_rows = len(store.rows)
+        decided = f"{store.num_decided()} of {num_rows} rows decided"
+        note(f"{code} {exported.stem}: {decided}, in {store.path}")
         if not name:
             note("No --reviewer: decisions carry no name, and agreement cannot be measured.")
         if host not in LOOPBACK:
@@ -331,8 +330,7 @@ def serve_command(
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            decided = num_decided(store.entries().values())
-            note(f"{decided} of {len(store.rows)} rows decided. To take them in:")
+            note(f"{store.num_decided()} of {num_rows} rows decided. To take them in:")
             note(f"  palo refine --lang {code}")
 
 

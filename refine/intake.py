@@ -72,7 +72,7 @@ class ReviewedTurn:
 
 @dataclass(frozen=True)
 class Decision:
-    """A checked row. `text` is the whole verified turn, "" for a rejection.
+    """A checked row. `entry` is what the memory would hold, with text "" for a rejection.
 
     `exported` is the hash of the translation that was reviewed; `stale` says that the shards hold
     another one by now.
@@ -81,12 +81,9 @@ class Decision:
     id: str
     verdict: ReviewVerdict
     turn: ReviewedTurn
-    text: str
+    entry: VerifiedEntry  # without its time
     exported: str
     stale: bool
-    all_copies: bool
-    reviewer: str
-    batch: str
     note: str
     row: ReadRow
 
@@ -94,21 +91,7 @@ class Decision:
     def rejection(self) -> Rejection | None:
         if self.verdict is not ReviewVerdict.REJECT:
             return None
-        return Rejection(self.exported, self.reviewer, self.batch, self.note)
-
-    def entry(self, created: str) -> VerifiedEntry:
-        turn = self.turn
-        return VerifiedEntry(
-            source=turn.source,
-            context=turn.context,
-            text=self.text,
-            sample_id=turn.sample_id,
-            turn=turn.turn,
-            all_copies=self.all_copies,
-            reviewer=self.reviewer,
-            batch=self.batch,
-            created=created,
-        )
+        return Rejection(self.exported, self.entry.reviewer, self.entry.batch, self.note)
 
 
 @dataclass(frozen=True)
@@ -131,7 +114,7 @@ def take_in(paths: DataPaths, lang: str, memory: VerifiedMemory, now: str) -> In
     files = returned_files(folder)
     intake, fresh = _look(paths, lang, memory, [read_review(path) for path in files])
     if fresh:
-        memory.put([one.entry(now) for one in fresh if not one.rejection])
+        memory.put([replace(one.entry, created=now) for one in fresh if not one.rejection])
         # a later text for the same turn lifts its rejection
         rejected = load_rejections(folder)
         for one in fresh:
@@ -241,9 +224,10 @@ def _look(
 
 def _says_the_same(one: Decision, before: VerifiedEntry) -> bool:
     """An accepted text compares as it survives spreadsheets, a correction letter by letter."""
-    if one.verdict is ReviewVerdict.ACCEPT and text_hash(one.text) == text_hash(before.text):
-        one = replace(one, text=before.text)
-    return one.entry(before.created) == before
+    entry = replace(one.entry, created=before.created)
+    if one.verdict is ReviewVerdict.ACCEPT and text_hash(entry.text) == text_hash(before.text):
+        entry = replace(entry, text=before.text)
+    return entry == before
 
 
 def read_decisions(
@@ -294,8 +278,8 @@ def settle(decisions: Sequence[Decision]) -> tuple[list[Decision], list[list[Dec
         by_id[decision.id].append(decision)
     settled, conflicts = [], []
     for group in by_id.values():
-        group = [one for one in group if one.batch.startswith(ADJUDICATION)] or group
-        if len({(text_hash(one.text), one.text == "") for one in group}) == 1:
+        group = [one for one in group if one.entry.batch.startswith(ADJUDICATION)] or group
+        if len({(text_hash(one.entry.text), one.entry.text == "") for one in group}) == 1:
             settled.append(group[0])
         else:
             conflicts.append(group)
@@ -308,10 +292,10 @@ def conflict_problems(conflicts: Sequence[Sequence[Decision]]) -> list[Problem]:
     for one, rows in ((one, group) for group in conflicts for one in group):
         where = "; ".join(
             f"{other.row.file} line {other.row.line}"
-            + (f" by {other.reviewer}" if other.reviewer else "")
+            + (f" by {other.entry.reviewer}" if other.entry.reviewer else "")
             + f": {other.verdict}"
             for other in rows
-            if other.text != one.text
+            if other.entry.text != one.entry.text
         )
         how = f"Agree on one and clear the other row, or let the {ADJUDICATION} batch decide"
         column = "correction" if one.verdict is ReviewVerdict.FIX else "verdict"
@@ -371,12 +355,19 @@ def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | tu
         id=row.id.strip(),
         verdict=verdict,
         turn=turn,
-        text=text,
+        entry=VerifiedEntry(
+            source=turn.source,
+            context=turn.context,
+            text=text,
+            sample_id=turn.sample_id,
+            turn=turn.turn,
+            all_copies=all_copies in _YES,
+            reviewer=row.reviewer.strip(),
+            batch=read.file.rpartition(".")[0],
+            created="",
+        ),
         exported=exported[1],
         stale=exported[1] not in {text_hash(without_frame(one)) for one in turn.translations},
-        all_copies=all_copies in _YES,
-        reviewer=row.reviewer.strip(),
-        batch=read.file.rpartition(".")[0],
         note=row.note.strip(),
         row=read,
     )

@@ -261,9 +261,9 @@ def export_adjudication(
     """
 
     def said(decision: Decision) -> str:
-        who = decision.reviewer or f"{decision.row.file} line {decision.row.line}"
+        who = decision.entry.reviewer or f"{decision.row.file} line {decision.row.line}"
         fixed = decision.verdict is ReviewVerdict.FIX
-        text = f" to '{without_frame(decision.text)}'" if fixed else ""
+        text = f" to '{without_frame(decision.entry.text)}'" if fixed else ""
         comment = f" ({decision.note})" if decision.note else ""
         return f"{who}: {decision.verdict}{text}{comment}"
 

@@ -8,7 +8,6 @@ and, to change anything, from the page itself.
 import ipaddress
 import secrets
 import socket
-from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from jinja2 import Environment, PackageLoader
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -29,7 +28,7 @@ from starlette.routing import Route
 from palo.errors import UserError
 from palo.languages import info
 from refine.review_file import ErrorType
-from refine.serve.store import Entry, ReviewStore, Unsaved, num_decided
+from refine.serve.store import ReviewStore, RowEntry, Unsaved
 
 MAX_BODY_BYTES = 512 * 1024  # two full spreadsheet cells, every character as \uXXXX
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -55,17 +54,8 @@ _HEADERS = {
 }
 
 
-class _Posted(BaseModel):
-    """What the page sends for one row."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
+class _Posted(RowEntry):
     id: str
-    verdict: str = ""
-    correction: str = ""
-    error_type: str = ""
-    all_copies: str = ""
-    note: str = ""
 
 
 class ReviewServer:
@@ -215,7 +205,7 @@ class ReviewServer:
                 {
                     **{name: getattr(row, name) for name in shown},
                     "elsewhere": elsewhere.get(row.id, ""),
-                    **asdict(entries.get(row.id, Entry())),
+                    **entries.get(row.id, RowEntry()).model_dump(),
                 }
                 for row in store.rows
             ],
@@ -252,7 +242,7 @@ class ReviewServer:
             posted = _Posted.model_validate_json(await request.body())
         except ValidationError:
             raise HTTPException(400, "not what the page sends") from None
-        entry = Entry(**posted.model_dump(exclude={"id"}))
+        entry = RowEntry(**posted.model_dump(exclude={"id"}))
         try:
             saved = await run_in_threadpool(self.store.save, posted.id, entry)
         except Unsaved as refused:
@@ -261,8 +251,8 @@ class ReviewServer:
             raise HTTPException(409, str(error)) from None
         except OSError as error:
             raise HTTPException(500, f"not saved: {error}") from None
-        decided = num_decided(self.store.entries().values())
-        return JSONResponse({"entry": asdict(saved), "decided": decided})
+        decided = self.store.num_decided()
+        return JSONResponse({"entry": saved.model_dump(), "decided": decided})
 
 
 def _refused(status: int, problem: str) -> Response:

@@ -7,9 +7,11 @@ What was typed and not decided waits in a drafts file: an undecided row is no bu
 
 import re
 import threading
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
 
 from palo.errors import UserError, unknown
 from palo.files import read_json, replaced, write_json
@@ -38,9 +40,10 @@ class Unsaved(UserError):
         self.column = column
 
 
-@dataclass(frozen=True)
-class Entry:
+class RowEntry(BaseModel):
     """What the reviewer filled in for one row, as the page sends it; verdict "" is undecided."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     verdict: str = ""
     correction: str = ""
@@ -48,9 +51,10 @@ class Entry:
     all_copies: str = ""
     note: str = ""
 
-    @property
-    def empty(self) -> bool:
-        return self == Entry()
+    @classmethod
+    def of(cls, row: ReviewRow | None) -> Self:
+        names = cls.model_fields
+        return cls(**{name: getattr(row, name) for name in names}) if row else cls()
 
 
 def own_path(exported: Path, reviewer: str) -> Path:
@@ -60,16 +64,12 @@ def own_path(exported: Path, reviewer: str) -> Path:
     return exported.with_name(f"{exported.stem}.{slug}.csv")
 
 
-def exported_batches(folder: Path) -> list[Path]:
-    return [path for path in review_csvs(folder) if _EXPORTED.fullmatch(path.stem)]
-
-
 def find_batch(folder: Path, lang: str, name: str | None, reviewer: str) -> Path:
     """The batch by its name, or the first with rows that nobody here has decided.
 
     Raises UserError where there is none.
     """
-    batches = exported_batches(folder)
+    batches = [path for path in review_csvs(folder) if _EXPORTED.fullmatch(path.stem)]
     if not batches:
         raise UserError(
             f"No review batch of '{lang}' in {folder}. Run `palo refine --lang {lang}` first."
@@ -104,14 +104,18 @@ class ReviewStore:
         if not read.rows:
             why = "; ".join(one.problem for one in read.problems) or "it has no rows"
             raise UserError(f"{exported} cannot be reviewed: {why}.")
-        first = {one.row.id: one.row for one in reversed(read.rows)}
-        self.rows = tuple(first[key] for key in dict.fromkeys(one.row.id for one in read.rows))
-        self._by_id = first
+        self._by_id: dict[str, ReviewRow] = {}
+        for one in read.rows:
+            self._by_id.setdefault(one.row.id, one.row)
+        self.rows = tuple(self._by_id.values())
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, RowEntry]:
         """Decisions and drafts by row id."""
         with self._lock:
             return self._merged(self._own_rows(), self._drafts())
+
+    def num_decided(self) -> int:
+        return sum(bool(entry.verdict) for entry in self.entries().values())
 
     def decided_elsewhere(self) -> dict[str, str]:
         """Verdicts that the exported file holds by now, by row id; "edited" where there is none."""
@@ -120,7 +124,7 @@ class ReviewStore:
             one.row.id: one.row.verdict.strip() or "edited" for one in rows if not is_untouched(one)
         }
 
-    def save(self, row_id: str, entry: Entry) -> Entry:
+    def save(self, row_id: str, entry: RowEntry) -> RowEntry:
         """Keeps the entry on disk and returns what stands there.
 
         What was typed is kept in any case. Raises Unsaved for a verdict that intake would refuse;
@@ -131,7 +135,7 @@ class ReviewStore:
             raise UserError(f"No row '{row_id}' in {self.exported.name}.")
         with self._lock:
             own, drafts = self._own_rows(), self._drafts()
-            drafts[row_id] = replace(entry, verdict="")
+            drafts[row_id] = entry.model_copy(update={"verdict": ""})
             self._write_drafts(drafts)
             before = own.get(row_id)
             if entry.verdict:
@@ -140,23 +144,16 @@ class ReviewStore:
                 own.pop(row_id, None)
             if own.get(row_id) != before:
                 self._write_own(own)
-            if _entry(own.get(row_id)).correction == entry.correction and entry.verdict:
+            if entry.verdict and own[row_id].correction == entry.correction:
                 del drafts[row_id]
                 self._write_drafts(drafts)
-            return self._merged(own, drafts)[row_id] if row_id in own | drafts else Entry()
+            return self._merged(own, drafts)[row_id] if row_id in own | drafts else RowEntry()
 
-    def _decided(self, row: ReviewRow, entry: Entry) -> ReviewRow:
+    def _decided(self, row: ReviewRow, entry: RowEntry) -> ReviewRow:
         """The row as intake will read it, checked by what intake checks with."""
         fixed = entry.verdict == ReviewVerdict.FIX
-        filled = replace(
-            row,
-            verdict=entry.verdict,
-            correction=entry.correction if fixed else "",
-            error_type=entry.error_type,
-            all_copies=entry.all_copies,
-            note=entry.note,
-            reviewer=self.reviewer,
-        )
+        kept = entry if fixed else entry.model_copy(update={"correction": ""})
+        filled = replace(row, **kept.model_dump(), reviewer=self.reviewer)
         if column := too_long(filled):
             raise Unsaved(column, f"'{column}' is longer than a spreadsheet cell can be")
         if fixed and entry.correction.strip() == row.translation.strip():
@@ -164,9 +161,9 @@ class ReviewStore:
         key = parse_review_id(row.id)
         # the page has no shards: the exported texts stand for the turn
         turn = ReviewedTurn(*key, row.english, "", (row.translation,)) if key else None
-        found = decide(ReadRow(self.path.name, 0, filled), self.lang, turn)
-        if not isinstance(found, Decision):
-            raise Unsaved(found[0].column, "; ".join(one.problem for one in found))
+        outcome = decide(ReadRow(self.path.name, 0, filled), self.lang, turn)
+        if not isinstance(outcome, Decision):
+            raise Unsaved(outcome[0].column, "; ".join(one.problem for one in outcome))
         return filled
 
     def _own_rows(self) -> dict[str, ReviewRow]:
@@ -191,31 +188,24 @@ class ReviewStore:
             temporary.unlink(missing_ok=True)  # of a process that was killed
             write_review(temporary, ordered)
 
-    def _drafts(self) -> dict[str, Entry]:
+    def _drafts(self) -> dict[str, RowEntry]:
         if not self.drafts_path.is_file():
             return {}
-        return {key: Entry(**value) for key, value in read_json(self.drafts_path).items()}
+        return {key: RowEntry(**value) for key, value in read_json(self.drafts_path).items()}
 
-    def _write_drafts(self, drafts: dict[str, Entry]) -> None:
-        kept = {key: asdict(entry) for key, entry in drafts.items() if not entry.empty}
+    def _write_drafts(self, drafts: dict[str, RowEntry]) -> None:
+        kept = {key: draft.model_dump() for key, draft in drafts.items() if draft != RowEntry()}
         if kept:
             write_json(self.drafts_path, kept)
         else:
             self.drafts_path.unlink(missing_ok=True)
 
-    def _merged(self, own: dict[str, ReviewRow], drafts: dict[str, Entry]) -> dict[str, Entry]:
+    def _merged(
+        self, own: dict[str, ReviewRow], drafts: dict[str, RowEntry]
+    ) -> dict[str, RowEntry]:
         """A draft is younger than the decision it belongs to, if there is one."""
-        found = {key: _entry(row) for key, row in own.items()}
+        merged = {key: RowEntry.of(row) for key, row in own.items()}
         for key, draft in drafts.items():
-            found[key] = replace(draft, verdict=found.get(key, Entry()).verdict)
-        return found
-
-
-def num_decided(entries: Iterable[Entry]) -> int:
-    return sum(bool(entry.verdict) for entry in entries)
-
-
-def _entry(row: ReviewRow | None) -> Entry:
-    if row is None:
-        return Entry()
-    return Entry(row.verdict, row.correction, row.error_type, row.all_copies, row.note)
+            verdict = RowEntry.of(own.get(key)).verdict
+            merged[key] = draft.model_copy(update={"verdict": verdict})
+        return merged

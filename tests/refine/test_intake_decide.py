@@ -52,35 +52,35 @@ def problems(turn=TURN, into="ur", **values):
 
 def test_accept_takes_the_machines_text_with_its_image_tag():
     found = decided(verdict="Accept ")
-    assert (found.verdict, found.text) == (ReviewVerdict.ACCEPT, f"<image>\n{MACHINE}")
+    assert (found.verdict, found.entry.text) == (ReviewVerdict.ACCEPT, f"<image>\n{MACHINE}")
     assert not found.stale
 
 
 def test_fix_takes_the_correction_with_the_image_tag():
     found = decided(verdict="fix", correction=" [0.25, 0.5] میں کیا ہے؟ ", all_copies="yes")
-    assert found.text == "<image>\n[0.25, 0.5] میں کیا ہے؟"
-    assert found.all_copies
+    assert found.entry.text == "<image>\n[0.25, 0.5] میں کیا ہے؟"
+    assert found.entry.all_copies
 
 
 def test_an_edit_in_the_translation_cell_counts_as_the_correction():
-    assert decided(verdict="fix", translation="[0.25, 0.5] میں؟").text == (
+    assert decided(verdict="fix", translation="[0.25, 0.5] میں؟").entry.text == (
         "<image>\n[0.25, 0.5] میں؟"
     )
 
 
 def test_a_cell_that_a_spreadsheet_retouched_is_no_edit():
     retouched = MACHINE.replace(" ", "\u00a0")
-    assert decided(verdict="accept", translation=retouched).text == f"<image>\n{MACHINE}"
+    assert decided(verdict="accept", translation=retouched).entry.text == f"<image>\n{MACHINE}"
 
 
 def test_reject_needs_no_text():
-    assert decided(verdict="reject", note="nonsense").text == ""
+    assert decided(verdict="reject", note="nonsense").entry.text == ""
 
 
 def test_an_edit_of_a_translation_that_changed_since_is_kept_and_said():
     newer = ReviewedTurn("a", 0, SOURCE, "", ("<image>\nکچھ اور",))
     found = decided(newer, verdict="accept")
-    assert (found.text, found.stale) == (f"<image>\n{MACHINE}", True)
+    assert (found.entry.text, found.stale) == (f"<image>\n{MACHINE}", True)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import pytest
 
 from palo.errors import UserError
 from palo.memory import VerifiedMemory
-from refine.serve.store import Entry, ReviewStore, Unsaved, find_batch, own_path
+from refine.serve.store import ReviewStore, RowEntry, Unsaved, find_batch, own_path
 
-FIX = Entry(verdict="fix", correction="دو۔")
-ACCEPT = Entry(verdict="accept")
+FIX = RowEntry(verdict="fix", correction="دو۔")
+ACCEPT = RowEntry(verdict="accept")
 
 
 def texts(run):
@@ -36,7 +36,9 @@ def test_intake_takes_fix_accept_and_reject_from_the_pages_own_file(run, store):
 
 
 def test_a_rejection_with_error_type_and_note_is_taken(run, store):
-    store.save("t1.left", Entry("reject", "", "untranslated", "", "still English"))
+    store.save(
+        "t1.left", RowEntry(verdict="reject", error_type="untranslated", note="still English")
+    )
     run.refine()
     reviewer = run.refined()["left"].findings[1][0]
     assert reviewer.reason == "rejected by Ana in batch-0001.ana: still English"
@@ -52,54 +54,54 @@ def test_only_decided_rows_stand_in_the_file_in_the_batchs_order(run, store):
 
 def test_opening_again_finds_decisions_and_drafts(batch, store):
     store.save("t1.left", FIX)
-    store.save("t0.lost", Entry(correction="کتنے", note="later"))
+    store.save("t0.lost", RowEntry(correction="کتنے", note="later"))
     assert ReviewStore(batch, "ur", "Ana").entries() == {
         "t1.left": FIX,
-        "t0.lost": Entry(correction="کتنے", note="later"),
+        "t0.lost": RowEntry(correction="کتنے", note="later"),
     }
     assert ReviewStore(batch, "ur", "Ben").entries() == {}
 
 
 def test_a_draft_is_no_business_of_intake(run, store):
-    store.save("t1.left", Entry(correction="دو۔"))
+    store.save("t1.left", RowEntry(correction="دو۔"))
     assert run.refine().intake.problems == ()
     assert texts(run) == {}
 
 
 def test_what_intake_would_refuse_is_refused_at_once_and_the_text_is_kept(run, batch, store):
     with pytest.raises(Unsaved, match="no correction"):
-        store.save("t1.left", Entry(verdict="fix"))
+        store.save("t1.left", RowEntry(verdict="fix"))
     with pytest.raises(Unsaved, match="script") as refused:
-        store.save("t1.left", Entry(verdict="fix", correction="Two, really."))
+        store.save("t1.left", RowEntry(verdict="fix", correction="Two, really."))
     assert refused.value.column == "correction"
     assert not run.csv_path("batch-0001.ana.csv").exists()
     assert ReviewStore(batch, "ur", "Ana").entries() == {
-        "t1.left": Entry(correction="Two, really.")
+        "t1.left": RowEntry(correction="Two, really.")
     }
 
 
 def test_a_refused_edit_leaves_the_earlier_decision_as_it_was(run, store):
     store.save("t1.left", FIX)
     with pytest.raises(Unsaved):
-        store.save("t1.left", Entry(verdict="fix", correction=""))
+        store.save("t1.left", RowEntry(verdict="fix", correction=""))
     assert run.rows("batch-0001.ana.csv")[0]["correction"] == "دو۔"
 
 
 def test_a_correction_that_changes_nothing_is_an_accept(store):
     with pytest.raises(Unsaved, match="accept it"):
-        store.save("t0.lost", Entry(verdict="fix", correction="کتنے ستارے ہیں؟"))
+        store.save("t0.lost", RowEntry(verdict="fix", correction="کتنے ستارے ہیں؟"))
 
 
 def test_a_typed_correction_waits_while_the_row_is_rejected(run, store):
-    said = store.save("t1.left", Entry(verdict="reject", correction="دو"))
-    assert said == Entry(verdict="reject", correction="دو")
+    said = store.save("t1.left", RowEntry(verdict="reject", correction="دو"))
+    assert said == RowEntry(verdict="reject", correction="دو")
     assert run.rows("batch-0001.ana.csv")[0]["correction"] == ""
     assert run.refine().intake.problems == ()
 
 
 def test_undeciding_takes_the_row_out_again(run, store):
     store.save("t1.left", FIX)
-    assert store.save("t1.left", Entry(correction="دو۔")) == Entry(correction="دو۔")
+    assert store.save("t1.left", RowEntry(correction="دو۔")) == RowEntry(correction="دو۔")
     assert not run.csv_path("batch-0001.ana.csv").exists()
 
 
