@@ -34,45 +34,76 @@ QuestionId = int | str
 
 @dataclass(frozen=True)
 class Line:
-    """All `fields` of a line in their order, the line itself, and where it stands."""
+    """A question, an answer or a caption: all `fields` of the line in their order, the line itself,
+    and where it stands. What is read of it is checked: properties raise UserError."""
 
     fields: Mapping[str, Any]
-    text: str = ""  # empty for one that was not read from a file
+    raw: str = ""  # empty for one that was not read from a file
     place: str = field(default="", compare=False)  # `questions.jsonl, line 3`
 
-    def saying(self, **changed: Any) -> str:
+    @property
+    def question_id(self) -> QuestionId:
+        value = self.fields.get("question_id")
+        if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+            raise self._not("question_id", value, "a number or a text")
+        return value if isinstance(value, int) else self._text("question_id")
+
+    @property
+    def image(self) -> str:
+        """A path below the images, never out of them."""
+        path = PurePosixPath(value := self._text("image"))
+        if path.is_absolute() or ".." in path.parts:
+            raise self.wrong("image", f"is {value!r}, a path that leads out of the images")
+        return value
+
+    @property
+    def text(self) -> str:
+        return self._text("text")
+
+    @property
+    def category(self) -> str:
+        return self._text("category")
+
+    @property
+    def prompt(self) -> str | None:
+        """The question as it was put, None where an answer doesn't say."""
+        return self._text("prompt") if self.fields.get("prompt") else None
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """What a judge that sees no picture is told of it: mostly one text."""
+        given = self.fields.get("caption")
+        texts = given if isinstance(given, list) and given else [given]
+        return tuple(self._checked("caption", text) for text in texts)
+
+    def requiring(self, *names: str) -> "Line":
+        """The same once these properties were read, so that what is wrong is said at once."""
+        for name in names:
+            getattr(self, name)
+        return self
+
+    def saying(self, **changed: Any) -> "Line":
         """The line with these fields: as it was read where none of them says anything new."""
         fields = {**self.fields, **changed}
-        if self.text and fields == self.fields:
-            return self.text
-        text = json.dumps(fields, ensure_ascii=False)
+        return self if fields == self.fields else Line(fields)
+
+    def __str__(self) -> str:
+        if self.raw:
+            return self.raw
+        text = json.dumps(self.fields, ensure_ascii=False)
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:  # half a character in a field that is only carried along
-            return json.dumps(fields)
+            return json.dumps(self.fields)
         return text
 
     def wrong(self, name: str, what: str) -> UserError:
         return UserError(f"{self.place}: field '{name}' {what}.")
 
-    def question_id(self) -> QuestionId:
-        value = self.fields.get("question_id")
-        if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
-            raise self._not("question_id", value, "a number or a text")
-        return value if isinstance(value, int) else self.checked("question_id", value)
+    def _text(self, name: str) -> str:
+        return self._checked(name, self.fields.get(name))
 
-    def string(self, name: str) -> str:
-        return self.checked(name, self.fields.get(name))
-
-    def image(self) -> str:
-        """A path below the images, never out of them."""
-        value = self.string("image")
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts:
-            raise self.wrong("image", f"is {value!r}, a path that leads out of the images")
-        return value
-
-    def checked(self, name: str, value: object) -> str:
+    def _checked(self, name: str, value: object) -> str:
         if not isinstance(value, str) or not value.strip():
             raise self._not(name, value, "a text")
         if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
@@ -84,60 +115,6 @@ class Line:
         return self.wrong(name, f"{said}: it must be {wanted}")
 
 
-_NEW = Line({})
-
-
-@dataclass(frozen=True)
-class Question:
-    """`source` is the line that it was read from; likewise below."""
-
-    question_id: QuestionId
-    image: str
-    text: str
-    category: str
-    source: Line = _NEW
-
-    @property
-    def line(self) -> str:
-        return self.source.saying(
-            question_id=self.question_id, image=self.image, text=self.text, category=self.category
-        )
-
-
-@dataclass(frozen=True)
-class Answer:
-    """`prompt` is the question as it was put, None where the file doesn't say."""
-
-    question_id: QuestionId
-    text: str
-    prompt: str | None = None
-    source: Line = _NEW
-
-    @property
-    def line(self) -> str:
-        prompt = {} if self.prompt is None else {"prompt": self.prompt}
-        return self.source.saying(question_id=self.question_id, text=self.text, **prompt)
-
-
-@dataclass(frozen=True)
-class Caption:
-    """What a judge that sees no picture is told of it: `texts`, mostly one."""
-
-    image: str
-    texts: tuple[str, ...]
-    source: Line = _NEW
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.texts)
-
-    @property
-    def line(self) -> str:
-        listed = len(self.texts) != 1 or isinstance(self.source.fields.get("caption"), list)
-        caption = [*self.texts] if listed else self.texts[0]
-        return self.source.saying(image=self.image, caption=caption)
-
-
 @dataclass(frozen=True)
 class BenchmarkSet:
     """A set in one language; `answers` by the name of their file (`answers_gpt4`)."""
@@ -145,14 +122,14 @@ class BenchmarkSet:
     lang: str
     folder: Path
     images_dir: Path
-    questions: tuple[Question, ...]
-    captions: tuple[Caption, ...]
-    answers: Mapping[str, tuple[Answer, ...]]
+    questions: tuple[Line, ...]
+    captions: tuple[Line, ...]
+    answers: Mapping[str, tuple[Line, ...]]
 
     def caption(self, image: str) -> str:
-        return next(caption.text for caption in self.captions if caption.image == image)
+        return next("\n".join(line.captions) for line in self.captions if line.image == image)
 
-    def reference(self, name: str | None = None) -> dict[QuestionId, Answer]:
+    def reference(self, name: str | None = None) -> dict[QuestionId, Line]:
         """The answers that others are held against, by question.
 
         `name` is `gpt4` or `answers_gpt4`; None takes the only file, or GPT-4's as published.
@@ -180,12 +157,12 @@ class BenchmarkSet:
 
     def file_texts(self) -> dict[str, str]:
         """The language's files by name, as they are to be written."""
-        files: dict[str, Iterable[Question | Answer | Caption]] = {
+        files = {
             QUESTIONS[0]: self.questions,
             CONTEXT: self.captions,
             **{f"{stem}.jsonl": answers for stem, answers in self.answers.items()},
         }
-        return {name: "".join(f"{part.line}\n" for part in parts) for name, parts in files.items()}
+        return {name: "".join(f"{line}\n" for line in lines) for name, lines in files.items()}
 
 
 def read_set(root: Path, lang: str) -> BenchmarkSet:
@@ -198,16 +175,13 @@ def read_set(root: Path, lang: str) -> BenchmarkSet:
         raise UserError(f"No {QUESTIONS[0]} of '{lang}' in {wanted}. {how}")
     folder = path.parent
     questions = tuple(
-        Question(
-            line.question_id(), line.image(), line.string("text"), line.string("category"), line
-        )
-        for line in _lines(path)
+        line.requiring("question_id", "image", "text", "category") for line in _lines(path)
     )
     if not questions:
         raise UserError(f"{path} holds no question.")
-    ids = [question.question_id for question in questions]
+    ids = [line.question_id for line in questions]
     _require_unique(path, ids)
-    captions = _captions(folder / CONTEXT, {question.image for question in questions})
+    captions = _captions(folder / CONTEXT, {line.image for line in questions})
     answers = {
         file.stem: _answers(file, ids)
         for file in sorted(folder.glob(f"{ANSWERS}*.jsonl"))
@@ -267,38 +241,29 @@ def _lines(path: Path) -> Iterator[Line]:
         yield Line(fields, line, place)
 
 
-def _captions(path: Path, images: set[str]) -> tuple[Caption, ...]:
+def _captions(path: Path, images: set[str]) -> tuple[Line, ...]:
     """Every picture has one caption; the published files repeat lines, which is no harm."""
-    captions = []
-    for line in _lines(path):
-        given = line.fields.get("caption")
-        texts = given if isinstance(given, list) and given else [given]
-        image = line.image()
-        captions.append(
-            Caption(image, tuple(line.checked("caption", text) for text in texts), line)
-        )
+    lines = tuple(line.requiring("image", "captions") for line in _lines(path))
     known: dict[str, tuple[str, ...]] = {}
-    for caption in captions:
-        if known.setdefault(caption.image, caption.texts) != caption.texts:
-            raise UserError(f"{path} has two captions of {caption.image}: keep one of them.")
+    for line in lines:
+        if known.setdefault(line.image, line.captions) != line.captions:
+            raise UserError(f"{path} has two captions of {line.image}: keep one of them.")
     if lacking := sorted(images - {*known}):
         raise UserError(f"{path} has no caption of {_listed(lacking)}.")
-    return tuple(captions)
+    return lines
 
 
-def _answers(path: Path, ids: Sequence[QuestionId]) -> tuple[Answer, ...]:
-    answers, known = [], {*ids}
+def _answers(path: Path, ids: Sequence[QuestionId]) -> tuple[Line, ...]:
+    lines, known = [], {*ids}
     for line in _lines(path):
-        question_id = line.question_id()
-        if question_id not in known:
-            raise line.wrong("question_id", f"{question_id!r} is no question of this set")
-        prompt = line.string("prompt") if line.fields.get("prompt") else None
-        answers.append(Answer(question_id, line.string("text"), prompt, line))
-    answered = [answer.question_id for answer in answers]
+        if line.question_id not in known:
+            raise line.wrong("question_id", f"{line.question_id!r} is no question of this set")
+        lines.append(line.requiring("prompt", "text"))
+    answered = [line.question_id for line in lines]
     _require_unique(path, answered)
     if lacking := [question_id for question_id in ids if question_id not in {*answered}]:
         raise UserError(f"{path} has no answer to question {_listed(lacking)}.")
-    return tuple(answers)
+    return tuple(lines)
 
 
 def _require_unique(path: Path, ids: Iterable[QuestionId]) -> None:

@@ -10,15 +10,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from palo.benchmark_set import (
-    IMAGES,
-    Answer,
-    BenchmarkSet,
-    Caption,
-    Line,
-    Question,
-    write_set,
-)
+from palo.benchmark_set import IMAGES, BenchmarkSet, Line, write_set
 from sceneworld import messages as m
 from sceneworld.conversations import DETAIL_PROMPTS, detail_answer
 from sceneworld.draw import save_picture
@@ -39,22 +31,23 @@ def build_bench(folder: Path, scenes: Sequence[Scene], seed: int) -> Truth:
     shutil.rmtree(folder, ignore_errors=True)  # translations of another world among them
     (folder / IMAGES).mkdir(parents=True)
     truth: Truth = {}
-    questions: list[Question] = []
-    answers: list[Answer] = []
-    captions: list[Caption] = []
+    questions: list[Line] = []
+    answers: list[Line] = []
+    captions: list[Line] = []
     for number, scene in enumerate(scenes):
         rng = random.Random(f"{seed}/bench/{number}")
         name = f"{number + 1:03d}"
         image = f"{name}.jpg"
         save_picture(scene, folder / IMAGES / image)
         told = detail_answer(scene, rng)
-        captions.append(_caption(name, image, told))
+        captions.append(Line({"id": name, "image": image, "caption": say_turn(told, "en")}))
         add_turn(truth, "", told)
         for category, asked, reply in _rounds(scene, rng, number):
             add_turn(truth, "", (asked,))
             text = say_turn((asked,), "en")
             add_turn(truth, text, reply)
-            questions.append(Question(len(questions), image, text, category))
+            row = {"question_id": len(questions), "image": image, "text": text}
+            questions.append(Line(row | {"category": category}))
             answers.append(_answer(len(answers), text, say_turn(reply, "en"), category != "detail"))
     english = BenchmarkSet(
         "en", folder, folder / IMAGES, tuple(questions), tuple(captions),
@@ -82,7 +75,7 @@ def _in_turn(kinds: Sequence[QuestionKind], number: int) -> list[QuestionKind]:
     return [*kinds[start:], *kinds[:start]]
 
 
-def _answer(number: int, prompt: str, text: str, exact: bool) -> Answer:
+def _answer(number: int, prompt: str, text: str, exact: bool) -> Line:
     fields = {
         "question_id": number,
         "prompt": prompt,
@@ -91,9 +84,4 @@ def _answer(number: int, prompt: str, text: str, exact: bool) -> Answer:
         "metadata": {},
         "text": text,
     }
-    return Answer(number, text, prompt, Line(fields | ({"exact": True} if exact else {})))
-
-
-def _caption(name: str, image: str, told: Messages) -> Caption:
-    text = say_turn(told, "en")
-    return Caption(image, (text,), Line({"id": name, "image": image, "caption": text}))
+    return Line(fields | ({"exact": True} if exact else {}))

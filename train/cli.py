@@ -295,7 +295,7 @@ def demo_ui(
     if not address.is_loopback:
         note(f"Warning: {host} lets other machines reach the page, without a password.")
     note(f"Talk at {address.url} (Ctrl-C ends it)")
-    open_page(page, address)
+    open_page(page, examples, address)
 
 
 def _load(folder: Path, scale: Scale, quiet: bool) -> "Talker":

@@ -17,15 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from palo.benchmark_set import (
-    QUESTIONS,
-    Answer,
-    BenchmarkSet,
-    Caption,
-    Question,
-    QuestionId,
-    write_set,
-)
+from palo.benchmark_set import QUESTIONS, BenchmarkSet, Line, QuestionId, write_set
 from palo.console import note
 from palo.errors import UserError
 from palo.files import digest, file_digest, read_json, replaced, write_json
@@ -66,7 +58,7 @@ class Built:
     translated: BenchmarkSet
     samples: Mapping[str, RefinedSample]  # by the id of their conversation
     missing: dict[str, str] = field(default_factory=dict)
-    left_out: list[Question] = field(default_factory=list)
+    left_out: list[Line] = field(default_factory=list)
     by_status: Counter[str] = field(default_factory=Counter)
     signatures: Counter[str] = field(default_factory=Counter)  # of what an engine wrote
     doubted: int = 0  # refine asks a person to look at them
@@ -75,7 +67,7 @@ class Built:
     @property
     def left_out_ids(self) -> str:
         """`question 3, 7`"""
-        return "question " + ", ".join(str(question.question_id) for question in self.left_out)
+        return "question " + ", ".join(str(line.question_id) for line in self.left_out)
 
     @property
     def summary(self) -> str:
@@ -181,28 +173,27 @@ def conversations(english: BenchmarkSet) -> list[Conversation]:
 
 
 def _parts(english: BenchmarkSet) -> Iterator[Conversation]:
-    questions = {question.question_id: question for question in english.questions}
+    questions = {line.question_id: line for line in english.questions}
     for name, answers in english.answers.items():
         for answer in answers:
-            question = questions[answer.question_id]
-            source_id = _answer_id(question, name)
-            yield Conversation(source_id, question.image, question.text, answer.text)
-    for caption in _once(english.captions):
-        for number, text in enumerate(caption.texts):
-            yield Conversation(_caption_id(caption, number), caption.image, IMAGE_TAG, text)
+            asked = questions[answer.question_id]
+            yield Conversation(_answer_id(answer, name), asked.image, asked.text, answer.text)
+    for line in _once(english.captions):
+        for number, text in enumerate(line.captions):
+            yield Conversation(_caption_id(line, number), line.image, IMAGE_TAG, text)
 
 
-def _once(captions: Iterable[Caption]) -> Iterable[Caption]:
+def _once(captions: Iterable[Line]) -> Iterable[Line]:
     """Published files repeat the captions of a picture."""
-    return {caption.image: caption for caption in captions}.values()
+    return {line.image: line for line in captions}.values()
 
 
-def _answer_id(part: Question | Answer, name: str) -> str:
-    return f"q{part.question_id}-{name}"
+def _answer_id(line: Line, name: str) -> str:
+    return f"q{line.question_id}-{name}"
 
 
-def _caption_id(caption: Caption, number: int) -> str:
-    return f"caption-{caption.image}" + (f"-{number + 1}" if number else "")
+def _caption_id(line: Line, number: int) -> str:
+    return f"caption-{line.image}" + (f"-{number + 1}" if number else "")
 
 
 def assemble(english: BenchmarkSet, lang: str, refined: Iterable[RefinedSample]) -> Built:
@@ -210,47 +201,46 @@ def assemble(english: BenchmarkSet, lang: str, refined: Iterable[RefinedSample])
     picture, failed validation or was rejected: English would pass for a translation."""
     samples = {row.sample.source_id: row for row in refined}
     built = Built(english, replace(english, lang=lang), samples)
-    captions: dict[str, Caption] = {}
-    for caption in _once(english.captions):
+    captions: dict[str, list[str]] = {}
+    for line in _once(english.captions):
         texts = []
-        for number in range(len(caption.texts)):
-            source_id = _caption_id(caption, number)
-            text = built.take(f"caption of {caption.image}", 1, source_id)
+        for number in range(len(line.captions)):
+            text = built.take(f"caption of {line.image}", 1, _caption_id(line, number))
             if text is None:
                 break
             texts.append(text)
         else:
-            captions[caption.image] = replace(caption, texts=tuple(texts))
-    questions: dict[QuestionId, Question] = {}
-    for question in english.questions:
-        source_ids = (_answer_id(question, name) for name in english.answers)
-        text = built.take(f"question {question.question_id}, its text", 0, *source_ids)
+            captions[line.image] = texts
+    questions: dict[QuestionId, Line] = {}
+    for line in english.questions:
+        source_ids = (_answer_id(line, name) for name in english.answers)
+        text = built.take(f"question {line.question_id}, its text", 0, *source_ids)
         if text is not None:
-            questions[question.question_id] = replace(question, text=text)
-    answers: dict[str, dict[QuestionId, Answer]] = {name: {} for name in english.answers}
-    for name, originals in english.answers.items():
-        for answer in originals:
-            key = answer.question_id
-            text = built.take(f"question {key}, {name}", 1, _answer_id(answer, name))
+            questions[line.question_id] = line.saying(text=text)
+    answers: dict[str, dict[QuestionId, Line]] = {name: {} for name in english.answers}
+    for name, lines in english.answers.items():
+        for line in lines:
+            key = line.question_id
+            text = built.take(f"question {key}, {name}", 1, _answer_id(line, name))
             if text is not None and key in questions:
-                prompt = answer.prompt and questions[key].text
-                answers[name][key] = replace(answer, text=text, prompt=prompt)
-    for question in english.questions:
-        key = question.question_id
+                prompt = {"prompt": questions[key].text} if line.prompt else {}
+                answers[name][key] = line.saying(text=text, **prompt)
+    for line in english.questions:
+        key = line.question_id
         answered = all(key in replies for replies in answers.values())
-        if question.image not in captions or key not in questions or not answered:
-            built.left_out.append(question)
+        if line.image not in captions or key not in questions or not answered:
+            built.left_out.append(line)
             questions.pop(key, None)
     built.translated = replace(
         built.translated,
         questions=tuple(questions.values()),
         captions=tuple(
-            replace(caption, texts=captions[caption.image].texts)
-            for caption in english.captions
-            if caption.image in captions
+            line.saying(caption=given if isinstance(line.fields["caption"], list) else given[0])
+            for line in english.captions
+            if (given := captions.get(line.image))
         ),
         answers={
-            name: tuple(answer for key, answer in replies.items() if key in questions)
+            name: tuple(line for key, line in replies.items() if key in questions)
             for name, replies in answers.items()
         },
     )
@@ -337,7 +327,7 @@ def _manifest(built: Built, texts: Mapping[str, str]) -> dict[str, Any]:
         "translators": built.signatures,
         "counts": {
             "questions": len(translated.questions),
-            "captions": len({caption.image for caption in translated.captions}),
+            "captions": len({line.image for line in translated.captions}),
             "answers": {name: len(answers) for name, answers in translated.answers.items()},
         },
         "turns": built.by_status,
@@ -346,7 +336,7 @@ def _manifest(built: Built, texts: Mapping[str, str]) -> dict[str, Any]:
             "verified": built.by_status[TurnStatus.VERIFIED],
             "waiting": built.doubted,
         },
-        "left_out": [question.question_id for question in built.left_out],
+        "left_out": [line.question_id for line in built.left_out],
         "missing": [{"part": part, "why": why} for part, why in built.missing.items()],
     }
 

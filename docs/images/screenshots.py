@@ -41,7 +41,7 @@ def main() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = Address("127.0.0.1", free.getsockname()[1])
-    launch(page, address)
+    launch(page, examples, address)
     for lang, example in PICTURES.items():
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             _take(lang, example, address, Path(folder))

@@ -69,7 +69,7 @@ def test_a_set_is_translated_queued_reviewed_and_then_is_the_truth(root, run):
         assert urdu.reference()[after.question_id].text == truth[before.text, answer]["ur"]
         assert urdu.reference()[after.question_id].prompt == after.text
     for before, after in zip(english.captions, urdu.captions, strict=True):
-        assert after.text == truth["", before.text]["ur"]
+        assert after.captions[0] == truth["", before.captions[0]]["ur"]
     manifest = read_json(root / "ur" / "bench.json")
     assert manifest["review"] == {"turns": 21, "verified": 21, "waiting": 0}
 
@@ -116,7 +116,7 @@ def test_the_other_commands_find_the_set_by_its_folder(root, run):
     assert load_profile("sample").on(root).source.images_dir == root / "images"
 
 
-DOCS = Path(__file__).parents[2] / "docs" / "benchmark.md"
+DOCS = Path(__file__).parents[2] / "docs" / "evaluating.md"
 
 
 def documented():

@@ -134,19 +134,20 @@ def test_the_set_comes_back_with_ids_order_and_other_fields_as_they_were(
     write_built(built, tmp_path / "bench" / "fr", allow_missing=False)
     assert built.folder == tmp_path / "bench" / "fr" and built.missing == {}
     bench = read_set(tmp_path / "bench", "fr")
-    assert [json.loads(one.line) for one in bench.questions] == [
+    assert [json.loads(str(one)) for one in bench.questions] == [
         {**row, "text": bench.questions[at].text} for at, row in enumerate(QUESTIONS)
     ]
     assert [one.text for one in bench.questions][::2] == [bench.questions[0].text] * 2
     for at, one in enumerate(bench.reference().values()):
         prompt = {"prompt": bench.questions[at].text} if "prompt" in ANSWERS[at] else {}
-        assert json.loads(one.line) == {**ANSWERS[at], **prompt, "text": one.text}
+        assert json.loads(str(one)) == {**ANSWERS[at], **prompt, "text": one.text}
     assert "https://example.org/1" in bench.reference()[2].text
     assert [one.image for one in bench.captions] == ["1.jpg", "2.jpg", "1.jpg"]
-    assert bench.captions[0].text == bench.captions[2].text
-    assert json.loads(bench.captions[1].line)["caption"] == [*bench.captions[1].texts]
-    said = (*bench.questions, *bench.captions, *bench.reference().values())
-    assert all(one.text.startswith("le mot ") for one in said)
+    assert bench.captions[0].captions == bench.captions[2].captions
+    assert bench.captions[1].fields["caption"] == [*bench.captions[1].captions]
+    said = [one.text for one in (*bench.questions, *bench.reference().values())]
+    said += [text for one in bench.captions for text in one.captions]
+    assert all(text.startswith("le mot ") for text in said)
 
 
 def test_a_run_that_is_resumed_sends_nothing_again_and_builds_the_same(english, data, make_job):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from palo.benchmark_set import Answer, BenchmarkSet, Question, read_set, set_languages
+from palo.benchmark_set import BenchmarkSet, Line, read_set, set_languages
 from palo.console import note, progress
 from palo.engines.open import has_gpu
 from palo.engines.stream import weights_digest
@@ -29,6 +29,8 @@ VERSION = "1"  # raise it when the same checkpoint answers the same question oth
 # Field of a reference answer that most sets lack. true: nothing but this text is right; a list:
 # all texts that are. Where it is there, nobody needs to be asked whether an answer is right.
 EXACT = "exact"
+
+_Scores = tuple[float | None, float | None, Judged | None]  # model, reference, and the judge's word
 
 
 def evaluate_set(
@@ -52,8 +54,8 @@ def evaluate_set(
         for item in items:
             known.setdefault(item.lang, []).extend((item.reference, *item.accepted))
         is_in = language_judge(known)
-        scores: list[tuple[float | None, float | None, Judged | None]]
-        scores, signature, failures = [(None, None, None)] * len(items), "none", list[str]()
+        scores: list[_Scores] = [(None, None, None)] * len(items)
+        signature, failures = "none", list[str]()
         if exact:
             # 1 or 0 beside a reference that is always right; nothing without accepted forms
             signature = EXACT
@@ -142,8 +144,8 @@ def _items(
         )
 
 
-def _accepted(answer: Answer, benchmark: BenchmarkSet) -> tuple[str, ...]:
-    exact = answer.source.fields.get(EXACT, False)
+def _accepted(answer: Line, benchmark: BenchmarkSet) -> tuple[str, ...]:
+    exact = answer.fields.get(EXACT, False)
     if isinstance(exact, bool):
         return (answer.text,) if exact else ()
     if not (exact and isinstance(exact, list) and all(isinstance(text, str) for text in exact)):
@@ -154,7 +156,7 @@ def _accepted(answer: Answer, benchmark: BenchmarkSet) -> tuple[str, ...]:
     return tuple(exact)
 
 
-def _image_digest(path: Path, question: Question, benchmark: BenchmarkSet) -> str:
+def _image_digest(path: Path, question: Line, benchmark: BenchmarkSet) -> str:
     try:
         if path.is_file():
             content = path.read_bytes()
@@ -227,7 +229,7 @@ def _judge(
     texts: Sequence[str],
     checkpoint: str,
     folder: Path,
-) -> tuple[list[tuple[float | None, float | None, Judged | None]], str, list[str]]:
+) -> tuple[list[_Scores], str, list[str]]:
     """What the judge says of each, its signature, and what got no reply."""
     cases = [
         Case(checkpoint, row.question_id, row.lang, row.question, row.context, row.reference, text)
@@ -239,5 +241,7 @@ def _judge(
             judge.ask(cases, tick)
         every = [judge.judged(case) for case in cases]
         judges = [name for judged in every if judged for name in judged.judges]
-        scores = [(row.model, row.reference, row) if row else (None, None, None) for row in every]
+        scores: list[_Scores] = [
+            (row.model, row.reference, row) if row else (None, None, None) for row in every
+        ]
         return scores, judge.signature(judges), judge.failures

@@ -115,7 +115,7 @@ def parse_questions(rows: Iterable[Mapping[str, Any]], images_dir: Path) -> list
     rows = list(rows)
     asked = {lang for row in rows for lang in row.get("questions", ())}
     # a language added to the table later need not be in a questions file
-    langs = [lang for lang in LANGUAGES if lang in asked]
+    langs = [str(lang) for lang in LANGUAGES if lang in asked]
     questions = []
     for number, row in enumerate(rows, start=1):
         try:

@@ -106,36 +106,31 @@ class Bootstrap:
         """The score of each resample; NaN where it drew none of these questions."""
         sums = np.zeros((2, len(self._places)))
         for row in outcomes:
-            sums[:, self._places[row.item.question_id]] += row.model, row.reference
+            sums[:, self._places[row.item.question_id]] += row.model or 0, row.reference or 0
         model, reference = sums @ self._drawn.T
         with np.errstate(invalid="ignore"):  # 0 / 0
-            return 100 * model / reference
+            ratios: npt.NDArray[np.float64] = 100 * model / reference
+        return ratios
 
 
-@dataclass(frozen=True)
-class TextMetrics:
+def text_metrics(lang: str, answers: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
     """chrF++ and BLEU by sacrebleu, 0 to 100, over all answers of a language (Popović 2017;
-    Papineni 2002).
+    Papineni 2002), with their signatures.
 
     An open question has many good answers: these say how like the reference's a text is, no more.
     """
-
-    chrf: float
-    bleu: float
-    chrf_signature: str
-    bleu_signature: str
-
-
-def text_metrics(lang: str, answers: Sequence[str], references: Sequence[str]) -> TextMetrics:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    chrf = CHRF(word_order=2)
-    bleu = BLEU(tokenize=_BLEU_TOKENIZERS.get(lang, "13a"))
-    said, wanted = list(answers), [list(references)]
-    chrf_score, bleu_score = chrf.corpus_score(said, wanted), bleu.corpus_score(said, wanted)
-    signatures = str(chrf.get_signature()), str(bleu.get_signature())
-    return TextMetrics(round(chrf_score.score, 2), round(bleu_score.score, 2), *signatures)
+    metrics = {
+        "chrf": CHRF(word_order=2),
+        "bleu": BLEU(tokenize=_BLEU_TOKENIZERS.get(lang, "13a")),
+    }
+    row: dict[str, Any] = {}
+    for name, metric in metrics.items():
+        row[name] = round(metric.corpus_score(list(answers), [list(references)]).score, 2)
+        row[f"{name}_signature"] = str(metric.get_signature())
+    return row
 
 
 class Group(StrEnum):
@@ -215,8 +210,8 @@ def summary(
             "unparsed": len(faults),
             "faults": Counter(str(fault) for some in faults for fault in some),
             "categories": {name: score(rows, [lang]) for name, rows in _by_category(mine).items()},
-            "text": asdict(
-                text_metrics(lang, [row.text for row in mine], [row.item.reference for row in mine])
+            "text": text_metrics(
+                lang, [row.text for row in mine], [row.item.reference for row in mine]
             ),
         }
     groups = {group: published().languages(group) for group in Group} | {Group.ALL: tuple(langs)}

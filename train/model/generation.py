@@ -24,7 +24,7 @@ class CheckpointModel:
             model, self.tokenizer = load_merged(folder)  # rounded once, after merging
         else:
             model, self.tokenizer = load_checkpoint(folder, dtype)
-        self.model: Any = model.to(self.device, dtype).eval()  # type: ignore[call-arg, arg-type]
+        self.model: Any = model.to(self.device, dtype).eval()  # type: ignore[arg-type]
         config: Any = self.model.config
         self.template = Template(self.tokenizer)
         self.processor = make_processor(config.vision_config.image_size)

@@ -19,7 +19,7 @@ from train.model.projector import LdpProjector
 class MobilePaloProcessingInfo(LlavaProcessingInfo):
     """How many tokens an image takes, and which processor makes its pixels."""
 
-    def get_hf_config(self) -> MobilePaloConfig:
+    def get_hf_config(self) -> Any:
         return self.ctx.get_hf_config(MobilePaloConfig)
 
     def get_hf_processor(self, **kwargs: object) -> Any:
@@ -28,7 +28,7 @@ class MobilePaloProcessingInfo(LlavaProcessingInfo):
 
     def get_num_image_tokens(self, *, image_width: int, image_height: int) -> int:
         """144 at 336 px and patches of 14, whatever the picture's size."""
-        return self.get_hf_config().image_seq_length
+        return int(self.get_hf_config().image_seq_length)
 
 
 @MULTIMODAL_REGISTRY.register_processor(
@@ -44,6 +44,7 @@ class MobilePaloForConditionalGeneration(LlavaForConditionalGeneration):
         config = vllm_config.model_config.hf_config
         # vLLM leaves tower and projector out where it is told to take no images
         if not isinstance(self.multi_modal_projector, StageMissingLayer):
-            self.multi_modal_projector = LdpProjector(
+            projector: Any = LdpProjector(
                 config.vision_config.hidden_size, config.text_config.hidden_size
             )
+            self.multi_modal_projector = projector

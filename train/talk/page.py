@@ -109,15 +109,15 @@ def _remark(reply: Reply) -> str:
     return " ".join(said)
 
 
-def open_page(page: gr.Blocks, address: Address) -> None:
+def open_page(page: gr.Blocks, examples: Sequence[ExamplePicture], address: Address) -> None:
     """Serves the page until Ctrl-C."""
-    launch(page, address)
+    launch(page, examples, address)
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
     page.close(verbose=False)
 
 
-def launch(page: gr.Blocks, address: Address) -> None:
+def launch(page: gr.Blocks, examples: Sequence[ExamplePicture], address: Address) -> None:
     """Serves the page in threads of this process."""
     page.queue(max_size=_MAX_WAITING).launch(
         server_name=address.host,
@@ -130,7 +130,7 @@ def launch(page: gr.Blocks, address: Address) -> None:
         enable_monitoring=False,
         footer_links=[],
         max_file_size=MAX_UPLOAD,
-        allowed_paths=page.picture_paths,
+        allowed_paths=[str(picture.image) for picture in examples],
         theme=gr.themes.Soft(primary_hue="teal", font=_FONTS, font_mono=["monospace"]),
         css=_CSS_PATH.read_text(encoding="utf-8"),
     )
@@ -160,7 +160,6 @@ class _Page:
             gr.Markdown(f"# {title}\n{limits}", elem_id="title")
             self._lay_out()
             self._connect()
-        self.blocks.picture_paths = [str(picture.image) for picture in examples]
 
     def _lay_out(self) -> None:
         words = phrases()[ENGLISH]

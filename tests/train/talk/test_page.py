@@ -46,7 +46,7 @@ def examples(world):
 def page(gradio_page, talker, examples, address, chromium, tmp_path):
     """The open page, its answers limited to 600 tokens."""
     blocks = gradio_page.make_page(talker, Sampling(max_new_tokens=600), examples, "PALO 7b", True)
-    gradio_page.launch(blocks, address)
+    gradio_page.launch(blocks, examples, address)
     browser = ListeningBrowser(chromium, tmp_path / "chromium")
     browser.go(address.url)
     browser.wait("document.querySelectorAll('#examples button img').length === 2", 90)
@@ -121,7 +121,7 @@ def test_nothing_is_offered_to_programs_and_nothing_else_is_read_from_the_disk(
     gradio_page, talker, examples, address, world
 ):
     blocks = gradio_page.make_page(talker, Sampling(), examples, "PALO 7b", False)
-    gradio_page.launch(blocks, address)
+    gradio_page.launch(blocks, examples, address)
     try:
         with urllib.request.urlopen(f"{address.url}/gradio_api/info", timeout=30) as answer:
             assert json.load(answer)["named_endpoints"] == {}
