@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from palo.checks.faults import phrases
 from palo.languages import info
-from refine.filters import Pair
+from refine.filters import TurnPair
 from refine.pairs import SourceTarget
 
 # The language that is most easily taken for it; half of the wrong languages are that one.
@@ -63,40 +63,40 @@ class Scene:
     rng: random.Random
 
 
-Fault = Callable[[SourceTarget, Scene], Pair | None]
+Fault = Callable[[SourceTarget, Scene], TurnPair | None]
 
 
-def wrong_language(pair: SourceTarget, scene: Scene) -> Pair | None:
+def wrong_language(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """A text of much the same length in another of the languages; English is `source_echo`."""
     others = sorted(set(scene.gold) - {scene.lang})
     near = NEIGHBOUR[scene.lang]
     other = near if near in others and scene.rng.random() < 0.5 else scene.rng.choice(others)
     drawn = [scene.rng.choice(scene.gold[other]) for _ in range(20)]
     best = min(drawn, key=lambda row: abs(len(row.source) - len(pair.source)))
-    return Pair(pair.source, best.target)
+    return TurnPair(pair.source, best.target)
 
 
-def other_script(pair: SourceTarget, scene: Scene) -> Pair | None:
+def other_script(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """Transliterated: into Latin letters, and what is in Latin letters into Cyrillic ones."""
     latin = "Latin" in info(scene.lang).scripts
     text = _cyrillic(pair.target) if latin else _latin(pair.target, scene.rng)
-    return Pair(pair.source, text) if text != pair.target else None
+    return TurnPair(pair.source, text) if text != pair.target else None
 
 
-def half_english(pair: SourceTarget, scene: Scene) -> Pair | None:
+def half_english(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """The first half as it should be, the second in English."""
     words = pair.source.split()
     if len(words) < 4:
         return None
     english = " ".join(words[len(words) // 2 :])
-    return Pair(pair.source, f"{_first_half(pair.target, scene.lang)} {english}")
+    return TurnPair(pair.source, f"{_first_half(pair.target, scene.lang)} {english}")
 
 
-def source_echo(pair: SourceTarget, scene: Scene) -> Pair | None:
-    return Pair(pair.source, pair.source) if _bare(pair.source) != _bare(pair.target) else None
+def source_echo(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+    return TurnPair(pair.source, pair.source) if _bare(pair.source) != _bare(pair.target) else None
 
 
-def loop(pair: SourceTarget, scene: Scene) -> Pair | None:
+def loop(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """The translation begins well and ends in one phrase again and again."""
     space = "" if scene.lang in ("zh", "ja") else " "
     units = list(pair.target) if not space else pair.target.split()
@@ -104,61 +104,61 @@ def loop(pair: SourceTarget, scene: Scene) -> Pair | None:
     phrase = space.join(units[-size:])
     if len(phrase) < 3 or not any(map(str.isalpha, phrase)):
         return None
-    return Pair(pair.source, pair.target + (space + phrase) * scene.rng.choice(_LOOPS))
+    return TurnPair(pair.source, pair.target + (space + phrase) * scene.rng.choice(_LOOPS))
 
 
-def truncation(pair: SourceTarget, scene: Scene) -> Pair | None:
+def truncation(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """Cut at half, at the token limit: the engine says so."""
     cut = _cut(pair, scene)
-    return Pair(pair.source, cut, finish_reason="length") if cut else None
+    return TurnPair(pair.source, cut, finish_reason="length") if cut else None
 
 
-def silent_truncation(pair: SourceTarget, scene: Scene) -> Pair | None:
+def silent_truncation(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """Cut at half, and the engine says that all is well."""
     cut = _cut(pair, scene)
-    return Pair(pair.source, cut) if cut else None
+    return TurnPair(pair.source, cut) if cut else None
 
 
-def lost_placeholder(pair: SourceTarget, scene: Scene) -> Pair | None:
+def lost_placeholder(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     span = scene.rng.choice(_SPANS)
-    return Pair(f"{pair.source} {span}", pair.target)
+    return TurnPair(f"{pair.source} {span}", pair.target)
 
 
-def preamble(pair: SourceTarget, scene: Scene) -> Pair | None:
+def preamble(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     known = phrases().preamble
     said = scene.rng.choice([*known[scene.lang], *known["en"]])
-    return Pair(pair.source, f"{said.removesuffix(':')}:\n{pair.target}")
+    return TurnPair(pair.source, f"{said.removesuffix(':')}:\n{pair.target}")
 
 
-def unseen_preamble(pair: SourceTarget, scene: Scene) -> Pair | None:
+def unseen_preamble(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     said, gap = UNSEEN_PREAMBLES[scene.rng.choice([scene.lang, "en"])], scene.rng.choice(" \n")
-    return Pair(pair.source, f"{said}{gap}{pair.target}")
+    return TurnPair(pair.source, f"{said}{gap}{pair.target}")
 
 
-def refusal(pair: SourceTarget, scene: Scene) -> Pair | None:
+def refusal(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     known = phrases().refusal
     said = scene.rng.choice([*known[scene.lang], *known["en"]])
-    return Pair(pair.source, f"{said} …")
+    return TurnPair(pair.source, f"{said} …")
 
 
-def unseen_refusal(pair: SourceTarget, scene: Scene) -> Pair | None:
-    return Pair(pair.source, UNSEEN_REFUSALS[scene.rng.choice([scene.lang, "en"])])
+def unseen_refusal(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+    return TurnPair(pair.source, UNSEEN_REFUSALS[scene.rng.choice([scene.lang, "en"])])
 
 
-def answered(pair: SourceTarget, scene: Scene) -> Pair | None:
+def answered(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """A statement of the language where a question should be."""
     if not pair.source.rstrip().endswith("?"):
         return None
     while (other := scene.rng.choice(scene.gold[scene.lang])).source.rstrip().endswith("?"):
         continue
-    return Pair(pair.source, other.target)
+    return TurnPair(pair.source, other.target)
 
 
-def swapped(pair: SourceTarget, scene: Scene) -> Pair | None:
+def swapped(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """The translation of another sentence, any other."""
     while (other := scene.rng.choice(scene.gold[scene.lang])).target == pair.target:
         continue
-    return Pair(pair.source, other.target)
+    return TurnPair(pair.source, other.target)
 
 
 FAULTS: dict[str, Fault] = {
@@ -173,7 +173,7 @@ FAULTS: dict[str, Fault] = {
 
 def faulty(
     name: str, lang: str, gold: Mapping[str, Sequence[SourceTarget]], seed: int = 0
-) -> list[Pair]:
+) -> list[TurnPair]:
     """The pairs of a language with one fault each; pairs that cannot have it are left out."""
     fault = swapped if name == "swapped" else FAULTS[name]
     scene = Scene(lang, gold, random.Random(f"{seed}:{lang}:{name}"))

@@ -30,9 +30,10 @@ from palo.languages import TARGETS
 from palo.schemas import Finding, Verdict
 from palo.settings import RefineSettings
 from refine.calibrate import calibrated, write_thresholds
-from refine.filters import Filter, Pair, default_filters, judge, verdict
+from refine.filters import Filter, TurnPair
 from refine.judgement import flagged
 from refine.pairs import SourceTarget
+from refine.registry import default_filters, judge, verdict
 from sceneworld.build import build_world
 from sceneworld.truth import load_truth
 
@@ -116,7 +117,7 @@ def gold_shares(
     """Per language: segments, shares that came out as reject and review, and of short answers."""
     found = {}
     for lang, rows in gold.items():
-        pairs = [Pair(row.source, row.target) for row in rows]
+        pairs = [TurnPair(row.source, row.target) for row in rows]
         verdicts = [verdict(one, settings.notes_for_review) for one in judge(filters, pairs, lang)]
         short = [
             one
@@ -158,7 +159,7 @@ def gold_tallies(gold: Gold, filters: Sequence[Filter]) -> dict[str, dict[str, t
     """By filter and language: gold rows it asks review of or rejects, and all."""
     tallies: dict[str, dict[str, tuple[int, int]]] = {one.name: {} for one in filters}
     for lang, rows in gold.items():
-        findings = judge(filters, [Pair(row.source, row.target) for row in rows], lang)
+        findings = judge(filters, [TurnPair(row.source, row.target) for row in rows], lang)
         for one in filters:
             spoke = sum(any(said(found, one.name) for found in row) for row in findings)
             tallies[one.name][lang] = (spoke, len(rows))

@@ -26,10 +26,9 @@ from palo.memory import VerifiedMemory
 from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.shards import read_translated, shard_paths
-from refine.filters.contract import Pair
-from refine.filters.language_id import SURE_LETTERS
-from refine.filters.script import without_names
-from refine.filters.thresholds import Thresholds, load_thresholds, shipped, thresholds
+from refine.filters import TurnPair
+from refine.filters.language import SURE_LETTERS, without_names
+from refine.filters.thresholds import Thresholds, bands_of, load_thresholds, shipped
 from refine.pairs import SourceTarget, read_pairs
 from refine.review_file import text_hash
 
@@ -84,7 +83,7 @@ def calibrated(
     identifier: LanguageId | None = None,
 ) -> Thresholds:
     """The bands of these pairs, with that language ID. Raises UserError for too few of them."""
-    told = [Pair(one.source, one.target) for one in pairs]
+    told = [TurnPair(one.source, one.target) for one in pairs]
     ratios = sorted(
         len(one.target_words) / len(one.source_words)
         for one in told
@@ -102,7 +101,7 @@ def calibrated(
     logprobs = sorted(
         one.logprob for one in pairs if isinstance(one, VerifiedPair) and one.logprob is not None
     )
-    known = thresholds(lang)
+    known = bands_of(lang)
     return Thresholds(
         length_ratio=(round(_at(ratios, _TAIL), 3), round(_at(ratios, 1 - _TAIL), 3)),
         usual_ratio=round(statistics.median(ratios), 3),
@@ -118,15 +117,15 @@ def calibrated(
     )
 
 
-def _lexicon_score(told: Sequence[Pair], lang: str) -> float:
+def _lexicon_score(told: Sequence[TurnPair], lang: str) -> float:
     """Where the lexicon has no words of the language there is nothing to count."""
     if lang not in lexicon_languages():
-        return thresholds(lang).lexicon_score
+        return bands_of(lang).lexicon_score
     scores = sorted(agreement(one.source_words, one.target_words, lang).score for one in told)
     return round(min(0.0, _at(scores, _TAIL)), 2)
 
 
-def _foreign_share(told: Sequence[Pair], lang: str, identifier: LanguageId) -> float:
+def _foreign_share(told: Sequence[TurnPair], lang: str, identifier: LanguageId) -> float:
     """The shipped share, or a higher one where language ID is surer of wrong guesses."""
     seen = (identifier.detect_letters(one.target_words, lang, one.target_scripts) for one in told)
     wrong = sorted(
@@ -134,7 +133,7 @@ def _foreign_share(told: Sequence[Pair], lang: str, identifier: LanguageId) -> f
         reverse=True,
     )
     spared = round(_FOREIGN_TAIL * len(told))
-    known = thresholds(lang).foreign_share
+    known = bands_of(lang).foreign_share
     if len(wrong) <= spared:
         return known
     return max(known, min(_MOST_FOREIGN, round(wrong[spared] + _FOREIGN_ROOM, 3)))
@@ -188,7 +187,7 @@ def _table(found: Mapping[str, Thresholds], counts: Mapping[str, int]) -> Table:
     ):
         shown.add_column(name, justify="left" if name == "language" else "right")
     for lang, new in found.items():
-        old = thresholds(lang)
+        old = bands_of(lang)
         low, high = (f"{a:.2f}-{b:.2f}" for a, b in (old.length_ratio, new.length_ratio))
         shown.add_row(
             lang,

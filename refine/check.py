@@ -16,9 +16,10 @@ from palo.files import replaced
 from palo.schemas import Finding, Verdict
 from palo.settings import ModelFilterSettings, RefineSettings
 from palo.workers import default_processes, in_order
-from refine.filters import Filter, Pair, default_filters, judge, verdict
+from refine.filters import Filter, TurnPair
 from refine.filters.thresholds import load_thresholds, without_bands
 from refine.pairs import STDIN, NumberedRow, SourceTarget, Unreadable, read_rows
+from refine.registry import default_filters, judge, verdict
 
 UNREADABLE = "unreadable"  # the reason of a row that is no pair
 _BATCH_ROWS = 2048
@@ -128,7 +129,7 @@ def _filters(settings: RefineSettings) -> tuple[Filter, ...]:
 
 def judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -> _Judged:
     good = [one.row for one in batch if isinstance(one.row, SourceTarget)]
-    pairs = [Pair(row.source, row.target) for row in good]
+    pairs = [TurnPair(row.source, row.target) for row in good]
     found = iter(judge(_filters(settings), pairs, lang))
     verdicts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()

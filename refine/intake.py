@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from palo.checks.encoding import lost_letters
 from palo.checks.language import LanguageId
 from palo.checks.structure import reframed, without_frame
 from palo.errors import UserError, nearest
@@ -20,13 +19,11 @@ from palo.memory import VerifiedEntry, VerifiedMemory, check_memory, english_con
 from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.shards import read_translated, shard_paths
-from refine.filters.contract import Filter, Pair
-from refine.filters.empty import EmptyFilter
-from refine.filters.encoding import EncodingFilter
-from refine.filters.language_id import LanguageFilter
-from refine.filters.placeholder import PlaceholderFilter
-from refine.filters.script import ScriptFilter
-from refine.filters.structure import StructureFilter
+from refine.filters import Filter, TurnPair
+from refine.filters.characters import EncodingFilter, lost_letters
+from refine.filters.completeness import EmptyFilter
+from refine.filters.language import LanguageFilter, ScriptFilter
+from refine.filters.structure import PlaceholderFilter, StructureFilter
 from refine.judgement import Rejection, TurnKey
 from refine.review_file import (
     ADJUDICATION,
@@ -346,7 +343,7 @@ def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | tu
     text = _text(read, meant, exported[1], turn) if meant else ""
     if isinstance(text, Problem):
         problems.append(text)
-    elif text and (broken := _broken(Pair(turn.source, text), lang, meant)):
+    elif text and (broken := _broken(TurnPair(turn.source, text), lang, meant)):
         edited = "correction" if row.correction.strip() else "translation"
         problems.append(read.problem(edited, broken))
     if problems or verdict is None or isinstance(text, Problem):
@@ -401,7 +398,7 @@ def _text(
     return reframed(turn.source, next(same, row.translation))
 
 
-def _broken(pair: Pair, lang: str, verdict: ReviewVerdict | None) -> str | None:
+def _broken(pair: TurnPair, lang: str, verdict: ReviewVerdict | None) -> str | None:
     """Why a person's text cannot stand, in the filters' words.
 
     What a person typed must also be in the language, and whole: a spreadsheet may have lost its

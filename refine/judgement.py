@@ -7,9 +7,9 @@ from palo.checks.structure import reframed, without_frame
 from palo.memory import VerifiedEntry
 from palo.schemas import Finding, RefinedSample, TranslatedSample, Turn, TurnStatus, Verdict
 from palo.settings import RefineSettings
-from refine.filters import Filter, Pair, broken_structure, judge, verdict
-from refine.filters.placeholder import PlaceholderFilter
-from refine.filters.structure import StructureFilter
+from refine.filters import Filter, TurnPair
+from refine.filters.structure import PlaceholderFilter, StructureFilter, broken_structure
+from refine.registry import judge, verdict
 from refine.review_file import review_id, text_hash
 
 VERIFIED = "verified"
@@ -86,9 +86,9 @@ def _with_verified(sample: TranslatedSample, word: HumanWord) -> TranslatedSampl
     return replace(sample, target=tuple(target), meta=tuple(meta))
 
 
-def _pairs(sample: TranslatedSample) -> list[Pair]:
+def _pairs(sample: TranslatedSample) -> list[TurnPair]:
     return [
-        Pair(
+        TurnPair(
             source.text,
             target.text,
             meta.status,

@@ -20,10 +20,10 @@ from palo.paths import DataPaths
 from palo.schemas import RefinedSample, TranslatedSample, TurnStatus, Verdict
 from palo.settings import RefineSettings
 from palo.shards import read_record, read_refined, read_translated, shard_paths
-from refine.filters import default_filters
-from refine.filters.duplicate import DuplicateFilter
+from refine.filters.copies import DuplicateFilter
 from refine.intake import Decision
 from refine.judgement import REVIEWER, flagged
+from refine.registry import default_filters
 from refine.review_file import (
     ADJUDICATION,
     XLSX,

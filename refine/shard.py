@@ -16,11 +16,11 @@ from palo.memory import VerifiedMemory
 from palo.schemas import REFINED, RefinedSample, TranslatedSample, TurnStatus, Verdict
 from palo.settings import RefineSettings
 from palo.shards import is_current, read_translated, refined_to_row, write_shard
-from refine.filters import Filter, default_filters, version
-from refine.filters.duplicate import DuplicateFilter, OtherPair
+from refine.filters import Filter
+from refine.filters.copies import DuplicateFilter, OtherPair
 from refine.filters.thresholds import load_thresholds
 from refine.judgement import HumanWord, Rejection, TurnKey, flagged, refine_samples
-from refine.models import models_digest
+from refine.registry import default_filters, models_digest, version
 from refine.review_file import review_id
 from refine.signatures import load_table
 

@@ -30,7 +30,7 @@ from palo.shards import (
     write_shard,
 )
 from palo.workers import in_order
-from refine.filters.duplicate import OtherPair
+from refine.filters.copies import OtherPair
 
 _VERSION = "1"
 _SCHEMA = pa.schema(

@@ -1,108 +1,88 @@
-"""The filters: one small file each. A new one is a file, a test, and a line here."""
+"""What every filter is: a name, a reason, and a judgement over a column of pairs.
 
+A file here holds the filters of one theme; refine/registry.py lists them all.
+"""
+
+from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
-from importlib import resources
+from dataclasses import dataclass
+from functools import cached_property
 
-from palo.checks.language import LanguageId
-from palo.files import digest
-from palo.languages import LANGUAGES
-from palo.schemas import Finding, Verdict
-from palo.settings import RefineSettings
-from refine.filters.answered import AnsweredFilter
-from refine.filters.confidence import ConfidenceFilter
-from refine.filters.contract import Filter, Pair
-from refine.filters.empty import EmptyFilter
-from refine.filters.encoding import EncodingFilter
-from refine.filters.engine import FailedFilter, TruncatedFilter
-from refine.filters.invisible import InvisibleFilter
-from refine.filters.language_id import LanguageFilter
-from refine.filters.length import LengthFilter
-from refine.filters.lexicon import LexiconFilter
-from refine.filters.mixed import MixedFilter
-from refine.filters.numbers import NumbersFilter
-from refine.filters.placeholder import PlaceholderFilter
-from refine.filters.preamble import PreambleFilter
-from refine.filters.punctuation import PunctuationFilter
-from refine.filters.refusal import RefusalFilter
-from refine.filters.repetition import RepetitionFilter
-from refine.filters.script import ScriptFilter
-from refine.filters.source_copy import SourceCopyFilter
-from refine.filters.structure import StructureFilter, broken_structure
-from refine.filters.thresholds import load_thresholds
-from refine.filters.unfinished import UnfinishedFilter
-from refine.filters.variants import ArabicLettersFilter, TraditionalFilter
-from refine.models import model_filters
-
-__all__ = [
-    "Filter",
-    "Pair",
-    "broken_structure",
-    "default_filters",
-    "judge",
-    "verdict",
-    "version",
-]
-
-VERSION = "4"  # raise it with any change of code that changes what a filter says
+from palo.checks.script import script_counts
+from palo.checks.structure import Span, protected_spans, without_spans
+from palo.schemas import Finding, TurnStatus, Verdict
+from refine.filters.thresholds import Bands, Thresholds, bands_of
 
 
-_DATA = {
-    "refine.filters": ("thresholds.yaml",),
-    "palo.checks": ("phrases.yaml", "lexicon.tsv", "lexicon_weights.tsv"),
-}
+@dataclass(frozen=True)
+class TurnPair:
+    """One turn and its translation; what several filters look at is worked out once.
 
-
-def version() -> str:
-    """Part of every refined shard's inputs: the code's version, and the data it goes by.
-
-    The languages' table is such data: language ID chooses between those of one script.
+    `conversation` names the conversation that the turn is of, "" for a pair that stands alone.
     """
-    files = [resources.files(at).joinpath(name) for at, names in _DATA.items() for name in names]
-    table = [repr(row) for row in LANGUAGES.values()]
-    return digest([VERSION, *table, *(one.read_text("utf-8") for one in files)])
+
+    source: str
+    target: str
+    status: TurnStatus = TurnStatus.TRANSLATED
+    finish_reason: str = "stop"
+    problem: str = ""
+    mean_logprob: float | None = None
+    conversation: str = ""
+
+    @cached_property
+    def source_spans(self) -> list[Span]:
+        """Protected spans, as are `target_spans`."""
+        return protected_spans(self.source)
+
+    @cached_property
+    def target_spans(self) -> list[Span]:
+        return protected_spans(self.target)
+
+    @cached_property
+    def source_words(self) -> str:
+        """The source without protected spans, stripped."""
+        return without_spans(self.source, self.source_spans).strip()
+
+    @cached_property
+    def target_words(self) -> str:
+        return without_spans(self.target, self.target_spans).strip()
+
+    @cached_property
+    def target_scripts(self) -> Counter[str]:
+        """Letters of the target's words by script."""
+        return script_counts(self.target_words)
 
 
-def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
-    identifier = LanguageId(settings.language_id_model)
-    bands = load_thresholds(settings.thresholds_path)
-    return (
-        StructureFilter(),
-        PlaceholderFilter(),
-        EmptyFilter(),
-        FailedFilter(),
-        TruncatedFilter(),
-        SourceCopyFilter(),
-        LanguageFilter(identifier, bands),
-        MixedFilter(identifier),
-        ScriptFilter(bands),
-        TraditionalFilter(),
-        ArabicLettersFilter(),
-        LengthFilter(bands),
-        UnfinishedFilter(bands),
-        RepetitionFilter(),
-        PreambleFilter(),
-        RefusalFilter(),
-        AnsweredFilter(),
-        InvisibleFilter(),
-        EncodingFilter(),
-        NumbersFilter(),
-        LexiconFilter(bands),
-        PunctuationFilter(),
-        ConfidenceFilter(bands),
-        *model_filters(settings.models),
-    )
+class Filter(ABC):
+    """One small thing that can be wrong with a translation.
+
+    `name` is what reports count by; `about` says in words what it looks for. `bands` are the
+    thresholds of each language, None for the shipped ones.
+    """
+
+    name: str
+    about: str
+
+    def __init__(self, bands: Bands | None = None) -> None:
+        self._bands = bands
+
+    @abstractmethod
+    def look(self, pair: TurnPair, lang: str) -> Finding | None:
+        """What this filter finds in one pair, or None."""
+
+    def judge(self, pairs: Sequence[TurnPair], lang: str) -> list[Finding | None]:
+        """One finding (or None) a pair, in order."""
+        return [self.look(pair, lang) for pair in pairs]
+
+    def usual(self, lang: str) -> Thresholds:
+        return bands_of(lang, self._bands)
+
+    def finding(self, verdict: Verdict, reason: str, score: float | None = None) -> Finding:
+        return Finding(self.name, score, verdict, reason)
 
 
-def judge(filters: Sequence[Filter], pairs: Sequence[Pair], lang: str) -> list[tuple[Finding, ...]]:
-    """Every finding of every filter: one tuple a pair, in the order of the filters."""
-    columns = [one.judge(pairs, lang) for one in filters]
-    return [tuple(filter(None, row)) for row in zip(*columns, strict=True)] if columns else []
-
-
-def verdict(findings: Sequence[Finding], notes_for_review: int) -> Verdict:
-    """The worst of the findings; so many notes together ask for review."""
-    worst = max((one.verdict for one in findings), key=lambda v: v.severity, default=Verdict.PASS)
-    notes = sum(one.verdict is Verdict.NOTE for one in findings)
-    if worst is Verdict.NOTE and notes >= notes_for_review:
-        return Verdict.REVIEW
-    return worst
+def quoted(text: str, limit: int = 40) -> str:
+    """A piece of text as a reason quotes it: one line, shortened."""
+    line = " ".join(text.split())
+    return f"'{line if len(line) <= limit else line[: limit - 1] + '…'}'"

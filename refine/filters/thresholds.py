@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError
@@ -34,13 +35,13 @@ Bands = Mapping[str, Thresholds]
 _WIDE_ROOM = 1.4
 
 
-def thresholds(lang: str, bands: Bands | None = None) -> Thresholds:
+def bands_of(lang: str, bands: Bands | None = None) -> Thresholds:
     """Those of a language; the project's own where no others are given.
 
     Raises UserError for a language that is not in the table of languages either.
     """
-    table = shipped() if bands is None else bands
-    return table[lang] if lang in table else _borrowed(lang)
+    bands = shipped() if bands is None else bands
+    return bands[lang] if lang in bands else _borrowed(lang)
 
 
 def without_bands(lang: str, bands: Bands) -> str | None:
@@ -57,7 +58,7 @@ def without_bands(lang: str, bands: Bands) -> str | None:
 def alike(lang: str) -> tuple[str, ...]:
     """The languages with shipped bands that are written in a script of this one."""
     scripts = {*info(lang).scripts}
-    return tuple(one for one in shipped() if scripts & {*info(one).scripts})
+    return tuple(known for known in shipped() if scripts & {*info(known).scripts})
 
 
 @cache
@@ -66,19 +67,14 @@ def _borrowed(lang: str) -> Thresholds:
     if lang not in LANGUAGES:
         raise unknown("language", lang, LANGUAGES)
     known = alike(lang)
-    rows = [shipped()[one] for one in known or shipped()]
-    return Thresholds(
-        length_ratio=(
-            min(row.length_ratio[0] for row in rows),
-            max(row.length_ratio[1] for row in rows) * (1 if known else _WIDE_ROOM),
-        ),
-        usual_ratio=min(row.usual_ratio for row in rows),
-        script_share=min(row.script_share for row in rows),
-        short_unfinished_share=min(row.short_unfinished_share for row in rows),
-        foreign_share=max(row.foreign_share for row in rows),
-        lexicon_score=min(row.lexicon_score for row in rows),
-        low_logprob=min(row.low_logprob for row in rows),
-    )
+    rows = [shipped()[near] for near in known or shipped()]
+    widest: dict[str, Any] = {
+        name: min(getattr(row, name) for row in rows) for name in Thresholds.model_fields
+    }
+    longest = max(row.length_ratio[1] for row in rows) * (1 if known else _WIDE_ROOM)
+    widest["length_ratio"] = (widest["length_ratio"][0], longest)
+    widest["foreign_share"] = max(row.foreign_share for row in rows)
+    return Thresholds(**widest)
 
 
 @cache

@@ -1,54 +1,68 @@
 """Optional filters that ask a model; all off until `refine.models` in pipelines.yaml names them."""
 
-from typing import TYPE_CHECKING
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 
-from palo.files import digest
-from palo.settings import ModelFilterSettings
+from palo.checks.structure import without_frame
+from palo.engines.stream import cached_snapshot, weights_digest
+from palo.errors import MissingResource
+from palo.files import digest, file_digest
+from palo.schemas import Finding, TurnStatus
+from refine.filters import Filter, TurnPair
 
-if TYPE_CHECKING:  # refine.filters lists these filters among its own
-    from refine.filters.contract import Filter
-
-
-def model_filters(settings: ModelFilterSettings) -> "tuple[Filter, ...]":
-    """The filters that are on; their models are loaded at the first pair."""
-    from refine.models.back_translation import BackTranslationFilter
-    from refine.models.judge import JudgeFilter
-    from refine.models.labse import LabseFilter
-    from refine.models.metricx import MetricxFilter
-
-    found: list[Filter] = []
-    if settings.labse:
-        found.append(LabseFilter(settings.labse))
-    if settings.metricx:
-        found.append(MetricxFilter(settings.metricx))
-    if settings.back_translation:
-        found.append(BackTranslationFilter(settings.back_translation))
-    if settings.judge:
-        found.append(JudgeFilter(settings.judge))
-    return tuple(found)
+# Nothing to ask a model: no translation there is, or a person has the last word.
+_NOT_ASKED = frozenset({TurnStatus.COPIED, TurnStatus.FAILED, TurnStatus.VERIFIED})
 
 
-def models_digest(settings: ModelFilterSettings) -> str:
-    """What decides these filters' findings; "" where all are off.
+class ModelFilter(Filter):
+    """Judges a column at once, because a model is faster on many pairs than on one.
 
-    Raises MissingResource for weights that are not on this machine.
+    Equal pairs are asked about once; pairs without words on both sides never. The model is loaded
+    at the first pair.
     """
-    if settings == ModelFilterSettings():
-        return ""
-    from refine.models.asking import asked_version
-    from refine.models.prompts import prompts_version
-    from refine.models.weights import model_version
 
-    said: list[object] = [prompts_version()]
-    if one := settings.labse:
-        said += ["labse", model_version(one.model, one.revision), one.min_similarity]
-        said += [one.dtype, one.max_tokens]
-    if two := settings.metricx:
-        said += ["metricx", model_version(two.model, two.revision), two.max_score, two.dtype]
-        said += [model_version(two.tokenizer, two.tokenizer_revision)]
-        said += [two.max_input_tokens, two.score_token]
-    if three := settings.back_translation:
-        said += ["back_translation", asked_version(three), three.min_chrf]
-    if four := settings.judge:
-        said += ["judge", asked_version(four)]
-    return digest(said)
+    @abstractmethod
+    def judge_texts(self, texts: Sequence[tuple[str, str]], lang: str) -> Sequence[Finding | None]:
+        """One finding (or None) a pair of English and translation, in order."""
+
+    @abstractmethod
+    def inputs(self) -> list[object]:
+        """What decides the findings. Raises MissingResource for weights that are not here."""
+
+    def look(self, pair: TurnPair, lang: str) -> Finding | None:
+        return self.judge([pair], lang)[0]
+
+    def judge(self, pairs: Sequence[TurnPair], lang: str) -> list[Finding | None]:
+        asked = [
+            (without_frame(pair.source), without_frame(pair.target))
+            if pair.status not in _NOT_ASKED and pair.source_words and pair.target_words
+            else None
+            for pair in pairs
+        ]
+        texts = list(dict.fromkeys(filter(None, asked)))
+        findings = dict(zip(texts, self.judge_texts(texts, lang), strict=True)) if texts else {}
+        return [findings[text] if text else None for text in asked]
+
+
+def model_folder(model: str, revision: str | None) -> Path:
+    """A folder as it is, or a hub model's in the local cache. Raises MissingResource."""
+    if Path(model).is_dir():
+        return Path(model)
+    folder = None if Path(model).is_absolute() else cached_snapshot(model, revision)
+    if folder is None:
+        wanted = f" --revision {revision}" if revision else ""
+        raise MissingResource(
+            f"Model {model} of refine.models is not on this machine. Run `hf download "
+            f"{model}{wanted}`, or take the filter out of pipelines.yaml."
+        )
+    return folder
+
+
+def model_version(model: str, revision: str | None) -> str:
+    """The commit of a hub model, or a digest of a folder's files."""
+    folder = model_folder(model, revision)
+    if not Path(model).is_dir():
+        return folder.name
+    parts = [path for path in sorted(folder.glob("*/*")) if path.is_file()]
+    return digest([weights_digest(folder), *map(file_digest, parts)])

@@ -10,11 +10,11 @@ from palo.paths import DataPaths
 from palo.schemas import RefinedSample, Verdict
 from palo.settings import Profile, RefineSettings
 from palo.shards import read_record, read_refined, shard_paths
-from refine.filters import default_filters, version
-from refine.filters.duplicate import DuplicateFilter
-from refine.filters.thresholds import Bands, Thresholds, load_thresholds, shipped, thresholds
+from refine.filters.copies import DuplicateFilter
+from refine.filters.thresholds import Bands, Thresholds, bands_of, load_thresholds, shipped
 from refine.history import State, load_history
 from refine.judgement import flagged
+from refine.registry import default_filters, version
 from refine.report.reviews import (
     AuditedTranslator,
     BeforeAfter,
@@ -83,7 +83,7 @@ class LanguageFigures:
 
     @property
     def band(self) -> tuple[float, float]:
-        return thresholds(self.lang, self.bands).length_ratio
+        return bands_of(self.lang, self.bands).length_ratio
 
     def as_json(self) -> dict[str, Any]:
         told = self.before_after

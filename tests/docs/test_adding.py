@@ -36,10 +36,10 @@ def copy(tmp_path):
     (root / "test_shouting.py").write_text(test, encoding="utf-8")
     (diff,) = blocks("Adding a filter", "diff")
     imported, listed = (line.removeprefix("+") + "\n" for line in diff.splitlines())
-    path = root / "refine/filters/__init__.py"
+    path = root / "refine/registry.py"
     text = path.read_text("utf-8")
     for line, before in (
-        (imported, "from refine.filters.source_copy"),
+        (imported, "from refine.filters.structure"),
         (listed, "        *model_filters"),
     ):
         assert text.count(before) == 1

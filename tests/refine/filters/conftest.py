@@ -3,7 +3,7 @@
 import pytest
 
 from palo.schemas import TurnStatus
-from refine.filters import Pair
+from refine.filters import TurnPair
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def look():
     """look(filter, source, target, lang) -> (verdict, reason), or None for no finding."""
 
     def look(one, source, target, lang="ur", status=TurnStatus.TRANSLATED, **engine):
-        (found,) = one.judge([Pair(source, target, status, **engine)], lang)
+        (found,) = one.judge([TurnPair(source, target, status, **engine)], lang)
         return None if found is None else (str(found.verdict), found.reason)
 
     return look

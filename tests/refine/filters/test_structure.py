@@ -1,11 +1,11 @@
-"""The image tag must be byte for byte where it was, and turns must match one to one."""
+"""The image tag and protected spans are as they were, and turns match one to one."""
 
 from dataclasses import replace
 
 import pytest
 
 from palo.schemas import Role, TranslatedSample, Turn, TurnMeta, TurnStatus
-from refine.filters.structure import StructureFilter, broken_structure
+from refine.filters.structure import PlaceholderFilter, StructureFilter, broken_structure
 
 META = TurnMeta(TurnStatus.TRANSLATED, 1, "stop", None, "e", "s", "k", "")
 
@@ -42,3 +42,21 @@ def test_a_missing_turn_a_missing_record_and_a_changed_role_are_named():
     assert broken_structure(replace(whole, meta=(META,))) == "1 records for 2 turns"
     swapped = replace(whole, target=whole.target[::-1])
     assert broken_structure(swapped) == "turn 1 is by gpt but was by human"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected"),
+    [
+        ("At [0.25, 0.5]: {a}", "{a}：[0.25, 0.5]", None),
+        ("At [0.25, 0.5].", "[০.২৫, ০.৫]-এ।", ("reject", "missing or changed: '[0.25, 0.5]'")),
+        (
+            "See https://a.org/x.",
+            "https://a.org/y देखें।",
+            ("reject", "missing or changed: 'https://a.org/x'"),
+        ),
+        ("See it.", "`یہ` دیکھیں۔", ("review", "not in the English: '`یہ`'")),
+        ("<image>\nWhat?", "کیا؟", None),  # the image tag is the structure filter's
+    ],
+)
+def test_lost_spans_are_rejected_and_invented_ones_reviewed(look, source, target, expected):
+    assert look(PlaceholderFilter(), source, target) == expected

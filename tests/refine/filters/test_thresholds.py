@@ -5,17 +5,17 @@ from palo.languages import TARGETS
 from refine.filters.thresholds import (
     _borrowed,
     alike,
+    bands_of,
     load_thresholds,
     shipped,
-    thresholds,
     without_bands,
 )
 
 
 def test_every_language_has_bands_of_its_own():
     for lang in TARGETS:
-        low, high = thresholds(lang).length_ratio
-        assert low < thresholds(lang).usual_ratio < high
+        low, high = bands_of(lang).length_ratio
+        assert low < bands_of(lang).usual_ratio < high
 
 
 def test_a_file_takes_the_place_of_the_languages_it_has(tmp_path):
@@ -24,8 +24,8 @@ def test_a_file_takes_the_place_of_the_languages_it_has(tmp_path):
         "languages:\n  ur: {length_ratio: [0.5, 2.0], usual_ratio: 1.0, script_share: 0.9}\n"
     )
     bands = load_thresholds(path)
-    assert thresholds("ur", bands).length_ratio == (0.5, 2.0)
-    assert thresholds("fr", bands) == shipped()["fr"]
+    assert bands_of("ur", bands).length_ratio == (0.5, 2.0)
+    assert bands_of("fr", bands) == shipped()["fr"]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_file_that_is_none_is_named_with_what_to_do(tmp_path, text):
 
 def test_an_unknown_language_is_named():
     with pytest.raises(UserError, match="xx"):
-        thresholds("xx")
+        bands_of("xx")
 
 
 @pytest.fixture
@@ -60,16 +60,16 @@ def lacking(monkeypatch):
 def test_a_language_without_bands_goes_by_those_of_its_script(lacking):
     kept = lacking("fr")
     assert alike("fr") == ("es",)
-    assert thresholds("fr") == kept["es"]
+    assert bands_of("fr") == kept["es"]
     lacking("ur", "zh")
-    assert thresholds("ur") == kept["ar"]
-    assert thresholds("zh").length_ratio == kept["ja"].length_ratio
+    assert bands_of("ur") == kept["ar"]
+    assert bands_of("zh").length_ratio == kept["ja"].length_ratio
 
 
 def test_a_language_whose_script_no_other_has_goes_by_wide_ones(lacking):
     kept = lacking("ru")
     assert alike("ru") == ()
-    low, high = thresholds("ru").length_ratio
+    low, high = bands_of("ru").length_ratio
     assert all(low <= one.length_ratio[0] and high > one.length_ratio[1] for one in kept.values())
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from refine.filters import Pair
+from refine.filters import TurnPair
 
-GOOD = Pair("The circle is red.", "دائرہ سرخ ہے۔")
-OTHER = Pair("Two dogs sleep under a tree.", "دو کتے درخت کے نیچے سو رہے ہیں۔")
+GOOD = TurnPair("The circle is red.", "دائرہ سرخ ہے۔")
+OTHER = TurnPair("Two dogs sleep under a tree.", "دو کتے درخت کے نیچے سو رہے ہیں۔")
 TEXTS = [GOOD.source, GOOD.target, OTHER.source, OTHER.target]
 
 
@@ -49,7 +49,7 @@ def tiny_mt5(tmp_path_factory):
     from tokenizers.processors import TemplateProcessing
     from transformers import MT5Config
 
-    from refine.models.metricx import model_class
+    from refine.models.estimation import model_class
     from sceneworld.standins.tiny import train_tokenizer
 
     tokenizer = train_tokenizer(TEXTS * 4, 400)

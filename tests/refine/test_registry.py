@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 import refine.filters
+import refine.registry
 from palo.languages import TARGETS
 from palo.schemas import Finding, Verdict
 from palo.settings import RefineSettings
-from refine.filters import Pair, default_filters, judge, verdict, version
-from refine.filters.thresholds import thresholds
+from refine.filters import TurnPair
+from refine.filters.thresholds import bands_of
+from refine.registry import default_filters, judge, verdict, version
 
 TRUE = {
     "zh": [("Two.", "两个。"), ("Red.", "红色。"), ("What is it?", "这是什么？")],
@@ -31,14 +33,15 @@ def filters():
 
 @pytest.mark.parametrize("lang", TARGETS)
 def test_true_short_translations_are_neither_rejected_nor_sent_to_review(filters, lang):
-    pairs = [Pair(source, target) for source, target in TRUE[lang]]
+    pairs = [TurnPair(source, target) for source, target in TRUE[lang]]
     found = judge(filters, pairs, lang)
     assert all(verdict(one, 2).severity <= Verdict.NOTE.severity for one in found), found
 
 
 @pytest.mark.parametrize("lang", TARGETS)
 def test_findings_come_back_in_the_order_of_the_pairs(filters, lang):
-    pairs = [Pair("Two birds sit here.", ""), Pair(*TRUE[lang][0]), Pair("Two birds.", "")]
+    true = TurnPair(*TRUE[lang][0])
+    pairs = [TurnPair("Two birds sit here.", ""), true, TurnPair("Two birds.", "")]
     names = [[one.filter for one in found] for found in judge(filters, pairs, lang)]
     assert names == [["empty"], [], ["empty"]]
 
@@ -69,14 +72,14 @@ def test_every_filter_has_a_name_of_its_own_and_says_what_it_is_about(filters):
 
 @pytest.mark.parametrize("lang", TARGETS)
 def test_every_language_has_thresholds(lang):
-    low, high = thresholds(lang).length_ratio
+    low, high = bands_of(lang).length_ratio
     assert 0 < low < high
-    assert 0.5 < thresholds(lang).script_share < 1
+    assert 0.5 < bands_of(lang).script_share < 1
 
 
 def test_the_version_is_a_digest_of_every_table_that_filters_go_by():
     assert len(version()) == 32
-    held = {name for names in refine.filters._DATA.values() for name in names}
+    held = {name for names in refine.registry._DATA.values() for name in names}
     root = Path(refine.filters.__file__).parents[2]
     tables = [
         path.name

@@ -8,8 +8,8 @@ from transformers import AutoModel, AutoTokenizer
 from palo.errors import MissingResource
 from palo.schemas import TurnStatus, Verdict
 from palo.settings import LabseSettings
-from refine.filters import Pair
-from refine.models.labse import LabseFilter
+from refine.filters import TurnPair
+from refine.models.estimation import LabseFilter
 
 
 def by_hand(folder, pair, dense=None):
@@ -34,13 +34,13 @@ def test_scores_are_cosines_of_the_pooled_output_whatever_the_batch(tiny_bert, p
     texts = [(one.source, one.target) for one in pairs]
     wanted = [by_hand(tiny_bert, one) for one in pairs]
     for batch_size in (1, 3, 64):
-        found = labse(tiny_bert, batch_size=batch_size).similarities(texts)
+        found = labse(tiny_bert, batch_size=batch_size).scores(texts)
         assert found == pytest.approx(wanted, abs=1e-5)
 
 
 def test_a_text_is_most_like_itself(tiny_bert):
     one = labse(tiny_bert)
-    same, other = one.similarities([("A red ball.", "A red ball."), ("A red ball.", "Nothing.")])
+    same, other = one.scores([("A red ball.", "A red ball."), ("A red ball.", "Nothing.")])
     assert same == pytest.approx(1, abs=1e-5) and other < 0.999
 
 
@@ -54,7 +54,7 @@ def test_the_dense_layer_of_sentence_transformers_is_used(tiny_bert, pairs, tmp_
     (folder / "2_Dense").mkdir()
     weights = {f"linear.{name}": value.clone() for name, value in dense.state_dict().items()}
     save_file(weights, folder / "2_Dense" / "model.safetensors")
-    found = labse(folder).similarities([(pairs[0].source, pairs[0].target)])
+    found = labse(folder).scores([(pairs[0].source, pairs[0].target)])
     assert found == pytest.approx([by_hand(folder, pairs[0], dense)], abs=1e-5)
 
 
@@ -67,8 +67,8 @@ def test_below_the_limit_is_review_and_above_it_nothing(tiny_bert, pairs):
 
 
 def test_pairs_without_words_and_pairs_a_person_judged_are_not_asked_about(tiny_bert):
-    verified = Pair("One.", "ایک۔", status=TurnStatus.VERIFIED)
-    asked = [Pair("<image>", "<image>"), Pair("One.", ""), verified]
+    verified = TurnPair("One.", "ایک۔", status=TurnStatus.VERIFIED)
+    asked = [TurnPair("<image>", "<image>"), TurnPair("One.", ""), verified]
     assert labse(tiny_bert, min_similarity=1).judge(asked, "ur") == [None, None, None]
 
 

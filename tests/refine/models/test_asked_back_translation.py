@@ -7,8 +7,8 @@ from palo.engines.scripted import ScriptedEngine
 from palo.engines.stream import Result
 from palo.schemas import Verdict
 from palo.settings import BackTranslationSettings, ServerSettings
-from refine.filters import Pair
-from refine.models.back_translation import BackTranslationFilter
+from refine.filters import TurnPair
+from refine.models.asked import BackTranslationFilter
 from tests.faulty_server import Fault, FaultyServer
 
 SETTINGS = BackTranslationSettings(model="any")
@@ -44,7 +44,7 @@ def test_image_tags_are_not_translated_back():
         return Result(request.tag, "Red.", "stop")
 
     one = BackTranslationFilter(SETTINGS, ScriptedEngine(script=listen))
-    assert one.look(Pair("<image>\nRed.", "<image>\nسرخ۔"), "ur") is None
+    assert one.look(TurnPair("<image>\nRed.", "<image>\nسرخ۔"), "ur") is None
     assert asked[0].startswith("Translate the Urdu text") and asked[0].endswith("\n\nسرخ۔")
 
 

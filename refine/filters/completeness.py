@@ -1,0 +1,163 @@
+"""The whole English must be there: a text at all, its length, its end, its numbers, its words."""
+
+from collections import Counter
+
+import regex
+
+from palo.checks.lexicon import agreement
+from palo.checks.lexicon import languages as lexicon_languages
+from palo.languages import LANGUAGES, info
+from palo.schemas import Finding, Verdict
+from refine.filters import Filter, TurnPair
+
+# The bands are those of whole sentences. Short texts vary more, so the band is widened by
+# 9/n + 100/n² for n characters of English: at most 2% of Tatoeba's gold pairs (20-40 characters)
+# fall outside in every language, of one to three words as well.
+_ROOM_CHARS = 9
+_ROOM_CHARS_SQUARED = 100
+_NOTE_ROOM_CHARS = 4
+_REJECT_FACTOR = 1.8  # so far outside that no style explains it
+
+_MARKS = frozenset("".join(row.final_marks for row in LANGUAGES.values())) | frozenset(".…")
+_CLOSING = " \t\r\n\u00a0\u202f\"'“”„«»’」』)）]】*_`"
+_ENDS = _MARKS | frozenset(":：;；؛-–—")
+# A text without its second half is half as long as usual; what misses a mark by habit is not.
+_SHORTER = 0.85
+_SHORT_CHARS, _MIN_CHARS = 20, 8  # of English; the length of shorter texts says little, or nothing
+_OPEN, _CLOSED = regex.compile("[(（「『«“【]"), regex.compile("[)）」』»”】]")
+
+# Separators inside a number differ between languages (1,000 1.000 1 000), so they are dropped.
+_NUMBER = regex.compile(r"\p{Nd}+(?:[.,٫٬\u00a0\u202f]\p{Nd}+)*")
+_DIGIT = regex.compile(r"\p{Nd}")
+
+_MIN_LEXICON_WORDS = 4  # shorter answers are said in too many ways
+_SHOWN_WORDS = 4
+
+
+class EmptyFilter(Filter):
+    name = "empty"
+    about = "there is no translation"
+
+    def look(self, pair: TurnPair, lang: str) -> Finding | None:
+        if any(map(str.isalnum, pair.target_words)):
+            return None
+        if not any(map(str.isalnum, pair.source_words)):
+            return None
+        return self.finding(Verdict.REJECT, "the translation is empty")
+
+
+class LengthFilter(Filter):
+    """Catches truncation and rambling."""
+
+    name = "length"
+    about = "much shorter or longer than translations from English usually are"
+
+    def look(self, pair: TurnPair, lang: str) -> Finding | None:
+        source, target = len(pair.source_words), len(pair.target_words)
+        if not source or not target:
+            return None
+        ratio = target / source
+        low, high = self.usual(lang).length_ratio
+        outside = max(low / ratio, ratio / high)
+        room = 1 + _ROOM_CHARS / source + _ROOM_CHARS_SQUARED / source**2
+        if outside > room * _REJECT_FACTOR:
+            verdict = Verdict.REJECT
+        elif outside > room:
+            verdict = Verdict.REVIEW
+        elif outside > 1 + _NOTE_ROOM_CHARS / source:
+            verdict = Verdict.NOTE
+        else:
+            return None
+        word = "short" if ratio < low else "long"
+        said = f"too {word}: {target} characters for {source} of English"
+        return self.finding(verdict, said, ratio)
+
+
+class UnfinishedFilter(Filter):
+    """Stops in the middle although the engine says that it is whole.
+
+    The missing mark alone is a note of `punctuation`: 0-3% of gold rows miss it, ours to ask.
+    Together with a text shorter than usual, or a bracket that nothing closes, it asks for review.
+    """
+
+    name = "unfinished"
+    about = "stops without a final mark, shorter than usual"
+
+    def look(self, pair: TurnPair, lang: str) -> Finding | None:
+        source, target = pair.source_words.rstrip(_CLOSING), pair.target_words.rstrip(_CLOSING)
+        if len(source) < _MIN_CHARS or source[-1] not in _MARKS:
+            return None
+        if not target or target[-1] in _ENDS:
+            return None
+        bands = self.usual(lang)
+        ratio = len(target) / len(source)
+        share = _SHORTER if len(source) >= _SHORT_CHARS else bands.short_unfinished_share
+        if ratio < bands.usual_ratio * share:
+            said = f"no mark at the end, {ratio / bands.usual_ratio:.0%} of the usual length"
+            return self.finding(Verdict.REVIEW, said, ratio)
+        if _left_open(pair.target_words) > 0 and _left_open(pair.source_words) == 0:
+            said = "no mark at the end, and a bracket left open"
+            return self.finding(Verdict.REVIEW, said, ratio)
+        return None
+
+
+def _left_open(text: str) -> int:
+    return len(_OPEN.findall(text)) - len(_CLOSED.findall(text))
+
+
+class PunctuationFilter(Filter):
+    """A note only: usage varies (7-12% of gold Bengali and Urdu sentences end otherwise)."""
+
+    name = "punctuation"
+    about = "the final mark is missing, or is another language's"
+
+    def look(self, pair: TurnPair, lang: str) -> Finding | None:
+        source, target = pair.source.rstrip(_CLOSING), pair.target.rstrip(_CLOSING)
+        if not source or not target or source[-1] not in _MARKS:
+            return None
+        if target[-1] not in _MARKS:
+            return self.finding(Verdict.NOTE, "no mark at the end")
+        if target[-1] != "…" and target[-1] not in info(lang).final_marks:
+            return self.finding(Verdict.NOTE, f"ends with '{target[-1]}'")
+        return None
+
+
+class NumbersFilter(Filter):
+    """A note only: 3-18% of gold pairs spell a number out, or write it otherwise."""
+
+    name = "numbers"
+    about = "a number of the English is not in the translation"
+
+    def look(self, pair: TurnPair, lang: str) -> Finding | None:
+        wanted = _numbers(pair.source_words)
+        missing = wanted - _numbers(pair.target_words) if wanted else wanted
+        if not missing:
+            return None
+        said = "numbers missing: " + ", ".join(missing)
+        return self.finding(Verdict.NOTE, said, float(missing.total()))
+
+
+def _numbers(text: str) -> Counter[str]:
+    """Digits of each number, in ASCII: ২০ and 20 are one."""
+    return Counter(
+        "".join(str(int(digit)) for digit in _DIGIT.findall(number))
+        for number in _NUMBER.findall(text)
+    )
+
+
+class LexiconFilter(Filter):
+    """Sees some of the translations that stand in the wrong row; see palo/checks/lexicon.py."""
+
+    name = "lexicon"
+    about = "common words of the English have no counterpart: perhaps another text's translation"
+
+    def look(self, pair: TurnPair, lang: str) -> Finding | None:
+        if lang not in lexicon_languages() or not pair.target_words:
+            return None
+        if len(pair.source_words.split()) < _MIN_LEXICON_WORDS:
+            return None
+        agreed = agreement(pair.source_words, pair.target_words, lang)
+        if agreed.score >= self.usual(lang).lexicon_score:
+            return None
+        named = ", ".join(agreed.missing[:_SHOWN_WORDS])
+        return self.finding(Verdict.REVIEW, f"nothing says: {named}", agreed.score)
