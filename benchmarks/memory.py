@@ -34,7 +34,7 @@ from palo.settings import SourceSettings, TranslatorSettings
 from translate.fill import COMMIT_ENTRIES
 from translate.ingest import ingest
 from translate.job import TranslationJob
-from translate.run import Places, translate_language
+from translate.run import translate_language
 
 LIMIT_RESUME_S = 10.0
 LIMIT_RSS_GROWTH = 1.10
@@ -122,7 +122,7 @@ def whole_run(folder: Path) -> dict[str, Any]:
     settings = TranslatorSettings(model="none", finetuned_dir=folder / "tuned")
     engine = ScriptedEngine(script=reverse)
     job = TranslationJob.of(LANG, str(engine.signature), settings)
-    report = translate_language(job, Places.of(paths, LANG), engine)
+    report = translate_language(job, paths, engine)
     return {
         "seconds": round(time.monotonic() - start, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),  # tells a busy machine from slow code

@@ -34,7 +34,7 @@ from palo.shards import read_samples, shard_paths
 from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 from translate.ingest import ingest
 from translate.job import TranslationJob
-from translate.run import Places, translate_language
+from translate.run import translate_language
 from translate.segments import segment
 
 LANG = "ur"
@@ -174,7 +174,7 @@ class Bench:
         """Seconds of a whole run with a cold memory."""
         job = TranslationJob.of(LANG, str(engine.signature), self.settings)
         start = time.perf_counter()
-        report = translate_language(job, Places.of(work.paths, LANG), engine)
+        report = translate_language(job, work.paths, engine)
         took = time.perf_counter() - start
         assert report.fill.sent == len(work.requests), report
         return took

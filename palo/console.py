@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import sqrt
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from palo.settings import Profile
 
@@ -50,6 +52,17 @@ def announce(profile: Profile, what: str) -> None:
 
 def note(text: str) -> None:
     console.print(text, markup=False)
+
+
+def table(first: str, *names: str, narrow: bool = False, **options: Any) -> Table:
+    """A column of names, then columns of numbers; `narrow` has no frame, for 80 columns."""
+    if narrow:
+        options |= {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False}
+    empty = Table(**options)
+    empty.add_column(first, no_wrap=narrow)
+    for name in names:
+        empty.add_column(name, justify="right", no_wrap=narrow)
+    return empty
 
 
 @contextmanager

@@ -241,7 +241,7 @@ def test_the_sample_world_and_its_stand_ins_speak_their_ten_languages_still(palo
     assert len(json.loads(first)["questions"]) == 10
     program = (
         "from pathlib import Path\n"
-        "from translate.finetune import corpus_languages\n"
+        "from sceneworld.standins.translator import corpus_languages\n"
         "from train.evaluation.held_out import parse_questions\n"
         "import json, sys\n"
         f"world = Path({str(world)!r})\n"

@@ -17,6 +17,7 @@ from typing import Any
 from palo.checks.structure import image_frame, span_difference
 from palo.errors import UserError
 from palo.files import file_digest, read_json, write_json
+from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG, Sample, TranslatedSample, TurnStatus
 from palo.shards import read_column, read_samples, read_translated, shard_paths
 from translate.ingest import SeenIds
@@ -25,6 +26,7 @@ ACCOUNT_NAME = "audit.json"
 _RULES = "1"  # raise when the same shards might be judged otherwise
 _FAULTS_KEPT = 20  # of a broken run the first ones are named, all are counted
 _FAULTS_SAID = 3
+_REMEMBERED = ("samples", "turns", "by_person", "by_status", "problems")  # of a whole shard
 
 
 class AccountBroken(UserError):
@@ -76,6 +78,9 @@ class Account:
     fault_counts: Counter[str] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.by_status, self.problems = Counter(self.by_status), Counter(self.problems)
+
     @property
     def balanced(self) -> bool:
         return self.turns == self.by_status.total() and not self.fault_counts
@@ -116,27 +121,14 @@ def account_for(lang: str, sources: Sequence[Path], folder: Path) -> Account:
         digests = [file_digest(path), file_digest(target) if target.is_file() else ""]
         entry = known.get(path.name)
         if entry is not None and entry["digests"] == digests:
-            kept = entry["found"]
-            part = Account(
-                kept["samples"],
-                kept["turns"],
-                by_person=kept["by_person"],
-                by_status=Counter(kept["by_status"]),
-                problems=Counter(kept["problems"]),
-            )
+            part = Account(**entry["found"])
         else:
             written = read_translated(target) if target.is_file() else []
             part = _account_for_shard(lang, target.name, read_samples(path), written)
             account.reread += 1
         account.add(part)
         if part.balanced:
-            found = {
-                "samples": part.samples,
-                "turns": part.turns,
-                "by_person": part.by_person,
-                "by_status": dict(part.by_status),
-                "problems": dict(part.problems),
-            }
+            found = {name: getattr(part, name) for name in _REMEMBERED}
             whole[path.name] = {"digests": digests, "found": found}
     for fault in _doubled(folder):
         account.blame(fault)
@@ -222,7 +214,7 @@ def _doubled(folder: Path) -> Iterator[Fault]:
                 met.add(sample_id)
 
 
-def require_whole(accounts: Mapping[str, Account], folders: Mapping[str, Path]) -> None:
+def require_whole(accounts: Mapping[str, Account], paths: DataPaths) -> None:
     """Raises AccountBroken with the first rows of every language whose account does not balance."""
     broken = {lang: account for lang, account in accounts.items() if not account.balanced}
     if not broken:
@@ -233,7 +225,7 @@ def require_whole(accounts: Mapping[str, Account], folders: Mapping[str, Path]) 
         sums = f"{account.turns:,} source turns, {account.by_status.total():,} in the shards"
         named = "; ".join(map(str, account.faults[:_FAULTS_SAID])) or "no single row"
         lines.append(f"- {lang}: {sums}{f'; {kinds}' if kinds else ''}. First: {named}")
-    where = ", ".join(str(folders[lang]) for lang in broken)
+    where = ", ".join(str(paths.translated(lang)) for lang in broken)
     lines.append(
         "Nothing is lost: every translation is in the memory. Remove the shards named (in "
         f"{where}) and run the same command again; if it comes again, it is a fault of palo."

@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.table import Table
 
 from palo.benchmark_set import BenchmarkSet, read_set
-from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
+from palo.console import (
+    LangsOption,
+    ProfileOption,
+    SourceOption,
+    announce,
+    console,
+    note,
+    table,
+)
 from palo.engines.open import missing, open_engine
 from palo.engines.stream import Engine, Weights
 from palo.errors import MissingResource, UserError, unknown
@@ -26,11 +33,11 @@ from translate.account import require_whole
 from translate.benchmark_set import write_source
 from translate.estimate import estimate_all
 from translate.events import watching
-from translate.exchange import Delivery, Fate, read_tmx, take_in, units_of, write_tmx
+from translate.exchange import Fate, take_in, units_of, write_tmx
 from translate.finetune import base_weights, finetune, score_table, weights_for, with_enough
 from translate.ingest import ingest, write_seed
 from translate.job import TranslationJob
-from translate.run import LanguageReport, Places, translate_language
+from translate.run import LanguageReport, SeedPaths, translate_language
 
 _ALWAYS_TOLD = (Fate.VERIFIED, Fate.KNOWN)
 _EXAMPLE_CHARS = 80
@@ -76,11 +83,10 @@ def translate_command(
     profile: ProfileOption = None,
 ) -> None:
     """Translate the source into one or more languages; run again to go on after a stop."""
-    settings = load_profile(profile)
-    announce(settings, f"translate --lang {lang}")
+    settings, paths = _begin(f"translate --lang {lang}", profile)
     langs = parse_languages(lang)
     kind = engine_kind(engine, settings.translator)
-    files, paths = settings.source, DataPaths(settings.data_dir)
+    files = settings.source
     if source is not None:  # in a data folder of its own
         files = files.model_copy(update={"path": source, "images_dir": None})
         paths = DataPaths(source_root(settings.data_dir, source))
@@ -108,8 +114,7 @@ def translate_file(
     Raises MissingResource for what this machine lacks, AccountBroken where shards are not whole.
     """
     _read_source(settings, files, paths, kind)
-    places = {lang: Places.of(paths, lang) for lang in langs}
-    _translate(settings.translator, kind, places, retry_errors, events, metrics)
+    _translate(settings.translator, kind, langs, paths, retry_errors, events, metrics)
 
 
 def translate_set(
@@ -133,33 +138,26 @@ def seed_command(
     profile: ProfileOption = None,
 ) -> None:
     """Pick and translate the samples that people review first."""
-    settings = load_profile(profile)
-    announce(settings, f"translator seed --lang {lang}")
+    settings, paths = _begin(f"translator seed --lang {lang}", profile)
     langs = parse_languages(lang)
     kind = engine_kind(engine, settings.translator)
-    paths = DataPaths(settings.data_dir)
     _read_source(settings, settings.source, paths, kind)
-    source_dir = paths.seed_dir / "source"
-    wanted = num or settings.translator.seed_samples
-    picked = write_seed(paths.source_dir, source_dir, wanted, settings.translator.finetune.seed)
-    note(f"Seed: {picked} samples in {source_dir}")
-    places = {
-        lang: Places(source_dir, paths.seed_dir / lang, paths.memory(lang), paths.verified(lang))
-        for lang in langs
-    }
-    _translate(settings.translator, kind, places)
+    seed_paths = SeedPaths(settings.data_dir)
+    translator = settings.translator
+    wanted, seed = num or translator.seed_samples, translator.finetune.seed
+    picked = write_seed(paths.source_dir, seed_paths.source_dir, wanted, seed)
+    note(f"Seed: {picked} samples in {seed_paths.source_dir}")
+    _translate(translator, kind, langs, seed_paths)
 
 
 @translator_app.command("train")
 def train_command(lang: LangsOption, profile: ProfileOption = None) -> None:
     """Fine-tune the translator on what people verified; the next translate uses the result."""
-    settings = load_profile(profile)
-    announce(settings, f"translator train --lang {lang}")
+    settings, paths = _begin(f"translator train --lang {lang}", profile)
     langs = parse_languages(lang)
     lacks = missing(EngineKind.TRANSFORMERS, base_weights(settings.translator))
     if lacks:
         raise MissingResource("Cannot train the translator here:\n- " + "\n- ".join(lacks))
-    paths = DataPaths(settings.data_dir)
     ready = with_enough(langs, paths)
     if ready and (left_out := [lang for lang in langs if lang not in ready]):
         note(f"Too little is verified in {' '.join(left_out)}: trained without.")
@@ -173,15 +171,14 @@ def stats_command(
     lang: LangsOption = "all", source: SourceOption = None, profile: ProfileOption = None
 ) -> None:
     """Per language: entries by status, what people verified, failures by reason, size."""
-    _, paths = _begin_memory(f"stats --lang {lang}", source, profile)
-    table = Table("language", title="Translation memories")
-    for title in ("translated", "failed", "verified", "translators", "MB"):
-        table.add_column(title, justify="right")
+    _, paths = _begin(f"memory stats --lang {lang}", profile, source)
+    titles = ("translated", "failed", "verified", "translators", "MB")
+    shown = table("language", *titles, title="Translation memories")
     problems: Counter[str] = Counter()
     for code in parse_languages(lang):
         files = [path for path in (paths.memory(code), paths.verified(code)) if path.is_file()]
         if not files:
-            table.add_row(code, *"-----")
+            shown.add_row(code, *"-----")
             continue
         with (
             TranslationMemory.existing(paths.memory(code)) as memory,
@@ -189,7 +186,7 @@ def stats_command(
         ):
             by_status = memory.by_status()
             problems += memory.problems()
-            table.add_row(
+            shown.add_row(
                 code,
                 f"{by_status[TurnStatus.TRANSLATED]:,}",
                 f"{by_status[TurnStatus.FAILED]:,}",
@@ -197,7 +194,7 @@ def stats_command(
                 f"{len(memory.signatures())}",
                 f"{sum(path.stat().st_size for path in files) / 1e6:.1f}",
             )
-    console.print(table)
+    console.print(shown)
     for problem, number in problems.most_common():
         note(f"failed: {problem}: {number:,}")
 
@@ -210,7 +207,7 @@ def show_command(
     profile: ProfileOption = None,
 ) -> None:
     """Everything the memories know of a text: every translation, and where it came from."""
-    settings, paths = _begin_memory(f"show --lang {lang}", source, profile)
+    settings, paths = _begin(f"memory show --lang {lang}", profile, source)
     known = False
     for code in parse_languages(lang):
         with (
@@ -241,7 +238,7 @@ def export_command(
     profile: ProfileOption = None,
 ) -> None:
     """Write a language's memories as TMX 1.4b; verified units first."""
-    _, paths = _begin_memory(f"export --lang {lang}", source, profile)
+    _, paths = _begin(f"memory export --lang {lang}", profile, source)
     code = _single(lang)
     _require_memory(paths, code)
     with (
@@ -263,7 +260,7 @@ def import_command(
     profile: ProfileOption = None,
 ) -> None:
     """Take a TMX file in as verified translations; what the memories say already is skipped."""
-    settings, paths = _begin_memory(f"import --lang {lang}", source, profile)
+    settings, paths = _begin(f"memory import --lang {lang}", profile, source)
     code = _single(lang)
     shards = shard_paths(paths.source_dir)
     if not shards:
@@ -276,8 +273,8 @@ def import_command(
         TranslationMemory.existing(paths.memory(code)) as memory,
         VerifiedMemory(paths.verified(code)) as verified,
     ):
-        delivery = Delivery(read_tmx(path, code), code, path.name, reviewer)
-        taken = take_in(delivery, shards, settings.translator.context, memory, verified)
+        context = settings.translator.context
+        taken = take_in(path, code, reviewer, shards, context, memory, verified)
     # all fates with their numbers, then an example of each that a person may want to mend
     told = [fate for fate in Fate if taken.fates[fate] or fate in _ALWAYS_TOLD]
     shares = " + ".join(f"{taken.fates[fate]:,} {fate}" for fate in told)
@@ -293,7 +290,7 @@ def salvage_command(
     lang: OneLangOption, source: SourceOption = None, profile: ProfileOption = None
 ) -> None:
     """Copy what can be read of a damaged memory into a new file; the damaged one stays."""
-    _, paths = _begin_memory(f"salvage --lang {lang}", source, profile)
+    _, paths = _begin(f"memory salvage --lang {lang}", profile, source)
     code = _single(lang)
     _require_memory(paths, code)
     saved, hopeless = [], []
@@ -320,6 +317,13 @@ def salvage_command(
         )
     if hopeless:
         raise UserError("\n".join(hopeless))
+
+
+def _begin(what: str, profile: str | None, source: Path | None = None) -> tuple[Profile, DataPaths]:
+    """The profile, announced, and where its data or that of `--source` lies."""
+    settings = load_profile(profile).on(source)
+    announce(settings, what)
+    return settings, DataPaths(settings.data_dir)
 
 
 def engine_kind(name: str | None, settings: TranslatorSettings) -> EngineKind:
@@ -359,7 +363,8 @@ def _read_source(
 def _translate(
     settings: TranslatorSettings,
     kind: EngineKind,
-    places: dict[Language, Places],
+    langs: Sequence[Language],
+    paths: DataPaths,
     retry_errors: bool = False,
     events: Path | None = None,
     metrics: Path | None = None,
@@ -367,13 +372,11 @@ def _translate(
     """Raises AccountBroken, after all is shown, where a language's shards are not whole."""
     reports = []
     with watching(events, metrics) as sink, ExitStack() as stack:
-        jobs = _jobs(settings, kind, list(places), stack)
-        for place, (job, engine) in zip(places.values(), jobs, strict=True):
-            reports.append(translate_language(job, place, engine, retry_errors, sink))
+        for job, engine in _jobs(settings, kind, langs, stack):
+            reports.append(translate_language(job, paths, engine, retry_errors, sink))
             note(reports[-1].line)
     show_account(reports)
-    accounts = {report.lang: report.account for report in reports}
-    require_whole(accounts, {str(lang): place.target_dir for lang, place in places.items()})
+    require_whole({report.lang: report.account for report in reports}, paths)
 
 
 def _jobs(
@@ -414,12 +417,9 @@ def show_account(reports: Sequence[LanguageReport]) -> None:
 
 def account_table(reports: Sequence[LanguageReport]) -> Table:
     """Fits 80 columns with seven-digit counts."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("turns", no_wrap=True)
-    for name in ("source", *TurnStatus, "sent"):
-        shown = str(name).replace("translated", "trans-\nlated")
-        table.add_column(shown, justify="right", no_wrap=True)
-    table.add_column("audit", no_wrap=True)
+    names = [name.replace("translated", "trans-\nlated") for name in map(str, TurnStatus)]
+    shown = table("turns", "source", *names, "sent", narrow=True)
+    shown.add_column("audit", no_wrap=True)
 
     def cells(of: Sequence[LanguageReport]) -> list[str]:
         numbers = [sum(report.account.turns for report in of)]
@@ -429,17 +429,10 @@ def account_table(reports: Sequence[LanguageReport]) -> Table:
 
     for report in reports:
         verdict = "whole" if report.account.balanced else "[bold red]BROKEN[/]"
-        table.add_row(report.lang, *cells([report]), verdict)
-    table.add_section()
-    table.add_row("together", *cells(reports), "")
-    return table
-
-
-def _begin_memory(what: str, source: Path | None, profile: str | None) -> tuple[Profile, DataPaths]:
-    """The profile, announced, and where its data or that of `--source` lies."""
-    settings = load_profile(profile).on(source)
-    announce(settings, f"memory {what}")
-    return settings, DataPaths(settings.data_dir)
+        shown.add_row(report.lang, *cells([report]), verdict)
+    shown.add_section()
+    shown.add_row("together", *cells(reports), "")
+    return shown
 
 
 def _single(lang: str) -> str:

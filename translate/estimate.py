@@ -24,10 +24,9 @@ from pathlib import Path
 from statistics import NormalDist, variance
 from typing import Self
 
-from rich import box
 from rich.table import Table
 
-from palo.console import NOTHING, console, note, progress
+from palo.console import NOTHING, console, note, progress, table
 from palo.engines.open import has_gpu
 from palo.engines.stream import Engine, Request, Result
 from palo.errors import UserError
@@ -39,8 +38,6 @@ from palo.shards import read_samples, shard_paths
 from translate.events import Monotonic, duration
 from translate.fill import Filler
 from translate.job import TranslationJob
-from translate.run import Places
-from translate.segments import segment
 
 _SEED = 7
 _LEAST = 200
@@ -56,14 +53,6 @@ class Estimate:
 
     value: float
     half: float
-
-    @property
-    def low(self) -> float:
-        return max(0.0, self.value - self.half)
-
-    @property
-    def high(self) -> float:
-        return self.value + self.half
 
     @property
     def share(self) -> float:
@@ -202,9 +191,8 @@ def estimate_all(
     for job, engine in jobs:
         wanted = num or max(_LEAST, _ROUNDS * at_once(job.settings, kind))
         count, unit = machines(job.settings, kind)
-        places = Places.of(paths, job.lang)
         with progress(f"estimate {job.lang}", wanted) as tick:
-            estimate = estimate_language(job, places, engine, wanted, time.monotonic, tick)
+            estimate = estimate_language(job, paths, engine, wanted, time.monotonic, tick)
         note(
             f"{job.lang}: {estimate.sampled:,} segments translated into the memory as a sample, "
             f"start-up {estimate.start_up_s:.1f} s"
@@ -224,7 +212,7 @@ def estimate_all(
 
 def estimate_language(
     job: TranslationJob,
-    places: Places,
+    paths: DataPaths,
     engine: Engine,
     num: int,
     monotonic: Monotonic,
@@ -241,16 +229,16 @@ def estimate_language(
             "Estimate with `context: source` and expect up to three times its prompt tokens."
         )
     with (
-        run_lock(places.memory_path.parent / job.lang, f"estimate for {job.lang}"),
-        TranslationMemory(places.memory_path) as memory,
-        VerifiedMemory(places.verified_path) as verified,
+        run_lock(paths.memory_dir / job.lang, f"estimate for {job.lang}"),
+        TranslationMemory(paths.memory(job.lang)) as memory,
+        VerifiedMemory(paths.verified(job.lang)) as verified,
     ):
-        stock = take_stock(job, shard_paths(places.source_dir), memory, verified)
+        stock = take_stock(job, shard_paths(paths.source_dir), memory, verified)
         strata = draw(stock.units, num, _SEED)
         keys = {unit.key for stratum in strata for unit in stratum.drawn}
         metered = MeteredEngine(engine, monotonic, answered)
-        paths = sorted({stock.shards[key] for key in keys})
-        Filler(job, memory, verified, only=keys).run(paths, metered)
+        shards = sorted({stock.shards[key] for key in keys})
+        Filler(job, memory, verified, only=keys).run(shards, metered)
     rate, full = metered.speed(at_once(job.settings, EngineKind(engine.kind)))
     return LanguageEstimate(
         lang=job.lang,
@@ -276,15 +264,13 @@ def take_stock(
         new: dict[bytes, Unit] = {}
         for sample in read_samples(path):
             words = verified.of_sample(sample.sample_id, sample.turns)
-            for index in range(len(sample.turns)):
+            for index, (cut, key) in enumerate(job.cuts(sample)):
                 stock.turns += 1
                 if index in words:
                     stock.verified += 1
-                    continue
-                cut = segment(sample.turns, index, job.settings.context)
-                if cut.copied:
+                elif not key:
                     stock.copied += 1
-                elif (key := job.key(cut)) not in seen:
+                elif key not in seen:
                     seen.add(key)
                     asked = job.request(cut, key, 0).messages
                     prompt_size = sum(len(message.content) for message in asked)
@@ -417,12 +403,14 @@ def together(parts: Sequence[Estimate]) -> Estimate:
 
 def stock_table(estimates: Sequence[LanguageEstimate]) -> Table:
     """What there is to translate; the sample is among what is there already now."""
-    table = _table("turns", "copied", "verified", "unique", "in memory", "sample", "left")
+    shown = table(
+        "", "turns", "copied", "verified", "unique", "in memory", "sample", "left", narrow=True
+    )
     for row in estimates:
         stock = row.inventory
         numbers = (stock.turns, stock.copied, stock.verified, stock.unique, stock.there)
-        table.add_row(row.lang, *(f"{number:,}" for number in (*numbers, row.sampled, row.left)))
-    return table
+        shown.add_row(row.lang, *(f"{number:,}" for number in (*numbers, row.sampled, row.left)))
+    return shown
 
 
 def cost_table(estimates: Sequence[LanguageEstimate], count: int, unit: str) -> Table:
@@ -440,24 +428,16 @@ def cost_table(estimates: Sequence[LanguageEstimate], count: int, unit: str) -> 
         hours, share = seconds.value * count / 3600, f"±{seconds.share:.1%}"
         return f"{duration(seconds.value)} {share}", f"{hours:,.3g} {share}"
 
-    table = _table("prompt\ntokens", "output\ntokens", "tokens/s", "time", unit)
+    shown = table("", "prompt\ntokens", "output\ntokens", "tokens/s", "time", unit, narrow=True)
     for row in estimates:
         rate = NOTHING if row.tokens_per_s is None else _number(row.tokens_per_s)
-        table.add_row(row.lang, *tokens([row]), rate, *times(row.seconds))
+        shown.add_row(row.lang, *tokens([row]), rate, *times(row.seconds))
     if len(estimates) > 1:
         known = [row.seconds for row in estimates if row.seconds is not None]
         whole = together(known) if len(known) == len(estimates) else None
-        table.add_section()
-        table.add_row("all", *tokens(estimates), "", *times(whole))
-    return table
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)  # for 80 columns
-    table.add_column("", no_wrap=True)
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
+        shown.add_section()
+        shown.add_row("all", *tokens(estimates), "", *times(whole))
+    return shown
 
 
 def _number(estimate: Estimate) -> str:

@@ -1,7 +1,7 @@
 """What happens in a run, as values, and all that follows it: the terminal, `--events`, `--metrics`.
 
 with watching(events_path, metrics_path) as sink:
-    translate_language(job, places, engine, sink=sink)
+    translate_language(job, paths, engine, sink=sink)
 """
 
 import json
@@ -166,18 +166,12 @@ class Meter:
             lang=self._lang,
             turns=self._turns,
             turns_done=counts.turns - counts.wanted + counts.finished,
-            sent=counts.sent,
-            finished=counts.finished,
-            reused=counts.reused,
-            copied=counts.copied,
-            retried=counts.retried,
             failures=dict(counts.problems.most_common()),
-            prompt_tokens=counts.prompt_tokens,
-            output_tokens=counts.output_tokens,
             output_tokens_per_s=self._per_s(now_s, 2, counts.output_tokens),
             segments_per_s=speed,
             eta_s=self._left(counts) / speed if speed else None,
             elapsed_s=now_s - self._start_s,
+            **{name: getattr(counts, name) for name in _COUNTERS},
         )
 
     def _per_s(self, now_s: float, column: int, value: int) -> float | None:

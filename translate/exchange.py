@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import regex
 from lxml import etree
@@ -110,28 +110,27 @@ def write_tmx(path: Path, lang: str, units: Iterable[TmxUnit]) -> tuple[int, int
 
     Raises UserError where it can't be written.
     """
+    written = left_out = 0
     try:
-        with replaced(path) as fresh, fresh.open("wb") as file:
-            return _write(file, lang, units)
+        with (
+            replaced(path) as fresh,
+            fresh.open("wb") as file,
+            etree.xmlfile(file, encoding="utf-8") as xml,
+        ):
+            xml.write_declaration()
+            xml.write_doctype('<!DOCTYPE tmx SYSTEM "tmx14.dtd">')
+            with xml.element("tmx", version="1.4"):
+                xml.write(etree.Element("header", _HEADER), pretty_print=True)
+                with xml.element("body"):
+                    for unit in units:
+                        texts = (unit.source, unit.target, unit.changed_by)
+                        if any(map(_UNWRITABLE.search, (*texts, *unit.properties.values()))):
+                            left_out += 1
+                            continue
+                        xml.write(_element(unit, lang), pretty_print=True)
+                        written += 1
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from None
-
-
-def _write(file: IO[bytes], lang: str, units: Iterable[TmxUnit]) -> tuple[int, int]:
-    written = left_out = 0
-    with etree.xmlfile(file, encoding="utf-8") as xml:
-        xml.write_declaration()
-        xml.write_doctype('<!DOCTYPE tmx SYSTEM "tmx14.dtd">')
-        with xml.element("tmx", version="1.4"):
-            xml.write(etree.Element("header", _HEADER), pretty_print=True)
-            with xml.element("body"):
-                for unit in units:
-                    texts = (unit.source, unit.target, unit.changed_by, *unit.properties.values())
-                    if any(_UNWRITABLE.search(text) for text in texts):
-                        left_out += 1
-                        continue
-                    xml.write(_element(unit, lang), pretty_print=True)
-                    written += 1
     return written, left_out
 
 
@@ -154,30 +153,25 @@ def read_tmx(path: Path, lang: str) -> Iterator[TmxUnit]:
     """
     try:
         with path.open("rb") as file:
-            yield from _read(file, path, lang)
+            # entities are not resolved and nothing is fetched: the file comes from outside
+            elements = etree.iterparse(
+                file, tag=("tmx", "tu"), resolve_entities=False, no_network=True, huge_tree=True
+            )
+            for _, element in elements:
+                if element.tag == "tu":
+                    if unit := _unit(element, lang):
+                        yield unit
+                    element.clear()
+                    while element.getprevious() is not None:
+                        del element.getparent()[0]
+            if elements.root is None or elements.root.tag != "tmx":
+                raise UserError(f"{path} is not a TMX file: its outermost element is not <tmx>.")
+    except etree.XMLSyntaxError as error:
+        raise UserError(f"{path} is not a whole TMX file: {error}.") from None
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.") from None
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
-
-
-def _read(file: IO[bytes], path: Path, lang: str) -> Iterator[TmxUnit]:
-    try:
-        # entities are not resolved and nothing is fetched: the file comes from outside
-        elements = etree.iterparse(
-            file, tag=("tmx", "tu"), resolve_entities=False, no_network=True, huge_tree=True
-        )
-        for _, element in elements:
-            if element.tag == "tu":
-                if unit := _unit(element, lang):
-                    yield unit
-                element.clear()
-                while element.getprevious() is not None:
-                    del element.getparent()[0]
-        if elements.root is None or elements.root.tag != "tmx":
-            raise UserError(f"{path} is not a TMX file: its outermost element is not <tmx>.")
-    except etree.XMLSyntaxError as error:
-        raise UserError(f"{path} is not a whole TMX file: {error}.") from None
 
 
 def _unit(element: Any, lang: str) -> TmxUnit | None:
@@ -231,16 +225,6 @@ class Fate(StrEnum):
     UNMATCHED = "that no turn of the source has"
     EMPTY = "without a translation"
     CONTRADICTED = "that the file contradicts elsewhere"
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A file's units as a whole: their language, the batch's name, and who stands for them."""
-
-    units: Iterable[TmxUnit]
-    lang: str
-    batch: str
-    reviewer: str  # where a unit does not say who changed it
 
 
 @dataclass
@@ -310,24 +294,27 @@ class _Candidates:
 
 
 def take_in(
-    delivery: Delivery,
+    path: Path,
+    lang: str,
+    reviewer: str,
     shards: Sequence[Path],
     context: Context,
     memory: TranslationMemory,
     verified: VerifiedMemory,
 ) -> Taken:
-    """Every turn that a new or changed unit fits gets it as a verified entry.
+    """Every turn that a new or changed unit of the TMX file fits gets it as a verified entry;
+    `reviewer` stands for it where it does not say who changed it.
 
     A unit fits turns with its text and context; one without a context, every turn with its text;
     one that names its turn, that turn. Nothing is written if the file breaks off half way, and
     nothing changes if it is taken in again.
     """
     taken, candidates = Taken(), _Candidates()
-    for unit in _new(delivery, memory, verified, taken):
+    for unit in _new(read_tmx(path, lang), memory, verified, taken):
         candidates.add(unit)
     entries: list[VerifiedEntry] = []
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    for sample in (sample for path in shards for sample in read_samples(path)):
+    for sample in chain.from_iterable(map(read_samples, shards)):
         for index, turn in enumerate(sample.turns):
             cut = segment(sample.turns, index, context, (None,) * index)  # English is enough here
             match = candidates.find(sample, index, cut)
@@ -343,11 +330,11 @@ def take_in(
                 sample_id=sample.sample_id,
                 turn=index,
                 all_copies=False,
-                reviewer=delivery.reviewer if is_ours else unit.changed_by,
-                batch=delivery.batch,
+                reviewer=reviewer if is_ours else unit.changed_by,
+                batch=path.name,
                 created=now if is_ours else unit.changed or now,
             )
-            fate = _fate(unit, entry, delivery.lang, verified)
+            fate = _fate(unit, entry, lang, verified)
             candidate.meet(fate)
             if fate is Fate.VERIFIED:
                 entries.append(entry)
@@ -359,13 +346,12 @@ def take_in(
 
 
 def _new(
-    delivery: Delivery, memory: TranslationMemory, verified: VerifiedMemory, taken: Taken
+    units: Iterator[TmxUnit], memory: TranslationMemory, verified: VerifiedMemory, taken: Taken
 ) -> Iterator[TmxUnit]:
     """The units that say something the memories don't hold yet; the others are counted."""
-    stream = iter(delivery.units)
-    while units := list(islice(stream, _BATCH)):
-        entries = memory.get([key for unit in units if (key := unit.machine_key)])
-        for unit in units:
+    while batch := list(islice(units, _BATCH)):
+        entries = memory.get([key for unit in batch if (key := unit.machine_key)])
+        for unit in batch:
             known: Any = entries.get(unit.machine_key or b"")
             if known is None and unit.place:
                 known = verified.find(*unit.place, unit.source, unit.context or "")

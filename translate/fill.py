@@ -13,12 +13,12 @@ from itertools import chain
 from pathlib import Path
 
 from palo.engines.stream import Engine, Request, Result
-from palo.memory import Entry, TranslationMemory, VerifiedMemory, english_context
+from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory
 from palo.schemas import Sample, TurnStatus
 from palo.settings import Context
 from palo.shards import read_samples
 from translate.job import TranslationJob
-from translate.segments import Segment, segment
+from translate.segments import Segment
 from translate.validate import Problem, find_problem
 
 COMMIT_ENTRIES = 256
@@ -38,14 +38,12 @@ class _Work:
 
 @dataclass
 class _Dialogue:
-    """A conversation, translated up to `len(said)` turns."""
+    """A conversation, translated up to `len(said)` turns; `cuts` are the turns to come."""
 
     sample: Sample
-    said: list[str | None] = field(default_factory=list)
-
-    @property
-    def next_segment(self) -> Segment:
-        return segment(self.sample.turns, len(self.said), Context.DIALOGUE, self.said)
+    verified: dict[int, VerifiedEntry]
+    said: list[str | None]
+    cuts: Iterator[tuple[Segment, bytes]]
 
 
 @dataclass
@@ -60,7 +58,6 @@ class FillCounts:
 
     sent: int = 0
     retried: int = 0
-    failed: int = 0
     prompt_tokens: int = 0
     output_tokens: int = 0
     turns: int = 0
@@ -104,13 +101,13 @@ class Filler:
     ) -> None:
         self._job = job
         self._memory = memory
-        self._verified = verified if verified.count() else None
+        self._verified = verified
         self._watch = watch
         self._only = only
         self._open: dict[bytes, _Work] = {}  # sent and not yet committed
         self._ready: deque[_Work] = deque()  # to be sent before anything new is begun
         self._done: dict[bytes, Entry] = {}  # not yet committed
-        self._dialogues: dict[bytes, list[_Dialogue]] = defaultdict(list)
+        self._dialogues: dict[bytes, list[tuple[_Dialogue, Segment]]] = defaultdict(list)
         self._committed_at = time.monotonic()
         self.counts = FillCounts()
 
@@ -156,13 +153,12 @@ class Filler:
         wanted: dict[bytes, Segment] = {}
         copied = 0
         for sample in samples:
-            for index in range(len(sample.turns)):
-                cut = segment(sample.turns, index, self._job.settings.context)
-                copied += cut.copied
-                if cut.copied or self._verified_text(sample, index) is not None:
+            words = self._verified.of_sample(sample.sample_id, sample.turns)
+            for index, (cut, key) in enumerate(self._job.cuts(sample)):
+                copied += not key
+                if not key or index in words or key in self._open:
                     continue
-                key = self._job.key(cut)
-                if key not in self._open and (self._only is None or key in self._only):
+                if self._only is None or key in self._only:
                     wanted.setdefault(key, cut)
         for key in self._memory.has(list(wanted)):
             del wanted[key]
@@ -177,29 +173,28 @@ class Filler:
         turns = sum(len(sample.turns) for sample in samples)
         self.counts.read(turns, 0, turns)  # until they turn out to need no request
         for sample in samples:
-            yield from self._advance(_Dialogue(sample))
+            words = self._verified.of_sample(sample.sample_id, sample.turns)
+            said: list[str | None] = []
+            yield from self._advance(_Dialogue(sample, words, said, self._job.cuts(sample, said)))
             self._watch(self.counts)
 
     def _advance(self, dialogue: _Dialogue) -> Iterator[_Work]:
         """The next turn whose translation is not known, unless another conversation waits for the
         same; nothing where all are."""
-        turns, said = dialogue.sample.turns, dialogue.said
-        while len(said) < len(turns):
-            text = self._verified_text(dialogue.sample, len(said))
-            if text is not None:
-                said.append(text)
+        said = dialogue.said
+        for cut, key in dialogue.cuts:
+            if word := dialogue.verified.get(len(said)):
+                said.append(word.text)
                 self.counts.settle(reused=1)
                 continue
-            cut = dialogue.next_segment
-            if cut.copied:
-                said.append(turns[len(said)].text)
+            if not key:
+                said.append(dialogue.sample.turns[len(said)].text)
                 self.counts.settle(copied=1)
                 continue
-            key = self._job.key(cut)
             entry = self._done.get(key) or self._memory.get([key]).get(key)
             if entry is None:
                 first = key not in self._dialogues
-                self._dialogues[key].append(dialogue)
+                self._dialogues[key].append((dialogue, cut))
                 if first:
                     work = self._open[key] = _Work(cut, key)
                     yield work
@@ -207,35 +202,24 @@ class Filler:
             said.append(shown(cut, entry))
             self.counts.settle(reused=1)
 
-    def _verified_text(self, sample: Sample, index: int) -> str | None:
-        """What a person wrote for the turn."""
-        if self._verified is None:
-            return None
-        text, context = sample.turns[index].text, english_context(sample.turns, index)
-        entry = self._verified.find(sample.sample_id, index, text, context)
-        return entry.text if entry else None
-
     def _take(self, result: Result, engine_kind: str) -> None:
         work = self._open[bytes.fromhex(result.tag)]
         self.counts.prompt_tokens += result.prompt_tokens
         self.counts.output_tokens += result.output_tokens
         problem = find_problem(work.segment, result, self._job.lang)
-        if problem is None:
-            self._finish(work, None, result, engine_kind)
-        else:
-            self._try_again(work, problem, result, engine_kind)
-        self._watch(self.counts)
-
-    def _try_again(self, work: _Work, problem: Problem, result: Result, engine_kind: str) -> None:
-        if work.best is None or problem.rank > work.best[0].rank:
-            work.best = (problem, result)
         work.attempt += 1
         work.wrong = problem
+        if problem and (work.best is None or problem.rank > work.best[0].rank):
+            work.best = (problem, result)
         # an engine's refusal (prompt too long, died twice on it) would only come again
-        if problem is Problem.ENGINE or work.attempt >= self._job.settings.max_attempts:
+        if problem is None:
+            self._finish(work, None, result, engine_kind)
+        elif problem is Problem.ENGINE or work.attempt >= self._job.settings.max_attempts:
+            assert work.best is not None
             self._finish(work, *work.best, engine_kind)
         else:
             self._ready.append(work)
+        self._watch(self.counts)
 
     def _finish(
         self, work: _Work, problem: Problem | None, result: Result, engine_kind: str
@@ -243,7 +227,6 @@ class Filler:
         self.counts.finished += 1
         why = ""
         if problem is not None:
-            self.counts.failed += 1
             self.counts.problems[str(problem)] += 1
             why = f"{problem}: {result.error}" if result.error else str(problem)
         entry = Entry(
@@ -254,7 +237,7 @@ class Filler:
             status=TurnStatus.FAILED if problem else TurnStatus.TRANSLATED,
             finish_reason=result.finish_reason,
             mean_logprob=result.mean_logprob,
-            attempts=work.attempt if problem else work.attempt + 1,
+            attempts=work.attempt,
             engine=engine_kind,
             signature=self._job.signature,
             prompt_version=self._job.version,
@@ -264,8 +247,8 @@ class Filler:
         self._done[entry.key] = entry
         waiting = self._dialogues.pop(entry.key, [])
         self.counts.settle(reused=max(0, len(waiting) - 1))
-        for dialogue in waiting:
-            dialogue.said.append(shown(dialogue.next_segment, entry))
+        for dialogue, cut in waiting:
+            dialogue.said.append(shown(cut, entry))
             self._ready += self._advance(dialogue)
         if len(self._done) >= COMMIT_ENTRIES or time.monotonic() - self._committed_at >= _COMMIT_S:
             self._commit()

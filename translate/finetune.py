@@ -9,25 +9,24 @@ by key, never trained on, and translated before and after; the table shows both.
 which base; weights from another base are not used.
 """
 
-import json
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from palo.console import note, progress
+from palo.console import note, progress, table
 from palo.engines.open import open_engine, signature
 from palo.engines.stream import Message, Request, Sampling, Weights, load_model, load_tokenizer
-from palo.errors import MissingResource, UserError
+from palo.errors import UserError
 from palo.files import digest, read_json, uptodate, write_json
-from palo.languages import TARGETS, info
+from palo.languages import info
 from palo.memory import VerifiedEntry, VerifiedMemory, segment_key
 from palo.paths import DataPaths
 from palo.schemas import Turn
-from palo.settings import Context, EngineKind, FinetuneSettings, TranslatorSettings
+from palo.settings import Context, EngineKind, TranslatorSettings
 from palo.shards import read_samples, shard_paths
 from translate.job import NO_GLOSSARY, Glossary, Term, load_glossary, load_prompt
 from translate.segments import NOTHING, Before, Segment, cut, segment
@@ -104,33 +103,6 @@ def verified_pairs(
     return pairs
 
 
-def corpus_languages(path: Path) -> tuple[str, ...]:
-    """The targets that the first row of a corpus has, in the order of the table of languages."""
-    if not path.is_file():
-        return ()
-    with path.open(encoding="utf-8") as file:
-        row = json.loads(file.readline() or "{}")
-    return tuple(str(lang) for lang in TARGETS if lang in row)
-
-
-def corpus_pairs(path: Path, langs: Iterable[str], context: Context) -> Iterator[TrainingPair]:
-    """Pairs of a corpus with rows {"context", "en", "zh", ...}, row by row, without doubles."""
-    if not path.is_file():
-        raise MissingResource(f"No corpus {path}. Run `palo sample build` first.")
-    seen: set[bytes] = set()
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            cut_out = cut(row["en"], NOTHING if context is Context.NONE else Before(row["context"]))
-            key = segment_key(row["en"], cut_out.before.english)
-            if key in seen:
-                continue
-            seen.add(key)
-            for lang in langs:
-                if pair := make_pair(lang, cut_out, row[lang]):
-                    yield pair
-
-
 @dataclass(frozen=True)
 class Finetuned:
     """One language's row of active.json; `folder` is relative to it."""
@@ -181,6 +153,11 @@ def _activate(settings: TranslatorSettings, langs: Iterable[str], row: Finetuned
     write_json(settings.finetuned_dir / _ACTIVE, rows)
 
 
+class Split(NamedTuple):
+    train: list[TrainingPair]
+    held_out: list[TrainingPair]
+
+
 @dataclass(frozen=True)
 class TranslationScore:
     """chrF++ and BLEU of translations against references, with sacrebleu's signatures."""
@@ -199,6 +176,17 @@ class LanguageScores:
     held_out: int
     before: TranslationScore
     after: TranslationScore
+
+    @property
+    def figures(self) -> dict[str, float]:
+        return {
+            "pairs": self.pairs,
+            "held_out": self.held_out,
+            "chrf_before": self.before.chrf,
+            "chrf_after": self.after.chrf,
+            "bleu_before": self.before.bleu,
+            "bleu_after": self.after.bleu,
+        }
 
 
 def score(lang: str, hypotheses: Sequence[str], references: Sequence[str]) -> TranslationScore:
@@ -221,17 +209,7 @@ def score_report(scores: Mapping[str, LanguageScores]) -> dict[str, Any]:
     """What goes into the translator's report file."""
     first = next(iter(scores.values()))
     return {
-        "languages": {
-            lang: {
-                "pairs": of_lang.pairs,
-                "held_out": of_lang.held_out,
-                "chrf_before": of_lang.before.chrf,
-                "chrf_after": of_lang.after.chrf,
-                "bleu_before": of_lang.before.bleu,
-                "bleu_after": of_lang.after.bleu,
-            }
-            for lang, of_lang in scores.items()
-        },
+        "languages": {lang: of_lang.figures for lang, of_lang in scores.items()},
         "chrf_signature": first.after.chrf_signature,
         "bleu_signatures": {lang: of_lang.after.bleu_signature for lang, of_lang in scores.items()},
     }
@@ -239,29 +217,17 @@ def score_report(scores: Mapping[str, LanguageScores]) -> dict[str, Any]:
 
 def score_table(scores: Mapping[str, LanguageScores]) -> Table:
     first = next(iter(scores.values()))
-    table = Table(
+    shown = table(
+        "language",
+        *("trained on", "held out", "chrF++ before", "after", "BLEU before", "after"),
         title="Fine-tune of the translator, held-out verified segments",
         caption=f"chrF++ {first.after.chrf_signature}\nBLEU {first.after.bleu_signature}",
     )
-    table.add_column("language")
-    for column in ("trained on", "held out", "chrF++ before", "after", "BLEU before", "after"):
-        table.add_column(column, justify="right")
     for lang, of_lang in scores.items():
-        before, after = of_lang.before, of_lang.after
-        numbers = (before.chrf, after.chrf, before.bleu, after.bleu)
-        table.add_row(
-            info(lang).name,
-            str(of_lang.pairs),
-            str(of_lang.held_out),
-            *(f"{number:.1f}" for number in numbers),
-        )
-    return table
-
-
-@dataclass(frozen=True)
-class Split:
-    train: list[TrainingPair]
-    held_out: list[TrainingPair]
+        pairs, held_out, *figures = of_lang.figures.values()
+        scores_shown = (f"{figure:.1f}" for figure in figures)
+        shown.add_row(info(lang).name, str(pairs), str(held_out), *scores_shown)
+    return shown
 
 
 def finetune(
@@ -326,9 +292,11 @@ def _splits(
 def split(pairs: Sequence[TrainingPair], held_out_share: float) -> Split:
     """By the key of the English segment: equal English never stands on both sides."""
     limit = int(held_out_share * 2**32)
-    held = [pair for pair in pairs if int.from_bytes(pair.key[:4], "big") < limit]
-    rest = [pair for pair in pairs if int.from_bytes(pair.key[:4], "big") >= limit]
-    return Split(rest, held)
+    parts = Split([], [])
+    for pair in pairs:
+        held = int.from_bytes(pair.key[:4], "big") < limit
+        (parts.held_out if held else parts.train).append(pair)
+    return parts
 
 
 def _finetune_group(
@@ -375,17 +343,16 @@ def evaluate(
     settings: TranslatorSettings, weights: Weights, splits: Mapping[str, Split]
 ) -> dict[str, TranslationScore]:
     """Greedy translations of the held-out segments, scored against what people wrote."""
-    pairs = [pair for part in splits.values() for pair in part.held_out]
     requests = [
-        Request(str(at), (Message("user", pair.prompt),), Sampling(settings.max_tokens))
-        for at, pair in enumerate(pairs)
+        Request(f"{lang} {at}", (Message("user", pair.prompt),), Sampling(settings.max_tokens))
+        for lang, part in splits.items()
+        for at, pair in enumerate(part.held_out)
     ]
     with open_engine(EngineKind.TRANSFORMERS, weights, settings) as engine:
-        texts = {int(result.tag): result.text.strip() for result in engine.stream(requests)}
-    scores, at = {}, 0
+        texts = {result.tag: result.text.strip() for result in engine.stream(requests)}
+    scores = {}
     for lang, part in splits.items():
-        said = [texts[number] for number in range(at, at + len(part.held_out))]
-        at += len(part.held_out)
+        said = [texts[f"{lang} {at}"] for at in range(len(part.held_out))]
         scores[lang] = score(lang, said, [pair.target for pair in part.held_out])
     return scores
 
@@ -393,6 +360,7 @@ def evaluate(
 def train(settings: TranslatorSettings, pairs: Sequence[TrainingPair], folder: Path) -> None:
     """One supervised fine-tune with TRL; the loss is on the answers only."""
     from datasets import Dataset, disable_progress_bars
+    from peft import LoraConfig
     from transformers import PrinterCallback, TrainerCallback
     from trl.trainer.sft_trainer import SFTTrainer
 
@@ -403,15 +371,22 @@ def train(settings: TranslatorSettings, pairs: Sequence[TrainingPair], folder: P
         "prompt": [[{"role": "user", "content": pair.prompt}] for pair in order],
         "completion": [[{"role": "assistant", "content": pair.target}] for pair in order],
     }
+    lora = None
+    if chosen.lora_rank:
+        lora = LoraConfig(
+            r=chosen.lora_rank,
+            lora_alpha=chosen.lora_alpha,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
     disable_progress_bars()
-    model = load_model(settings.model, settings.revision, settings.dtype)
     tokenizer = load_tokenizer(settings.model, settings.revision)
     trainer: Any = SFTTrainer(
-        model=model,
-        args=_arguments(chosen, settings, folder),
+        model=load_model(settings.model, settings.revision, settings.dtype),
+        args=_arguments(settings, folder),
         train_dataset=Dataset.from_dict(rows),
         processing_class=tokenizer,
-        peft_config=_lora(chosen),
+        peft_config=lora,
     )
     trainer.remove_callback(PrinterCallback)  # prints dictionaries where there is no terminal
     with progress("fine-tune translator", None) as tick:
@@ -426,11 +401,11 @@ def train(settings: TranslatorSettings, pairs: Sequence[TrainingPair], folder: P
     tokenizer.save_pretrained(folder)
 
 
-def _arguments(chosen: FinetuneSettings, settings: TranslatorSettings, folder: Path) -> Any:
+def _arguments(settings: TranslatorSettings, folder: Path) -> Any:
     import torch
     from trl.trainer.sft_config import SFTConfig
 
-    gpu = torch.cuda.is_available()
+    chosen, gpu = settings.finetune, torch.cuda.is_available()
     arguments = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=chosen.epochs,
@@ -453,16 +428,3 @@ def _arguments(chosen: FinetuneSettings, settings: TranslatorSettings, folder: P
     )
     arguments._n_gpu = min(1, arguments.n_gpu)  # one GPU of several: trl refuses DataParallel
     return arguments
-
-
-def _lora(chosen: FinetuneSettings) -> Any:
-    if not chosen.lora_rank:
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=chosen.lora_rank,
-        lora_alpha=chosen.lora_alpha,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )

@@ -8,18 +8,20 @@ Beside the shards: `manifest.json` (what was read) and `set-aside.jsonl` (index,
 
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
 from palo.errors import UserError
 from palo.files import digest, file_digest, replaced, uptodate, write_json
-from palo.llava import BrokenTail, Oversized, stream_list
-from palo.schemas import SOURCE, Sample
+from palo.llava import MAX_ITEM_CHARS, BrokenTail, Oversized, stream_list
+from palo.schemas import IMAGE_TAG, SOURCE, Role, Sample, Turn
 from palo.settings import SourceSettings
 from palo.shards import (
     is_current,
@@ -30,25 +32,25 @@ from palo.shards import (
     shard_paths,
     write_shard,
 )
-from translate.llava import Malformed, parse_sample
 
 _RULES = "1"  # raise when the same file would give other shards
 _MAX_SHOWN = 10_000  # characters of a malformed item that set-aside.jsonl repeats
 _SET_ASIDE = "set-aside.jsonl"
 _MANIFEST = "manifest.json"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # Characters of a conversation: short exchanges, descriptions, long reasoning.
 _LENGTHS = (200, 600, 1500)
 
 
-@dataclass(frozen=True)
+@dataclass
 class IngestReport:
     """`broken` is "" or why the file could not be read to its end."""
 
-    samples: int
-    turns: int
-    set_aside: int
-    shards: int
-    broken: str
+    samples: int = 0
+    turns: int = 0
+    set_aside: int = 0
+    shards: int = 0
+    broken: str = ""
     skipped: bool = False
 
 
@@ -64,14 +66,29 @@ def ingest(settings: SourceSettings, source_dir: Path) -> IngestReport:
         "settings": digest([_RULES, settings.shard_rows, settings.max_turn_chars]),
         "origin": settings.path.name,
     }
-    if (report := _current(source_dir, inputs)) is not None:
-        return report
+    if manifest := uptodate(source_dir / _MANIFEST, inputs):
+        report = IngestReport(**{**manifest["report"], "skipped": True})
+        paths = shard_paths(source_dir)
+        if len(paths) == report.shards and all(is_current(path, inputs) for path in paths):
+            return report
     (source_dir / _MANIFEST).unlink(missing_ok=True)
     remove_leftovers(source_dir)
-    writer = _Writer(settings, source_dir, inputs)
-    with replaced(source_dir / _SET_ASIDE) as aside_path:
-        report = writer.run(aside_path)
-    remove_shards(source_dir, writer.paths)
+    report, seen, paths = IngestReport(), SeenIds(), []
+    with replaced(source_dir / _SET_ASIDE) as path, path.open("w", encoding="utf-8") as aside:
+        samples = _samples(settings, aside, report)
+        while (rows := list(islice(samples, settings.shard_rows))) or not paths:
+            # exact duplicates get a counter; being equal, any of them may have any number
+            times_seen = seen.add([sample.sample_id for sample in rows])
+            numbered = [
+                replace(sample, sample_id=f"{sample.sample_id}-{times + 1}") if times else sample
+                for sample, times in zip(rows, times_seen, strict=True)
+            ]
+            paths.append(source_dir / shard_name(len(paths)))
+            _write_source(paths[-1], numbered, inputs)
+            report.samples += len(rows)
+            report.turns += sum(len(sample.turns) for sample in rows)
+    report.shards = len(paths)
+    remove_shards(source_dir, paths)
     if not report.samples:
         raise UserError(
             f"{settings.path} holds no usable sample: {report.set_aside} set aside. "
@@ -87,71 +104,96 @@ def remove_leftovers(folder: Path) -> None:
         path.unlink()
 
 
-def _current(source_dir: Path, inputs: dict[str, str]) -> IngestReport | None:
-    manifest = uptodate(source_dir / _MANIFEST, inputs)
-    if manifest is None:
-        return None
-    report = IngestReport(**{**manifest["report"], "skipped": True})
-    paths = shard_paths(source_dir)
-    whole = len(paths) == report.shards and all(is_current(path, inputs) for path in paths)
-    return report if whole else None
-
-
-class _Writer:
-    """Holds one shard of samples at a time, and the ids seen."""
-
-    def __init__(self, settings: SourceSettings, folder: Path, inputs: dict[str, str]) -> None:
-        self._settings = settings
-        self._folder = folder
-        self._inputs = inputs
-        self._seen = SeenIds()
-        self._rows: list[Sample] = []
-        self._turns = 0
-        self.paths: list[Path] = []
-
-    def run(self, aside_path: Path) -> IngestReport:
-        origin = self._settings.path.name
-        samples, set_aside, broken = 0, 0, ""
-        with aside_path.open("w", encoding="utf-8") as aside:
+def _samples(settings: SourceSettings, aside: TextIO, report: IngestReport) -> Iterator[Sample]:
+    """The well-formed ones; the others go to `aside`, with a line for a tail that is broken."""
+    index = -1
+    try:
+        for index, item in enumerate(stream_list(settings.path)):
             try:
-                for index, item in enumerate(stream_list(self._settings.path)):
-                    try:
-                        sample = parse_sample(item, origin, self._settings.max_turn_chars)
-                    except Malformed as error:
-                        set_aside += 1
-                        aside.write(_aside_line(index, item, str(error)))
-                        continue
-                    samples += 1
-                    self._rows.append(sample)
-                    if len(self._rows) == self._settings.shard_rows:
-                        self._flush()
-            except BrokenTail as error:
-                broken = f"{error} (after {samples + set_aside} items)"
-                line = {"index": samples + set_aside, "id": None, "reason": f"broken: {error}"}
-                aside.write(json.dumps(line) + "\n")
-        if self._rows or not self.paths:
-            self._flush()
-        return IngestReport(samples, self._turns, set_aside, len(self.paths), broken)
-
-    def _flush(self) -> None:
-        """Exact duplicates get a counter; being equal, any of them may have any number."""
-        seen = self._seen.add([sample.sample_id for sample in self._rows])
-        numbered = [
-            replace(sample, sample_id=f"{sample.sample_id}-{times + 1}") if times else sample
-            for sample, times in zip(self._rows, seen, strict=True)
-        ]
-        path = self._folder / shard_name(len(self.paths))
-        self._turns += _write_source(path, numbered, self._inputs)
-        self.paths.append(path)
-        self._rows = []
+                yield parse_sample(item, settings.path.name, settings.max_turn_chars)
+            except Malformed as error:
+                report.set_aside += 1
+                aside.write(_aside_line(index, item, str(error)))
+    except BrokenTail as error:
+        report.broken = f"{error} (after {index + 1} items)"
+        line = {"index": index + 1, "id": None, "reason": f"broken: {error}"}
+        aside.write(json.dumps(line) + "\n")
 
 
-def _write_source(path: Path, samples: Sequence[Sample], inputs: dict[str, str]) -> int:
-    """Returns the number of turns."""
-    turns = sum(len(sample.turns) for sample in samples)
-    counts = {"samples": len(samples), "turns": turns}
+def _write_source(path: Path, samples: Sequence[Sample], inputs: dict[str, str]) -> None:
+    counts = {"samples": len(samples), "turns": sum(len(sample.turns) for sample in samples)}
     write_shard(path, [sample_to_row(sample) for sample in samples], SOURCE, inputs, counts)
-    return turns
+
+
+class Malformed(ValueError):
+    """Why an item is set aside; the message is the reason."""
+
+
+def parse_sample(item: Any, origin: str, max_turn_chars: int) -> Sample:
+    """The sample of one list item; its `sample_id` has no counter yet.
+
+    Raises Malformed.
+    """
+    if isinstance(item, Oversized):
+        raise Malformed(
+            f"the item has {item.num_chars} characters of JSON, over {MAX_ITEM_CHARS}: "
+            "no turn of it is read"
+        )
+    if not isinstance(item, dict):
+        raise Malformed(f"an item must be an object, not {type(item).__name__}")
+    source_id = item.get("id", "")
+    if isinstance(source_id, bool) or not isinstance(source_id, str | int):
+        raise Malformed("id must be text or a whole number")
+    source_id = _clean(str(source_id), "id")
+    image = item.get("image")
+    if image is not None:
+        if not isinstance(image, str) or not image:
+            raise Malformed("image must be a path")
+        image = _clean(image, "image")
+    conversation = item.get("conversations")
+    if not isinstance(conversation, list):
+        raise Malformed("conversations is missing or no list")
+    if not conversation:
+        raise Malformed("conversations is empty")
+    turns = tuple(
+        _turn(value, number, max_turn_chars) for number, value in enumerate(conversation, start=1)
+    )
+    if len(turns) % 2:
+        raise Malformed("the last question has no answer")
+    if image is None and any(IMAGE_TAG in turn.text for turn in turns):
+        raise Malformed(f"a turn has {IMAGE_TAG} but the sample has no image")
+    # 8 hex digits that depend on what is said, never on where in the file it stands
+    content = json.dumps([image, [[turn.role, turn.text] for turn in turns]], ensure_ascii=False)
+    mark = hashlib.blake2b(content.encode("utf-8"), digest_size=4).hexdigest()
+    sample_id = f"{source_id or 'sample'}-{mark}"
+    return Sample(sample_id, source_id, image, turns, origin)
+
+
+def _turn(value: Any, number: int, max_turn_chars: int) -> Turn:
+    if not isinstance(value, dict):
+        raise Malformed(f"turn {number} must be an object")
+    wanted = Role.HUMAN if number % 2 else Role.GPT
+    if value.get("from") != wanted:
+        raise Malformed(f"turn {number} is from {value.get('from')!r}, not {wanted.value!r}")
+    text = value.get("value")
+    if not isinstance(text, str):
+        raise Malformed(f"turn {number} has no text")
+    if not text.strip():
+        raise Malformed(f"turn {number} is empty")
+    if len(text) > max_turn_chars:
+        raise Malformed(
+            f"turn {number} has {len(text)} characters, over max_turn_chars {max_turn_chars}"
+        )
+    return Turn(wanted, _clean(text, f"turn {number}"))
+
+
+def _clean(text: str, where: str) -> str:
+    """Text that Arrow, SQLite and every tokenizer take as it is."""
+    if "\0" in text:
+        raise Malformed(f"{where} holds a NUL character")
+    if _SURROGATE.search(text):
+        raise Malformed(f"{where} holds a lone surrogate or invalid UTF-8")
+    return text
 
 
 def _aside_line(index: int, item: Any, reason: str) -> str:

@@ -11,7 +11,7 @@ again only the segments that have its term.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -24,8 +24,9 @@ from palo.engines.stream import Message, Request, Sampling
 from palo.errors import UserError
 from palo.files import digest
 from palo.memory import machine_key
+from palo.schemas import Sample
 from palo.settings import TranslatorSettings
-from translate.segments import MAX_CONTEXT_CHARS, Segment
+from translate.segments import MAX_CONTEXT_CHARS, Segment, segment
 from translate.validate import Problem
 
 PROMPTS_DIR = Path(__file__).parent / "prompts"
@@ -107,44 +108,41 @@ def load_glossary(folder: Path | None, lang: str) -> Glossary:
 
 
 @dataclass(frozen=True)
-class Labels:
-    """What introduces the parts of a prompt."""
-
-    context: str
-    terms: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Prompt:
-    """How one language is asked for; `version` changes when any word of it does."""
+    """How one language is asked for; `version` changes when any word of it does.
+
+    Labels introduce the parts.
+    """
 
     lang: str
     instruction: str
-    labels: Labels
+    context_label: str
+    terms_label: str
+    text_label: str
     notes: dict[str, str]  # by what was wrong with the last answer
 
     @cached_property
     def version(self) -> str:
-        labels = self.labels
-        parts = [self.instruction, labels.context, labels.terms, labels.text]
-        return digest([*parts, sorted(self.notes.items()), MAX_CONTEXT_CHARS])[:12]
+        return digest([*self._parts, sorted(self.notes.items()), MAX_CONTEXT_CHARS])[:12]
 
     @property
     def fixed_parts(self) -> tuple[str, ...]:
         """What stands in prompts word for word; a stand-in's tokenizer holds each as one token."""
-        labels = self.labels
-        return (self.instruction, labels.context, labels.terms, labels.text, *self.notes.values())
+        return (*self._parts, *self.notes.values())
+
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        return self.instruction, self.context_label, self.terms_label, self.text_label
 
     def render(self, text: str, context: str, terms: Sequence[Term] = (), wrong: str = "") -> str:
         """`wrong` names what was wrong with the last answer, "" at the first attempt."""
         parts = [self.instruction]
         if context:
-            parts += [self.labels.context, context]
+            parts += [self.context_label, context]
         if terms:
             pairs = "; ".join(f"{term.english} = {term.translation}" for term in terms)
-            parts += [self.labels.terms, pairs]
-        return "".join([*parts, self.notes.get(wrong, ""), self.labels.text, text])
+            parts += [self.terms_label, pairs]
+        return "".join([*parts, self.notes.get(wrong, ""), self.text_label, text])
 
 
 @cache
@@ -160,8 +158,9 @@ def load_prompt(lang: str) -> Prompt:
 
     shared, own = read("rules"), read(lang)
     task = str(shared["task"]).format(language=own["language"])
+    labels = {f"{part}_label": label for part, label in shared["labels"].items()}
     notes = {wrong: f"\n{note}" for wrong, note in shared["notes"].items()}
-    return Prompt(lang, f"{task} {own['rules']}", Labels(**shared["labels"]), notes)
+    return Prompt(lang, f"{task} {own['rules']}", **labels, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -190,6 +189,17 @@ class TranslationJob:
         """What a TRANSLATED shard is made from, besides its source shard and its entries."""
         parts = [self.lang, self.signature, self.version, self.settings.context]
         return {"job": digest(parts)}
+
+    def cuts(
+        self, sample: Sample, said: Sequence[str | None] = ()
+    ) -> Iterator[tuple[Segment, bytes]]:
+        """Every turn's segment with its key, b"" where there is nothing to send.
+
+        `said` are the translations so far: in a dialogue the caller appends to it turn by turn.
+        """
+        for index in range(len(sample.turns)):
+            cut = segment(sample.turns, index, self.settings.context, said)
+            yield cut, b"" if cut.copied else self.key(cut)
 
     def key(self, segment: Segment) -> bytes:
         before = segment.before

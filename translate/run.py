@@ -1,6 +1,6 @@
 """Translates a folder of SOURCE shards into one language: fill the memory, write the shards.
 
-    report = translate_language(job, places, engine)
+    report = translate_language(job, paths, engine)
 
 A run that was killed, or stopped with Ctrl-C, goes on where it was when it is started again.
 """
@@ -31,20 +31,15 @@ from translate.write import Writer
 _OBJECTS_A_COLLECTION = 50_000
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where one language is read from and written to."""
+class SeedPaths(DataPaths):
+    """The data of a run on the samples that people review first."""
 
-    source_dir: Path
-    target_dir: Path
-    memory_path: Path
-    verified_path: Path
+    @property
+    def source_dir(self) -> Path:
+        return self.seed_dir / "source"
 
-    @classmethod
-    def of(cls, paths: DataPaths, lang: str) -> "Places":
-        return cls(
-            paths.source_dir, paths.translated(lang), paths.memory(lang), paths.verified(lang)
-        )
+    def translated(self, lang: str) -> Path:
+        return self.seed_dir / lang
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,7 @@ class LanguageReport:
 
 def translate_language(
     job: TranslationJob,
-    places: Places,
+    paths: DataPaths,
     engine: Engine,
     retry_errors: bool = False,
     sink: Sink = lambda event: None,
@@ -88,18 +83,18 @@ def translate_language(
     would only be answered so again. Whether the account balances is for the caller to ask
     (`require_whole`), so that one language does not stop the others.
     """
-    sources = shard_paths(places.source_dir)
+    sources, target_dir = shard_paths(paths.source_dir), paths.translated(job.lang)
     start_s = time.monotonic()
     with (
         _errors_told(job.lang, sink),
         _seldom_collected(),
-        run_lock(places.memory_path.parent / job.lang, f"translation into {job.lang}"),
-        _memories(places) as (memory, verified),
+        run_lock(paths.memory_dir / job.lang, f"translation into {job.lang}"),
+        _memories(paths, job.lang) as (memory, verified),
     ):
         records = (read_record(path) for path in sources)
         turns = sum(record.counts["turns"] for record in records if record)
         sink(Started(job.lang, turns, job.signature, job.version))
-        remove_leftovers(places.target_dir)
+        remove_leftovers(target_dir)
         if retry_errors and (number := memory.forget(job.signature, Problem.ENGINE)):
             note(f"{job.lang}: asking again for {number:,} segments that got no answer")
         names = [path.name for path in sources]
@@ -107,7 +102,7 @@ def translate_language(
         def wrote(name: str) -> None:
             sink(ShardWritten(job.lang, name, names.index(name) + 1, len(names)))
 
-        writer = Writer(job, places.target_dir, memory, verified, wrote)
+        writer = Writer(job, target_dir, memory, verified, wrote)
         left = [path for path in sources if not writer.again(path)]
         meter = Meter(job.lang, turns, sink, time.monotonic)
         filler = Filler(job, memory, verified, meter)
@@ -116,8 +111,8 @@ def translate_language(
         meter.tell(counts)
         missing = [path.name for path in left if not writer.write(path)]
         assert not missing, f"{job.lang}: segments neither translated nor known in {missing}"
-        remove_shards(places.target_dir, [places.target_dir / name for name in names])
-        account = account_for(job.lang, sources, places.target_dir)
+        remove_shards(target_dir, [target_dir / name for name in names])
+        account = account_for(job.lang, sources, target_dir)
         sums: dict[str, Any] = {
             "samples": account.samples,
             "turns": account.turns,
@@ -127,7 +122,7 @@ def translate_language(
             "audit": account.summary,
         }
         made_by = {"lang": job.lang, "signature": job.signature, "prompt_version": job.version}
-        write_json(places.target_dir / "manifest.json", made_by | sums)
+        write_json(target_dir / "manifest.json", made_by | sums)
         finished = Finished(
             lang=job.lang,
             whole=account.balanced,
@@ -164,12 +159,12 @@ def _errors_told(lang: str, sink: Sink) -> Iterator[None]:
 
 
 @contextmanager
-def _memories(places: Places) -> Iterator[tuple[TranslationMemory, VerifiedMemory]]:
+def _memories(paths: DataPaths, lang: str) -> Iterator[tuple[TranslationMemory, VerifiedMemory]]:
     """Both, looked through before anything is written: a damaged one is left as it is."""
-    check_memory(places.memory_path)
-    check_memory(places.verified_path)
+    check_memory(paths.memory(lang))
+    check_memory(paths.verified(lang))
     with (
-        TranslationMemory(places.memory_path) as memory,
-        VerifiedMemory(places.verified_path) as verified,
+        TranslationMemory(paths.memory(lang)) as memory,
+        VerifiedMemory(paths.verified(lang)) as verified,
     ):
         yield memory, verified

@@ -62,32 +62,36 @@ def find_problem(segment: Segment, result: Result, lang: str) -> Problem | None:
     """The worst thing wrong with the answer, or None. Linear in the length of the texts."""
     if result.error:
         return Problem.ENGINE
-    text = result.text.strip()
+    source, text = segment.text, result.text.strip()
     if not text:
         return Problem.EMPTY
-    if _echoed(segment.text, text):
+    letters = sum(map(str.isalpha, source))
+    if letters >= _MIN_ECHO_LETTERS and source.casefold() == text.casefold():
         return Problem.ECHO
-    if refusal(segment.text, text, lang):
+    if refusal(source, text, lang):
         return Problem.REFUSAL
-    if wrong_script(segment.text, text, lang):
+    if wrong_script(source, text, lang):
         return Problem.SCRIPT
-    around = _decorated(segment.text, text, lang)
+    around = _decorated(source, text, lang)
     if not around and _wrong_language(text, lang):  # English around a translation is no language
         return Problem.LANGUAGE
-    if repeated_phrase(text) and not repeated_phrase(segment.text):
+    if repeated_phrase(text) and not repeated_phrase(source):
         return Problem.LOOP
     if result.finish_reason != "stop":
         return Problem.TRUNCATED
-    if _absurd_length(len(segment.text), len(text), lang):
+    least = _SHORT.get(lang, _SHORT_ELSEWHERE) * len(source)
+    if len(text) > _LONG * len(source) + _LONG_EXTRA_CHARS or (
+        len(source) >= _MIN_SHORT_CHARS and len(text) < least
+    ):
         return Problem.LENGTH
-    if answered(segment.text, text, lang):
+    if answered(source, text, lang):
         return Problem.ANSWERED
-    return around or _placeholders(segment, text)
-
-
-def _echoed(source: str, text: str) -> bool:
-    letters = sum(map(str.isalpha, source))
-    return letters >= _MIN_ECHO_LETTERS and source.casefold() == text.casefold()
+    if around:
+        return around
+    # each placeholder once, and put back nothing made up beside it, nor grown into a URL
+    kept = all(text.count(mark) == 1 for mark in segment.placeholders)
+    same = kept and not span_difference(segment.restore(source), segment.restore(text))
+    return None if same else Problem.PLACEHOLDER
 
 
 def wrong_script(source: str, text: str, lang: str) -> bool:
@@ -106,22 +110,15 @@ def wrong_script(source: str, text: str, lang: str) -> bool:
 
 def _wrong_language(text: str, lang: str) -> bool:
     """English left in French, Persian for Urdu: what the script does not tell."""
-    found = _language_id().detect(PLACEHOLDER.sub(" ", text), lang)
-    if found.lang in ("", UNKNOWN, lang) or found.letters < _MIN_LANGUAGE_LETTERS:
+    guess = _language_id().detect(PLACEHOLDER.sub(" ", text), lang)
+    if guess.lang in ("", UNKNOWN, lang) or guess.letters < _MIN_LANGUAGE_LETTERS:
         return False
-    return found.share >= _MIN_LANGUAGE_SHARE
+    return guess.share >= _MIN_LANGUAGE_SHARE
 
 
 @cache
 def _language_id() -> LanguageId:
     return LanguageId()
-
-
-def _absurd_length(source_chars: int, chars: int, lang: str) -> bool:
-    if chars > _LONG * source_chars + _LONG_EXTRA_CHARS:
-        return True
-    least = _SHORT.get(lang, _SHORT_ELSEWHERE) * source_chars
-    return source_chars >= _MIN_SHORT_CHARS and chars < least
 
 
 def _decorated(source: str, text: str, lang: str) -> Problem | None:
@@ -130,10 +127,3 @@ def _decorated(source: str, text: str, lang: str) -> Problem | None:
     if preamble(source, text, lang):
         return Problem.PREAMBLE
     return Problem.EXPLANATION if explanation(source, text, lang) else None
-
-
-def _placeholders(segment: Segment, text: str) -> Problem | None:
-    """Each placeholder once, and put back nothing made up beside it, nor grown into a URL."""
-    kept = all(text.count(mark) == 1 for mark in segment.placeholders)
-    same = kept and not span_difference(segment.restore(segment.text), segment.restore(text))
-    return None if same else Problem.PLACEHOLDER

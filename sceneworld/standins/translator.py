@@ -6,10 +6,11 @@ It plays the part of a translation LLM in the sample profile. What it reads is m
 text, and it stops while it still makes mistakes: reviewers have something to mend.
 """
 
+import json
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 from pathlib import Path
@@ -18,11 +19,15 @@ from typing import Any
 import regex
 
 from palo.engines.stream import Message, chat_text
+from palo.errors import MissingResource
 from palo.files import digest, file_digest, uptodate, write_json
+from palo.languages import TARGETS
+from palo.memory import segment_key
 from palo.settings import Context, StandinTranslatorSettings
 from sceneworld.standins.tiny import tiny_llama, train_tokenizer
-from translate.finetune import TrainingPair, corpus_languages, corpus_pairs
+from translate.finetune import TrainingPair, make_pair
 from translate.job import load_prompt
+from translate.segments import NOTHING, Before, cut
 
 _RECORD = "standin.json"
 _RULES = "4"  # raise when the same settings and corpus would give another model
@@ -95,6 +100,33 @@ def pretrain(
     seconds = round(time.monotonic() - started, 1)
     write_json(record_path, {"inputs": inputs, "pairs": len(pairs), "loss": loss, "s": seconds})
     return True
+
+
+def corpus_languages(path: Path) -> tuple[str, ...]:
+    """The targets that the first row of a corpus has, in the order of the table of languages."""
+    if not path.is_file():
+        return ()
+    with path.open(encoding="utf-8") as file:
+        row = json.loads(file.readline() or "{}")
+    return tuple(str(lang) for lang in TARGETS if lang in row)
+
+
+def corpus_pairs(path: Path, langs: Iterable[str], context: Context) -> Iterator[TrainingPair]:
+    """Pairs of a corpus with rows {"context", "en", "zh", ...}, row by row, without doubles."""
+    if not path.is_file():
+        raise MissingResource(f"No corpus {path}. Run `palo sample build` first.")
+    seen: set[bytes] = set()
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            cut_out = cut(row["en"], NOTHING if context is Context.NONE else Before(row["context"]))
+            key = segment_key(row["en"], cut_out.before.english)
+            if key in seen:
+                continue
+            seen.add(key)
+            for lang in langs:
+                if pair := make_pair(lang, cut_out, row[lang]):
+                    yield pair
 
 
 def _careless(pair: TrainingPair, share: float) -> TrainingPair:

@@ -11,7 +11,7 @@ from palo.errors import Locked, UserError
 from palo.files import run_lock
 from palo.paths import DataPaths
 from palo.settings import load_profile
-from sceneworld.cli import build, register, review
+from sceneworld.cli import build, pretrain, register, review
 
 COLUMNS = [
     *("id", "lang", "image", "previous", "english", "translation", "reasons"),
@@ -154,3 +154,8 @@ def test_without_csvs_the_error_names_the_command_that_writes_them(reviewable):
 def test_review_before_the_world_is_built_says_what_to_do(project):
     with pytest.raises(UserError, match="palo sample build"):
         review()
+
+
+def test_only_a_profile_with_a_stand_in_has_a_translator_to_pretrain(project):
+    with pytest.raises(UserError, match="no stand-in to pretrain"):
+        pretrain("palo")

@@ -12,7 +12,7 @@ from palo.settings import SourceSettings, TranslatorSettings
 from translate import fill
 from translate.ingest import ingest
 from translate.job import TranslationJob, load_prompt
-from translate.run import Places, translate_language
+from translate.run import translate_language
 
 
 def script(request: Request) -> Result:
@@ -32,7 +32,7 @@ def main(source: Path, data_dir: Path, delay_s: float) -> None:
     for lang in ("fr", "ur"):
         job = TranslationJob(lang, load_prompt(lang), "scripted", settings)
         engine = ScriptedEngine(delay_s, script)
-        translate_language(job, Places.of(paths, lang), engine)
+        translate_language(job, paths, engine)
         print(lang, engine.sent, flush=True)
         time.sleep(delay_s)
 

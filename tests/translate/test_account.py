@@ -17,13 +17,13 @@ from palo.shards import (
     write_shard,
 )
 from translate.account import AccountBroken, FaultKind, account_for, require_whole, turn_fault
-from translate.run import Places, translate_language
+from translate.run import translate_language
 
 
 @pytest.fixture
 def done(paths, make_job):
     """A finished French run; its TRANSLATED shards."""
-    translate_language(make_job(), Places.of(paths, "fr"), ScriptedEngine())
+    translate_language(make_job(), paths, ScriptedEngine())
     return shard_paths(paths.translated("fr"))
 
 
@@ -94,7 +94,7 @@ def test_what_is_wrong_in_a_shard_is_counted_and_its_row_named(paths, done, chan
     assert found.faults[0].shard == "part-00001.parquet"
     assert found.faults[0].sample_id in (first, "x")
     with pytest.raises(AccountBroken, match=r"part-00001\.parquet, sample") as error:
-        require_whole({"fr": found}, {"fr": paths.translated("fr")})
+        require_whole({"fr": found}, paths)
     assert error.value.exit_code == 3
     assert audit(paths).fault_counts == kinds  # what is broken is never trusted
 
@@ -121,7 +121,7 @@ def test_a_persons_text_that_lost_a_span_is_counted_but_no_fault(paths, make_job
     )
     with VerifiedMemory(paths.verified("fr")) as verified:
         verified.put([entry])
-    report = translate_language(make_job(), Places.of(paths, "fr"), ScriptedEngine())
+    report = translate_language(make_job(), paths, ScriptedEngine())
     assert (report.account.by_person, report.account.balanced) == (1, True)
     account = read_json(paths.translated("fr") / "manifest.json")["audit"]
     assert account == {

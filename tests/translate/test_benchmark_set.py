@@ -24,7 +24,7 @@ from translate.benchmark_set import (
     write_source,
 )
 from translate.ingest import ingest
-from translate.run import Places, translate_language
+from translate.run import translate_language
 
 QUESTIONS = [
     {"question_id": 4, "image": "1.jpg", "text": "What is this?", "category": "conv"},
@@ -79,7 +79,7 @@ def translated(english, data, make_job, script=french):
     write_source(english, path)
     ingest(SourceSettings(path=path), data.source_dir)
     engine = ScriptedEngine(script=script)
-    translate_language(make_job(), Places.of(data, "fr"), engine)
+    translate_language(make_job(), data, engine)
     samples = [
         one for shard in shard_paths(data.translated("fr")) for one in read_translated(shard)
     ]

@@ -67,7 +67,6 @@ def test_everything_that_is_missing_is_listed_before_any_work(project, monkeypat
         (("translate", "--lang", "ur", "--profile", "tes"), "Did you mean 'test'"),
         (("translate", "--lang", "ur", "--source", "none.json"), "check the path"),
         (("translate", "--lang", "ur"), "palo translator pretrain"),
-        (("translator", "pretrain"), "no stand-in to pretrain"),
         (("translator", "train", "--lang", "ur"), "palo translator pretrain"),
     ],
 )

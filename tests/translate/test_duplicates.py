@@ -10,7 +10,7 @@ from palo.paths import DataPaths
 from palo.settings import Context, SourceSettings
 from palo.shards import read_translated, shard_paths
 from translate.ingest import ingest
-from translate.run import Places, translate_language
+from translate.run import translate_language
 
 NUM_SAMPLES = 23_000
 PROMPTS = [f"Describe the following image in way {number}." for number in range(11)]
@@ -52,7 +52,7 @@ def test_requests_sent_are_the_unique_segments_of_all_shards_exactly(paths, make
     assert len(shard_paths(paths.source_dir)) == 23
     engine = Windowed(window)
     job = make_job(context=Context.NONE)
-    report = translate_language(job, Places.of(paths, "fr"), engine)
+    report = translate_language(job, paths, engine)
     assert report.fill.sent == engine.sent == len(set(engine.tags)) == 11 + 20_000
     assert report.account.by_status == {"translated": 2 * NUM_SAMPLES}
     said = {}
@@ -67,6 +67,6 @@ def test_requests_sent_are_the_unique_segments_of_all_shards_exactly(paths, make
 
 def test_an_answer_is_sent_once_for_each_question_it_answers(paths, make_job):
     engine = Windowed(5000)
-    report = translate_language(make_job(), Places.of(paths, "fr"), engine)
+    report = translate_language(make_job(), paths, engine)
     # sample n + 20,000 repeats the answer of sample n under another prompt
     assert report.fill.sent == len(set(engine.tags)) == 11 + NUM_SAMPLES

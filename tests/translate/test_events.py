@@ -20,7 +20,7 @@ from translate.events import (
     plain_line,
 )
 from translate.fill import FillCounts
-from translate.run import Places, translate_language
+from translate.run import translate_language
 
 
 def nowhere(event):
@@ -67,7 +67,7 @@ def test_a_run_tells_its_story_and_the_next_adds_to_it(paths, make_job, tmp_path
     events_path = tmp_path / "run" / "events.jsonl"
     for _ in range(2):
         with event_file(events_path, lambda: next(times)) as sink:
-            translate_language(make_job(), Places.of(paths, "fr"), ScriptedEngine(), False, sink)
+            translate_language(make_job(), paths, ScriptedEngine(), False, sink)
         with events_path.open("a", encoding="utf-8") as file:
             file.write('{"event": "pro')  # a kill in the middle of a line
     lines = events_path.read_text(encoding="utf-8").split("\n")
@@ -90,9 +90,7 @@ def test_an_error_is_an_event_and_goes_on_as_it_was(paths, make_job):
 
     told = []
     with pytest.raises(UserError, match="the engine is gone"):
-        translate_language(
-            make_job(), Places.of(paths, "fr"), ScriptedEngine(script=broken), False, told.append
-        )
+        translate_language(make_job(), paths, ScriptedEngine(script=broken), False, told.append)
     assert told[-1] == Failed("fr", "UserError", "the engine is gone")
 
 

@@ -14,7 +14,7 @@ from palo.settings import EngineKind, ServerSettings, SourceSettings
 from palo.shards import read_translated, shard_paths
 from tests.faulty_server import Fault, FaultyServer
 from translate.ingest import ingest
-from translate.run import Places, translate_language
+from translate.run import translate_language
 
 NUM_SAMPLES = 5000
 QUESTIONS = ("What is shown?", "What do you see?", "What is in the picture?")
@@ -63,7 +63,7 @@ def test_one_percent_of_every_fault_in_5000_requests(tmp_path, make_job):
         server = ServerSettings(base_url=faulty.url, concurrency=32, timeout_s=1.0)
         job = make_job("ur", signature="served", server=server)
         with open_engine(EngineKind.OPENAI, Weights("palo/served"), job.settings) as engine:
-            report = translate_language(job, Places.of(paths, "ur"), engine)
+            report = translate_language(job, paths, engine)
     unique = NUM_SAMPLES + len(QUESTIONS)
     assert report.fill.sent == unique
     assert len(faulty.seen) == unique
@@ -102,7 +102,7 @@ def test_the_key_stands_nowhere_but_in_the_requests(tmp_path, make_job, monkeypa
     with faulty.running():
         job = make_job("ur", signature="served", server=ServerSettings(base_url=faulty.url))
         with open_engine(EngineKind.OPENAI, Weights("palo/served"), job.settings) as engine:
-            report = translate_language(job, Places.of(paths, "ur"), engine)
+            report = translate_language(job, paths, engine)
     print(report.line)
     assert faulty.keys == {f"Bearer {key}"}
     assert report.account.by_status == {"translated": 1, "failed": 1}

@@ -8,7 +8,7 @@ from palo.engines.scripted import ScriptedEngine, scripted_result
 from palo.memory import TranslationMemory, VerifiedEntry, VerifiedMemory
 from palo.settings import Context
 from palo.shards import read_translated, shard_paths
-from translate.run import Places, translate_language
+from translate.run import translate_language
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def run(paths, job, script=scripted_result):
         asked.append(request.messages[0].content)
         return script(request)
 
-    report = translate_language(job, Places.of(paths, "fr"), ScriptedEngine(script=watched))
+    report = translate_language(job, paths, ScriptedEngine(script=watched))
     rows = [row for path in shard_paths(paths.translated("fr")) for row in read_translated(path)]
     return report, rows, asked
 

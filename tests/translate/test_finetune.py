@@ -161,4 +161,4 @@ def test_a_fine_tune_uses_one_of_several_gpus(monkeypatch, tmp_path):
     monkeypatch.setattr(SFTConfig, "n_gpu", property(lambda self: getattr(self, "_n_gpu", 4)))
     monkeypatch.setattr("transformers.training_args.is_torch_bf16_gpu_available", lambda: True)
     settings = load_profile("palo").translator
-    assert _arguments(settings.finetune, settings, tmp_path).n_gpu == 1
+    assert _arguments(settings, tmp_path).n_gpu == 1

@@ -1,13 +1,11 @@
-import json
 from pathlib import Path
 
 import pytest
 
-from palo.errors import MissingResource
 from palo.memory import VerifiedEntry
 from palo.schemas import Role, Turn
 from palo.settings import Context, TranslatorSettings
-from translate.finetune import corpus_pairs, make_pair, verified_pairs
+from translate.finetune import make_pair, verified_pairs
 from translate.job import Glossary, Term, TranslationJob, load_prompt
 from translate.segments import Before, cut, segment
 
@@ -70,23 +68,3 @@ def test_equal_english_has_equal_keys_in_every_language():
     urdu = make_pair("ur", cut("Two.", Before("How many?")), "دو۔")
     other = make_pair("fr", cut("Two.", Before("Which?")), "Deux.")
     assert french.key == urdu.key != other.key
-
-
-def test_corpus_gives_each_row_once_in_every_language(tmp_path):
-    rows = [
-        {"context": "", "en": "A star.", "fr": "Une étoile.", "ru": "Звезда."},
-        {"context": "", "en": "A star.", "fr": "Une étoile.", "ru": "Звезда."},
-        {"context": "What?", "en": "A star.", "fr": "Une étoile.", "ru": "Звезда."},
-    ]
-    path = tmp_path / "corpus.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    found = list(corpus_pairs(path, ("fr", "ru"), Context.SOURCE))
-    assert [(pair.lang, pair.context) for pair in found] == [
-        ("fr", ""), ("ru", ""), ("fr", "What?"), ("ru", "What?"),
-    ]  # fmt: skip
-    assert len(list(corpus_pairs(path, ("fr",), Context.NONE))) == 1
-
-
-def test_missing_corpus_says_how_to_make_it(tmp_path):
-    with pytest.raises(MissingResource, match="palo sample build"):
-        list(corpus_pairs(tmp_path / "none.jsonl", ("fr",), Context.SOURCE))

@@ -15,7 +15,7 @@ from palo.schemas import TurnStatus
 from palo.settings import EngineKind, SourceSettings
 from palo.shards import read_samples, read_translated, shard_paths
 from translate.ingest import ingest
-from translate.run import Places, translate_language
+from translate.run import translate_language
 from translate.segments import cut
 
 REPO_DIR = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def read(tmp_path):
 
 
 def translated(paths, job, engine=None):
-    report = translate_language(job, Places.of(paths, job.lang), engine or ScriptedEngine())
+    report = translate_language(job, paths, engine or ScriptedEngine())
     folder = paths.translated(job.lang)
     return report, [row for path in shard_paths(folder) for row in read_translated(path)]
 

@@ -14,14 +14,14 @@ from palo.settings import SourceSettings
 from palo.shards import read_samples, read_translated, shard_paths
 from translate.ingest import ingest
 from translate.job import TranslationJob
-from translate.run import Places, translate_language
+from translate.run import translate_language
 
 UNIQUE_SEGMENTS = 7 + 40 + 1 + 1  # seven first questions, the answers, "How many?", "Two."
 
 
 def run(paths, job, engine=None, **options):
     engine = engine or ScriptedEngine()
-    report = translate_language(job, Places.of(paths, job.lang), engine, **options)
+    report = translate_language(job, paths, engine, **options)
     rows = [
         row for path in shard_paths(paths.translated(job.lang)) for row in read_translated(path)
     ]

@@ -4,10 +4,18 @@ import pytest
 import torch
 
 from palo.engines.stream import load_tokenizer
+from palo.errors import MissingResource
 from palo.languages import TARGETS
 from palo.settings import Context, StandinTranslatorSettings
-from sceneworld.standins.translator import _careless, answer_loss, examples, pretrain, rough
-from translate.finetune import corpus_pairs, make_pair
+from sceneworld.standins.translator import (
+    _careless,
+    answer_loss,
+    corpus_pairs,
+    examples,
+    pretrain,
+    rough,
+)
+from translate.finetune import make_pair
 from translate.job import load_prompt
 from translate.segments import cut
 
@@ -130,3 +138,23 @@ def test_the_careless_share_of_the_text_is_the_same_in_every_language():
 )
 def test_marks_become_careless_and_words_stay(text, careless):
     assert rough(text) == careless
+
+
+def test_corpus_gives_each_row_once_in_every_language(tmp_path):
+    rows = [
+        {"context": "", "en": "A star.", "fr": "Une étoile.", "ru": "Звезда."},
+        {"context": "", "en": "A star.", "fr": "Une étoile.", "ru": "Звезда."},
+        {"context": "What?", "en": "A star.", "fr": "Une étoile.", "ru": "Звезда."},
+    ]
+    path = tmp_path / "corpus.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = list(corpus_pairs(path, ("fr", "ru"), Context.SOURCE))
+    assert [(pair.lang, pair.context) for pair in found] == [
+        ("fr", ""), ("ru", ""), ("fr", "What?"), ("ru", "What?"),
+    ]  # fmt: skip
+    assert len(list(corpus_pairs(path, ("fr",), Context.NONE))) == 1
+
+
+def test_missing_corpus_says_how_to_make_it(tmp_path):
+    with pytest.raises(MissingResource, match="palo sample build"):
+        list(corpus_pairs(tmp_path / "none.jsonl", ("fr",), Context.SOURCE))
