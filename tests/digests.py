@@ -28,7 +28,9 @@ import yaml
 REPO_DIR = Path(__file__).resolve().parent.parent
 ROOT = Path(tempfile.gettempdir()) / "palo-digests"
 LANGS = "ur,fr,zh"
-CLOCKS = re.compile(r"second|time|tokens_per|_s$|^s$|^mfu|busy|created|peak|host|rss|samples_per")
+CLOCKS = re.compile(
+    r"second|time|tokens_per|_s$|^s$|^at$|^mfu|busy|created|peak|host|rss|samples_per"
+)
 COMMANDS = (
     "sample build",
     "translator pretrain",
@@ -167,16 +169,18 @@ def palo(words: str, profile: str = "sample") -> str:
     print(f"palo {words}: exit code {done.returncode}", file=sys.stderr)
     if done.returncode not in (0, 3):
         sys.exit(done.stdout[-2000:] + done.stderr[-4000:])
-    passing = re.compile(r"[KG]iB|: (writing shard )?\d+ of \d+ ")  # memory, and how far it is
+    passing = re.compile(
+        r"[KG]iB|: (writing shard |[a-z ]*)?\d+ of \d+( |$)"
+    )  # memory, and how far it is
     kept = [line for line in done.stdout.splitlines() if not passing.search(line)]
     stop_clocks()
     return re.sub(r"\d+(\.\d+)? ?(s|min|minutes|tokens/s|/s)\b", "TIME", "\n".join(kept))
 
 
 def stop_clocks() -> None:
-    """Records beside weights tell how long training took, and are part of the weights' digest."""
-    for path in (ROOT / "data" / "models").glob("*translator*/**/*.json"):
-        if path.name in ("standin.json", "finetune.json"):
+    """Records beside weights tell how long training took, and are part of others' digests."""
+    for path in (ROOT / "data").glob("*/*/**/*.json"):
+        if path.name in ("standin.json", "finetune.json", "training.json"):
             record = json.loads(path.read_text(encoding="utf-8"))
             path.write_text(json.dumps(without_clocks(record), indent=1), encoding="utf-8")
 
