@@ -8,7 +8,7 @@ No weights are downloaded: models of the sizes that train/model/sizes.py knows a
 device. Training goes through StageTrainer as `palo train` does: frozen parts in bf16, trained ones
 in fp32, an image of 336 pixels a conversation, PALO-like lengths up to 2,048 tokens, rows of 2,048,
 4,096 and 8,192. For each case: `tokens_per_s` without padding, `peak_gib`, and two kinds of
-utilisation, both by train/model/flops.py: `mfu`, the headline's 4N (in full: 6N) operations for
+utilisation, both by train/model/sizes.py: `mfu`, the headline's 4N (in full: 6N) operations for
 every token, as reports of others count, and `mfu_strict`, with the head on supervised tokens alone
 and images counted apart. Recomputation counts in neither. `translator`: the engine
 `transformers` on a Llama of 7B, tokens generated a second by batch size.
@@ -50,10 +50,9 @@ from train.loop.loss import Learner, sum_loss
 from train.loop.recompute import recompute
 from train.loop.trainer import Job, StageTrainer
 from train.model.assembly import assemble
-from train.model.flops import flop_count
 from train.model.lora import add_adapters
-from train.model.sizes import LanguageSize, Sizes, TowerSize, sizes_of
-from train.planning.gpus import peak_flops
+from train.model.sizes import LanguageSize, Sizes, TowerSize, flop_count, sizes_of
+from train.planning.hardware import peak_flops
 from train.scale import Checkpointing, LossKernel, Scale, Stage, StageName, load_scale
 
 SCALES_DIR = ROOT / "train/scales"

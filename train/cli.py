@@ -71,7 +71,7 @@ def train(
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
     if dry_run:
-        from train.planning.dry_run import dry_run as plan
+        from train.planning.show import dry_run as plan
 
         plan(chosen, settings, until, gpu, gpus, gpu_memory_gib, as_json)
         return

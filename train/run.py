@@ -20,7 +20,7 @@ from palo.settings import MixtureWeights, Profile
 from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
 from train.data.rows import English
 from train.journal import Journal
-from train.planning.fit import require_fit
+from train.planning.memory import require_fit
 from train.resources import require_for_stage1, require_for_training, require_sharing
 from train.scale import Scale, StageName
 from train.sources import Part, ensure, source_of
@@ -273,8 +273,7 @@ def _train(
     from train.loop.processes import first_alone, processes
     from train.loop.recompute import recompute
     from train.loop.trainer import Job, run_stage, total_steps
-    from train.model.flops import flop_count
-    from train.model.sizes import sizes_of
+    from train.model.sizes import flop_count, sizes_of
     from train.planning.hardware import here
 
     settings, stage, as_captions = profile.train, scale.stage(name), name is StageName.STAGE1

@@ -1,6 +1,6 @@
 """What is measured between two lines of the log: losses by language, speed, padding, time left.
 
-MFU's convention is train/model/flops.py's: recomputation never counts, padding is no work.
+MFU's convention is train/model/sizes.py's: recomputation never counts, padding is no work.
 """
 
 import statistics

@@ -39,7 +39,7 @@ DIVERGED = "diverged.json"
 PROJECTOR = "multi_modal_projector"
 MAX_GRAD_NORM = 1.0  # transformers' default, which the published runs had
 
-Flops = Callable[[Counts], float]  # of one step, by train/model/flops.py's convention
+Flops = Callable[[Counts], float]  # of one step, by train/model/sizes.py's convention
 
 
 class TrainingDiverged(UserError):

@@ -1,12 +1,29 @@
-"""How large a scale's parts are, known without weights: what plans and the FLOP count start from.
+"""How large a scale's parts are, known without weights, and the operations that a step needs.
 
-From the model's own config.json where it is on this machine, else from sizes.yaml; a stand-in's
-size follows from its settings. Nothing is downloaded.
+Sizes come from the model's own config.json where it is on this machine, else from sizes.yaml; a
+stand-in's size follows from its settings. Nothing is downloaded.
+
+Floating-point operations are those that training needs by its model's definition. The convention,
+for a matrix of n parameters and each token that goes through it:
+
+    2n  forward
+    2n  backward, to what came in
+    2n  backward, to the matrix itself: only where it is trained
+
+So 6n a token where a part is trained in full (arXiv 2001.08361, section 2.1), and 4n where it is
+frozen but lies between the loss and what learns, as the language model does in stage 1 and under
+LoRA, whose own matrices are trained: 6n. The frozen tower only runs forward: 2n a place. The head
+runs on supervised tokens alone, as the loop does. Embeddings are looked up: nothing. What is
+computed again to save memory, padding, and tower layers that no one reads are never counted, so
+they lower the utilisation (MFU) rather than raise it. Norms, activations and the optimizer are
+left out.
+
+Attention between tokens (queries x keys, weights x values) is counted where a step gives the sum
+of its conversations' squared lengths; half of each square, for it is causal. MFU leaves it out.
 """
 
 import json
-from collections.abc import Mapping
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +31,11 @@ import yaml
 
 from palo.errors import MissingResource
 from palo.settings import Section
-from train.scale import LanguageSource, Lora, ProjectorKind, Scale, TowerSource
+from train.scale import LanguageSource, Lora, ProjectorKind, Scale, StageName, TowerSource
 
 PUBLISHED_PATH = Path(__file__).with_name("sizes.yaml")
 VOCABULARY_MULTIPLE = 64  # train/model/assembly.py: 32000 and the image token give 32064
+FORWARD, FROZEN, TRAINED = 2, 4, 6  # operations a parameter and token
 
 
 class LanguageSize(Section):
@@ -54,6 +72,11 @@ class LanguageSize(Section):
             "up_proj": (self.hidden, self.intermediate),
             "down_proj": (self.intermediate, self.hidden),
         }
+
+    @property
+    def matrices(self) -> int:
+        """Parameters of one layer's linear maps."""
+        return sum(ins * outs for ins, outs in self.linears.values())
 
 
 class TowerSize(Section):
@@ -113,37 +136,33 @@ class Parameters(Section):
 
 
 def parameters(sizes: Sizes) -> Parameters:
-    language = sizes.language
+    language, tower = sizes.language, sizes.tower
     embeddings = language.vocabulary * language.hidden
-    layer = sum(ins * outs for ins, outs in language.linears.values()) + 2 * language.hidden
+    layer = language.matrices + 2 * language.hidden
+    width, wide = tower.hidden, tower.intermediate
+    places = width + 3 * tower.patch_size**2 * width + (sizes.patches + 1) * width
+    tower_layer = 4 * (width * width + width) + 2 * width * wide + wide + width + 4 * width
+    said = language.hidden
+    projector = width * said + said + said * said + said  # two linear maps
+    if sizes.projector is ProjectorKind.LDP:  # and two blocks (train/model/projector.py)
+        squeezed = squeezed_channels(said)
+        gate = 2 * said * squeezed + squeezed + said
+        projector += 2 * (9 * said + 4 * said + gate + said * said)  # depthwise, norms, pointwise
     return Parameters(
         embeddings=embeddings,
         layers=language.layers * layer + language.hidden,
         head=0 if language.tied else embeddings,
-        projector=_projector(sizes),
-        tower=_tower(sizes),
-        adapters=adapters_of(language, sizes.lora),
+        projector=projector,
+        tower=places + tower.layers * tower_layer + 4 * width,  # the norms before and after
+        adapters=_adapters(sizes),
     )
 
 
-def adapters_of(language: LanguageSize, lora: Lora | None) -> int:
-    if lora is None:
+def _adapters(sizes: Sizes) -> int:
+    if sizes.lora is None:
         return 0
-    return language.layers * sum(
-        lora.rank * (ins + outs) for ins, outs in language.linears.values()
-    )
-
-
-def _projector(sizes: Sizes) -> int:
-    """Two linear maps; the LDP adds two blocks (train/model/projector.py)."""
-    seen, said = sizes.tower.hidden, sizes.language.hidden
-    linears = seen * said + said + said * said + said
-    if sizes.projector is ProjectorKind.MLP2:
-        return linears
-    squeezed = squeezed_channels(said)
-    depthwise, norms = 9 * said, 4 * said
-    gate = 2 * said * squeezed + squeezed + said
-    return linears + 2 * (depthwise + norms + gate + said * said)
+    linears = sizes.language.linears.values()
+    return sizes.language.layers * sizes.lora.rank * sum(ins + outs for ins, outs in linears)
 
 
 def squeezed_channels(channels: int) -> int:
@@ -153,13 +172,75 @@ def squeezed_channels(channels: int) -> int:
     return rounded + 8 if rounded < 0.9 * wanted else rounded
 
 
-def _tower(sizes: Sizes) -> int:
+# Operations
+
+
+@dataclass(frozen=True)
+class FlopCount:
+    """Operations of one stage, by what they go with."""
+
+    per_token: float
+    per_supervised: float
+    per_image: float
+    per_square: float
+
+    def of(self, tokens: int, supervised: int, images: int, squares: int = 0) -> float:
+        """Of some conversations: their tokens (an image's among them, no padding), tokens with a
+        label, images, and the sum of their lengths' squares where attention shall count."""
+        return (
+            self.per_token * tokens
+            + self.per_supervised * supervised
+            + self.per_image * images
+            + self.per_square * squares
+        )
+
+    @property
+    def per_token_headline(self) -> float:
+        """The "4N" (or 6N) of a text token with a label: what reports of others give."""
+        return self.per_token + self.per_supervised
+
+    def per_token_packed(self, length: int) -> float:
+        """The same with attention, in a conversation of so many tokens."""
+        return self.per_token_headline + self.per_square * length
+
+
+def flop_count(sizes: Sizes, stage: StageName) -> FlopCount:
+    language, is_second = sizes.language, stage is StageName.STAGE2
+    factor = TRAINED if is_second and sizes.lora is None else FROZEN
+    adapters = TRAINED * _adapters(sizes) if is_second else 0
+    # Two products forward, four backward, 2 operations each, over half of the square.
+    attention = language.layers * language.queries * (2 + 4) * 2 / 2
+    return FlopCount(
+        per_token=factor * language.layers * language.matrices + adapters,
+        per_supervised=factor * language.vocabulary * language.hidden,
+        per_image=_tower_flops(sizes) + _projector_flops(sizes),
+        per_square=attention,
+    )
+
+
+def _tower_flops(sizes: Sizes) -> int:
+    """The patches' convolution, then the layers up to the one that is read; no masks in it."""
     tower = sizes.tower
-    width, wide = tower.hidden, tower.intermediate
-    embeddings = width + 3 * tower.patch_size**2 * width + (sizes.patches + 1) * width
-    attention = 4 * (width * width + width)
-    layer = attention + 2 * width * wide + wide + width + 4 * width
-    return embeddings + tower.layers * layer + 4 * width  # the norms before and after
+    places = sizes.patches + 1  # the class token
+    convolution = 3 * tower.patch_size**2 * tower.hidden * sizes.patches
+    matrices = 4 * tower.hidden**2 + 2 * tower.hidden * tower.intermediate
+    attention = 2 * tower.hidden * places
+    return FORWARD * (convolution + sizes.tower_layers_read * places * (matrices + attention))
+
+
+def _projector_flops(sizes: Sizes) -> int:
+    """Trained, but for the first map nothing lies before it that learns."""
+    seen, said = sizes.tower.hidden, sizes.language.hidden
+    linears = sizes.patches * (FROZEN * seen * said + TRAINED * said * said)
+    if sizes.projector is ProjectorKind.MLP2:
+        return linears
+    block = 9 * said + said * said  # depthwise, pointwise
+    places = sizes.patches + sizes.patches // 4  # the second block strides over 2 x 2
+    gates = 2 * 2 * said * squeezed_channels(said)  # two maps, once an image and block
+    return linears + TRAINED * (places * block + gates)
+
+
+# Where sizes come from
 
 
 def sizes_of(scale: Scale, models_dir: Path) -> Sizes:
@@ -178,39 +259,50 @@ def sizes_of(scale: Scale, models_dir: Path) -> Sizes:
 
 
 def _language_size(source: LanguageSource, models_dir: Path) -> LanguageSize:
-    if source.standin is None:
-        config = _config(source.name, source.revision)
-        size = (
-            LanguageSize.model_validate(_published("language_models", source.name))
-            if config is None
-            else _language_of(config)
+    config, settings = _config(source, models_dir), source.standin
+    if config is not None:
+        heads = config["num_attention_heads"]
+        size = LanguageSize(
+            hidden=config["hidden_size"],
+            intermediate=config["intermediate_size"],
+            layers=config["num_hidden_layers"],
+            heads=heads,
+            kv_heads=config.get("num_key_value_heads") or heads,
+            vocabulary=config["vocab_size"],
+            tied=bool(config.get("tie_word_embeddings", False)),
+            head_size=config.get("head_dim") or 0,
         )
-        return size.model_copy(update={"vocabulary": _with_image_token(size.vocabulary)})
-    built = models_dir / source.name / "config.json"
-    if built.is_file():
-        return _language_of(_read(built))
-    settings = source.standin
-    return LanguageSize(
-        hidden=settings.hidden_size,
-        intermediate=settings.hidden_size * 8 // 3 // 16 * 16,  # sceneworld/standins/tiny.py
-        layers=settings.layers,
-        heads=settings.heads,
-        kv_heads=settings.heads,
-        vocabulary=settings.vocab_size,
-        tied=True,
-    )
+    elif settings is not None:
+        size = LanguageSize(
+            hidden=settings.hidden_size,
+            intermediate=settings.hidden_size * 8 // 3 // 16 * 16,  # sceneworld/standins/tiny.py
+            layers=settings.layers,
+            heads=settings.heads,
+            kv_heads=settings.heads,
+            vocabulary=settings.vocab_size,
+            tied=True,
+        )
+    else:
+        size = LanguageSize.model_validate(_published("language_models", source.name))
+    if settings is not None:
+        return size  # `<image>` has its place already
+    rows = (size.vocabulary // VOCABULARY_MULTIPLE + 1) * VOCABULARY_MULTIPLE
+    return size.model_copy(update={"vocabulary": rows})
 
 
 def _tower_size(source: TowerSource, models_dir: Path) -> TowerSize:
-    settings = source.standin
+    config, settings = _config(source, models_dir), source.standin
+    if config is not None:  # of a tower, or of a whole CLIP, as the published ones are
+        vision = config.get("vision_config") or config
+        return TowerSize(  # what is left out is as CLIPVisionConfig's defaults have it
+            hidden=vision.get("hidden_size", 768),
+            intermediate=vision.get("intermediate_size", 3072),
+            layers=vision.get("num_hidden_layers", 12),
+            heads=vision.get("num_attention_heads", 12),
+            patch_size=vision.get("patch_size", 32),
+        )
     if settings is None:
-        config = _config(source.name, source.revision)
-        if config is None:
-            return TowerSize.model_validate(_published("vision_towers", source.name))
-        return _tower_of(config)
-    built = models_dir / source.name / "config.json"
-    if built.is_file():
-        return _tower_of(_read(built))
+        return TowerSize.model_validate(_published("vision_towers", source.name))
     return TowerSize(
         hidden=settings.hidden_size,
         intermediate=settings.hidden_size * 2,  # sceneworld/standins/tower.py
@@ -220,58 +312,26 @@ def _tower_size(source: TowerSource, models_dir: Path) -> TowerSize:
     )
 
 
-def _with_image_token(rows: int) -> int:
-    return (rows + 1 + VOCABULARY_MULTIPLE - 1) // VOCABULARY_MULTIPLE * VOCABULARY_MULTIPLE
+def _config(source: LanguageSource | TowerSource, models_dir: Path) -> dict[str, Any] | None:
+    """The config.json of a stand-in, of a folder or of the local hub cache; None where there is
+    none."""
+    folder = Path(source.name) if source.standin is None else models_dir / source.name
+    path = folder / "config.json"
+    if not path.is_file():
+        if source.standin is not None or folder.is_absolute():
+            return None
+        from huggingface_hub import try_to_load_from_cache
 
-
-def _language_of(config: Mapping[str, Any]) -> LanguageSize:
-    heads = config["num_attention_heads"]
-    return LanguageSize(
-        hidden=config["hidden_size"],
-        intermediate=config["intermediate_size"],
-        layers=config["num_hidden_layers"],
-        heads=heads,
-        kv_heads=config.get("num_key_value_heads") or heads,
-        vocabulary=config["vocab_size"],
-        tied=bool(config.get("tie_word_embeddings", False)),
-        head_size=config.get("head_dim") or 0,
-    )
-
-
-def _tower_of(config: Mapping[str, Any]) -> TowerSize:
-    """Of a vision tower's config, or of a whole CLIP's, as the published ones are.
-
-    What a CLIP's config leaves out is as CLIPVisionConfig's defaults have it.
-    """
-    vision = config.get("vision_config") or config
-    return TowerSize(
-        hidden=vision.get("hidden_size", 768),
-        intermediate=vision.get("intermediate_size", 3072),
-        layers=vision.get("num_hidden_layers", 12),
-        heads=vision.get("num_attention_heads", 12),
-        patch_size=vision.get("patch_size", 32),
-    )
-
-
-def _config(name: str, revision: str | None) -> dict[str, Any] | None:
-    """The config.json of a folder or of the local hub cache; None where there is neither."""
-    folder = Path(name)
-    if (folder / "config.json").is_file():
-        return _read(folder / "config.json")
-    if folder.is_absolute():
-        return None
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(name, "config.json", revision=revision)
-    return _read(Path(found)) if isinstance(found, str) else None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+        cached = try_to_load_from_cache(source.name, "config.json", revision=source.revision)
+        if not isinstance(cached, str):
+            return None
+        path = Path(cached)
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return config
 
 
 def _published(kind: str, name: str) -> dict[str, Any]:
-    known = _table(PUBLISHED_PATH)[kind]
+    known: dict[str, dict[str, Any]] = yaml.safe_load(PUBLISHED_PATH.read_text("utf-8"))[kind]
     if name not in known:
         raise MissingResource(
             f"The size of {name} is not known here. Fetch its config.json "
@@ -279,8 +339,3 @@ def _published(kind: str, name: str) -> dict[str, Any]:
             f"Known: {' '.join(sorted(known))}"
         )
     return known[name]
-
-
-@cache
-def _table(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))

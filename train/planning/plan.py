@@ -3,13 +3,19 @@
     palo train --scale 7b --dry-run
     palo train --scale 7b --dry-run --gpu a100-80 --gpus 8
 
-Trains nothing and loads no weights. Only caches are written: the mixture's, and its lengths.
+Trains nothing and loads no weights. Only caches are written: the mixture's, and its lengths. Steps
+are exact where their data are here; tokens are measured with the real tokenizer
+(train/data/lengths.py) where it is on this machine, else they are assumed, and said to be. The
+rows' filling is that of steps drawn evenly from the plan that training follows.
 """
 
+import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from palo.console import progress
 from palo.errors import MissingResource
@@ -18,27 +24,69 @@ from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG
 from palo.settings import MixtureWeights, Profile
 from palo.shards import shard_paths
-from train.data.lengths import measure
+from train.data.lengths import Lengths, measure
 from train.data.mixture import Mixture, open_captions, open_mixture
+from train.data.packing import StepPlan, steps_per_epoch
 from train.data.rows import English
-from train.model.flops import FlopCount, flop_count
-from train.model.sizes import Parameters, Sizes, parameters, sizes_of
-from train.planning.fit import why_not
+from train.data.selection import draw, expected_counts, shares
+from train.model.sizes import FlopCount, Parameters, Sizes, flop_count, parameters, sizes_of
 from train.planning.hardware import Hardware
 from train.planning.memory import (
+    SUPERVISED_SHARE,
     Memory,
     Sharing,
     host_bytes,
     memory_of,
     sharing_of,
-    trained_parameters,
+    trained,
+    why_not,
 )
-from train.planning.steps import StagePlan, measured_plan, published_plan
 from train.resources import missing_for
-from train.scale import Scale, StageName
+from train.scale import Scale, Stage, StageName
 
 ASSUMED_MFU = 0.35
 WORKERS = 8  # that read images on a GPU machine, unless the profile says otherwise
+LOOKED_AT = 100  # steps whose rows are packed
+# Assumed where nothing is measured: a caption of CC3M, and a conversation in ten languages, most of
+# whose scripts Vicuna's tokenizer cuts into characters or bytes.
+ASSUMED_TEXT = {StageName.STAGE1: 24, StageName.STAGE2: 700}
+# As published: LLaVA-CC3M-Pretrain-595K; the 665K mix, and LLaVA-Instruct-150K in nine languages.
+PUBLISHED = {StageName.STAGE1: 595_375, StageName.STAGE2: 665_298 + 9 * 157_712}
+PUBLISHED_TEXT_ONLY = 40_688  # of the 665K mix: ShareGPT
+
+
+@dataclass(frozen=True)
+class LanguagePlan:
+    """One language's part of an epoch; None: not known without the tokenizer."""
+
+    lang: str
+    conversations: int
+    weight: float | None  # None where a temperature decides
+    drawn: int
+    share: float
+    tokens: int | None
+    cut: int | None
+    unusable: int | None
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """Sums are over all steps; a step's are means. None: not known without data."""
+
+    stage: StageName
+    conversations: int  # an epoch
+    steps: int
+    warmup_steps: int
+    tokens: int
+    images: int
+    supervised: int
+    is_published: bool  # the data are not here: sizes as published
+    is_measured: bool  # tokens by the real tokenizer
+    tokens_a_step: int
+    rows_a_step: float | None = None  # of one device
+    padding_share: float | None = None
+    idle_share: float | None = None
+    languages: tuple[LanguagePlan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,17 +131,35 @@ def make_plan(
 ) -> Plan:
     """`is_elsewhere`: the devices are not this machine's, so it needs none; `is_silent`: nothing is
     printed, progress neither."""
-    models_dir = profile.data_dir / "models"
+    models_dir, settings = profile.data_dir / "models", profile.train
     sizes = sizes_of(scale, models_dir)
-    sharing = sharing_of(profile.train.loop)
-    names = [name for name in StageName if name <= until]
+    sharing = sharing_of(settings.loop)
     missing = missing_for(scale, profile, until, needs_gpu=not is_elsewhere)
-    tokenizer = local_tokenizer(scale, models_dir)
+    tokenizer = _local_tokenizer(scale, models_dir)
+    devices, short = (hardware.devices, hardware.short) if hardware else (1, 2)
+    peak = hardware.peak_flops if hardware else None
+    workers = WORKERS if settings.loop.workers is None else settings.loop.workers
     stages = []
-    for name in names:
-        steps = _steps(scale, profile, name, sizes, tokenizer, hardware, is_silent)
-        stages.append(_outlook(scale, profile, name, sizes, sharing, hardware, steps))
-    mix = profile.train.english_mix_path
+    for name in [name for name in StageName if name <= until]:
+        steps = _steps(scale, profile, name, sizes, tokenizer, devices, is_silent)
+        flops = flop_count(sizes, name)
+        total = flops.of(steps.tokens, steps.supervised, steps.images) if steps else None
+        stages.append(
+            StageOutlook(
+                stage=name,
+                trained=trained(sizes, name).trained,
+                flops=flops,
+                memory={
+                    way: memory_of(scale, sizes, name, way, devices, short)
+                    for way in (Sharing if devices > 1 else [sharing])
+                },
+                problem=why_not(scale, sizes, name, sharing, hardware) if hardware else None,
+                host=host_bytes(sizes, name, scale.stage(name).batch_size, devices, workers),
+                steps=steps,
+                total_flops=total,
+                seconds=total / (devices * peak * ASSUMED_MFU) if total and peak else None,
+            )
+        )
     return Plan(
         scale=scale,
         sizes=sizes,
@@ -101,113 +167,13 @@ def make_plan(
         hardware=hardware,
         sharing=sharing,
         stages=tuple(stages),
-        weights=profile.train.mixture,
-        english=str(mix or DataPaths(profile.data_dir).source_dir),
+        weights=settings.mixture,
+        english=str(settings.english_mix_path or DataPaths(profile.data_dir).source_dir),
         missing=missing,
     )
 
 
-def _outlook(
-    scale: Scale,
-    profile: Profile,
-    name: StageName,
-    sizes: Sizes,
-    sharing: Sharing,
-    hardware: Hardware | None,
-    steps: StagePlan | None,
-) -> StageOutlook:
-    devices, short = (hardware.devices, hardware.short) if hardware else (1, 2)
-    shown = list(Sharing) if devices > 1 else [sharing]
-    flops = flop_count(sizes, name)
-    total = flops.of(steps.tokens, steps.supervised, steps.images) if steps else None
-    peak = hardware.peak_flops if hardware else None
-    workers = profile.train.loop.workers
-    return StageOutlook(
-        stage=name,
-        trained=trained_parameters(
-            parameters(sizes), name, in_full=name is StageName.STAGE2 and scale.lora is None
-        ),
-        flops=flops,
-        memory={one: memory_of(scale, sizes, name, one, devices, short) for one in shown},
-        problem=why_not(scale, sizes, name, sharing, hardware) if hardware else None,
-        host=host_bytes(
-            sizes,
-            name,
-            scale.stage(name).batch_size,
-            devices,
-            WORKERS if workers is None else workers,
-        ),
-        steps=steps,
-        total_flops=total,
-        seconds=total / (devices * peak * ASSUMED_MFU) if total and peak else None,
-    )
-
-
-def _steps(
-    scale: Scale,
-    profile: Profile,
-    name: StageName,
-    sizes: Sizes,
-    tokenizer: Any,
-    hardware: Hardware | None,
-    is_silent: bool,
-) -> StagePlan | None:
-    """Of the data that are here, else of the published ones; None for a sample not yet built."""
-    settings, stage = profile.train, scale.stage(name)
-    mixture = _mixture(profile, name)
-    if mixture is None:
-        if profile.world is not None:
-            return None
-        return published_plan(name, stage, sizes, scale.max_length)
-    lengths = None
-    if tokenizer is not None:
-        from train.data.template import Template
-
-        what = f"{name}: tokens of each conversation"
-        with nullcontext() if is_silent else progress(what, len(mixture)) as tick:
-            lengths = measure(
-                mixture,
-                Template(tokenizer),
-                sizes.image_tokens,
-                scale.max_length,
-                name is StageName.STAGE1,
-                mixture.path.parent,
-                tick=tick,
-            )
-    return measured_plan(
-        name,
-        stage,
-        sizes,
-        mixture,
-        lengths,
-        settings.mixture if name is StageName.STAGE2 else MixtureWeights(),
-        settings.seed,
-        hardware.devices if hardware else 1,
-        scale.max_length,
-    )
-
-
-def _mixture(profile: Profile, name: StageName) -> Mixture | None:
-    """None where its texts are not here, or nothing of them was kept."""
-    settings, paths = profile.train, DataPaths(profile.data_dir)
-    mix = settings.english_mix_path
-    refined = [path for lang in TARGETS for path in shard_paths(paths.refined(lang))]
-    english_here = mix.is_file() if mix else bool(shard_paths(paths.source_dir))
-    try:
-        if name is StageName.STAGE1:
-            if not settings.captions_path.is_file():
-                return None
-            cache_dir = paths.root / "mixture"
-            return open_captions(settings.captions_path, settings.captions_images_dir, cache_dir)
-        if not (refined and english_here):
-            return None
-        english = English(mix, settings.english_mix_images_dir)
-        return open_mixture(paths, profile.source.images_dir, english, profile.refine)
-    except MissingResource:
-        return None
-
-
-def local_tokenizer(scale: Scale, models_dir: Path) -> Any:
+def _local_tokenizer(scale: Scale, models_dir: Path) -> Any:
     """As training loads it, from this machine alone; None where it is not."""
     source = scale.language_model
     built = models_dir / source.name
@@ -225,3 +191,164 @@ def local_tokenizer(scale: Scale, models_dir: Path) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.unk_token
     return tokenizer
+
+
+def _steps(
+    scale: Scale,
+    profile: Profile,
+    name: StageName,
+    sizes: Sizes,
+    tokenizer: Any,
+    devices: int,
+    is_silent: bool,
+) -> StagePlan | None:
+    """Of the data that are here, else of the published ones; None for a sample not yet built."""
+    stage, is_first, max_length = scale.stage(name), name is StageName.STAGE1, scale.max_length
+    mixture = _mixture(profile, name)
+    if mixture is None:
+        is_sample = profile.world is not None
+        return None if is_sample else published_plan(name, stage, sizes, max_length)
+    lengths = None
+    if tokenizer is not None:
+        from train.data.template import Template
+
+        what, template = f"{name}: tokens of each conversation", Template(tokenizer)
+        cache_dir = mixture.path.parent
+        with nullcontext() if is_silent else progress(what, len(mixture)) as tick:
+            lengths = measure(
+                mixture, template, sizes.image_tokens, max_length, is_first, cache_dir, tick=tick
+            )
+    weights = MixtureWeights() if is_first else profile.train.mixture
+    seed = profile.train.seed
+    return measured_plan(name, stage, sizes, mixture, lengths, weights, seed, devices, max_length)
+
+
+def _mixture(profile: Profile, name: StageName) -> Mixture | None:
+    """None where its texts are not here, or nothing of them was kept."""
+    settings, paths = profile.train, DataPaths(profile.data_dir)
+    mix = settings.english_mix_path
+    try:
+        if name is StageName.STAGE1:
+            if not settings.captions_path.is_file():
+                return None
+            cache_dir = paths.root / "mixture"
+            return open_captions(settings.captions_path, settings.captions_images_dir, cache_dir)
+        if not (mix.is_file() if mix else shard_paths(paths.source_dir)):
+            return None
+        if not any(shard_paths(paths.refined(lang)) for lang in TARGETS):
+            return None
+        english = English(mix, settings.english_mix_images_dir)
+        return open_mixture(paths, profile.source.images_dir, english, profile.refine)
+    except MissingResource:
+        return None
+
+
+def published_plan(name: StageName, stage: Stage, sizes: Sizes, max_length: int) -> StagePlan:
+    """Without data: as many conversations as were published, of assumed length."""
+    conversations = PUBLISHED[name]
+    text_only = PUBLISHED_TEXT_ONLY if name is StageName.STAGE2 else 0
+    each = min(max_length, sizes.image_tokens + ASSUMED_TEXT[name])
+    tokens = conversations * each - text_only * sizes.image_tokens
+    plan = _plan(name, stage, sizes, conversations, tokens, conversations - text_only)
+    return replace(plan, is_published=True)
+
+
+def measured_plan(
+    name: StageName,
+    stage: Stage,
+    sizes: Sizes,
+    mixture: Mixture,
+    lengths: Lengths | None,
+    weights: MixtureWeights,
+    seed: int,
+    devices: int,
+    max_length: int,
+) -> StagePlan:
+    """Of data that are here; `lengths` is None where the tokenizer is not."""
+    usable = np.ones(len(mixture), np.bool_) if lengths is None else lengths.usable
+
+    def order(epoch: int) -> np.ndarray:
+        return draw(mixture.langs, mixture.languages, usable, weights, seed, epoch)
+
+    drawn = order(0)
+    images = int(mixture.has_image()[drawn].sum())
+    if lengths is None:
+        text = len(drawn) * ASSUMED_TEXT[name]
+        tokens = min(text + images * sizes.image_tokens, len(drawn) * max_length)
+    else:
+        tokens = int(lengths.tokens[drawn].sum())
+    plan = _plan(name, stage, sizes, len(drawn), tokens, images)
+    plan = replace(plan, languages=_languages(mixture, lengths, usable, weights, drawn))
+    if lengths is None:
+        return plan
+    steps = StepPlan(lengths.tokens, order, stage.batch_size, stage.row_tokens, plan.steps)
+    looked = np.linspace(0, steps.steps_per_epoch - 1, LOOKED_AT).astype(int)
+    chosen = sorted({int(step) for step in looked})
+    packing = steps.packing(chosen, devices)
+    return replace(
+        plan,
+        is_measured=True,
+        rows_a_step=sum(len(steps.rows(step, devices)) for step in chosen) / len(chosen) / devices,
+        padding_share=packing.padding_share,
+        idle_share=packing.idle_share,
+    )
+
+
+def _plan(
+    name: StageName, stage: Stage, sizes: Sizes, conversations: int, tokens: int, images: int
+) -> StagePlan:
+    """`tokens` and `images` are an epoch's."""
+    steps = steps_of(stage, conversations)
+    epochs = steps / steps_per_epoch(conversations, stage.batch_size)
+    text = max(0, tokens - images * sizes.image_tokens)
+    supervised = text if name is StageName.STAGE1 else int(text * SUPERVISED_SHARE)
+    return StagePlan(
+        stage=name,
+        conversations=conversations,
+        steps=steps,
+        warmup_steps=math.ceil(stage.warmup_ratio * steps),
+        tokens=round(tokens * epochs),
+        images=round(images * epochs),
+        supervised=round(supervised * epochs),
+        is_published=False,
+        is_measured=False,
+        tokens_a_step=round(tokens * epochs / steps),
+    )
+
+
+def steps_of(stage: Stage, conversations: int) -> int:
+    """As train/loop/trainer.py counts them."""
+    if stage.max_steps > 0:
+        return stage.max_steps
+    return math.ceil(stage.epochs * steps_per_epoch(conversations, stage.batch_size))
+
+
+def _languages(
+    mixture: Mixture,
+    lengths: Lengths | None,
+    usable: np.ndarray,
+    weights: MixtureWeights,
+    drawn: np.ndarray,
+) -> tuple[LanguagePlan, ...]:
+    wanted = expected_counts(mixture.langs, mixture.languages, usable, weights)
+    parts, tokens = shares(wanted), None
+    if lengths is not None:
+        codes = mixture.langs[drawn]
+        tokens = np.bincount(codes, lengths.tokens[drawn], minlength=len(mixture.languages))
+    languages = []
+    for code, lang in enumerate(mixture.languages):
+        if lang in mixture.counts:
+            cut = lengths.cut[lang] if lengths else None
+            languages.append(
+                LanguagePlan(
+                    lang=lang,
+                    conversations=mixture.counts[lang],
+                    weight=weights.weights.get(lang, 1.0) if weights.temperature is None else None,
+                    drawn=wanted[lang],
+                    share=parts[lang],
+                    tokens=int(tokens[code]) if tokens is not None else None,
+                    cut=cut.cut if cut else None,
+                    unusable=cut.unusable if cut else None,
+                )
+            )
+    return tuple(languages)

@@ -1,18 +1,23 @@
-"""A plan as a person sees it, within 80 columns, and as machines read it."""
+"""A plan as a person sees it, within 80 columns, and as machines read it: `--dry-run`."""
 
 import dataclasses
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich import box
 from rich.table import Table
 
-from palo.console import NOTHING, console, note, percent
-from train.planning.memory import GIB, Memory
-from train.planning.plan import ASSUMED_MFU, Plan, StageOutlook
-from train.planning.steps import StagePlan
-from train.scale import StageName
+from palo.console import NOTHING, announce, console, note, percent
+from palo.errors import MissingResource
+from palo.settings import Profile
+from train.planning.hardware import GIB, hardware_for
+from train.planning.memory import CannotFit
+from train.planning.plan import ASSUMED_MFU, Plan, StageOutlook, StagePlan, make_plan
+from train.resources import refuse_training
+from train.scale import Scale, StageName
 
 _MEMORY_ROWS = {
     "weights": "weights",
@@ -37,93 +42,132 @@ _STEPS_ROWS = (
 )
 
 
-def show(plan: Plan) -> None:
-    console.print(parameter_table(plan))
-    _say(_speed(plan))
+def dry_run(
+    scale: Scale,
+    profile: Profile,
+    until: StageName,
+    gpu: str | None = None,
+    gpus: int | None = None,
+    gpu_memory_gib: float | None = None,
+    as_json: bool = False,
+) -> None:
+    """Prints the plan; tables, or JSON and nothing else. Then says what stands in its way.
+
+    Raises CannotFit or MissingResource once all that is known has been printed.
+    """
+    hardware = hardware_for(scale.is_standin, gpu, gpus, gpu_memory_gib)
+    is_elsewhere = gpu is not None or gpu_memory_gib is not None
+    if not as_json:
+        announce(profile, f"train {scale.name} --dry-run")
+    plan = make_plan(scale, profile, until, hardware, is_elsewhere, is_silent=as_json)
+    if as_json:
+        typer.echo(json.dumps(_as_json(plan), indent=1))
+    else:
+        _show(plan)
+    try:
+        refuse_training(scale, profile, plan.missing)
+    except MissingResource as error:
+        raise MissingResource("\n".join([*plan.problems, str(error)])) from None
+    if plan.problems:
+        raise CannotFit("\n".join(plan.problems))
+
+
+def _show(plan: Plan) -> None:
+    console.print(_parameter_table(plan))
+    last, length = plan.stages[-1], plan.scale.max_length
+    factor = "6N" if plan.sizes.lora is None and last.stage is StageName.STAGE2 else "4N"
+    note(
+        f"{last.stage}: {_flops(last.flops.per_token_headline)} a token ({factor}), "
+        f"{_flops(last.flops.per_token_packed(length))} with attention over {length:,}."
+    )
+    note(f"An image: {_flops(last.flops.per_image)}.")
     for stage in plan.stages:
         console.print()
-        console.print(memory_table(plan, stage))
-    _say(_memory_notes(plan))
+        console.print(_memory_table(plan, stage))
+    if plan.hardware is None:
+        note("No GPU here: --gpu a100-80 --gpus 8 tells whether it fits, and how long.")
+    elif len(last.memory) > 1:
+        note("* as the profile has it (train: loop: sharding).")
+    most = max((stage.host for stage in plan.stages), key=lambda host: sum(host.values()))
+    note(
+        "In the machine's own memory, a process: "
+        f"{most['weights'] / GIB:.1f} GiB of weights while they load,\n"
+        f"{most['pictures'] / GIB:.1f} GiB of pictures that workers hold ready."
+    )
     console.print()
-    console.print(steps_table(plan))
-    _say(_steps_notes(plan))
+    console.print(_steps_table(plan))
+    for line in _steps_notes(plan):
+        note(line)
     for stage in plan.stages:
         if stage.stage is StageName.STAGE2 and stage.steps and stage.steps.languages:
             console.print()
-            console.print(mixture_table(stage.steps))
-            _say([f"English: {plan.english.removeprefix(f'{Path.cwd()}/')}"])
+            console.print(_mixture_table(stage.steps))
+            note(f"English: {plan.english.removeprefix(f'{Path.cwd()}/')}")
 
 
-def parameter_table(plan: Plan) -> Table:
+def _parameter_table(plan: Plan) -> Table:
     """A line a part; what each stage trains of it."""
-    found, stages = plan.parameters, plan.stages
-    table = _table(
-        "", "all", *(str(stage.stage) for stage in stages),
-        title="Parameters, and those that each stage trains",
-    )  # fmt: skip
-    in_full = plan.sizes.lora is None
-    parts = [
-        ("vision tower", found.tower, ()),
-        (f"projector ({plan.sizes.projector})", found.projector, tuple(StageName)),
-        (
-            "language model",
-            found.language_model,
-            (StageName.STAGE2,) if in_full else (),
-        ),
+    count, lora = plan.parameters, plan.sizes.lora
+    stages = [stage.stage for stage in plan.stages]
+    table = _table("", "all", *stages, title="Parameters, and those that each stage trains")
+    second = (StageName.STAGE2,)
+    parts: list[tuple[str, int, tuple[StageName, ...]]] = [
+        ("vision tower", count.tower, ()),
+        (f"projector ({plan.sizes.projector})", count.projector, tuple(StageName)),
+        ("language model", count.language_model, () if lora else second),
     ]
-    for what, count, trained in parts:
-        cells = [f"{count:,}" if one.stage in trained else NOTHING for one in stages]
-        table.add_row(what, f"{count:,}", *cells)
-    if plan.sizes.lora:
-        cells = [
-            f"{found.adapters:,}" if one.stage is StageName.STAGE2 else NOTHING for one in stages
-        ]
-        rank = plan.sizes.lora.rank
-        table.add_row(f"adapters (LoRA {rank})", NOTHING, *cells)
+    if lora:
+        parts.append((f"adapters (LoRA {lora.rank})", count.adapters, second))
+    for what, number, learning in parts:
+        cells = [f"{number:,}" if stage in learning else NOTHING for stage in stages]
+        table.add_row(what, NOTHING if what.startswith("adapters") else f"{number:,}", *cells)
     table.add_section()
-    table.add_row("total", f"{found.total:,}", *(f"{stage.trained:,}" for stage in stages))
+    table.add_row("total", f"{count.total:,}", *(f"{stage.trained:,}" for stage in plan.stages))
     return table
 
 
-def memory_table(plan: Plan, stage: StageOutlook) -> Table:
+def _memory_table(plan: Plan, stage: StageOutlook) -> Table:
     """A column a way of sharing the model; the profile's is marked."""
-    where = str(plan.hardware) if plan.hardware else "a GPU"
-    chosen = plan.scale.stage(stage.stage)
-    unit, name_of_unit = _unit(stage)
+    needs = stage.memory.values()
+    in_gib = max(memory.total for memory in needs) >= GIB
+    unit, name_of_unit = (GIB, "GiB") if in_gib else (2**20, "MiB")
     table = _table(
         f"{name_of_unit} a device",
-        *(f"{one}*" if one is plan.sharing else str(one) for one in stage.memory),
-        title=f"{stage.stage} on {where}: rows of {chosen.row_tokens:,} tokens, "
+        *(f"{way}*" if way is plan.sharing else way for way in stage.memory),
+        title=f"{stage.stage} on {plan.hardware or 'a GPU'}: "
+        f"rows of {plan.scale.stage(stage.stage).row_tokens:,} tokens, "
         f"checkpointing {plan.scale.checkpointing}",
     )
     for name, title in _MEMORY_ROWS.items():
         if name == "total":
             table.add_section()
-        cells = [f"{getattr(one, name) / unit:.1f}" for one in stage.memory.values()]
-        table.add_row(title, *cells)
+        table.add_row(title, *(f"{getattr(memory, name) / unit:.1f}" for memory in needs))
     if plan.hardware:
-        table.add_row("fits", *(_fits(plan, one) for one in stage.memory.values()))
+        most = plan.hardware.memory_bytes
+        table.add_row("fits", *("yes" if need.total <= most else "[red]no[/]" for need in needs))
     return table
 
 
-def steps_table(plan: Plan) -> Table:
+def _steps_table(plan: Plan) -> Table:
     """A column a stage."""
-    table = _table("", *(str(stage.stage) for stage in plan.stages), title="Steps and time")
-    columns = [_steps_column(plan, stage) for stage in plan.stages]
-    for title in columns[0]:
-        table.add_row(title, *(column[title] for column in columns))
+    table = _table("", *(stage.stage for stage in plan.stages), title="Steps and time")
+    sizes = (f"{plan.scale.stage(stage.stage).batch_size:,}" for stage in plan.stages)
+    table.add_row("conversations a step", *sizes)
+    devices = plan.hardware.devices if plan.hardware else 1
+    columns = [_steps_column(stage, devices) for stage in plan.stages]
+    for row in zip(_STEPS_ROWS, *columns, strict=True):
+        table.add_row(*row)
     return table
 
 
-def _steps_column(plan: Plan, stage: StageOutlook) -> dict[str, str]:
+def _steps_column(stage: StageOutlook, devices: int) -> list[str]:
+    """The cells of `_STEPS_ROWS`."""
     steps = stage.steps
-    column = {"conversations a step": f"{plan.scale.stage(stage.stage).batch_size:,}"}
     if steps is None:
-        return column | dict.fromkeys(_STEPS_ROWS, NOTHING)
+        return [NOTHING] * len(_STEPS_ROWS)
     mark = "" if steps.is_measured else "~"
     hours = stage.seconds / 3600 if stage.seconds else None
-    devices = plan.hardware.devices if plan.hardware else 1
-    cells = (
+    return [
         f"{steps.conversations:,}",
         f"{steps.steps:,}",
         f"{steps.warmup_steps:,}",
@@ -134,105 +178,16 @@ def _steps_column(plan: Plan, stage: StageOutlook) -> dict[str, str]:
         f"{mark}{stage.total_flops:.2e}",
         NOTHING if hours is None else f"{mark}{_time(hours)}",
         NOTHING if hours is None else f"{mark}{hours * devices:,.3g}",
-    )
-    return column | dict(zip(_STEPS_ROWS, cells, strict=True))
+    ]
 
 
-def mixture_table(steps: StagePlan) -> Table:
-    """A line a language: what there is, and an epoch's part of it."""
-    table = _table(
-        "", "there", "weight", "an epoch", "share", "tokens", "of tokens", "cut", "unusable"
-    )
-    tokens = sum(one.tokens or 0 for one in steps.languages)
-    for one in steps.languages:
-        table.add_row(
-            one.lang,
-            f"{one.conversations:,}",
-            NOTHING if one.weight is None else f"{one.weight:g}",
-            f"{one.drawn:,}",
-            percent(one.share),
-            _count(one.tokens),
-            percent(one.tokens / tokens if one.tokens is not None and tokens else None),
-            _count(one.cut),
-            _count(one.unusable),
-        )
-    table.add_section()
-    there = sum(one.conversations for one in steps.languages)
-    sums = [_sum(getattr(one, name) for one in steps.languages) for name in ("cut", "unusable")]
-    total = _sum(one.tokens for one in steps.languages)
-    everything = percent(1.0 if total else None)
-    table.add_row(
-        "all", f"{there:,}", "", f"{steps.conversations:,}", "100.0%", _count(total), everything,
-        *map(_count, sums),
-    )  # fmt: skip
-    return table
-
-
-def as_json(plan: Plan) -> dict[str, Any]:
-    """All figures of the tables, in bytes, operations and seconds."""
-    hardware = dataclasses.asdict(plan.hardware) if plan.hardware else None
-    return {
-        "scale": plan.scale.name,
-        "parameters": {**plan.parameters.model_dump(), "total": plan.parameters.total},
-        "hardware": hardware,
-        "sharding": plan.sharing,
-        "assumed_mfu": ASSUMED_MFU,
-        "english": plan.english,
-        "mixture": plan.weights.model_dump(),
-        "stages": {str(stage.stage): _stage_json(stage) for stage in plan.stages},
-        "problems": plan.problems,
-        "missing": plan.missing,
-    }
-
-
-def _stage_json(stage: StageOutlook) -> dict[str, Any]:
-    return {
-        "trained": stage.trained,
-        "flops": {
-            **dataclasses.asdict(stage.flops),
-            "per_token_headline": stage.flops.per_token_headline,
-        },
-        "memory": {
-            str(one): {**dataclasses.asdict(memory), "total": memory.total}
-            for one, memory in stage.memory.items()
-        },
-        "host": stage.host,
-        "steps": dataclasses.asdict(stage.steps) if stage.steps else None,
-        "total_flops": stage.total_flops,
-        "seconds": stage.seconds,
-    }
-
-
-def _speed(plan: Plan) -> Iterable[str]:
-    last = plan.stages[-1]
-    length = plan.scale.max_length
-    factor = "6N" if plan.sizes.lora is None and last.stage is StageName.STAGE2 else "4N"
-    yield (
-        f"{last.stage}: {_flops(last.flops.per_token_headline)} a token ({factor}), "
-        f"{_flops(last.flops.per_token_packed(length))} with attention over {length:,}."
-    )
-    yield f"An image: {_flops(last.flops.per_image)}."
-
-
-def _memory_notes(plan: Plan) -> Iterable[str]:
-    if plan.hardware is None:
-        yield "No GPU here: --gpu a100-80 --gpus 8 tells whether it fits, and how long."
-    elif len(plan.stages[-1].memory) > 1:
-        yield "* as the profile has it (train: loop: sharding)."
-    most = max(plan.stages, key=lambda stage: sum(stage.host.values())).host
-    yield (
-        f"In the machine's own memory, a process: {_gib(most['weights'])} GiB of weights while "
-        f"they load,\n{_gib(most['pictures'])} GiB of pictures that workers hold ready."
-    )
-
-
-def _steps_notes(plan: Plan) -> Iterable[str]:
-    found = [stage.steps for stage in plan.stages if stage.steps]
-    if any(steps.is_published for steps in found):
+def _steps_notes(plan: Plan) -> Iterator[str]:
+    known = [stage.steps for stage in plan.stages if stage.steps]
+    if any(steps.is_published for steps in known):
         yield "Not all data are here: conversations as published."
-    if len(found) < len(plan.stages):
+    if len(known) < len(plan.stages):
         yield "- the data are not here yet: steps are not known."
-    if any(not steps.is_measured for steps in found):
+    if any(not steps.is_measured for steps in known):
         yield "~ assumed lengths: texts were not measured, for want of data or tokenizer."
     if plan.hardware is None:
         return
@@ -241,7 +196,38 @@ def _steps_notes(plan: Plan) -> Iterable[str]:
     elif plan.hardware.peak_flops is None:
         yield f"{plan.hardware.name}: its peak is not known, so no time is estimated (--gpu)."
     else:
-        yield f"Time at {ASSUMED_MFU:.0%} of the peak (assumed MFU); docs/training.md."
+        yield f"Time at {ASSUMED_MFU:.0%} of the peak (assumed MFU); docs/training-plan.md."
+
+
+def _mixture_table(steps: StagePlan) -> Table:
+    """A line a language: what there is, and an epoch's part of it."""
+    table = _table(
+        "", "there", "weight", "an epoch", "share", "tokens", "of tokens", "cut", "unusable"
+    )
+    languages = steps.languages
+    tokens, cut, unusable = (
+        _sum(getattr(plan, name) for plan in languages) for name in ("tokens", "cut", "unusable")
+    )
+    for plan in languages:
+        table.add_row(
+            plan.lang,
+            f"{plan.conversations:,}",
+            NOTHING if plan.weight is None else f"{plan.weight:g}",
+            f"{plan.drawn:,}",
+            percent(plan.share),
+            _count(plan.tokens),
+            percent(plan.tokens / tokens if plan.tokens is not None and tokens else None),
+            _count(plan.cut),
+            _count(plan.unusable),
+        )
+    table.add_section()
+    there, drawn = sum(plan.conversations for plan in languages), steps.conversations
+    everything = percent(1.0 if tokens else None)
+    table.add_row(
+        "all", f"{there:,}", "", f"{drawn:,}", "100.0%", _count(tokens), everything, _count(cut),
+        _count(unusable),
+    )  # fmt: skip
+    return table
 
 
 def _table(*names: str, title: str | None = None) -> Table:
@@ -260,27 +246,8 @@ def _table(*names: str, title: str | None = None) -> Table:
     return table
 
 
-def _say(lines: Iterable[str]) -> None:
-    for line in lines:
-        note(line)
-
-
-def _gib(count: int) -> str:
-    return f"{count / GIB:.1f}"
-
-
-def _unit(stage: StageOutlook) -> tuple[int, str]:
-    largest = max(memory.total for memory in stage.memory.values())
-    return (GIB, "GiB") if largest >= GIB else (2**20, "MiB")
-
-
 def _flops(count: float) -> str:
     return f"{count / 1e9:,.1f} GFLOP" if count >= 1e9 else f"{count / 1e6:,.1f} MFLOP"
-
-
-def _fits(plan: Plan, memory: Memory) -> str:
-    assert plan.hardware is not None
-    return "yes" if memory.total <= plan.hardware.memory_bytes else "[red]no[/]"
 
 
 def _time(hours: float) -> str:
@@ -300,3 +267,37 @@ def _count(value: int | None) -> str:
     if value is None:
         return NOTHING
     return f"{value / 1e6:,.1f}M" if value >= 10_000_000 else f"{value:,}"
+
+
+def _as_json(plan: Plan) -> dict[str, Any]:
+    """All figures of the tables, in bytes, operations and seconds."""
+    return {
+        "scale": plan.scale.name,
+        "parameters": {**plan.parameters.model_dump(), "total": plan.parameters.total},
+        "hardware": dataclasses.asdict(plan.hardware) if plan.hardware else None,
+        "sharding": plan.sharing,
+        "assumed_mfu": ASSUMED_MFU,
+        "english": plan.english,
+        "mixture": plan.weights.model_dump(),
+        "stages": {str(stage.stage): _stage_json(stage) for stage in plan.stages},
+        "problems": plan.problems,
+        "missing": plan.missing,
+    }
+
+
+def _stage_json(stage: StageOutlook) -> dict[str, Any]:
+    return {
+        "trained": stage.trained,
+        "flops": {
+            **dataclasses.asdict(stage.flops),
+            "per_token_headline": stage.flops.per_token_headline,
+        },
+        "memory": {
+            str(way): {**dataclasses.asdict(memory), "total": memory.total}
+            for way, memory in stage.memory.items()
+        },
+        "host": stage.host,
+        "steps": dataclasses.asdict(stage.steps) if stage.steps else None,
+        "total_flops": stage.total_flops,
+        "seconds": stage.seconds,
+    }

@@ -17,7 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from train.loop import attention  # noqa: F401  (registers `documents`)
 from train.loop.recompute import recompute
 from train.model.sizes import LanguageSize, Sizes, TowerSize, parameters
-from train.planning.activations import row_bytes
+from train.planning.memory import row_bytes
 from train.scale import Attention, Checkpointing, Lora, ProjectorKind, StageName
 
 LANGUAGE = LanguageSize(
@@ -81,7 +81,7 @@ def predicted(lora: Lora | None, checkpointing: Checkpointing) -> int:
     found = parameters(sizes)
     trained = found.adapters if lora else found.language_model
     # gradients, two moments and a short copy: the weights are there before
-    return row.peak + trained * (4 + 8 + 2)
+    return row.kept + max(row.layer, row.logits) + trained * (4 + 8 + 2)
 
 
 def main() -> None:

@@ -10,15 +10,15 @@ from palo.errors import UserError
 from palo.settings import LoopSettings
 from tests.train.conftest import make_scale
 from train.model.sizes import parameters, sizes_of
-from train.planning.activations import row_bytes
+from train.planning.hardware import GIB
 from train.planning.memory import (
     BUCKET_BYTES,
     CONTEXT_BYTES,
-    GIB,
     Sharing,
     host_bytes,
     largest_row,
     memory_of,
+    row_bytes,
     sharing_of,
     trained,
 )
@@ -75,8 +75,7 @@ def test_divided_weights_come_together_a_layer_at_a_time(sharing):
     sizes = sizes_of(scale, NOWHERE)
     alone, shared = of("7b"), of("7b", sharing=sharing, devices=8)
     held = trained(sizes, STAGE2)
-    row = largest_row(scale, sizes, STAGE2)
-    used = row_bytes(sizes, STAGE2, Checkpointing.FULL, row.tokens, row.images, row.supervised)
+    used = row_bytes(sizes, STAGE2, Checkpointing.FULL, *largest_row(scale, sizes, STAGE2))
     assert shared.weights == -(-alone.weights // 8)
     assert shared.activations - used.kept == 2 * (2 * held.a_layer + held.outside)
     assert shared.gradients == alone.gradients / 8 + 4 * held.a_layer_trained
@@ -87,10 +86,8 @@ def test_divided_weights_come_together_a_layer_at_a_time(sharing):
 def test_the_largest_row_is_full_of_short_texts_with_images():
     scale = load_scale("7b", SCALES)
     sizes = sizes_of(scale, NOWHERE)
-    row = largest_row(scale, sizes, STAGE2)
-    assert (row.tokens, row.images, row.supervised) == (8192, 13, 6963)
-    captions = largest_row(scale, sizes, STAGE1)
-    assert captions.supervised == 8192 - 13 * 576
+    assert largest_row(scale, sizes, STAGE2) == (8192, 13, 6963)
+    assert largest_row(scale, sizes, STAGE1) == (8192, 13, 8192 - 13 * 576)
 
 
 @pytest.mark.parametrize(("name", "gib"), [("1.7b", 32.6), ("7b", 26.8), ("13b", 44.5)])

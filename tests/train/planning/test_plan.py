@@ -11,7 +11,7 @@ from train.data.mixture import Mixture, open_mixture
 from train.data.rows import English
 from train.loop.trainer import total_steps
 from train.model.sizes import sizes_of
-from train.planning.steps import measured_plan, published_plan, steps_of
+from train.planning.plan import measured_plan, published_plan, steps_of
 from train.scale import Stage, StageName, load_scale
 
 SCALES = Path(__file__).parents[3] / "train" / "scales"

@@ -10,13 +10,7 @@ from tests.train.model.test_sizes import TARGETS
 from train.loop import attention  # noqa: F401  (registers `documents`)
 from train.model.projector import LdpProjector
 from train.model.sizes import LanguageSize, Sizes, TowerSize
-from train.planning.activations import (
-    gradient_bytes,
-    image_bytes,
-    layer_bytes,
-    logit_bytes,
-    row_bytes,
-)
+from train.planning.memory import gradient_bytes, image_bytes, layer_bytes, logit_bytes, row_bytes
 from train.scale import Attention, Checkpointing, Lora, ProjectorKind, StageName
 
 LANGUAGE = LanguageSize(hidden=64, intermediate=176, layers=2, heads=4, kv_heads=2, vocabulary=128)
@@ -152,7 +146,6 @@ def test_a_row_is_its_layers_and_what_is_computed_again_and_its_images():
     assert row.kept == 10 * (2 * layer.input + 2 * 4 * 64) + 3 * 4 * 2 * (8 + 2 * 64)
     assert row.layer == 10 * (layer.all + gradient_bytes(LANGUAGE))
     assert row.logits == logit_bytes(128, 5)
-    assert row.peak == row.kept + row.layer
     first = row_bytes(sizes, StageName.STAGE1, Checkpointing.FULL, 10, images=3, supervised=5)
     frozen = layer_bytes(LANGUAGE, None, False, False)
     assert row.layer - first.layer == 10 * (layer.all - frozen.all)

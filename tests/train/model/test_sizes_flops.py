@@ -7,8 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.train.conftest import make_model, make_scale, make_tokenizer
 from tests.train.model.test_sizes import TARGETS
-from train.model.flops import FlopCount, flop_count
-from train.model.sizes import LanguageSize, Sizes, TowerSize, sizes_of
+from train.model.sizes import FlopCount, LanguageSize, Sizes, TowerSize, flop_count, sizes_of
 from train.scale import Lora, ProjectorKind, StageName, load_scale
 
 SCALES = Path(__file__).parents[3] / "train" / "scales"

@@ -2,12 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from palo.errors import UserError
 from train.model.sizes import sizes_of
-from train.planning import fit
-from train.planning.fit import CannotFit, require_fit, why_not
-from train.planning.hardware import Hardware, hardware_for, named
-from train.planning.memory import GIB, Sharing
+from train.planning import memory
+from train.planning.hardware import GIB, Hardware, named
+from train.planning.memory import CannotFit, Sharing, require_fit, why_not
 from train.scale import Checkpointing, StageName, load_scale
 
 SCALES = Path(__file__).parents[3] / "train" / "scales"
@@ -61,45 +59,22 @@ def test_a_gpu_that_nothing_helps_is_said_to_be_too_small():
 
 def test_a_run_that_cannot_fit_never_starts(profile, monkeypatch):
     scale = load_scale("7b", SCALES)
-    monkeypatch.setattr(fit, "here", lambda: Hardware(1, "NVIDIA L4", 22 * GIB, None))
+    monkeypatch.setattr(memory, "here", lambda: Hardware(1, "NVIDIA L4", 22 * GIB, None))
     with pytest.raises(CannotFit, match=r"stage2 of 7b needs 26\.8 GiB a device"):
         require_fit(scale, profile, list(StageName))
     require_fit(scale, profile, [StageName.STAGE1])
     little = Hardware(1, "NVIDIA L4", GIB, None, is_here=True)
-    monkeypatch.setattr(fit, "here", lambda: little)
+    monkeypatch.setattr(memory, "here", lambda: little)
     with pytest.raises(CannotFit, match=r"NVIDIA L4 has 1\.0 GiB free\."):
         require_fit(scale, profile, [StageName.STAGE1])
-    monkeypatch.setattr(fit, "here", lambda: None)
+    monkeypatch.setattr(memory, "here", lambda: None)
     require_fit(scale, profile, list(StageName))
-
-
-def test_devices_as_a_user_names_them():
-    eight = hardware_for(is_standin=False, gpu="h100", gpus=8, memory_gib=None)
-    assert (eight.devices, eight.name, eight.peak_flops) == (8, "h100", 989.5e12)
-    assert str(eight) == "8 x h100, 79.1 GiB"
-    of_80 = hardware_for(is_standin=False, gpu=None, gpus=2, memory_gib=80)
-    assert (of_80.memory_bytes, of_80.peak_flops) == (80 * GIB, None)
-    with pytest.raises(UserError, match="--gpus 0"):
-        hardware_for(is_standin=False, gpu="h100", gpus=0, memory_gib=None)
 
 
 def test_a_model_of_unknown_size_is_not_held_up(profile, monkeypatch, capsys):
     scale = load_scale("7b", SCALES)
     source = scale.language_model.model_copy(update={"name": "someone/new-llama"})
-    monkeypatch.setattr(fit, "here", lambda: Hardware(1, "NVIDIA L4", GIB, None))
+    monkeypatch.setattr(memory, "here", lambda: Hardware(1, "NVIDIA L4", GIB, None))
     changed = scale.model_copy(update={"language_model": source})
     require_fit(changed, profile, [StageName.STAGE2])
     assert "Whether 7b fits is not known beforehand." in capsys.readouterr().out
-
-
-def test_a_number_of_gpus_needs_their_kind(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with pytest.raises(UserError, match="--gpus: of which kind"):
-        hardware_for(is_standin=True, gpu=None, gpus=8, memory_gib=None)
-
-
-def test_without_a_gpu_only_a_twin_runs_on_the_cpu(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert hardware_for(is_standin=False, gpu=None, gpus=None, memory_gib=None) is None
-    cpu = hardware_for(is_standin=True, gpu=None, gpus=None, memory_gib=None)
-    assert (cpu.short, cpu.peak_flops, cpu.is_gpu) == (4, None, False)

@@ -9,9 +9,9 @@ from palo.cli import guarded
 from palo.errors import MissingResource
 from palo.paths import DataPaths
 from tests.train.conftest import ROOT, make_scale
-from train.planning.dry_run import dry_run
-from train.planning.fit import CannotFit
+from train.planning.memory import CannotFit
 from train.planning.plan import ASSUMED_MFU
+from train.planning.show import dry_run
 from train.scale import StageName
 from train.sources import Part, ensure
 

@@ -1,7 +1,7 @@
 import pytest
 
 from palo.errors import UserError
-from train.planning.gpus import GPUS, gpu_called, gpu_of, peak_flops
+from train.planning.hardware import GIB, GPUS, gpu_called, gpu_of, hardware_for, peak_flops
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,26 @@ def test_a_user_may_write_it_short():
     assert [gpu_called(gpu.name) for gpu in GPUS] == list(GPUS)
     with pytest.raises(UserError, match=r"Unknown GPU 'h101'\. Did you mean 'h100'\?"):
         gpu_called("h101")
+
+
+def test_devices_as_a_user_names_them():
+    eight = hardware_for(is_standin=False, gpu="h100", gpus=8, memory_gib=None)
+    assert (eight.devices, eight.name, eight.peak_flops) == (8, "h100", 989.5e12)
+    assert str(eight) == "8 x h100, 79.1 GiB"
+    of_80 = hardware_for(is_standin=False, gpu=None, gpus=2, memory_gib=80)
+    assert (of_80.memory_bytes, of_80.peak_flops) == (80 * GIB, None)
+    with pytest.raises(UserError, match="--gpus 0"):
+        hardware_for(is_standin=False, gpu="h100", gpus=0, memory_gib=None)
+
+
+def test_a_number_of_gpus_needs_their_kind(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(UserError, match="--gpus: of which kind"):
+        hardware_for(is_standin=True, gpu=None, gpus=8, memory_gib=None)
+
+
+def test_without_a_gpu_only_a_twin_runs_on_the_cpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert hardware_for(is_standin=False, gpu=None, gpus=None, memory_gib=None) is None
+    cpu = hardware_for(is_standin=True, gpu=None, gpus=None, memory_gib=None)
+    assert (cpu.short, cpu.peak_flops, cpu.is_gpu) == (4, None, False)
