@@ -96,7 +96,7 @@ def refine_all(settings: Profile, langs: Sequence[str], seed: bool = False) -> N
             note(
                 f"{lang}: {intake.stale} reviewed turns had another translation by now; edits kept"
             )
-        for file, count in sorted(Counter(one.file for one in intake.problems).items()):
+        for file, count in sorted(Counter(problem.file for problem in intake.problems).items()):
             sidecar = errors_path(Path(file)).name
             note(f"{lang}: {count} rows of {file} were not taken; {sidecar} beside it says why")
         _name_files(lang, summary.queue.files)
@@ -196,18 +196,18 @@ def status_command(
             "Run `palo refine` first."
         )
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in statuses], indent=2))
+        typer.echo(json.dumps([asdict(status) for status in statuses], indent=2))
         return
     announce(settings, "review status")
     names = ("out", "done", "conflicts", "agreement", "edit rate", "median hours")
     shown = _numbers_table("reviews (turns)", names)
-    for one in statuses:
+    for status in statuses:
         shown.add_row(
-            one.lang,
-            *(str(count) for count in (one.out, one.done, one.conflicts)),
-            NOTHING if one.agreement is None else f"{one.agreement:.2f}",
-            percent(one.edit_rate),
-            NOTHING if one.median_hours is None else f"{one.median_hours:.1f}",
+            status.lang,
+            *(str(count) for count in (status.out, status.done, status.conflicts)),
+            NOTHING if status.agreement is None else f"{status.agreement:.2f}",
+            percent(status.edit_rate),
+            NOTHING if status.median_hours is None else f"{status.median_hours:.1f}",
         )
     console.print(shown)
 
@@ -354,12 +354,12 @@ def _table(summaries: Sequence[LanguageSummary]) -> Table:
     title = "refined (samples; reviewed and in queue: turns)"
     shown = _numbers_table(title, (*counts, "in queue"))
     shown.add_column("top reasons (turns)")
-    for one in summaries:
-        top = Counter(one.manifest["by_reason"]).most_common(_TOP_REASONS)
+    for summary in summaries:
+        top = Counter(summary.manifest["by_reason"]).most_common(_TOP_REASONS)
         shown.add_row(
-            one.lang,
-            *(str(one.manifest[name]) for name in counts),
-            str(one.queue.waiting),
+            summary.lang,
+            *(str(summary.manifest[name]) for name in counts),
+            str(summary.queue.waiting),
             ", ".join(f"{name} {count}" for name, count in top) or "-",
         )
     return shown
@@ -367,8 +367,8 @@ def _table(summaries: Sequence[LanguageSummary]) -> Table:
 
 def _seed_table(summaries: Sequence[LanguageSummary]) -> Table:
     shown = _numbers_table("the seed's turns in review", ("taken in now", "in queue"))
-    for one in summaries:
-        shown.add_row(one.lang, str(one.intake.taken), str(one.queue.waiting))
+    for summary in summaries:
+        shown.add_row(summary.lang, str(summary.intake.taken), str(summary.queue.waiting))
     return shown
 
 

@@ -66,6 +66,11 @@ class ReviewedTurn:
     context: str
     translations: tuple[str, ...]
 
+    def exported(self, translation_hash: str) -> str | None:
+        """The translation that was exported with that hash, image tag and all, if it is there."""
+        same = (text for text in self.translations if _plain_hash(text) == translation_hash)
+        return next(same, None)
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -111,12 +116,13 @@ def take_in(paths: DataPaths, lang: str, memory: VerifiedMemory, now: str) -> In
     files = returned_files(folder)
     intake, fresh = _look(paths, lang, memory, [read_review(path) for path in files])
     if fresh:
-        memory.put([replace(one.entry, created=now) for one in fresh if not one.rejection])
+        verified = [decision.entry for decision in fresh if not decision.rejection]
+        memory.put([replace(entry, created=now) for entry in verified])
         # a later text for the same turn lifts its rejection
         rejected = load_rejections(folder)
-        for one in fresh:
-            rejected.pop(one.id, None)
-        rejected |= {one.id: one.rejection for one in fresh if one.rejection}
+        for decision in fresh:
+            rejected.pop(decision.id, None)
+        rejected |= {decision.id: decision.rejection for decision in fresh if decision.rejection}
         if rejected:
             content = {key: asdict(rejection) for key, rejection in rejected.items()}
             write_json(folder / REJECTED_NAME, content)
@@ -144,7 +150,8 @@ def import_file(paths: DataPaths, lang: str, file: Path, now: str, dry_run: bool
         reads = [read_review(path) for path in returned_files(target.parent)]
         if not target.exists():
             rows = tuple(replace(row, file=name) for row in read.rows)
-            reads.append(ReadFile(rows, tuple(replace(one, file=name) for one in read.problems)))
+            problems = tuple(replace(problem, file=name) for problem in read.problems)
+            reads.append(ReadFile(rows, problems))
         with VerifiedMemory.existing(paths.verified(lang)) as memory:
             return _look(paths, lang, memory, reads)[0]
     with (
@@ -196,33 +203,31 @@ def _look(
     verified = {(entry.sample_id, entry.turn): entry for entry in memory.entries()}
     rejected = load_rejections(paths.review(lang))
     fresh, refused = [], []
-    for one in settled:
-        before = verified.get((one.turn.sample_id, one.turn.turn))
-        if not one.rejection:
-            if before is None or one.id in rejected or not _says_the_same(one, before):
-                fresh.append(one)
+    for decision in settled:
+        before = verified.get((decision.turn.sample_id, decision.turn.turn))
+        if not decision.rejection:
+            if before is None or decision.id in rejected or not _says_the_same(decision, before):
+                fresh.append(decision)
         elif before is not None:
             who = f" by {before.reviewer}" if before.reviewer else ""
-            said = f"verified before{who} in {before.batch}"
-            refused.append(
-                one.row.problem("verdict", f"{said}: write fix and a correction instead")
-            )
-        elif rejected.get(one.id) != one.rejection:
-            fresh.append(one)
+            said = f"verified before{who} in {before.batch}: write fix and a correction instead"
+            refused.append(decision.row.problem("verdict", said))
+        elif rejected.get(decision.id) != decision.rejection:
+            fresh.append(decision)
     intake = Intake(
         taken=len(fresh),
         known=len(settled) - len(refused) - len(fresh),
-        stale=sum(one.stale for one in fresh),
+        stale=sum(decision.stale for decision in fresh),
         problems=(*problems, *refused),
         conflicts=tuple(disagreeing),
     )
     return intake, fresh
 
 
-def _says_the_same(one: Decision, before: VerifiedEntry) -> bool:
+def _says_the_same(decision: Decision, before: VerifiedEntry) -> bool:
     """An accepted text compares as it survives spreadsheets, a correction letter by letter."""
-    entry = replace(one.entry, created=before.created)
-    if one.verdict is ReviewVerdict.ACCEPT and text_hash(entry.text) == text_hash(before.text):
+    entry = replace(decision.entry, created=before.created)
+    if decision.verdict is ReviewVerdict.ACCEPT and text_hash(entry.text) == text_hash(before.text):
         entry = replace(entry, text=before.text)
     return entry == before
 
@@ -275,8 +280,10 @@ def settle(decisions: Sequence[Decision]) -> tuple[list[Decision], list[list[Dec
         by_id[decision.id].append(decision)
     settled, conflicts = [], []
     for group in by_id.values():
-        group = [one for one in group if one.entry.batch.startswith(ADJUDICATION)] or group
-        if len({(text_hash(one.entry.text), one.entry.text == "") for one in group}) == 1:
+        decisive = [one for one in group if one.entry.batch.startswith(ADJUDICATION)]
+        group = decisive or group
+        texts = {one.entry.text for one in group}
+        if len({(text_hash(text), text == "") for text in texts}) == 1:
             settled.append(group[0])
         else:
             conflicts.append(group)
@@ -286,17 +293,17 @@ def settle(decisions: Sequence[Decision]) -> tuple[list[Decision], list[list[Dec
 def conflict_problems(conflicts: Sequence[Sequence[Decision]]) -> list[Problem]:
     """Rows that disagree are reported on every side."""
     problems = []
-    for one, rows in ((one, group) for group in conflicts for one in group):
+    for decision, rows in ((decision, group) for group in conflicts for decision in group):
         where = "; ".join(
             f"{other.row.file} line {other.row.line}"
             + (f" by {other.entry.reviewer}" if other.entry.reviewer else "")
             + f": {other.verdict}"
             for other in rows
-            if other.entry.text != one.entry.text
+            if other.entry.text != decision.entry.text
         )
         how = f"Agree on one and clear the other row, or let the {ADJUDICATION} batch decide"
-        column = "correction" if one.verdict is ReviewVerdict.FIX else "verdict"
-        problems.append(one.row.problem(column, f"conflict, not taken: {where}. {how}"))
+        column = "correction" if decision.verdict is ReviewVerdict.FIX else "verdict"
+        problems.append(decision.row.problem(column, f"conflict, not taken: {where}. {how}"))
     return problems
 
 
@@ -320,7 +327,7 @@ def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | tu
         return (read.problem("id", "unknown: no such turn in the translated data"),)
     if exported is None:
         return (read.problem("hash", "damaged; copy it from the exported file"),)
-    if exported[0] != text_hash(without_frame(turn.source)):
+    if exported[0] != _plain_hash(turn.source):
         said = "the English is no longer the one that was exported"
         return (read.problem("english", said),)
     problems = []
@@ -364,7 +371,7 @@ def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | tu
             created="",
         ),
         exported=exported[1],
-        stale=exported[1] not in {text_hash(without_frame(one)) for one in turn.translations},
+        stale=turn.exported(exported[1]) is None,
         note=row.note.strip(),
         row=read,
     )
@@ -394,8 +401,12 @@ def _text(
         return read.problem("correction", said)
     if edited:
         return read.problem("translation", "accepted but edited: write fix to use your edit")
-    same = (one for one in turn.translations if text_hash(without_frame(one)) == exported)
-    return reframed(turn.source, next(same, row.translation))
+    machine = turn.exported(exported)
+    return reframed(turn.source, row.translation if machine is None else machine)
+
+
+def _plain_hash(text: str) -> str:
+    return text_hash(without_frame(text))
 
 
 def _broken(pair: TurnPair, lang: str, verdict: ReviewVerdict | None) -> str | None:
@@ -405,9 +416,9 @@ def _broken(pair: TurnPair, lang: str, verdict: ReviewVerdict | None) -> str | N
     letters. What the machine wrote and a person accepted is not doubted again.
     """
     typed = _typed_must_hold() if verdict is ReviewVerdict.FIX else ()
-    for one in (*typed, *_MUST_HOLD):
-        finding = one.look(pair, lang)
-        if finding and (finding.verdict is Verdict.REJECT or one.name in _STRICT):
+    for rule in (*typed, *_MUST_HOLD):
+        finding = rule.look(pair, lang)
+        if finding and (finding.verdict is Verdict.REJECT or rule.name in _STRICT):
             return finding.reason
     return None
 

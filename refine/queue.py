@@ -9,7 +9,7 @@ import heapq
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from palo.checks.structure import without_frame
@@ -34,7 +34,6 @@ from refine.review_file import (
     read_review,
     review_csvs,
     review_id,
-    text_hash,
     too_long,
     translation_hash,
     write_review,
@@ -211,8 +210,8 @@ def export_flagged(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queu
                     yield from flagged_rows(refined)
 
     candidates = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
-    samples = (one for path in shard_paths(paths.translated(lang)) for one in read_translated(path))
-    folder, wrote = paths.review(lang), translator_of(samples)
+    translated = map(read_translated, shard_paths(paths.translated(lang)))
+    folder, wrote = paths.review(lang), translator_of(chain.from_iterable(translated))
     return export_review(folder, BATCH, candidates, max_rows, now, translator=wrote)
 
 
@@ -270,16 +269,15 @@ def export_adjudication(
     rows = []
     for group in conflicts:
         first, shown = group[0], group[0].row.row
-        # the translation that was reviewed, which a reviewer may have edited in its cell
-        plain = map(without_frame, first.turn.translations)
-        reviewed = (text for text in plain if text_hash(text) == first.exported)
+        # not what a reviewer may have made of the translation in its cell
+        reviewed = first.turn.exported(first.exported)
         row = ReviewRow(
             id=first.id,
             lang=shown.lang,
             image=shown.image,
             previous=shown.previous,
             english=without_frame(first.turn.source),
-            translation=next(reviewed, shown.translation),
+            translation=shown.translation if reviewed is None else without_frame(reviewed),
             reasons="; ".join(map(said, group)),
             hash=shown.hash,
         )
@@ -309,7 +307,7 @@ def check_choice(only: str, settings: RefineSettings) -> None:
     """Raises UserError for what is no reason, verdict or file."""
     if chosen_ids(only) is not None:
         return
-    reasons = sorted({one.name for one in default_filters(settings)} | {DuplicateFilter.name})
+    reasons = sorted({rule.name for rule in default_filters(settings)} | {DuplicateFilter.name})
     names = [FLAGGED, *Verdict, *reasons]
     for name in only.split(","):
         if name not in names:
@@ -332,7 +330,8 @@ def export_chosen(paths: DataPaths, lang: str, only: str, max_rows: int, now: st
         if ids is not None:
             return not ids.isdisjoint((row.id, refined.sample.sample_id))
         verdict = refined.turn_verdicts[turn]
-        spoke = {one.filter for one in refined.findings[turn] if one.verdict is not Verdict.PASS}
+        findings = refined.findings[turn]
+        spoke = {finding.filter for finding in findings if finding.verdict is not Verdict.PASS}
         return not words.isdisjoint({verdict, *spoke, *([FLAGGED] if flagged(verdict) else [])})
 
     with run_lock(paths.refined(lang), f"palo review export {lang}"):

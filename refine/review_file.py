@@ -212,7 +212,7 @@ def write_problems(path: Path, problems: Sequence[Problem]) -> None:
         path.unlink(missing_ok=True)
         return
     names = [field.name for field in fields(Problem)]
-    _write_csv(path, names, [[getattr(one, name) for name in names] for one in problems])
+    _write_csv(path, names, [[getattr(problem, name) for name in names] for problem in problems])
 
 
 def escape(cell: str) -> str:

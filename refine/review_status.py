@@ -48,8 +48,9 @@ def review_status(paths: DataPaths, lang: str) -> ReviewStatus:
     decisions, _ = read_decisions(paths, lang, reads)
     # who said what of each turn; a row without a name counts for its file
     ratings: dict[str, dict[str, str]] = defaultdict(dict)
-    for one in decisions:
-        ratings[one.id][one.entry.reviewer or one.entry.batch] = str(one.verdict)
+    for decision in decisions:
+        reviewer = decision.entry.reviewer or decision.entry.batch
+        ratings[decision.id][reviewer] = str(decision.verdict)
     # unknown where a time is missing, or the text was there before the turn went out
     hours = [
         (_time(entry.created) - _time(when[key])).total_seconds() / 3600

@@ -102,11 +102,11 @@ class ReviewStore:
         self._lock = threading.Lock()
         read = read_review(exported)
         if not read.rows:
-            why = "; ".join(one.problem for one in read.problems) or "it has no rows"
+            why = "; ".join(problem.problem for problem in read.problems) or "it has no rows"
             raise UserError(f"{exported} cannot be reviewed: {why}.")
         self._by_id: dict[str, ReviewRow] = {}
-        for one in read.rows:
-            self._by_id.setdefault(one.row.id, one.row)
+        for line in read.rows:
+            self._by_id.setdefault(line.row.id, line.row)
         self.rows = tuple(self._by_id.values())
 
     def entries(self) -> dict[str, RowEntry]:
@@ -119,10 +119,8 @@ class ReviewStore:
 
     def decided_elsewhere(self) -> dict[str, str]:
         """Verdicts that the exported file holds by now, by row id; "edited" where there is none."""
-        rows = read_review(self.exported).rows
-        return {
-            one.row.id: one.row.verdict.strip() or "edited" for one in rows if not is_untouched(one)
-        }
+        touched = [read for read in read_review(self.exported).rows if not is_untouched(read)]
+        return {read.row.id: read.row.verdict.strip() or "edited" for read in touched}
 
     def save(self, row_id: str, entry: RowEntry) -> RowEntry:
         """Keeps the entry on disk and returns what stands there.
@@ -163,7 +161,7 @@ class ReviewStore:
         turn = ReviewedTurn(*key, row.english, "", (row.translation,)) if key else None
         outcome = decide(ReadRow(self.path.name, 0, filled), self.lang, turn)
         if not isinstance(outcome, Decision):
-            raise Unsaved(outcome[0].column, "; ".join(one.problem for one in outcome))
+            raise Unsaved(outcome[0].column, "; ".join(problem.problem for problem in outcome))
         return filled
 
     def _own_rows(self) -> dict[str, ReviewRow]:
@@ -176,7 +174,7 @@ class ReviewStore:
                 f"{self.path} was changed by another program and cannot be read: "
                 f"{read.problems[0].problem}. Mend it or move it away; nothing was overwritten."
             )
-        return {one.row.id: one.row for one in read.rows}
+        return {line.row.id: line.row for line in read.rows}
 
     def _write_own(self, rows: dict[str, ReviewRow]) -> None:
         if not rows:
