@@ -15,12 +15,13 @@ Other fields are carried along. A line of which nothing changes is written as it
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from palo.errors import UserError, unknown
 from palo.files import replaced
 from palo.languages import ENGLISH, LANGUAGES, Language
+from palo.paths import leads_out
 
 QUESTIONS = ("questions.jsonl", "question.jsonl")
 CONTEXT = "context.jsonl"
@@ -51,8 +52,7 @@ class Line:
     @property
     def image(self) -> str:
         """A path below the images, never out of them."""
-        path = PurePosixPath(value := self._text("image"))
-        if path.is_absolute() or ".." in path.parts:
+        if leads_out(value := self._text("image")):
             raise self.wrong("image", f"is {value!r}, a path that leads out of the images")
         return value
 

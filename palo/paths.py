@@ -1,6 +1,7 @@
-"""Where the data of a run lies, below the profile's data folder."""
+"""Where the data of a run lies, below the profile's data folder; names that stay in theirs."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,15 @@ def source_root(data_dir: Path, source_path: Path) -> Path:
     place = str(source_path.absolute())
     mark = hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
     return data_dir / "sources" / f"{source_path.stem}-{mark}"
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name out of the data leads out of the folder that it is meant to be in.
+
+    Only names are looked at: links that a user has laid inside the folder are the user's own.
+    """
+    outside = name[:1] in ("/", "\\") or ".." in re.split(r"[/\\]", name)
+    return outside or re.match("[A-Za-z]:", name) is not None or "\0" in name
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The house plan's rules about the code itself."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,28 @@ def imported(name):
             assert node.level == 0, f"{name}:{node.lineno} is a relative import"
             found.add(node.module)
     return {module.split(".")[0] for module in found}
+
+
+def imported_files(name, names):
+    """The files that a file imports, as their modules' names, wherever in it and for types too."""
+    found = set()
+    for node in ast.walk(ast.parse(FILES[name])):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found & names
+
+
+def module_of(name):
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def test_no_files_import_each_other_in_a_circle():
+    names = {module_of(name) for name in FILES}
+    graph = {module_of(name): imported_files(name, names) - {module_of(name)} for name in FILES}
+    order = [*graphlib.TopologicalSorter(graph).static_order()]  # raises CycleError with the circle
+    assert {*order} == names
 
 
 def test_there_is_code_of_every_package_to_look_at():
@@ -73,11 +96,7 @@ def loaded_after(modules, wanted):
 
 def modules_of(*packages):
     """Importable names of every file of the packages; running `palo.__main__` is no import."""
-    names = [
-        name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        for name in FILES
-        if name.split("/")[0] in packages
-    ]
+    names = [module_of(name) for name in FILES if name.split("/")[0] in packages]
     return [name for name in names if not name.endswith("__main__")]
 
 

@@ -233,5 +233,9 @@ def answer_text(tokenizer: Any, ids: Sequence[int], finish_reason: str) -> str:
     return text
 
 
-def too_long(prompt_tokens: int, limit: int) -> str:
-    return f"the prompt has {prompt_tokens} tokens, the model takes {limit} with its answer"
+def too_long(request: Request, prompt_tokens: int, limit: int) -> Result | None:
+    """The refusal of a request whose prompt and answer are more than the model takes."""
+    if prompt_tokens + request.sampling.max_tokens <= limit:
+        return None
+    error = f"the prompt has {prompt_tokens} tokens, the model takes {limit} with its answer"
+    return Result(request.tag, "", "error", None, prompt_tokens, 0, error)

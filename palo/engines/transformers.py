@@ -73,9 +73,8 @@ class TransformersEngine:
             rows = []
             for request in window:
                 row = _Row(request, prompt_ids(self._tokenizer, request.messages))
-                if len(row.prompt) + request.sampling.max_tokens > limit:
-                    error = too_long(len(row.prompt), limit)
-                    yield Result(request.tag, "", "error", None, len(row.prompt), 0, error)
+                if refusal := too_long(request, len(row.prompt), limit):
+                    yield refusal
                 else:
                     rows.append(row)
             rows.sort(key=lambda row: len(row.prompt), reverse=True)

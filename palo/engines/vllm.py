@@ -93,9 +93,11 @@ class VllmEngine:
                     if request is None:
                         more = False
                         break
-                    flight, refused = self._prepare(request)
-                    if refused:
-                        yield refused
+                    self._start()
+                    flight = _Flight(request, prompt_ids(self._tokenizer, request.messages))
+                    limit = self._settings.max_model_tokens
+                    if refusal := too_long(request, len(flight.ids), limit):
+                        yield refusal
                     else:
                         self._submit(flight, flying)
                 if flying:
@@ -103,15 +105,6 @@ class VllmEngine:
         finally:
             if flying and self._host is not None:
                 self._host.abort(list(flying))
-
-    def _prepare(self, request: Request) -> tuple[_Flight, Result | None]:
-        self._start()
-        flight = _Flight(request, prompt_ids(self._tokenizer, request.messages))
-        limit = self._settings.max_model_tokens
-        if len(flight.ids) + request.sampling.max_tokens <= limit:
-            return flight, None
-        error = too_long(len(flight.ids), limit)
-        return flight, Result(request.tag, "", "error", None, len(flight.ids), 0, error)
 
     def _submit(self, flight: _Flight, flying: dict[str, _Flight]) -> None:
         flying[flight.request.tag] = flight

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from palo.paths import DataPaths, source_root
+import pytest
+
+from palo.paths import DataPaths, leads_out, source_root
 
 PATHS = DataPaths(Path("/d"))
 
@@ -56,3 +58,13 @@ def test_a_relative_path_means_the_same_file(tmp_path, monkeypatch):
 
 def test_a_name_that_is_no_utf8_still_gets_a_folder():
     assert source_root(Path("/d"), Path("/a/\udcff.json")).parent == Path("/d/sources")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "coco/train2017/a.jpg", "./a", "a..b/c", "..a", "a b"])
+def test_a_name_that_stays_in_its_folder(name):
+    assert not leads_out(name)
+
+
+@pytest.mark.parametrize("name", ["/a", "\\a", "../a", "a/../b", "a\\..\\b", "C:a", "a\0b", ".."])
+def test_a_name_that_leads_out_of_its_folder(name):
+    assert leads_out(name)

@@ -7,7 +7,6 @@ worker maps the same one.
 """
 
 import os
-import re
 import tarfile
 import zipfile
 import zlib
@@ -20,6 +19,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from palo.files import replaced
+from palo.paths import leads_out
 
 SUFFIXES = (".zip", ".tar")
 MAX_IMAGE_BYTES = 256 << 20
@@ -39,8 +39,6 @@ _ENTRY = np.dtype(
 _PLAIN = -1
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # flags of a zip's entry
 _LOCAL_HEADER = 30
-_PARTS = re.compile(r"[/\\]")
-_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 class UnreadableImage(ValueError):
@@ -52,12 +50,8 @@ class RefusedImage(UnreadableImage):
 
 
 def inside(root: Path | None, name: str) -> Path:
-    """The path of an image that the data name, below `root`. Raises RefusedImage.
-
-    Only names are looked at: links that a user has laid inside the folder are the user's own.
-    """
-    parts = _PARTS.split(name)
-    if name[:1] in ("/", "\\") or ".." in parts or _DRIVE.match(name) or "\0" in name:
+    """The path of an image that the data name, below `root`. Raises RefusedImage."""
+    if leads_out(name):
         raise RefusedImage(f"image name {name!r} leads out of the images' folder")
     return root / name if root else Path(name)
 
@@ -202,11 +196,7 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 def _clean(name: str) -> str | None:
     """`./a/b` as `a/b`; None for a name that leads out of the archive."""
-    try:
-        inside(None, name)
-    except RefusedImage:
-        return None
-    return PurePosixPath(name).as_posix()
+    return None if leads_out(name) else PurePosixPath(name).as_posix()
 
 
 def _digest(name: str) -> tuple[int, int]:
