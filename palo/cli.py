@@ -17,7 +17,7 @@ import typer
 import data_cards.cli
 import refine.cli
 import sceneworld.cli
-import sceneworld.measure
+import sceneworld.truth
 import train.cli
 import translate.benchmark_set
 import translate.cli
@@ -67,7 +67,7 @@ def report_command(profile: ProfileOption = None) -> None:
 
     settings = load_profile(profile)
     announce(settings, "report")
-    figures = report.collect(settings, sceneworld.measure.measure(settings))
+    figures = report.collect(settings, sceneworld.truth.measure(settings))
     console.print(report.table(figures))
     path = report.write_page(figures, settings)
     note(f"Report: {path}")

@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from palo.languages import ENGLISH
+from palo.schemas import IMAGE_TAG, Role
 from palo.settings import WorldSettings
 from sceneworld import messages as m
 from sceneworld.bench import build_bench
-from sceneworld.captions import PROMPTS, caption, is_told, patches
 from sceneworld.conversations import (
+    CAPTION_PROMPTS,
     DETAIL_PROMPTS,
-    Role,
     Sample,
+    caption,
     conversation_exchanges,
     detail_answer,
     is_fixed,
     is_for_source,
+    is_told,
+    patches,
     reasoning_exchanges,
     source_samples,
     text_sample,
@@ -37,7 +40,7 @@ from sceneworld.questions import (
     ask,
 )
 from sceneworld.scene import Scene, Thing, make_scene
-from sceneworld.truth import BENCH_TRUTH, IMAGE_TAG, Truth, add_turn, rows
+from sceneworld.truth import BENCH_TRUTH, Truth, add_turn, rows
 
 # A sample without an image comes once in so many pictures.
 IMAGES_PER_TEXT_SAMPLE = 16
@@ -161,13 +164,16 @@ def _corpus(scenes: _Scenes, num_scenes: int, truth: Truth) -> Truth:
         if len(answer) > 1:
             several.add(key)
 
+    def is_for_corpus(question: m.Message) -> bool:
+        return not is_for_source(question)
+
     for index in range(num_scenes):
         scene, rng = scenes.make(f"corpus/{index:06d}")
         exchanges = conversation_exchanges(
-            scene, rng, CORPUS_ROUNDS, _is_for_corpus, left_out=(QuestionKind.LIST,)
+            scene, rng, CORPUS_ROUNDS, is_for_corpus, left_out=(QuestionKind.LIST,)
         )
         for _ in range(CORPUS_REASONING):
-            exchanges += reasoning_exchanges(scene, rng, _is_for_corpus)
+            exchanges += reasoning_exchanges(scene, rng, is_for_corpus)
         for exchange in exchanges:
             add_turn(corpus, "", (exchange.question,))
             add(exchange.question, rng.choice((exchange.short, exchange.sentence)))
@@ -179,10 +185,6 @@ def _corpus(scenes: _Scenes, num_scenes: int, truth: Truth) -> Truth:
     return corpus
 
 
-def _is_for_corpus(question: m.Message) -> bool:
-    return not is_for_source(question)
-
-
 def _captions(scenes: _Scenes, num_images: int, images_dir: Path) -> tuple[list[Row], list[Row]]:
     """Captions for the projector and patch labels for the vision tower, of the same pictures."""
     captions, patch_rows = [], []
@@ -190,7 +192,7 @@ def _captions(scenes: _Scenes, num_images: int, images_dir: Path) -> tuple[list[
         scene, rng = scenes.make(f"captions/{index:06d}")
         image = f"captions/{index:06d}.jpg"
         save_picture(scene, images_dir / image)
-        prompt = _with_tag(rng.choice(PROMPTS), rng.random() < 0.5)
+        prompt = _with_tag(rng.choice(CAPTION_PROMPTS), rng.random() < 0.5)
         turns = [
             {"from": str(Role.HUMAN), "value": prompt},
             {"from": str(Role.GPT), "value": caption(scene)},
@@ -214,7 +216,7 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
         told = partial(is_told, scene=scene)
         kinds = (*SEEING_KINDS, rng.choice(REASONING_KINDS))
         asked = filter(None, (ask(kind, scene, rng, told) for kind in kinds))
-        questions = [_round(one.question, one.short, languages) for one in asked]
+        questions = [_round(each.question, each.short, languages) for each in asked]
         talk = _talk(scene, rng) if is_parallel else []
         rows.append({"caption": caption(scene), "questions": questions, "talk": talk})
     return rows
@@ -268,8 +270,8 @@ def _scene_that_answers(
         exchanges = []
         for kind in HELD_OUT_KINDS:
             asked = [ask(kind, scene, rng) for _ in range(EVALUATION_CHOICES)]
-            if found := [exchange for exchange in asked if exchange]:
-                exchanges.append(min(found, key=lambda exchange: said[_answer_key(exchange)]))
+            if offered := [exchange for exchange in asked if exchange]:
+                exchanges.append(min(offered, key=lambda exchange: said[_answer_key(exchange)]))
         if len(exchanges) == len(HELD_OUT_KINDS):
             return scene, exchanges
 

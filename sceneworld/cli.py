@@ -10,7 +10,7 @@ from palo.errors import UserError
 from palo.files import digest, read_json, run_lock, write_json
 from palo.paths import DataPaths
 from palo.settings import Profile, WorldSettings, load_profile
-from sceneworld.standins import build as standins
+from sceneworld import standins
 from translate.cli import translator_app
 
 WORLD_VERSION = "5"  # raise it when the same settings give another world
@@ -56,8 +56,7 @@ def review(
     profile: ProfileOption = None,
 ) -> None:
     """Play the reviewer: fill in every open row of the review CSVs from the true translations."""
-    from sceneworld.reviewer import review_csv
-    from sceneworld.truth import BENCH_TRUTH, load_truth
+    from sceneworld.truth import BENCH_TRUTH, load_truth, review_csv
 
     settings = load_profile(profile)
     announce(settings, "sample review")

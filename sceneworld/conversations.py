@@ -1,4 +1,7 @@
-"""LLaVA-style samples about a scene: conversation, detailed description, reasoning."""
+"""LLaVA-style samples about a scene: conversation, detailed description, reasoning; captions.
+
+Captions, and labels of the patches, are what the projector and the stand-in tower learn from.
+"""
 
 import dataclasses
 import random
@@ -6,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from palo.schemas import Role
 from sceneworld import messages as m
+from sceneworld.grammar.en import corner, indefinite
 from sceneworld.messages import Kind, Message
 from sceneworld.questions import Exchange, QuestionKind, ask, link, name_of
-from sceneworld.scene import Scene
+from sceneworld.scene import GRID, Scene
 
 SHORT_SHARE = 0.7
 ROUNDS = (2, 3, 4)
@@ -32,10 +37,12 @@ QUESTION_WEIGHTS = {
 # Without scene content: the same words whatever the picture shows.
 FIXED = (m.AskList, m.AskDetail, m.Yes, m.No, m.SayBackground)
 
-
-class Role(StrEnum):
-    HUMAN = "human"
-    GPT = "gpt"
+CAPTION_PROMPTS = (
+    "Give a brief description of the image.",
+    "Describe the image concisely.",
+    "Provide a short caption for the picture.",
+    "Summarize what the picture shows.",
+)
 
 
 @dataclass(frozen=True)
@@ -134,8 +141,8 @@ def reasoning_exchanges(
 ) -> list[Exchange]:
     """One or two questions that need counting and comparing."""
     kinds = rng.sample((QuestionKind.MORE, QuestionKind.LEFT), 2)
-    found = [exchange for kind in kinds if (exchange := ask(kind, scene, rng, allowed))]
-    return found[: rng.choice((1, 2))]
+    exchanges = [exchange for kind in kinds if (exchange := ask(kind, scene, rng, allowed))]
+    return exchanges[: rng.choice((1, 2))]
 
 
 def _conversation(scene: Scene, rng: random.Random) -> Sample:
@@ -162,3 +169,30 @@ def _sample(
     for question, reply in rounds:
         turns += [Turn(Role.HUMAN, (question,)), Turn(Role.GPT, reply)]
     return Sample(tuple(turns), has_image, rng.random() < 0.5)
+
+
+def caption(scene: Scene) -> str:
+    """Every object in raster order: `A big red circle in the top left corner, a ... .`"""
+    parts = [f"{indefinite(thing.kind)} {corner(thing.region)}" for thing in scene.things]
+    text = ", ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def patches(scene: Scene) -> list[str]:
+    """The 16 cells in raster order: `big red circle`, or '' where nothing is drawn."""
+    cells = [""] * (GRID * GRID)
+    for thing in scene.things:
+        cells[thing.row * GRID + thing.column] = f"{thing.size} {thing.colour} {thing.shape}"
+    return cells
+
+
+def is_told(question: m.Message, scene: Scene) -> bool:
+    """Whether the caption alone decides a question: sides only across the picture's middle."""
+    if not isinstance(question, m.AskSide):
+        return True
+    thing = next(thing for thing in scene.things if thing.is_a(question.kind))
+    other = next(thing for thing in scene.things if thing.is_a(question.other))
+    middle = GRID // 2
+    if question.side in (m.Side.LEFT, m.Side.RIGHT):
+        return (thing.column < middle) != (other.column < middle)
+    return (thing.row < middle) != (other.row < middle)

@@ -89,44 +89,25 @@ def name_of(thing: Thing, scene: Scene, rng: random.Random) -> Kind | None:
     return rng.choice(names) if names else None
 
 
-def _single(scene: Scene, rng: random.Random, *kinds: Kind) -> Kind | None:
-    """One of the kinds that single out one thing."""
-    singles = [kind for kind in kinds if scene.count(kind) == 1]
-    return rng.choice(singles) if singles else None
+def _exchange(question: Message, short: Message, sentence: Message | None = None) -> Exchange:
+    return Exchange(question, (short,), (sentence or short,))
 
 
-def _colour(scene: Scene, rng: random.Random) -> Exchange | None:
-    thing = rng.choice(scene.things)
-    kind = _single(scene, rng, Kind(thing.shape), Kind(thing.shape, size=thing.size))
-    if kind is None:
-        return None
-    return Exchange(
-        m.AskColour(kind),
-        (m.ShortColour(thing.colour, kind),),
-        (m.SayColour(kind, thing.colour),),
-    )
+def _about_one(exchange: Callable[[Thing, Kind], Exchange], *described_by: str) -> Asker:
+    """About a thing that one of these descriptions singles out; any will do if none are given."""
 
+    def asker(scene: Scene, rng: random.Random) -> Exchange | None:
+        thing = rng.choice(scene.things)
+        if not described_by:
+            kind = name_of(thing, scene, rng)
+            return exchange(thing, kind) if kind else None
+        kinds = [
+            Kind(**{word: getattr(thing, word) for word in words.split()}) for words in described_by
+        ]
+        singles = [kind for kind in kinds if scene.count(kind) == 1]
+        return exchange(thing, rng.choice(singles)) if singles else None
 
-def _shape(scene: Scene, rng: random.Random) -> Exchange | None:
-    thing = rng.choice(scene.things)
-    by_size = Kind(colour=thing.colour, size=thing.size)
-    kind = _single(scene, rng, Kind(colour=thing.colour), by_size)
-    if kind is None:
-        return None
-    return Exchange(
-        m.AskShape(kind), (m.ShortShape(thing.shape),), (m.SayShape(kind, thing.shape),)
-    )
-
-
-def _size(scene: Scene, rng: random.Random) -> Exchange | None:
-    thing = rng.choice(scene.things)
-    by_both = Kind(thing.shape, thing.colour)
-    kind = _single(scene, rng, by_both, Kind(thing.shape), Kind(colour=thing.colour))
-    if kind is None:
-        return None
-    return Exchange(
-        m.AskSize(kind), (m.ShortSize(thing.size, kind),), (m.SaySize(kind, thing.size),)
-    )
+    return asker
 
 
 def _there(scene: Scene, kind: Kind) -> Message:
@@ -138,11 +119,9 @@ def _count(scene: Scene, rng: random.Random) -> Exchange:
     roll = rng.random()
     if roll < TOTAL_SHARE:
         total = len(scene.things)
-        answer = (m.ShortCount(total, Kind()),)
-        return Exchange(m.AskCount(Kind()), answer, (m.SayTotal(total),))
+        return _exchange(m.AskCount(Kind()), m.ShortCount(total, Kind()), m.SayTotal(total))
     kind = _absent(scene, rng) if roll < TOTAL_SHARE + NONE_SHARE else _counted(scene, rng)
-    answer = (m.ShortCount(scene.count(kind), kind),)
-    return Exchange(m.AskCount(kind), answer, (_there(scene, kind),))
+    return _exchange(m.AskCount(kind), m.ShortCount(scene.count(kind), kind), _there(scene, kind))
 
 
 def _counted(scene: Scene, rng: random.Random) -> Kind:
@@ -183,15 +162,6 @@ def _absent(scene: Scene, rng: random.Random) -> Kind:
     return rng.choice(absent)
 
 
-def _region(scene: Scene, rng: random.Random) -> Exchange | None:
-    thing = rng.choice(scene.things)
-    kind = name_of(thing, scene, rng)
-    if kind is None:
-        return None
-    region = thing.region
-    return Exchange(m.AskRegion(kind), (m.ShortRegion(region),), (m.SayRegion(kind, region),))
-
-
 def _exists(scene: Scene, rng: random.Random) -> Exchange:
     answer: Message
     if rng.random() < 0.5:
@@ -219,28 +189,8 @@ def _side(scene: Scene, rng: random.Random) -> Exchange | None:
 
 def _list(scene: Scene, rng: random.Random) -> Exchange:
     variant = rng.randrange(2)
-    answer: tuple[Message, ...] = (m.SayList(scene.groups),)
-    if variant == 0 and len(scene.groups) <= 4:
-        answer = (m.SayThere(scene.groups),)
-    return Exchange(m.AskList(variant), answer, answer)
-
-
-def _box(scene: Scene, rng: random.Random) -> Exchange | None:
-    thing = rng.choice(scene.things)
-    kind = name_of(thing, scene, rng)
-    if kind is None:
-        return None
-    answer = (m.SayBox(kind, thing.box),)
-    return Exchange(m.AskBox(kind), answer, answer)
-
-
-def _width(scene: Scene, rng: random.Random) -> Exchange | None:
-    thing = rng.choice(scene.things)
-    kind = name_of(thing, scene, rng)
-    if kind is None:
-        return None
-    answer = (m.SayWidth(kind, thing.width_px),)
-    return Exchange(m.AskWidth(kind), answer, answer)
+    told = variant == 0 and len(scene.groups) <= 4
+    return _exchange(m.AskList(variant), (m.SayThere if told else m.SayList)(scene.groups))
 
 
 def _link(scene: Scene, rng: random.Random) -> Exchange:
@@ -251,39 +201,64 @@ def _link(scene: Scene, rng: random.Random) -> Exchange:
 def link(kind: Kind) -> Exchange:
     """Where to read more about a kind that has a shape; needs no scene."""
     page = "-".join(word for word in (kind.colour, kind.shape) if word)
-    answer = (m.SayLink(kind, f"https://example.org/shapes/{page}"),)
-    return Exchange(m.AskLink(kind), answer, answer)
+    return _exchange(m.AskLink(kind), m.SayLink(kind, f"https://example.org/shapes/{page}"))
 
 
 def _more(scene: Scene, rng: random.Random) -> Exchange | None:
-    one, two = rng.sample(scene.things, 2)
+    things = rng.sample(scene.things, 2)
     form = rng.randrange(3)
-    kind, other = _forms(one)[form], _forms(two)[form]
+    kind, other = (_forms(thing)[form] for thing in things)
     if kind == other:
         return None
     count, other_count = scene.count(kind), scene.count(other)
     answer = m.SayMore(m.Group(count, kind), m.Group(other_count, other), count > other_count)
-    return Exchange(m.AskMore(kind, other), (answer,), (answer,))
+    return _exchange(m.AskMore(kind, other), answer)
 
 
 def _left(scene: Scene, rng: random.Random) -> Exchange:
     thing = rng.choice(scene.things)
     kind = rng.choice(_forms(thing))
-    answer = (m.SayLeft(kind, scene.count(kind)),)
-    return Exchange(m.AskLeft(kind), answer, answer)
+    return _exchange(m.AskLeft(kind), m.SayLeft(kind, scene.count(kind)))
 
 
 ASKERS: dict[QuestionKind, Asker] = {
-    QuestionKind.COLOUR: _colour,
-    QuestionKind.SHAPE: _shape,
-    QuestionKind.SIZE: _size,
+    QuestionKind.COLOUR: _about_one(
+        lambda thing, kind: _exchange(
+            m.AskColour(kind), m.ShortColour(thing.colour, kind), m.SayColour(kind, thing.colour)
+        ),
+        "shape",
+        "shape size",
+    ),
+    QuestionKind.SHAPE: _about_one(
+        lambda thing, kind: _exchange(
+            m.AskShape(kind), m.ShortShape(thing.shape), m.SayShape(kind, thing.shape)
+        ),
+        "colour",
+        "colour size",
+    ),
+    QuestionKind.SIZE: _about_one(
+        lambda thing, kind: _exchange(
+            m.AskSize(kind), m.ShortSize(thing.size, kind), m.SaySize(kind, thing.size)
+        ),
+        "shape colour",
+        "shape",
+        "colour",
+    ),
     QuestionKind.COUNT: _count,
-    QuestionKind.REGION: _region,
+    QuestionKind.REGION: _about_one(
+        lambda thing, kind: _exchange(
+            m.AskRegion(kind), m.ShortRegion(thing.region), m.SayRegion(kind, thing.region)
+        )
+    ),
     QuestionKind.EXISTS: _exists,
     QuestionKind.SIDE: _side,
     QuestionKind.LIST: _list,
-    QuestionKind.BOX: _box,
-    QuestionKind.WIDTH: _width,
+    QuestionKind.BOX: _about_one(
+        lambda thing, kind: _exchange(m.AskBox(kind), m.SayBox(kind, thing.box))
+    ),
+    QuestionKind.WIDTH: _about_one(
+        lambda thing, kind: _exchange(m.AskWidth(kind), m.SayWidth(kind, thing.width_px))
+    ),
     QuestionKind.LINK: _link,
     QuestionKind.MORE: _more,
     QuestionKind.LEFT: _left,

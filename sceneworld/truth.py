@@ -1,15 +1,31 @@
-"""The exact translations: a table from (English context, English text) to nine languages."""
+"""The exact translations: a table from (English context, English text) to nine languages.
 
+With it a simulated reviewer fills in review CSVs as a person with a spreadsheet would, and a run is
+measured: how good the translations are, and what the filters caught.
+"""
+
+import csv
+import io
 import json
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from palo.languages import ENGLISH
+from palo.memory import english_context
+from palo.paths import DataPaths
+from palo.schemas import IMAGE_TAG, RefinedSample, TranslatedSample, TurnStatus
+from palo.settings import Profile
+from palo.shards import read_refined, read_translated, shard_paths
 from sceneworld.grammar import SPOKEN, say_turn
 from sceneworld.messages import Message
 
-IMAGE_TAG = "<image>"
 BENCH_TRUTH = "bench_truth.jsonl"
+REVIEWER = "simulated"
+# Spreadsheets take a cell that begins with one of these for a formula; exporters put `'` first.
+FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "'")
 
 Truth = dict[tuple[str, str], dict[str, str]]
 
@@ -54,3 +70,156 @@ def load_truth(path: Path) -> Truth:
             row = json.loads(line)
             truth[row.pop("context"), row.pop("en")] = row
     return truth
+
+
+@dataclass(frozen=True)
+class ReviewSummary:
+    """What became of the rows of one CSV."""
+
+    accepted: int
+    fixed: int
+    unknown: int
+    judged_before: int
+
+
+def review_csv(csv_path: Path, truth: Truth) -> ReviewSummary:
+    """Judge every row without a verdict against the truth, in place; unknown rows stay."""
+    # newline="" and a reader over the whole text keep line breaks inside cells as they are.
+    text = csv_path.read_bytes().decode("utf-8-sig")
+    table = csv.DictReader(io.StringIO(text, newline=""))
+    header = list(table.fieldnames or ())
+    reviewed = list(table)
+    outcomes = Counter(_review(row, truth) for row in reviewed)
+    with csv_path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, header)
+        writer.writeheader()
+        writer.writerows(reviewed)
+    return ReviewSummary(
+        outcomes["accept"], outcomes["fix"], outcomes["unknown"], outcomes["judged before"]
+    )
+
+
+def _review(row: dict[str, str], truth: Truth) -> str:
+    """Fill in one row; what became of it."""
+    if row["verdict"]:
+        return "judged before"
+    english = unescape_cell(row["english"])
+    true = _true_translation(truth, unescape_cell(row["previous"]), english, row["lang"])
+    if true is None:
+        return "unknown"
+    true = with_image_as_in(true, english)
+    row["all_copies"] = "yes"
+    row["reviewer"] = REVIEWER
+    if _same(unescape_cell(row["translation"]), true):
+        row["verdict"] = "accept"
+    else:
+        row["verdict"] = "fix"
+        row["correction"] = escape_cell(true)
+        row["error_type"] = "grammar"
+    return row["verdict"]
+
+
+def _true_translation(truth: Truth, previous: str, english: str, lang: str) -> str | None:
+    """An answer is known after its question, a question on its own."""
+    text = without_image(english)
+    row = truth.get((without_image(previous), text)) or truth.get(("", text)) or {}
+    return row.get(lang)
+
+
+def escape_cell(text: str) -> str:
+    """Guard a cell that a spreadsheet would take for a formula."""
+    return f"'{text}" if text.startswith(FORMULA_MARKS) else text
+
+
+def unescape_cell(cell: str) -> str:
+    """Undo `escape_cell`."""
+    guarded = cell.startswith("'") and cell[1:].startswith(FORMULA_MARKS)
+    return cell[1:] if guarded else cell
+
+
+@dataclass(frozen=True)
+class TruthFigures:
+    """Of the turns whose truth is known, whoever wrote them (copied ones left out).
+
+    `wrong`: turns that differ from the truth at all; `caught`: wrong turns that refine flagged;
+    `false_alarms`: right turns flagged. chrf: sacrebleu's corpus chrF, 0-100, with its signature,
+    of the turns that the engine wrote alone.
+    """
+
+    turns: int
+    wrong: int
+    caught: int
+    false_alarms: int
+    chrf: float
+    signature: str
+
+
+def measure(profile: Profile) -> dict[str, TruthFigures]:
+    """Figures by language, for those that have been translated; empty without a sample world."""
+    path = DataPaths(profile.data_dir).world_dir / "truth.jsonl"
+    if profile.world is None or not path.is_file():
+        return {}
+    truth = load_truth(path)
+    paths = DataPaths(profile.data_dir)
+    languages = {lang for row in truth.values() for lang in row}
+    measured = {
+        lang: measure_language(lang, truth, paths.translated(lang), paths.refined(lang))
+        for lang in sorted(languages)
+    }
+    return {lang: figures for lang, figures in measured.items() if figures}
+
+
+def measure_language(
+    lang: str, truth: Truth, translated_dir: Path, refined_dir: Path
+) -> TruthFigures | None:
+    """None where nothing of the language can be compared."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    flagged = {
+        (refined.sample.sample_id, turn)
+        for path in shard_paths(refined_dir)
+        for refined in read_refined(path)
+        for turn in flagged_turns(refined)
+    }
+    outputs, references, turns, wrong, caught, false_alarms = [], [], 0, 0, 0, 0
+    for path in shard_paths(translated_dir):
+        for sample in read_translated(path):
+            for turn, true in true_turns(sample, truth, lang).items():
+                output = sample.target[turn].text
+                turns += 1
+                if sample.meta[turn].status is not TurnStatus.VERIFIED:
+                    outputs.append(output)
+                    references.append(true)
+                is_flagged = (sample.sample_id, turn) in flagged
+                if not _same(output, true):
+                    wrong += 1
+                    caught += is_flagged
+                else:
+                    false_alarms += is_flagged
+    if not outputs:
+        return None
+    chrf = CHRF()
+    score = chrf.corpus_score(outputs, [references]).score
+    signature = str(chrf.get_signature())
+    return TruthFigures(turns, wrong, caught, false_alarms, score, signature)
+
+
+def flagged_turns(refined: RefinedSample) -> list[int]:
+    return [turn for turn, verdict in enumerate(refined.turn_verdicts) if verdict.flagged]
+
+
+def true_turns(sample: TranslatedSample, truth: Truth, lang: str) -> dict[int, str]:
+    """The true text of each turn that was translated, by turn number."""
+    known = {}
+    for turn, source in enumerate(sample.source):
+        if sample.meta[turn].status is TurnStatus.COPIED:
+            continue
+        context = english_context(sample.source, turn)
+        row = truth.get((context, without_image(source.text)))
+        if row is not None:
+            known[turn] = with_image_as_in(row[lang], source.text)
+    return known
+
+
+def _same(text: str, other: str) -> bool:
+    return unicodedata.normalize("NFC", text) == unicodedata.normalize("NFC", other)

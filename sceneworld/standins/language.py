@@ -4,6 +4,12 @@ A description stands where the image tokens will stand: every phrase of it takes
 patch takes one token, and is the sum of its words' embeddings. It learns in three steps: riddles,
 then conversations in English, then conversations in ten languages. Adapters on an untrained
 language model learn badly; on this one they learn well.
+
+Texts of a batch that begin alike are in one row: what they share is computed once, and nothing is
+padding. Every conversation begins with the system sentence, and riddles of one description with its
+slots. A branch is the way through the row that one text reads, from the beginning to its own end.
+Only attention sees branches side by side. What comes out, and every gradient, is what texts one by
+one would give.
 """
 
 import random
@@ -14,17 +20,17 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
 
 from sceneworld.standins.alignment import start_together
-from sceneworld.standins.branches import ATTENTION, Branches, branches_of
-from sceneworld.standins.schedule import share
 from sceneworld.standins.text import TALK_ROUNDS, Reader, Scene, Text, slots
-from sceneworld.standins.tiny import tiny_llama
+from sceneworld.standins.tiny import Learning, muon_and_adamw, tiny_llama, warmup_cosine
 from train.data.template import IGNORED, IMAGE_TOKEN
 from train.scale import StandinLanguageModel
 
 Tick = Callable[[str], None]
+ATTENTION = "branches"
 # Questions alone, with their few labels, leave the model guessing for thousands of steps: riddles
 # first teach it to find the slot with the right words; then English teaches it to be asked, before
 # ten languages do (docs/decisions.md).
@@ -36,6 +42,59 @@ NOISE = 0.3  # of a usual word's length, in every slot
 AGAIN_SHARE = 0.5  # of the learning rate, where ten languages begin
 ALIGNED_SCENES = 600  # enough to tell every word by
 FEW = {2: 0.3, 3: 0.6}  # things to riddle about, until so much of the riddles is done
+
+
+@dataclass(frozen=True)
+class Branches:
+    """B branches, none longer than L, through a row of N places."""
+
+    ways: torch.Tensor  # (B * L,) places in the row; past a branch's end, any
+    shape: tuple[int, int]  # B, L
+    read_at: torch.Tensor  # (N,) of each place, where in `ways` it comes: the first branch has it
+    positions: torch.Tensor  # (1, N) of each place in its branch
+
+
+def branches_of(ways: Sequence[Sequence[int]], num_places: int) -> Branches:
+    """Every place must be in some way, at the same position in all that it is in."""
+    length = max(map(len, ways))
+    laid = torch.zeros(len(ways), length, dtype=torch.long)
+    for branch, way in enumerate(ways):
+        laid[branch, : len(way)] = torch.tensor(way)
+    read_at = torch.zeros(num_places, dtype=torch.long)
+    for branch in range(len(ways) - 1, -1, -1):
+        read_at[ways[branch]] = torch.arange(len(ways[branch])) + branch * length
+    return Branches(laid.flatten(), (len(ways), length), read_at, (read_at % length)[None])
+
+
+def branch_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    branches: Branches | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """(1, heads, N, size) each -> (1, N, heads, size)."""
+    assert attention_mask is None, "a row of branches has no mask"
+    assert branches is not None, "a row must say its branches"
+    heads, size = query.shape[1], query.shape[3]
+
+    def laid_out(tensor: torch.Tensor) -> torch.Tensor:
+        places = tensor[0].transpose(0, 1).flatten(1)
+        chosen = places.index_select(0, branches.ways)
+        return chosen.view(*branches.shape, heads, size).transpose(1, 2)
+
+    out = scaled_dot_product_attention(
+        laid_out(query), laid_out(key), laid_out(value), scale=scaling, is_causal=True
+    )
+    flat = out.transpose(1, 2).flatten(0, 1).flatten(1)
+    return flat.index_select(0, branches.read_at).view(1, -1, heads, size), None
+
+
+AttentionInterface.register(ATTENTION, branch_attention)
 
 
 @dataclass(frozen=True)
@@ -127,7 +186,7 @@ def train_language_model(
     settings: StandinLanguageModel, scenes: Sequence[Scene], tokenizer: Any, tick: Tick
 ) -> Any:
     """A Llama that answers questions about described scenes in ten languages."""
-    model = tiny_llama(
+    model: Any = tiny_llama(
         tokenizer,
         settings.hidden_size,
         settings.layers,
@@ -138,15 +197,20 @@ def train_language_model(
     model.set_attn_implementation(ATTENTION)
     reader = Reader(scenes, tokenizer)
     embedder = SlotEmbedder(model, reader, NOISE, settings.seed)
-    optimizers = _optimizers(model, settings)
-    schedules = [
-        LambdaLR(optimizer, partial(_learning_share, settings)) for optimizer in optimizers
-    ]
+    optimizers = muon_and_adamw(
+        model,
+        settings.matrix_learning_rate,
+        settings.learning_rate,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    learning = Learning(model.parameters(), optimizers, partial(_learning_share, settings))
     parallel = [scene for scene in scenes if scene.is_parallel]
     rng = random.Random(settings.seed)
     for step in range(settings.steps):
         if step == settings.english_steps:
-            _meet_other_languages(model, parallel, reader)
+            # Every word of theirs starts beside the English words that it renders.
+            told = _told(parallel[:ALIGNED_SCENES], reader)
+            start_together(model.get_input_embeddings().weight, told, reader.tokenizer)
         if step < settings.riddle_steps:
             batch = _riddles(embedder, settings, scenes, step, rng)
         else:
@@ -156,21 +220,10 @@ def train_language_model(
             phrases = [slots(scene.phrases, settings.slots, rng) for scene in chosen]
             batch = embedder.batch([read(scene) for scene in chosen], phrases)
         loss = answer_loss(model, batch)
-        model.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer, schedule in zip(optimizers, schedules, strict=True):
-            optimizer.step()
-            schedule.step()
+        learning.step(loss)
         tick(f"loss {loss.item():.3f}")
     model.set_attn_implementation("sdpa")
     return model.eval()
-
-
-def _meet_other_languages(model: Any, parallel: Sequence[Scene], reader: Reader) -> None:
-    """Puts every word of theirs beside the English words that it renders."""
-    told = _told(parallel[:ALIGNED_SCENES], reader)
-    start_together(model.get_input_embeddings().weight, told, reader.tokenizer)
 
 
 def _riddles(
@@ -207,25 +260,9 @@ def _told(scenes: Sequence[Scene], reader: Reader) -> list[dict[str, list[int]]]
 def _learning_share(settings: StandinLanguageModel, step: int) -> float:
     """Of the learning rate: each part ends low, for what is learned shows only then."""
     if step < settings.english_steps:
-        return share(step, settings.english_steps)
+        return warmup_cosine(step, settings.english_steps)
     more = settings.steps - settings.english_steps
-    return AGAIN_SHARE * share(step - settings.english_steps, more)
-
-
-def _optimizers(model: Any, settings: StandinLanguageModel) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers, where it needs fewer steps, and AdamW for the rest."""
-    matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
-    chosen = {id(parameter) for parameter in matrices}
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
-    return [
-        torch.optim.Muon(
-            matrices,
-            lr=settings.matrix_learning_rate,
-            weight_decay=0.0,
-            adjust_lr_fn="match_rms_adamw",
-        ),
-        torch.optim.AdamW(rest, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
+    return AGAIN_SHARE * warmup_cosine(step - settings.english_steps, more)
 
 
 def _form(reader: Reader, in_english: bool, rng: random.Random) -> Callable[[Scene], Text]:

@@ -1,13 +1,17 @@
-"""Tiny models that the project builds itself: a tokenizer for ten languages and a small Llama.
+"""Tiny models that the project builds itself: a tokenizer for ten languages, a small Llama, and
+how stand-ins learn.
 
 They stand in for real models in the sample profile and in tests; no weights are shipped.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 UNKNOWN, START, END, PAD = "<unk>", "<s>", "</s>", "<pad>"
 
@@ -17,6 +21,8 @@ CHAT_TEMPLATE = (
     "{% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\n' }}{% endif %}"
     "{% endfor %}"
 )
+
+WARMUP_SHARE = 0.05
 
 # Words of spaced scripts keep their marks (Devanagari vowels are marks, not letters). Han
 # characters stand alone, so that a tiny vocabulary does not swallow whole sentences.
@@ -32,11 +38,8 @@ def train_tokenizer(
     extra_special: Sequence[str] = (),
     chat_template: str | None = None,
     pattern: str = _WORDS,
-) -> "PreTrainedTokenizerFast":
+) -> PreTrainedTokenizerFast:
     """Byte-level BPE with Llama's special tokens; any text can be encoded and comes back exact."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -79,16 +82,13 @@ def tiny_llama(
     seed: int = 0,
     initializer_range: float | None = None,
     rope_theta: float = 10_000.0,
-) -> "LlamaForCausalLM":
+) -> LlamaForCausalLM:
     """A Llama of random weights; the same seed gives the same weights.
 
     Weights start at 1/sqrt(hidden_size) unless `initializer_range` is given, not at the 0.02 that
     suits wide models: at 128 wide, from 0.02 and with AdamW, attention takes several times as many
     steps to find what to attend to.
     """
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -107,3 +107,48 @@ def tiny_llama(
     )
     model: Any = LlamaForCausalLM
     return model(config)
+
+
+class Learning:
+    """Steps of a stand-in, down its gradients and along its schedule of learning rates."""
+
+    def __init__(
+        self,
+        parameters: Iterable[torch.nn.Parameter],
+        optimizers: Sequence[torch.optim.Optimizer],
+        share: Callable[[int], float],
+    ) -> None:
+        """`share`: of the optimizers' own learning rates, at a step."""
+        self.parameters, self.optimizers = list(parameters), optimizers
+        self.schedules = [LambdaLR(optimizer, share) for optimizer in optimizers]
+
+    def step(self, loss: torch.Tensor) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+
+
+def muon_and_adamw(
+    model: Any, matrix_learning_rate: float, learning_rate: float, **muon: Any
+) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, where it needs less than half of AdamW's steps, and
+    AdamW for the rest."""
+    matrices = [parameter for parameter in model.model.layers.parameters() if parameter.ndim == 2]
+    chosen = {id(parameter) for parameter in matrices}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
+    return [
+        torch.optim.Muon(matrices, lr=matrix_learning_rate, weight_decay=0.0, **muon),
+        torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def warmup_cosine(step: int, steps: int) -> float:
+    """Of the highest learning rate, at this of so many steps: up fast, then down to nothing."""
+    warmup = max(1, round(WARMUP_SHARE * steps))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))

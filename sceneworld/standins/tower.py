@@ -6,6 +6,7 @@ learned to see first, then is frozen as PALO freezes CLIP, does not (measured).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from sceneworld.standins.schedule import warmup_cosine
+from sceneworld.standins.tiny import Learning, warmup_cosine
 from train.data.images import load_picture, make_processor, pixel_values
 from train.scale import StandinTower
 
@@ -96,17 +97,13 @@ def train_tower(
     head = nn.Linear(settings.hidden_size, sum(labels.sizes))
     parameters = [*tower.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.01)
-    schedule = warmup_cosine(optimizer, settings.steps)
+    learning = Learning(parameters, [optimizer], partial(warmup_cosine, steps=settings.steps))
     order = torch.Generator().manual_seed(settings.seed)
     for _ in range(settings.steps):
         chosen = torch.randint(len(pixels), (settings.batch_size,), generator=order)
         features = patch_features(tower, pixels[chosen], feature_layer)
         loss = _naming_loss(head(features), labels.classes[chosen], labels.sizes)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
+        learning.step(loss)
         tick(f"loss {loss.item():.3f}")
     return tower.eval()
 

@@ -12,11 +12,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
 import regex
+import torch
 
 from palo.engines.stream import Message, chat_text
 from palo.errors import MissingResource
@@ -24,14 +26,19 @@ from palo.files import digest, file_digest, uptodate, write_json
 from palo.languages import TARGETS
 from palo.memory import segment_key
 from palo.settings import Context, StandinTranslatorSettings
-from sceneworld.standins.tiny import tiny_llama, train_tokenizer
+from sceneworld.standins.tiny import (
+    WARMUP_SHARE,
+    Learning,
+    muon_and_adamw,
+    tiny_llama,
+    train_tokenizer,
+)
 from translate.finetune import TrainingPair, make_pair
 from translate.job import load_prompt
 from translate.segments import NOTHING, Before, cut
 
 _RECORD = "standin.json"
 _RULES = "4"  # raise when the same settings and corpus would give another model
-_WARMUP_SHARE = 0.05
 _IGNORED = -100
 _LAST_SHARE = 0.02  # of the learning rate
 _LOSS_STEPS = 50
@@ -164,25 +171,18 @@ def _train(
     report: Report,
 ) -> float:
     """Warm-up, then linear decay; returns the mean loss of the last steps."""
-    import torch
-
     # Matrices this small gain little from a second thread, and lose much where cores are shared:
     # threads that wait for each other spin. Measured on 2 busy cores: 0.13 s a step against 1.1 s.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    optimizers = _optimizers(model, settings)
+    optimizers = muon_and_adamw(model, settings.matrix_learning_rate, settings.learning_rate)
+    schedule = partial(_schedule, steps=settings.steps)
+    learning = Learning(model.parameters(), optimizers, schedule)
     model.train()
     losses: deque[float] = deque(maxlen=_LOSS_STEPS)
     for step, batch in enumerate(_batches(pairs, tokenizer, settings)):
-        for optimizer, learning_rate in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * _schedule(step, settings.steps)
         loss = answer_loss(model, batch, tokenizer.pad_token_id)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer, _ in optimizers:
-            optimizer.step()
-        model.zero_grad(set_to_none=True)
+        learning.step(loss)
         losses.append(float(loss.detach()))
         report(step + 1, losses[-1])
     torch.set_num_threads(threads)
@@ -190,21 +190,8 @@ def _train(
     return sum(losses) / max(1, len(losses))
 
 
-def _optimizers(model: Any, settings: StandinTranslatorSettings) -> list[tuple[Any, float]]:
-    """Muon for the layers' matrices, with less than half of AdamW's steps, and AdamW for the rest;
-    each with its highest learning rate."""
-    import torch
-
-    names = dict(model.named_parameters())
-    inner = [name for name, one in names.items() if one.ndim == 2 and ".layers." in name]
-    rest = [one for name, one in names.items() if name not in inner]
-    muon = torch.optim.Muon([names[name] for name in inner], weight_decay=0.0)
-    adam = torch.optim.AdamW(rest, betas=(0.9, 0.98), weight_decay=0.0)
-    return [(muon, settings.matrix_learning_rate), (adam, settings.learning_rate)]
-
-
 def _schedule(step: int, steps: int) -> float:
-    warmup = max(1, int(steps * _WARMUP_SHARE))
+    warmup = max(1, int(steps * WARMUP_SHARE))
     return min((step + 1) / warmup, max(_LAST_SHARE, 1 - step / steps))
 
 
@@ -261,8 +248,6 @@ def examples(pairs: Sequence[TrainingPair], tokenizer: Any) -> list[Example]:
 
 def answer_loss(model: Any, batch: Sequence[Example], pad_id: int) -> Any:
     """Mean cross-entropy of the answer tokens; only they are put through the output layer."""
-    import torch
-
     width = max(len(one.ids) for one in batch)
     ids = torch.full((len(batch), width), pad_id)
     labels = torch.full((len(batch), width), _IGNORED)

@@ -14,8 +14,7 @@ from palo.cli import guarded
 from palo.files import read_json
 from palo.paths import DataPaths, source_root
 from palo.settings import load_profile
-from sceneworld.measure import measure_language
-from sceneworld.truth import BENCH_TRUTH, load_truth
+from sceneworld.truth import BENCH_TRUTH, load_truth, measure_language
 
 BUILD = "bench build --lang ur --engine scripted"
 

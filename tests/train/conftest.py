@@ -24,8 +24,8 @@ from palo.schemas import (
 )
 from palo.settings import WorldSettings, load_profile
 from palo.shards import refined_to_row, sample_to_row, shard_name, write_shard
+from sceneworld import standins
 from sceneworld.build import build_world
-from sceneworld.standins import build as standins
 from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 from sceneworld.truth import load_truth, with_image_as_in, without_image
 from train.model.assembly import assemble

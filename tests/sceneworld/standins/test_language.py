@@ -3,8 +3,7 @@ import random
 import pytest
 import torch
 
-from sceneworld.standins.branches import ATTENTION
-from sceneworld.standins.language import SlotEmbedder, answer_loss, train_language_model
+from sceneworld.standins.language import ATTENTION, SlotEmbedder, answer_loss, train_language_model
 from sceneworld.standins.text import Reader, Text, make_tokenizer, read_scenes, slots
 from sceneworld.standins.tiny import tiny_llama
 from train.data.template import IGNORED, IMAGE_TOKEN, Encoded

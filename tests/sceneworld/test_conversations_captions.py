@@ -1,7 +1,7 @@
 """Captions and patch labels of a hand-made scene."""
 
 from sceneworld import messages as m
-from sceneworld.captions import caption, is_told, patches
+from sceneworld.conversations import caption, is_told, patches
 from sceneworld.messages import Colour, Kind, Shape, Side, Size
 from sceneworld.scene import Scene, Thing
 

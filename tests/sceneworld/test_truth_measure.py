@@ -19,7 +19,7 @@ from palo.schemas import (
 )
 from palo.settings import load_profile
 from palo.shards import refined_to_row, shard_name, translated_to_row, write_shard
-from sceneworld.measure import flagged_turns, measure, true_turns
+from sceneworld.truth import flagged_turns, measure, true_turns
 
 TRUTH = {
     ("", "Where is it?"): {"fr": "Où est-ce ?", "ur": "کہاں ہے؟"},

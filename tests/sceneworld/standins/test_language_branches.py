@@ -1,6 +1,6 @@
 import torch
 
-from sceneworld.standins.branches import ATTENTION, branches_of
+from sceneworld.standins.language import ATTENTION, branches_of
 from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 
 # Places 0 and 1 begin all texts, 2 and 3 the first two: three ways through nine places.

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from sceneworld.reviewer import ReviewSummary, escape_cell, review_csv, unescape_cell
+from sceneworld.truth import ReviewSummary, escape_cell, review_csv, unescape_cell
 
 COLUMNS = [
     *("id", "lang", "image", "previous", "english", "translation", "reasons"),
