@@ -31,7 +31,6 @@ from palo.schemas import Finding, Verdict
 from palo.settings import RefineSettings
 from refine.calibrate import calibrated, write_thresholds
 from refine.filters import Filter, TurnPair
-from refine.judgement import flagged
 from refine.pairs import SourceTarget
 from refine.registry import default_filters, judge, verdict
 from sceneworld.build import build_world
@@ -146,7 +145,7 @@ def faults_caught(
         for lang in gold:
             pairs = faulty(name, lang, gold)
             findings = judge(filters, pairs, lang)
-            caught = [flagged(verdict(one, settings.notes_for_review)) for one in findings]
+            caught = [verdict(one, settings.notes_for_review).flagged for one in findings]
             recall[name][lang] = round(sum(caught) / len(caught), 4)
             if name in MEANT_FOR:
                 meant = MEANT_FOR[name]
@@ -177,12 +176,15 @@ def precision_and_recall(faults: tuple[int, int], gold: tuple[int, int]) -> dict
 
 
 def said(found: Finding, name: str) -> bool:
-    return found.filter == name and flagged(found.verdict)
+    return found.filter == name and found.verdict.flagged
 
 
 def held_out(gold: Gold, settings: RefineSettings) -> dict[str, float]:
     """Bands from the even rows, measured on the odd ones."""
-    bands = {lang: calibrated(rows[::2], lang) for lang, rows in gold.items()}
+    bands = {
+        lang: calibrated([TurnPair(row.source, row.target) for row in rows[::2]], lang)
+        for lang, rows in gold.items()
+    }
     with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
         write_thresholds(Path(file.name), bands)
         own = settings.model_copy(update={"thresholds_path": Path(file.name)})

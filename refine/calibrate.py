@@ -8,8 +8,8 @@ The filters go by the file once `refine.thresholds_path` in pipelines.yaml names
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from rich.table import Table
@@ -29,7 +29,7 @@ from palo.shards import read_translated, shard_paths
 from refine.filters import TurnPair
 from refine.filters.language import SURE_LETTERS, without_names
 from refine.filters.thresholds import Thresholds, bands_of, load_thresholds, shipped
-from refine.pairs import SourceTarget, read_pairs
+from refine.pairs import read_pairs
 from refine.review_file import text_hash
 
 MIN_PAIRS = 200  # fewer have no half a percent
@@ -40,15 +40,6 @@ _LOGPROB_TAIL = 0.01
 _FOREIGN_TAIL = 0.001  # of the pairs may surely be in another language: verified sets have mistakes
 _FOREIGN_ROOM, _MOST_FOREIGN = 0.02, 0.99  # above the highest share that was wrong
 _SCRIPT_SHARES = (0.4, 0.95)  # the filter rejects below the first; names need room above the other
-
-
-@dataclass(frozen=True)
-class VerifiedPair:
-    """A translation that a person vouches for; `logprob` where the translator wrote it so."""
-
-    source: str
-    target: str
-    logprob: float | None = None
 
 
 def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, output: Path) -> Table:
@@ -63,7 +54,10 @@ def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, outpu
     found: dict[str, Thresholds] = {}
     counts: dict[str, int] = {}
     for code in langs:
-        verified = _of_file(pairs) if pairs else list(reviewed_pairs(paths, code))
+        if pairs:
+            verified = [TurnPair(row.source, row.target) for row in read_pairs(pairs)]
+        else:
+            verified = list(reviewed_pairs(paths, code))
         if len(verified) < MIN_PAIRS and len(langs) > 1:
             note(f"{code}: {len(verified)} verified pairs are too few ({MIN_PAIRS} at least); kept")
             continue
@@ -78,12 +72,9 @@ def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, outpu
 
 
 def calibrated(
-    pairs: Sequence[SourceTarget] | Sequence[VerifiedPair],
-    lang: str,
-    identifier: LanguageId | None = None,
+    told: Sequence[TurnPair], lang: str, identifier: LanguageId | None = None
 ) -> Thresholds:
     """The bands of these pairs, with that language ID. Raises UserError for too few of them."""
-    told = [TurnPair(one.source, one.target) for one in pairs]
     ratios = sorted(
         len(one.target_words) / len(one.source_words)
         for one in told
@@ -98,9 +89,7 @@ def calibrated(
         share for one in told if (share := script_share(without_names(one), lang)) is not None
     )
     least, most = _SCRIPT_SHARES
-    logprobs = sorted(
-        one.logprob for one in pairs if isinstance(one, VerifiedPair) and one.logprob is not None
-    )
+    logprobs = sorted(one.mean_logprob for one in told if one.mean_logprob is not None)
     known = bands_of(lang)
     return Thresholds(
         length_ratio=(round(_at(ratios, _TAIL), 3), round(_at(ratios, 1 - _TAIL), 3)),
@@ -139,8 +128,11 @@ def _foreign_share(told: Sequence[TurnPair], lang: str, identifier: LanguageId) 
     return max(known, min(_MOST_FOREIGN, round(wrong[spared] + _FOREIGN_ROOM, 3)))
 
 
-def reviewed_pairs(paths: DataPaths, lang: str) -> Iterator[VerifiedPair]:
-    """Every turn of the translated shards that a reviewer accepted or corrected."""
+def reviewed_pairs(paths: DataPaths, lang: str) -> Iterator[TurnPair]:
+    """Every turn of the translated shards that a reviewer accepted or corrected.
+
+    What the translator thought of its words counts where they were accepted as they stood.
+    """
     with VerifiedMemory.existing(paths.verified(lang)) as memory:
         for path in [*shard_paths(paths.translated(lang)), *shard_paths(paths.seed_dir / lang)]:
             for sample in read_translated(path):
@@ -148,7 +140,7 @@ def reviewed_pairs(paths: DataPaths, lang: str) -> Iterator[VerifiedPair]:
                     machine = text_hash(without_frame(sample.target[turn].text))
                     accepted = machine == text_hash(without_frame(word.text))
                     logprob = sample.meta[turn].mean_logprob if accepted else None
-                    yield VerifiedPair(sample.source[turn].text, word.text, logprob)
+                    yield TurnPair(sample.source[turn].text, word.text, mean_logprob=logprob)
 
 
 def write_thresholds(path: Path, bands: Mapping[str, Thresholds]) -> None:
@@ -165,37 +157,30 @@ def write_thresholds(path: Path, bands: Mapping[str, Thresholds]) -> None:
         )
 
 
-def _of_file(path: Path) -> list[VerifiedPair]:
-    return [VerifiedPair(one.source, one.target) for one in read_pairs(path)]
-
-
 def _at(values: Sequence[float], share: float) -> float:
     """The value below which the share lies."""
     return values[min(len(values) - 1, max(0, round(share * (len(values) - 1))))]
 
 
-def _table(found: Mapping[str, Thresholds], counts: Mapping[str, int]) -> Table:
-    shown = Table(title="bands: shipped -> calibrated")
-    for name in (
-        "language",
-        "pairs",
-        "length ratio",
-        "usual",
-        "script share",
-        "lexicon",
-        "low logprob",
-    ):
-        shown.add_column(name, justify="left" if name == "language" else "right")
-    for lang, new in found.items():
-        old = bands_of(lang)
-        low, high = (f"{a:.2f}-{b:.2f}" for a, b in (old.length_ratio, new.length_ratio))
-        shown.add_row(
-            lang,
-            str(counts[lang]),
-            f"{low} -> {high}",
-            f"{old.usual_ratio:.2f} -> {new.usual_ratio:.2f}",
-            f"{old.script_share:.2f} -> {new.script_share:.2f}",
-            f"{old.lexicon_score:.2f} -> {new.lexicon_score:.2f}",
-            f"{old.low_logprob:.2f} -> {new.low_logprob:.2f}",
+def _table(bands: Mapping[str, Thresholds], counts: Mapping[str, int]) -> Table:
+    columns = {
+        "length_ratio": "length ratio",
+        "usual_ratio": "usual",
+        "script_share": "script share",
+        "lexicon_score": "lexicon",
+        "low_logprob": "low logprob",
+    }
+
+    def said(value: Any) -> str:
+        return "-".join(f"{part:.2f}" for part in (value if isinstance(value, tuple) else [value]))
+
+    shown = Table("language", title="bands: shipped -> calibrated")
+    for title in ("pairs", *columns.values()):
+        shown.add_column(title, justify="right")
+    for lang, new in bands.items():
+        changes = (
+            f"{said(getattr(bands_of(lang), name))} -> {said(getattr(new, name))}"
+            for name in columns
         )
+        shown.add_row(lang, str(counts[lang]), *changes)
     return shown

@@ -3,10 +3,10 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO
@@ -16,7 +16,7 @@ from palo.files import replaced
 from palo.schemas import Finding, Verdict
 from palo.settings import ModelFilterSettings, RefineSettings
 from palo.workers import default_processes, in_order
-from refine.filters import Filter, TurnPair
+from refine.filters import TurnPair
 from refine.filters.thresholds import load_thresholds, without_bands
 from refine.pairs import STDIN, NumberedRow, SourceTarget, Unreadable, read_rows
 from refine.registry import default_filters, judge, verdict
@@ -29,26 +29,19 @@ _SHOWN_NUMBERS = 10
 
 
 @dataclass
-class _Summary:
+class Judged:
+    """Counts of rows judged, and the output lines of a batch."""
+
+    lines: str = ""
     verdicts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     unreadable: list[int] = field(default_factory=list)
 
     def said(self) -> str:
         rows = self.verdicts.total()
-        each = " · ".join(f"{one} {self.verdicts[one]}" for one in Verdict)
+        each = " · ".join(f"{verdict} {self.verdicts[verdict]}" for verdict in Verdict)
         top = ", ".join(f"{name} {count}" for name, count in self.reasons.most_common())
         return f"{rows} rows · {each}" + (f"\nreasons of rows flagged: {top}" if top else "")
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """A batch of output lines, and what they add to the summary."""
-
-    lines: str
-    verdicts: Counter[str]
-    reasons: Counter[str]
-    unreadable: tuple[int, ...]
 
 
 def check_file(pairs: Path, lang: str, output: Path | None, settings: RefineSettings) -> None:
@@ -79,9 +72,9 @@ def check_pairs(
     lang: str,
     settings: RefineSettings,
     write: Callable[[str], object],
-) -> _Summary:
+) -> Judged:
     """Judges the rows and writes a JSON line for each, in order, with a few in memory."""
-    summary = _Summary()
+    summary = Judged()
     batches = _batches(iter(rows))
     head = list(islice(batches, _ROWS_FOR_PROCESSES // _BATCH_ROWS + 1))
     many = len(head) * _BATCH_ROWS > _ROWS_FOR_PROCESSES
@@ -122,41 +115,26 @@ def _batches(rows: Iterator[NumberedRow]) -> Iterator[list[NumberedRow]]:
         yield batch
 
 
-@cache
-def _filters(settings: RefineSettings) -> tuple[Filter, ...]:
-    return default_filters(settings)
-
-
-def judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -> _Judged:
-    good = [one.row for one in batch if isinstance(one.row, SourceTarget)]
+def judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -> Judged:
+    good = [numbered.row for numbered in batch if isinstance(numbered.row, SourceTarget)]
     pairs = [TurnPair(row.source, row.target) for row in good]
-    found = iter(judge(_filters(settings), pairs, lang))
-    verdicts: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    unreadable, lines = [], []
-    for one in batch:
-        if isinstance(one.row, Unreadable):
-            findings: tuple[Finding, ...] = (
-                Finding(UNREADABLE, None, Verdict.REJECT, one.row.reason),
-            )
-            texts = {"text": one.row.text}
-            unreadable.append(one.number)
+    found = iter(judge(default_filters(settings), pairs, lang))
+    judged, lines = Judged(), []
+    for numbered in batch:
+        row = numbered.row
+        if isinstance(row, Unreadable):
+            findings: tuple[Finding, ...] = (Finding(UNREADABLE, None, Verdict.REJECT, row.reason),)
+            texts = {"text": row.text}
+            judged.unreadable.append(numbered.number)
         else:
             findings = next(found)
-            texts = {"source": one.row.source, "target": one.row.target}
+            texts = {"source": row.source, "target": row.target}
         said = verdict(findings, settings.notes_for_review)
-        verdicts[said] += 1
+        judged.verdicts[said] += 1
         if said.flagged:
-            reasons.update({finding.filter for finding in findings})
-        lines.append(_line(one.number, texts, said, findings))
-    return _Judged("".join(lines), verdicts, reasons, tuple(unreadable))
-
-
-def _line(number: int, texts: dict[str, str], said: Verdict, findings: Sequence[Finding]) -> str:
-    row = {
-        "line": number,
-        **texts,
-        "verdict": said,
-        "reasons": [dict(vars(finding)) for finding in findings],
-    }
-    return json.dumps(row, ensure_ascii=False) + "\n"
+            judged.reasons.update({finding.filter for finding in findings})
+        reasons = [dict(vars(finding)) for finding in findings]
+        line = {"line": numbered.number, **texts, "verdict": said, "reasons": reasons}
+        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+    judged.lines = "".join(lines)
+    return judged

@@ -24,7 +24,7 @@ from refine.filters.characters import EncodingFilter, lost_letters
 from refine.filters.completeness import EmptyFilter
 from refine.filters.language import LanguageFilter, ScriptFilter
 from refine.filters.structure import PlaceholderFilter, StructureFilter
-from refine.judgement import Rejection, TurnKey
+from refine.judgement import Rejection
 from refine.review_file import (
     ADJUDICATION,
     XLSX,
@@ -41,6 +41,7 @@ from refine.review_file import (
     text_hash,
     write_problems,
 )
+from refine.signatures import TurnKey
 
 REJECTED_NAME = "rejected.json"
 _DIGEST_CHARS = 8

@@ -1,23 +1,48 @@
-"""Judges whole conversations: a person's word first, then the filters, then the policy."""
+"""Judges conversations, and a shard of them: a person's word first, then filters, then policy.
 
+A refined shard is a pure function of its translated shard, people's words and the settings.
+"""
+
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
+from pathlib import Path
 
+from palo.checks.language import LanguageId
 from palo.checks.structure import reframed, without_frame
-from palo.memory import VerifiedEntry
-from palo.schemas import Finding, RefinedSample, TranslatedSample, Turn, TurnStatus, Verdict
+from palo.files import digest, file_digest
+from palo.memory import VerifiedEntry, VerifiedMemory
+from palo.schemas import (
+    REFINED,
+    Finding,
+    RefinedSample,
+    TranslatedSample,
+    Turn,
+    TurnStatus,
+    Verdict,
+)
 from palo.settings import RefineSettings
+from palo.shards import is_current, read_translated, refined_to_row, write_shard
 from refine.filters import Filter, TurnPair
+from refine.filters.copies import DuplicateFilter
 from refine.filters.structure import PlaceholderFilter, StructureFilter, broken_structure
-from refine.registry import judge, verdict
+from refine.filters.thresholds import load_thresholds
+from refine.registry import default_filters, judge, models_digest, verdict, version
 from refine.review_file import review_id, text_hash
+from refine.signatures import TurnKey, load_table, met_in_shard
 
 VERIFIED = "verified"
 REVIEWER = "reviewer"
 # What no policy lets into training: a conversation that lost its structure.
 _SACRED = frozenset({StructureFilter.name, PlaceholderFilter.name})
 
-TurnKey = tuple[str, int]
+# Prefixes of a record's counts.
+VERDICT_COUNT, REASON_COUNT = "verdict:", "reason:"
+# Settings that change no byte of a shard; models' own digests are inputs by themselves.
+_NO_MATTER = {
+    "language_id_model", "max_review_rows", "audit_rows", "processes", "acceptance",
+    "review_xlsx", "thresholds_path", "models",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,27 +76,30 @@ def refine_samples(
         for sample, reason in zip(samples, broken, strict=True)
     ]
     pairs = [
-        pair
+        TurnPair(
+            source.text,
+            target.text,
+            meta.status,
+            meta.finish_reason,
+            meta.problem,
+            meta.mean_logprob,
+            sample.sample_id,
+        )
         for sample, reason in zip(corrected, broken, strict=True)
         if not reason
-        for pair in _pairs(sample)
+        for source, target, meta in zip(sample.source, sample.target, sample.meta, strict=True)
     ]
-    lang = samples[0].lang if samples else ""
-    found = iter(judge(filters, pairs, lang))
+    judged = iter(judge(filters, pairs, samples[0].lang if samples else ""))
     refined = []
     for sample, reason in zip(corrected, broken, strict=True):
         if reason:
             refined.append(_broken(sample, reason))
             continue
         findings = tuple(
-            _human_first(sample, turn, next(found), word) for turn in range(len(sample.source))
+            _human_first(sample, turn, next(judged), word) for turn in range(len(sample.source))
         )
         refined.append(_selected(sample, findings, settings))
     return refined
-
-
-def flagged(one: Verdict) -> bool:
-    return one.severity >= Verdict.REVIEW.severity
 
 
 def _with_verified(sample: TranslatedSample, word: HumanWord) -> TranslatedSample:
@@ -84,21 +112,6 @@ def _with_verified(sample: TranslatedSample, word: HumanWord) -> TranslatedSampl
         target[turn] = Turn(source.role, reframed(source.text, entry.text))
         meta[turn] = replace(meta[turn], status=TurnStatus.VERIFIED, problem="")
     return replace(sample, target=tuple(target), meta=tuple(meta))
-
-
-def _pairs(sample: TranslatedSample) -> list[TurnPair]:
-    return [
-        TurnPair(
-            source.text,
-            target.text,
-            meta.status,
-            meta.finish_reason,
-            meta.problem,
-            meta.mean_logprob,
-            sample.sample_id,
-        )
-        for source, target, meta in zip(sample.source, sample.target, sample.meta, strict=True)
-    ]
 
 
 def _human_first(
@@ -138,3 +151,98 @@ def _broken(sample: TranslatedSample, reason: str) -> RefinedSample:
     findings = ((finding,), *(() for _ in range(turns - 1)))
     verdicts = (Verdict.REJECT, *(Verdict.PASS for _ in range(turns - 1)))
     return RefinedSample(sample, findings, verdicts, Verdict.REJECT, kept=False)
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """All that a process needs to make a refined shard; small and picklable."""
+
+    source: Path
+    path: Path
+    signatures: Path
+    memory: Path
+    settings: RefineSettings
+    table: Path
+    table_digest: str
+    rejected: dict[str, Rejection]
+    inputs: dict[str, str]
+
+
+def judge_inputs(settings: RefineSettings) -> dict[str, str]:
+    """What decides every refined shard, beside its own input."""
+    model = LanguageId(settings.language_id_model).model_path
+    bands = load_thresholds(settings.thresholds_path).items()
+    return {
+        "settings": digest(settings.model_dump(mode="json", exclude=_NO_MATTER)),
+        "filters": version(),
+        "thresholds": digest({lang: row.model_dump(mode="json") for lang, row in sorted(bands)}),
+        "models": models_digest(settings.models),
+        "language_id": file_digest(model) if model.is_file() else "",
+    }
+
+
+def refine_shard(job: ShardJob) -> bool:
+    """Brings the shard up to date; whether it had to be written."""
+    samples = read_translated(job.source)
+    with VerifiedMemory.existing(job.memory) as memory:
+        word = human_word(samples, memory, job.rejected)
+    met = met_in_shard(load_table(job.table, job.table_digest), job.signatures)
+    inputs = {
+        **job.inputs,
+        "translated": file_digest(job.source),
+        "verified": _digest(word),
+        "duplicates": digest([[*turn, *map(str, known)] for turn, known in sorted(met.items())]),
+    }
+    if is_current(job.path, inputs):
+        return False
+    texts = {
+        (sample.sample_id, turn): (source.text, target.text)
+        for sample in samples
+        for turn, (source, target) in enumerate(zip(sample.source, sample.target, strict=False))
+    }
+    others = {texts[turn]: known for turn, known in met.items() if turn in texts}
+    filters = (*default_filters(job.settings), DuplicateFilter(others))
+    refined = refine_samples(samples, filters, job.settings, word)
+    rows = [refined_to_row(judged) for judged in refined]
+    write_shard(job.path, rows, REFINED, inputs, _counts(refined))
+    return True
+
+
+def human_word(
+    samples: Sequence[TranslatedSample], memory: VerifiedMemory, rejected: dict[str, Rejection]
+) -> HumanWord:
+    """The verified entries and rejections that these samples use, and no others."""
+    verified = {
+        (sample.sample_id, turn): word
+        for sample in samples
+        for turn, word in memory.of_sample(sample.sample_id, sample.source).items()
+    }
+    ids = (
+        review_id(sample.sample_id, turn)
+        for sample in samples
+        for turn in range(len(sample.source) if rejected else 0)
+    )
+    return HumanWord(verified, {key: rejected[key] for key in ids if key in rejected})
+
+
+def _digest(word: HumanWord) -> str:
+    verified = [
+        [*turn, entry.text, entry.reviewer, entry.batch] for turn, entry in word.verified.items()
+    ]
+    rejected = [[key, *astuple(rejection)] for key, rejection in sorted(word.rejected.items())]
+    return digest([sorted(verified), rejected])
+
+
+def _counts(refined: Sequence[RefinedSample]) -> dict[str, int]:
+    counts = Counter(samples=len(refined), kept=0, flagged=0, turns=0, reviewed=0)
+    for judged in refined:
+        counts["kept"] += judged.kept
+        counts["flagged"] += judged.verdict.flagged
+        counts["turns"] += len(judged.sample.source)
+        counts["reviewed"] += sum(meta.status is TurnStatus.VERIFIED for meta in judged.sample.meta)
+        for said, findings in zip(judged.turn_verdicts, judged.findings, strict=True):
+            counts[VERDICT_COUNT + said] += 1
+            if said.flagged:
+                reasons = {each.filter for each in findings if each.verdict is not Verdict.PASS}
+                counts.update(REASON_COUNT + name for name in reasons)
+    return dict(counts)

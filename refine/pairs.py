@@ -62,7 +62,8 @@ def read_rows(path: Path) -> Iterator[NumberedRow]:
     Raises UserError for a file that is none of the formats, or has no such columns.
     """
     if _format(path.name) == ".parquet":
-        yield from _parquet(path)
+        for number, row in enumerate(read_columns(path, COLUMNS), start=1):
+            yield NumberedRow(number, _pair(*row))
         return
     with _opened(path) as file:
         suffix = _format(path.name) or (".jsonl" if _head(file).lstrip()[:1] == b"{" else ".tsv")
@@ -213,30 +214,17 @@ def _object(line: str) -> SourceTarget | Unreadable:
     return _pair(found["source"], found["target"])
 
 
-def _parquet(path: Path) -> Iterator[NumberedRow]:
-    for number, row in enumerate(read_columns(path, COLUMNS), start=1):
-        yield NumberedRow(number, _pair(*row))
-
-
 def _pair(source: object, target: object) -> SourceTarget | Unreadable:
     for name, text in zip(COLUMNS, (source, target), strict=True):
         if not isinstance(text, str):
             said = "null" if text is None else f"a {type(text).__name__}"
             return Unreadable(f"{name} is no text but {said}")
-        if not _sound(text):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
             return Unreadable(f"{name} holds half of a character (a lone surrogate)", _safe(text))
     assert isinstance(source, str) and isinstance(target, str)
     return SourceTarget(source, target)
-
-
-def _sound(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _safe(text: str) -> str:

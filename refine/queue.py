@@ -22,7 +22,7 @@ from palo.settings import RefineSettings
 from palo.shards import read_record, read_refined, read_translated, shard_paths
 from refine.filters.copies import DuplicateFilter
 from refine.intake import Decision
-from refine.judgement import REVIEWER, flagged
+from refine.judgement import REVIEWER
 from refine.registry import default_filters
 from refine.review_file import (
     ADJUDICATION,
@@ -332,7 +332,7 @@ def export_chosen(paths: DataPaths, lang: str, only: str, max_rows: int, now: st
         verdict = refined.turn_verdicts[turn]
         findings = refined.findings[turn]
         spoke = {finding.filter for finding in findings if finding.verdict is not Verdict.PASS}
-        return not words.isdisjoint({verdict, *spoke, *([FLAGGED] if flagged(verdict) else [])})
+        return not words.isdisjoint({verdict, *spoke, *([FLAGGED] if verdict.flagged else [])})
 
     with run_lock(paths.refined(lang), f"palo review export {lang}"):
         out = {key for batch in load_ledger(folder).values() for key in batch.rows}
@@ -356,7 +356,7 @@ def flagged_rows(refined: RefinedSample) -> list[Candidate]:
             refined.sample.meta[turn].mean_logprob or 0.0,
         )
         for turn in _unjudged(refined)
-        if flagged(refined.turn_verdicts[turn])
+        if refined.turn_verdicts[turn].flagged
     ]
 
 

@@ -4,6 +4,7 @@ A new filter is a class in a file of refine/filters, a test, and a line in `defa
 """
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 
 from palo.checks.language import LanguageId
@@ -62,7 +63,9 @@ def version() -> str:
     return digest([VERSION, *table, *(file.read_text("utf-8") for file in files)])
 
 
+@cache
 def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
+    """Loaded once a process."""
     identifier = LanguageId(settings.language_id_model)
     bands = load_thresholds(settings.thresholds_path)
     return (

@@ -1,12 +1,12 @@
 """Runs refine for one language: reviews in, shards judged, the next review batch out."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from palo.files import file_digest, run_lock, write_json
+from palo.files import file_digest, read_json, run_lock, write_json
 from palo.memory import VerifiedMemory, check_memory
 from palo.paths import DataPaths
 from palo.schemas import Verdict
@@ -14,9 +14,17 @@ from palo.settings import ModelFilterSettings, Profile, RefineSettings
 from palo.shards import read_record, read_translated, remove_shards, shard_paths
 from palo.workers import default_processes, in_order
 from refine.audit import export_audit
-from refine.history import add_state
 from refine.intake import Intake, load_rejections, take_in
-from refine.judgement import Rejection, refine_samples
+from refine.judgement import (
+    REASON_COUNT,
+    VERDICT_COUNT,
+    Rejection,
+    ShardJob,
+    human_word,
+    judge_inputs,
+    refine_samples,
+    refine_shard,
+)
 from refine.queue import (
     SEED,
     Candidate,
@@ -28,18 +36,11 @@ from refine.queue import (
     open_rows,
     translator_of,
 )
-from refine.shard import (
-    REASON_COUNT,
-    VERDICT_COUNT,
-    ShardJob,
-    filters_of,
-    human_word,
-    judge_inputs,
-    refine_shard,
-)
+from refine.registry import default_filters
 from refine.signatures import build_table
 
 _SAMPLES_FOR_PROCESSES = 4000
+_HISTORY_NAME = "history.json"
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _export_seed(
         samples = read_translated(path)
         wrote = wrote or translator_of(samples)
         word = human_word(samples, memory, rejected)
-        for one in refine_samples(samples, filters_of(settings), settings, word):
+        for one in refine_samples(samples, default_filters(settings), settings, word):
             rows += [Candidate(row) for _, row in open_rows(one)]
     folder, max_rows = paths.review(lang), settings.max_review_rows
     return export_review(folder, SEED, rows, max_rows, now, one_file=False, translator=wrote)
@@ -176,3 +177,42 @@ def _manifest(lang: str, folder: Path) -> dict[str, Any]:
             if key.startswith(REASON_COUNT)
         },
     }
+
+
+@dataclass(frozen=True)
+class State:
+    """How many turns were flagged; an entry of the history whenever that changed.
+
+    `at` is the time of the run that found it, ISO 8601; `reviewed` turns are people's words.
+    """
+
+    at: str
+    turns: int
+    flagged: int
+    reviewed: int = 0
+
+    @property
+    def share(self) -> float:
+        return self.flagged / self.turns
+
+    @property
+    def machine_share(self) -> float | None:
+        """Of the turns that stand as the machine wrote them."""
+        machine = self.turns - self.reviewed
+        return self.flagged / machine if machine else None
+
+
+def load_history(folder: Path) -> list[State]:
+    """Oldest first; empty for a language that was refined before histories were written."""
+    path = folder / _HISTORY_NAME
+    return [State(**one) for one in read_json(path)] if path.is_file() else []
+
+
+def add_state(folder: Path, manifest: Mapping[str, Any], now: str) -> None:
+    """Appends what the manifest counts, where it differs from what was counted last."""
+    by_verdict = manifest["by_verdict"]
+    flagged = by_verdict[str(Verdict.REVIEW)] + by_verdict[str(Verdict.REJECT)]
+    state = State(now, manifest["turns"], flagged, manifest["reviewed"])
+    known = load_history(folder)
+    if state.turns and (not known or replace(known[-1], at=now) != state):
+        write_json(folder / _HISTORY_NAME, [asdict(each) for each in (*known, state)])

@@ -9,8 +9,7 @@ a new shard leaves the old ones as they are unless they share a target.
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -57,24 +56,8 @@ _NOISE = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 _MIX = np.random.default_rng(7).integers(1, 2**63, size=_BANDS * _ROWS, dtype=np.uint64) | 1
 
 TurnKey = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class SignatureTable:
-    """Signatures that turns of different sources share, each with some of those turns."""
-
-    others: Mapping[int, tuple[OtherPair, ...]]
-
-    def of_shard(self, signatures_path: Path) -> dict[TurnKey, tuple[OtherPair, ...]]:
-        """Turns of this shard that meet another source's target, with whom they meet."""
-        if not self.others:
-            return {}
-        found: dict[TurnKey, list[OtherPair]] = defaultdict(list)
-        names = ("key", "sample_id", "turn")
-        for key, sample_id, turn in read_columns(signatures_path, names):
-            known = found[(sample_id, turn)] if key in self.others else []
-            known += [one for one in self.others.get(key, ()) if one not in known]
-        return {turn: tuple(known) for turn, known in found.items()}
+# Signatures that turns of different sources share, each with some of those turns.
+SignatureTable = dict[int, tuple[OtherPair, ...]]
 
 
 def build_table(sources: Sequence[Path], folder: Path, lang: str, processes: int = 1) -> Path:
@@ -105,10 +88,24 @@ def build_table(sources: Sequence[Path], folder: Path, lang: str, processes: int
 @lru_cache(maxsize=1)
 def load_table(path: Path, digest: str) -> SignatureTable:
     """The table of that digest, read once a process."""
-    others: dict[int, tuple[OtherPair, ...]] = defaultdict(tuple)
+    others: SignatureTable = defaultdict(tuple)
     for key, source, target in read_columns(path, ("key", "source", "target")):
         others[key] += (OtherPair(source, target),)
-    return SignatureTable(dict(others))
+    return dict(others)
+
+
+def met_in_shard(
+    table: SignatureTable, signatures_path: Path
+) -> dict[TurnKey, tuple[OtherPair, ...]]:
+    """Turns of this shard that meet another source's target, with whom they meet."""
+    met: dict[TurnKey, list[OtherPair]] = defaultdict(list)
+    if not table:
+        return {}
+    for key, sample_id, turn in read_columns(signatures_path, ("key", "sample_id", "turn")):
+        if key in table:
+            known = met[(sample_id, turn)]
+            known += [other for other in table[key] if other not in known]
+    return {turn: tuple(known) for turn, known in met.items()}
 
 
 def _sign(folder: Path, lang: str, source: Path) -> None:

@@ -8,7 +8,7 @@ the even rows of benchmarks/gold by benchmarks/filters.py --weights.
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -26,7 +26,7 @@ _MOST_FOUND, _LEAST_CHANCE, _MOST_CHANCE = 0.97, 0.02, 0.9
 
 
 @dataclass(frozen=True)
-class Weights:
+class NotionWeights:
     """What it says of a pair that the notion is found in the target, and that it is missing."""
 
     found: float
@@ -50,7 +50,7 @@ def agreement(source: str, target: str, lang: str) -> Agreement:
     beginnings, weights = _beginnings(lang), _weights(lang)
     score, missing = 0.0, []
     for notion, word in wanted.items():
-        if any(one in text for one in beginnings[notion]):
+        if any(beginning in text for beginning in beginnings[notion]):
             score += weights[notion].found
         else:
             score += weights[notion].missing
@@ -65,7 +65,7 @@ def notions(source: str) -> dict[int, str]:
     return {notion: word for word in words if (notion := table.get(word)) is not None}
 
 
-def count_weights(pairs: Iterable[tuple[str, str]], lang: str) -> list[Weights]:
+def count_weights(pairs: Iterable[tuple[str, str]], lang: str) -> list[NotionWeights]:
     """The weights of every notion, counted on translations of people."""
     beginnings = _beginnings(lang)
     wanted, met, by_chance = ([0] * len(beginnings) for _ in range(3))
@@ -74,7 +74,7 @@ def count_weights(pairs: Iterable[tuple[str, str]], lang: str) -> list[Weights]:
         rows += 1
         text, named = comparable(target, lang), notions(source)
         for notion, said in enumerate(beginnings):
-            found = any(one in text for one in said)
+            found = any(beginning in text for beginning in said)
             by_chance[notion] += found
             wanted[notion] += notion in named
             met[notion] += found and notion in named
@@ -96,23 +96,23 @@ def english_words() -> list[str]:
     return [row[0].split()[0] for row in _table()[1:]]
 
 
-def _weight(wanted: int, met: int, chance: float) -> Weights:
+def _weight(wanted: int, met: int, chance: float) -> NotionWeights:
     found = min(_MOST_FOUND, (met + _PRIOR_FOUND) / (wanted + _PRIOR_ROWS))
     by_chance = max(_LEAST_CHANCE, min(_MOST_CHANCE, chance))
-    return Weights(
+    return NotionWeights(
         round(max(0.0, log(found / by_chance)), 2),
         round(min(0.0, log((1 - found) / (1 - by_chance))), 2),
     )
 
 
 @cache
-def _table() -> list[list[str]]:
-    text = resources.files(__package__).joinpath("lexicon.tsv").read_text("utf-8")
+def _table(name: str = "lexicon.tsv") -> list[list[str]]:
+    text = resources.files(__package__).joinpath(name).read_text("utf-8")
     return [line.split("\t") for line in text.split("\n") if line]
 
 
 @cache
-def _english() -> Mapping[str, int]:
+def _english() -> dict[str, int]:
     """The first notion that names a word has it."""
     named = [(word, row) for row, cells in enumerate(_table()[1:]) for word in cells[0].split()]
     return dict(reversed(named))
@@ -120,21 +120,18 @@ def _english() -> Mapping[str, int]:
 
 @cache
 def _beginnings(lang: str) -> list[tuple[str, ...]]:
-    column = _table()[0].index(lang)
+    column, space = _table()[0].index(lang), "" if lang in _INSIDE else " "
     return [
         tuple(
-            unicodedata.normalize("NFC", one).casefold()
-            if lang in _INSIDE
-            else " " + unicodedata.normalize("NFC", one).casefold()
-            for one in row[column].split("/")
+            space + unicodedata.normalize("NFC", beginning).casefold()
+            for beginning in row[column].split("/")
         )
         for row in _table()[1:]
     ]
 
 
 @cache
-def _weights(lang: str) -> list[Weights]:
-    text = resources.files(__package__).joinpath("lexicon_weights.tsv").read_text("utf-8")
-    header, *rows = [line.split("\t") for line in text.split("\n") if line]
+def _weights(lang: str) -> list[NotionWeights]:
+    header, *rows = _table("lexicon_weights.tsv")
     column = header.index(lang)
-    return [Weights(*map(float, row[column].split("/"))) for row in rows]
+    return [NotionWeights(*map(float, row[column].split("/"))) for row in rows]

@@ -12,8 +12,6 @@ from palo.settings import Profile, RefineSettings
 from palo.shards import read_record, read_refined, shard_paths
 from refine.filters.copies import DuplicateFilter
 from refine.filters.thresholds import Bands, Thresholds, bands_of, load_thresholds, shipped
-from refine.history import State, load_history
-from refine.judgement import flagged
 from refine.registry import default_filters, version
 from refine.report.reviews import (
     AuditedTranslator,
@@ -25,6 +23,7 @@ from refine.report.reviews import (
     rounds,
     translators,
 )
+from refine.run import State, load_history
 
 EXAMPLES_PER_REASON = 2
 LANGUAGE_ID_TURNS = 2000  # are asked again, spread evenly, for the distribution
@@ -145,7 +144,7 @@ def _add_reasons(
     figures: LanguageFigures, refined: RefinedSample, turn: int, room: Counter[str]
 ) -> None:
     """Counts the filters that spoke of a flagged turn, and keeps the first examples of each."""
-    if not flagged(refined.turn_verdicts[turn]):
+    if not refined.turn_verdicts[turn].flagged:
         return
     sample, verdict = refined.sample, refined.turn_verdicts[turn]
     spoke = [finding for finding in refined.findings[turn] if finding.verdict is not Verdict.PASS]

@@ -12,7 +12,6 @@ from typing import Any
 
 from palo.paths import DataPaths
 from refine.audit import audit_results
-from refine.history import State
 from refine.queue import SEED, Exported, load_ledger
 from refine.review_file import (
     ADJUDICATION,
@@ -22,6 +21,7 @@ from refine.review_file import (
     read_review,
     returned_files,
 )
+from refine.run import State
 
 
 class RoundKind(StrEnum):

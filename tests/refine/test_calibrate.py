@@ -5,9 +5,9 @@ import yaml
 
 from palo.checks.language import Detection
 from palo.errors import UserError
-from refine.calibrate import VerifiedPair, calibrated, write_thresholds
+from refine.calibrate import calibrated, write_thresholds
+from refine.filters import TurnPair
 from refine.filters.thresholds import load_thresholds, shipped
-from refine.pairs import SourceTarget
 
 
 def pairs(count, ratio):
@@ -15,7 +15,7 @@ def pairs(count, ratio):
     rng = random.Random(0)
     for at in range(count):
         size = rng.randint(40, 80)
-        yield SourceTarget("x" * size, "y" * round(size * ratio * (1 + (at % 11 - 5) / 100)))
+        yield TurnPair("x" * size, "y" * round(size * ratio * (1 + (at % 11 - 5) / 100)))
 
 
 def test_the_band_holds_what_the_pairs_are():
@@ -33,11 +33,11 @@ def test_too_few_pairs_are_no_band():
 
 def test_the_translators_own_log_probabilities_give_the_line_below_which_it_is_unsure():
     told = [
-        VerifiedPair(one.source, one.target, -at / 100) for at, one in enumerate(pairs(201, 1.0))
+        TurnPair(one.source, one.target, mean_logprob=-at / 100)
+        for at, one in enumerate(pairs(201, 1.0))
     ]
     assert calibrated(told, "fr").low_logprob == -1.98
-    few = [VerifiedPair(one.source, one.target) for one in pairs(201, 1.0)]
-    assert calibrated(few, "fr").low_logprob == shipped()["fr"].low_logprob
+    assert calibrated(list(pairs(201, 1.0)), "fr").low_logprob == shipped()["fr"].low_logprob
 
 
 def test_a_file_keeps_its_other_languages_and_reads_back(tmp_path):
@@ -69,9 +69,7 @@ def test_a_language_id_that_errs_must_be_surer_before_it_rejects(share, line):
 
 
 def test_a_few_rows_in_another_language_are_the_sets_own_mistakes():
-    english = SourceTarget(
-        "x" * 60, "The man is standing at the side of the road and waits for it."
-    )
+    english = TurnPair("x" * 60, "The man is standing at the side of the road and waits for it.")
     french = "L'homme attend le bus au bord de la route depuis une heure entière."
-    told = [SourceTarget("x" * 60, french)] * 1999
+    told = [TurnPair("x" * 60, french)] * 1999
     assert calibrated([*told, english], "fr").foreign_share == 0.95

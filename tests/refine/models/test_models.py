@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 from palo.settings import ModelFilterSettings, RefineSettings
+from refine.judgement import judge_inputs
 from refine.registry import default_filters, model_filters, models_digest
-from refine.shard import judge_inputs
 
 NAMES = ["labse", "metricx", "back_translation", "judge"]
 
