@@ -58,3 +58,13 @@ def test_on_a_terminal_progress_is_a_bar(monkeypatch, capsys):
         tick(3, "1 failed")
     shown = capsys.readouterr().out
     assert "translate ur" in shown and "3/4" in shown and "1 failed" in shown
+
+
+def test_a_narrow_table_has_names_on_the_left_numbers_on_the_right_and_no_frame(capsys):
+    table = console.table("", "turns", "left", narrow=True)
+    table.add_row("ur", "1,234", "5")
+    table.add_row("fr", "6", "78")
+    console.console.print(table)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert [lines[0], *lines[2:]] == ["     turns   left", "ur   1,234      5", "fr       6     78"]
+    assert console.table("language", "turns", title="All").title == "All"

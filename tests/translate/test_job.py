@@ -4,6 +4,8 @@ import pytest
 
 from palo.errors import UserError
 from palo.languages import TARGETS
+from palo.schemas import Role, Sample, Turn
+from palo.settings import Context
 from translate.job import Term, load_prompt
 from translate.validate import Problem
 
@@ -58,3 +60,17 @@ def test_everything_that_can_be_wrong_with_an_answer_has_its_note():
 def test_language_without_a_prompt_file_says_which_file_to_write():
     with pytest.raises(UserError, match=r"write .*prompts/xx.yaml"):
         load_prompt("xx")
+
+
+def test_every_turn_of_a_sample_is_cut_with_the_key_that_asks_for_it(make_job):
+    texts = ("<image>\nWhat is it?", "A star.", "12 + 3?", "15")
+    turns = tuple(Turn((Role.HUMAN, Role.GPT)[at % 2], text) for at, text in enumerate(texts))
+    sample = Sample("s", "s", "a.jpg", turns, "test")
+    job = make_job()
+    cuts = list(job.cuts(sample))
+    assert [cut.text for cut, _ in cuts] == ["What is it?", "A star.", "12 + 3?", "15"]
+    assert [key for _, key in cuts] == [job.key(cuts[0][0]), job.key(cuts[1][0]), b"", b""]
+    dialogue, said = make_job(context=Context.DIALOGUE), []
+    for cut, _ in dialogue.cuts(sample, said):
+        assert cut.before.shown.count("Translation: ") == len(said)
+        said.append("Voilà.")
