@@ -62,11 +62,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Unit:
-    """A segment to translate; `size` is its characters, `prompt_size` its prompt's."""
+    """A segment of a shard to translate; `size` is its characters, `prompt_size` its prompt's."""
 
     key: bytes
     size: int
     prompt_size: int
+    shard: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,6 @@ class Inventory:
     verified: int = 0
     unique: int = 0
     units: list[Unit] = field(default_factory=list)
-    shards: dict[bytes, Path] = field(default_factory=dict)
 
     @property
     def there(self) -> int:
@@ -235,15 +235,15 @@ def estimate_language(
     ):
         stock = take_stock(job, shard_paths(paths.source_dir), memory, verified)
         strata = draw(stock.units, num, _SEED)
-        keys = {unit.key for stratum in strata for unit in stratum.drawn}
+        drawn = [unit for stratum in strata for unit in stratum.drawn]
         metered = MeteredEngine(engine, monotonic, answered)
-        shards = sorted({stock.shards[key] for key in keys})
-        Filler(job, memory, verified, only=keys).run(shards, metered)
+        filler = Filler(job, memory, verified, only={unit.key for unit in drawn})
+        filler.run(sorted({unit.shard for unit in drawn}), metered)
     rate, full = metered.speed(at_once(job.settings, EngineKind(engine.kind)))
     return LanguageEstimate(
         lang=job.lang,
         inventory=stock,
-        sampled=len(keys),
+        sampled=len(drawn),
         start_up_s=metered.start_up_s,
         prompt_tokens=_left(stock, strata, metered.prompt_tokens, lambda unit: unit.prompt_size),
         output_tokens=_left(stock, strata, metered.output_tokens, lambda unit: unit.size),
@@ -274,11 +274,10 @@ def take_stock(
                     seen.add(key)
                     asked = job.request(cut, key, 0).messages
                     prompt_size = sum(len(message.content) for message in asked)
-                    new[key] = Unit(key, len(cut.text), prompt_size)
+                    new[key] = Unit(key, len(cut.text), prompt_size, path)
         for key in memory.has(list(new)):
             del new[key]
         stock.units += new.values()
-        stock.shards |= dict.fromkeys(new, path)
     stock.unique = len(seen)
     return stock
 
