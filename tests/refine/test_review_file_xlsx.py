@@ -118,3 +118,14 @@ def test_a_csv_and_a_workbook_that_differ_are_a_conflict(exported):
     assert not verified(exported)
     assert exported.csv_path("adjudicate-0001.csv").exists()
     assert exported.csv_path("batch-0001.xlsx.errors.csv").exists()
+
+
+def test_an_empty_row_above_the_header_and_a_cell_beside_the_table_are_no_matter(tmp_path):
+    write_review(tmp_path / "a.xlsx", ROWS[:2])
+    book = load_workbook(tmp_path / "a.xlsx")
+    book.active.insert_rows(1)
+    book.active.cell(3, book.active.max_column + 1, "written beside the table")
+    book.save(tmp_path / "a.xlsx")
+    read = read_review(tmp_path / "a.xlsx")
+    assert [(one.line, one.row) for one in read.rows] == [(3, ROWS[0]), (4, ROWS[1])]
+    assert read.problems == ()

@@ -1,6 +1,10 @@
 """Who may ask the review page what: token, host, origin, sizes, pictures."""
 
+import http.client
 import json
+import os
+import signal
+import threading
 
 import pytest
 
@@ -180,3 +184,19 @@ def test_each_start_has_a_token_of_its_own(batch, images):
     with ReviewServer(store, images) as one, ReviewServer(store, images) as other:
         assert one.token != other.token and len(one.token) == 43
         assert one.address == "127.0.0.1"
+
+
+def test_ctrl_c_ends_a_server_that_a_browser_still_talks_to(batch, images):
+    with ReviewServer(ReviewStore(batch, "ur", ""), images) as server:
+
+        def ask_and_interrupt():
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+            connection.request("GET", "/batch")
+            answers.append(connection.getresponse().status)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        answers = []
+        threading.Thread(target=ask_and_interrupt, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            server.serve_forever()
+        assert answers == [403]
