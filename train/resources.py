@@ -104,21 +104,25 @@ def _missing_paths(wanted: Iterable[tuple[Path | None, str]], profile: Profile) 
     return missing
 
 
-def require_for_evaluation(scale: Scale, profile: Profile) -> None:
-    """Raises MissingResource that lists all that is missing."""
-    build = _how_to_get(profile, "palo sample build")
-    missing = []
+def require_for_evaluation(
+    scale: Scale, profile: Profile, held_out: bool = True, judge: bool = False
+) -> None:
+    """Raises MissingResource that lists all that is missing, of the held-out questions and of a
+    judge only where they are needed."""
+    evaluate, missing = profile.evaluate, []
     if not scale.is_standin and not has_gpu():
         missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
-    for path, what in (
-        (profile.evaluate.questions_path, "held-out questions"),
-        (profile.evaluate.images_dir, "their images"),
-    ):
-        if not path.exists():
-            missing.append(f"{what} ({path}): {build}")
+    if held_out:
+        wanted = [(evaluate.questions_path, "held-out questions")]
+        missing += _missing_paths([*wanted, (evaluate.images_dir, "their images")], profile)
     checkpoint = DataPaths(profile.data_dir).checkpoint(scale.name)
     if not (checkpoint / "config.json").is_file():
         missing.append(f"a checkpoint ({checkpoint}): palo train --scale {scale.name}")
+    if judge and evaluate.judge is None:
+        missing.append(
+            "a judge: set `evaluate: {judge: {model: NAME, server: {base_url: URL}}}` of the "
+            "profile in pipelines.yaml, or give --no-judge"
+        )
     _refuse(f"evaluate {scale.name}", profile, missing)
 
 

@@ -15,7 +15,7 @@ from palo.benchmark_set import BenchmarkSet, Line, read_set, set_languages
 from palo.console import note, progress
 from palo.engines.open import has_gpu
 from palo.engines.stream import weights_digest
-from palo.errors import MissingResource, UserError
+from palo.errors import UserError
 from palo.files import digest, run_lock, write_json
 from palo.paths import DataPaths
 from palo.settings import AnswerEngine, AnswerJudgeSettings, EvaluateSettings, Profile
@@ -23,6 +23,7 @@ from train.data.image_store import UnreadableImage, stored
 from train.evaluation.held_out import MAX_NEW_TOKENS, is_right, language_judge
 from train.evaluation.judge import Case, Judge, Judged, Store
 from train.evaluation.scores import Item, Outcome, summary
+from train.resources import require_for_evaluation
 from train.scale import Scale
 
 VERSION = "1"  # raise it when the same checkpoint answers the same question otherwise
@@ -45,7 +46,7 @@ def evaluate_set(
     checkpoint_dir = paths.checkpoint(scale.name)
     items = read_items(root, settings.bench.reference)
     exact = any(item.accepted for item in items)
-    _require(scale, profile, checkpoint_dir, needs_judge=with_judge and not exact)
+    require_for_evaluation(scale, profile, held_out=False, judge=with_judge and not exact)
     checkpoint = weights_digest(checkpoint_dir)
     folder = paths.evaluation(scale.name).with_suffix("")
     with run_lock(folder, f"evaluate {scale.name}"):
@@ -77,24 +78,6 @@ def evaluate_set(
         write_json(path, result)
         note(f"Scores, answers and judgements: {path}")
     return result
-
-
-def _require(scale: Scale, profile: Profile, checkpoint_dir: Path, needs_judge: bool) -> None:
-    missing = []
-    if not scale.is_standin and not has_gpu():
-        missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
-    if not (checkpoint_dir / "config.json").is_file():
-        missing.append(f"a checkpoint ({checkpoint_dir}): palo train --scale {scale.name}")
-    if needs_judge and profile.evaluate.judge is None:
-        missing.append(
-            "a judge: set `evaluate: {judge: {model: NAME, server: {base_url: URL}}}` of the "
-            "profile in pipelines.yaml, or give --no-judge"
-        )
-    if missing:
-        lines = "".join(f"\n  - {line}" for line in missing)
-        raise MissingResource(
-            f"Cannot evaluate {scale.name} on profile {profile.name}. Missing:{lines}"
-        )
 
 
 def read_items(root: Path, reference: str | None) -> list[Item]:
