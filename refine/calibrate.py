@@ -51,7 +51,7 @@ def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, outpu
         raise UserError(f"{pairs} holds one language. Say which: --lang ur.")
     paths = DataPaths(settings.data_dir)
     identifier = LanguageId(settings.refine.language_id_model)
-    found: dict[str, Thresholds] = {}
+    bands: dict[str, Thresholds] = {}
     counts: dict[str, int] = {}
     for code in langs:
         if pairs:
@@ -61,14 +61,14 @@ def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, outpu
         if len(verified) < MIN_PAIRS and len(langs) > 1:
             note(f"{code}: {len(verified)} verified pairs are too few ({MIN_PAIRS} at least); kept")
             continue
-        found[code], counts[code] = calibrated(verified, code, identifier), len(verified)
-    if not found:
+        bands[code], counts[code] = calibrated(verified, code, identifier), len(verified)
+    if not bands:
         raise UserError(
             f"Too few verified pairs for {' '.join(langs)}: at least {MIN_PAIRS} a language are "
             "needed. Give a file of them, or have more turns reviewed."
         )
-    write_thresholds(output, found)
-    return _table(found, counts)
+    write_thresholds(output, bands)
+    return _table(bands, counts)
 
 
 def calibrated(
@@ -76,9 +76,9 @@ def calibrated(
 ) -> Thresholds:
     """The bands of these pairs, with that language ID. Raises UserError for too few of them."""
     ratios = sorted(
-        len(one.target_words) / len(one.source_words)
-        for one in told
-        if len(one.source_words) >= MIN_SOURCE_CHARS and one.target_words
+        len(pair.target_words) / len(pair.source_words)
+        for pair in told
+        if len(pair.source_words) >= MIN_SOURCE_CHARS and pair.target_words
     )
     if len(ratios) < MIN_PAIRS:
         raise UserError(
@@ -86,10 +86,10 @@ def calibrated(
             f"at least {MIN_PAIRS} are needed to tell what is usual."
         )
     shares = sorted(
-        share for one in told if (share := script_share(without_names(one), lang)) is not None
+        share for pair in told if (share := script_share(without_names(pair), lang)) is not None
     )
     least, most = _SCRIPT_SHARES
-    logprobs = sorted(one.mean_logprob for one in told if one.mean_logprob is not None)
+    logprobs = sorted(pair.mean_logprob for pair in told if pair.mean_logprob is not None)
     known = bands_of(lang)
     return Thresholds(
         length_ratio=(round(_at(ratios, _TAIL), 3), round(_at(ratios, 1 - _TAIL), 3)),
@@ -110,15 +110,17 @@ def _lexicon_score(told: Sequence[TurnPair], lang: str) -> float:
     """Where the lexicon has no words of the language there is nothing to count."""
     if lang not in lexicon_languages():
         return bands_of(lang).lexicon_score
-    scores = sorted(agreement(one.source_words, one.target_words, lang).score for one in told)
+    scores = sorted(agreement(pair.source_words, pair.target_words, lang).score for pair in told)
     return round(min(0.0, _at(scores, _TAIL)), 2)
 
 
 def _foreign_share(told: Sequence[TurnPair], lang: str, identifier: LanguageId) -> float:
     """The shipped share, or a higher one where language ID is surer of wrong guesses."""
-    seen = (identifier.detect_letters(one.target_words, lang, one.target_scripts) for one in told)
+    seen = (
+        identifier.detect_letters(pair.target_words, lang, pair.target_scripts) for pair in told
+    )
     wrong = sorted(
-        (one.share for one in seen if one.lang != lang and one.letters >= SURE_LETTERS),
+        (guess.share for guess in seen if guess.lang != lang and guess.letters >= SURE_LETTERS),
         reverse=True,
     )
     spared = round(_FOREIGN_TAIL * len(told))
@@ -147,8 +149,8 @@ def write_thresholds(path: Path, bands: Mapping[str, Thresholds]) -> None:
     """Writes the bands; what the file says of other languages stays."""
     has_more = path.is_file() and path.stat().st_size
     kept = load_thresholds(path) if has_more else {}
-    merged = {lang: one for lang, one in kept.items() if one != shipped().get(lang)} | dict(bands)
-    rows = {lang: one.model_dump(mode="json") for lang, one in sorted(merged.items())}
+    merged = {lang: row for lang, row in kept.items() if row != shipped().get(lang)} | dict(bands)
+    rows = {lang: row.model_dump(mode="json") for lang, row in sorted(merged.items())}
     with replaced(path) as temporary:
         temporary.write_text(
             "# Written by `palo refine calibrate`; units as in refine/filters/thresholds.yaml.\n"

@@ -105,9 +105,10 @@ def _batches(rows: Iterator[NumberedRow]) -> Iterator[list[NumberedRow]]:
     """So many rows, fewer where they are long, so that a few batches always fit the memory."""
     batch: list[NumberedRow] = []
     chars = 0
-    for one in rows:
-        batch.append(one)
-        chars += len(one.row.text if isinstance(one.row, Unreadable) else one.row.target)
+    for numbered in rows:
+        row = numbered.row
+        batch.append(numbered)
+        chars += len(row.text if isinstance(row, Unreadable) else row.target)
         if len(batch) == _BATCH_ROWS or chars > _BATCH_CHARS:
             yield batch
             batch, chars = [], 0
@@ -118,7 +119,7 @@ def _batches(rows: Iterator[NumberedRow]) -> Iterator[list[NumberedRow]]:
 def judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -> Judged:
     good = [numbered.row for numbered in batch if isinstance(numbered.row, SourceTarget)]
     pairs = [TurnPair(row.source, row.target) for row in good]
-    found = iter(judge(default_filters(settings), pairs, lang))
+    of_pairs = iter(judge(default_filters(settings), pairs, lang))
     judged, lines = Judged(), []
     for numbered in batch:
         row = numbered.row
@@ -127,7 +128,7 @@ def judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -
             texts = {"text": row.text}
             judged.unreadable.append(numbered.number)
         else:
-            findings = next(found)
+            findings = next(of_pairs)
             texts = {"source": row.source, "target": row.target}
         said = verdict(findings, settings.notes_for_review)
         judged.verdicts[said] += 1

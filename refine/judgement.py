@@ -115,21 +115,21 @@ def _with_verified(sample: TranslatedSample, word: HumanWord) -> TranslatedSampl
 
 
 def _human_first(
-    sample: TranslatedSample, turn: int, found: tuple[Finding, ...], word: HumanWord
+    sample: TranslatedSample, turn: int, findings: tuple[Finding, ...], word: HumanWord
 ) -> tuple[Finding, ...]:
     """A person's word beats the filters', but for the structure."""
     if sample.meta[turn].status is TurnStatus.VERIFIED:
         entry = word.verified.get((sample.sample_id, turn))
         who = f"by {entry.reviewer or 'a reviewer'} in {entry.batch}" if entry else "by a reviewer"
-        structure = tuple(one for one in found if one.filter == StructureFilter.name)
+        structure = tuple(each for each in findings if each.filter == StructureFilter.name)
         return (*structure, Finding(VERIFIED, None, Verdict.PASS, f"verified {who}"))
     rejection = word.rejected.get(review_id(sample.sample_id, turn))
     text = without_frame(sample.target[turn].text)
     if rejection is None or rejection.translation != text_hash(text):
-        return found
+        return findings
     said = f": {rejection.note}" if rejection.note else ""
     reason = f"rejected by {rejection.reviewer or 'a reviewer'} in {rejection.batch}{said}"
-    return (Finding(REVIEWER, None, Verdict.REJECT, reason), *found)
+    return (Finding(REVIEWER, None, Verdict.REJECT, reason), *findings)
 
 
 def _selected(
@@ -137,9 +137,11 @@ def _selected(
 ) -> RefinedSample:
     verdicts = tuple(verdict(turn, settings.notes_for_review) for turn in findings)
     sound = not any(
-        one.filter in _SACRED and one.verdict is Verdict.REJECT for turn in findings for one in turn
+        each.filter in _SACRED and each.verdict is Verdict.REJECT
+        for turn in findings
+        for each in turn
     )
-    worst = max(verdicts, key=lambda one: one.severity, default=Verdict.PASS)
+    worst = max(verdicts, key=lambda said: said.severity, default=Verdict.PASS)
     kept = sound and settings.kept_turns(verdicts) > 0
     return RefinedSample(sample, findings, verdicts, worst, kept)
 

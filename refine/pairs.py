@@ -50,10 +50,11 @@ class NumberedRow:
 
 def read_pairs(path: Path) -> Iterator[SourceTarget]:
     """The pairs of a file, in order. Raises UserError at the first row that is none."""
-    for one in read_rows(path):
-        if isinstance(one.row, Unreadable):
-            raise UserError(f"{path}, line {one.number}: {one.row.reason}. Mend the line.")
-        yield one.row
+    for numbered in read_rows(path):
+        row = numbered.row
+        if isinstance(row, Unreadable):
+            raise UserError(f"{path}, line {numbered.number}: {row.reason}. Mend the line.")
+        yield row
 
 
 def read_rows(path: Path) -> Iterator[NumberedRow]:
@@ -74,9 +75,9 @@ def read_rows(path: Path) -> Iterator[NumberedRow]:
         readers = {".jsonl": _jsonl, ".csv": _csv, ".tsv": _tsv}
         last = 0
         try:
-            for one in readers[suffix](path, file):
-                yield one
-                last = one.number
+            for numbered in readers[suffix](path, file):
+                yield numbered
+                last = numbered.number
         except (gzip.BadGzipFile, zlib.error, EOFError) as error:
             yield NumberedRow(last + 1, Unreadable(f"the rest of the file is damaged: {error}"))
 
@@ -86,12 +87,12 @@ def _format(name: str) -> str:
     if name == STDIN.name:
         return ""
     bare = name.lower().removesuffix(".gz")
-    found = next((one for one in _SUFFIXES if bare.endswith(one)), None)
-    if found is None or (found == ".parquet" and bare != name.lower()):
+    suffix = next((known for known in _SUFFIXES if bare.endswith(known)), None)
+    if suffix is None or (suffix == ".parquet" and bare != name.lower()):
         raise UserError(
             f"Unknown format: {name}. Give a .tsv, .csv or .jsonl file (.gz too), or a .parquet."
         )
-    return found
+    return suffix
 
 
 @contextmanager
@@ -203,15 +204,14 @@ def _jsonl(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
 
 def _object(line: str) -> SourceTarget | Unreadable:
     try:
-        found = json.loads(line)
+        row = json.loads(line)
     except (ValueError, RecursionError) as error:
         return Unreadable(f"no JSON: {getattr(error, 'msg', error)}", line)
-    if not isinstance(found, dict):
+    if not isinstance(row, dict):
         return Unreadable("no JSON object", line)
-    missing = [name for name in COLUMNS if name not in found]
-    if missing:
+    if missing := [name for name in COLUMNS if name not in row]:
         return Unreadable(f"no {' and no '.join(missing)} in the object", line)
-    return _pair(found["source"], found["target"])
+    return _pair(row["source"], row["target"])
 
 
 def _pair(source: object, target: object) -> SourceTarget | Unreadable:

@@ -154,8 +154,8 @@ def _export_seed(
         samples = read_translated(path)
         wrote = wrote or translator_of(samples)
         word = human_word(samples, memory, rejected)
-        for one in refine_samples(samples, default_filters(settings), settings, word):
-            rows += [Candidate(row) for _, row in open_rows(one)]
+        for refined in refine_samples(samples, default_filters(settings), settings, word):
+            rows += [Candidate(row) for _, row in open_rows(refined)]
     folder, max_rows = paths.review(lang), settings.max_review_rows
     return export_review(folder, SEED, rows, max_rows, now, one_file=False, translator=wrote)
 
@@ -170,7 +170,7 @@ def _manifest(lang: str, folder: Path) -> dict[str, Any]:
     return {
         "lang": lang,
         **{name: total[name] for name in names},
-        "by_verdict": {str(one): total[VERDICT_COUNT + one] for one in Verdict},
+        "by_verdict": {str(verdict): total[VERDICT_COUNT + verdict] for verdict in Verdict},
         "by_reason": {
             key.removeprefix(REASON_COUNT): count
             for key, count in sorted(total.items())
@@ -205,7 +205,7 @@ class State:
 def load_history(folder: Path) -> list[State]:
     """Oldest first; empty for a language that was refined before histories were written."""
     path = folder / _HISTORY_NAME
-    return [State(**one) for one in read_json(path)] if path.is_file() else []
+    return [State(**row) for row in read_json(path)] if path.is_file() else []
 
 
 def add_state(folder: Path, manifest: Mapping[str, Any], now: str) -> None:

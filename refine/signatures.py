@@ -77,9 +77,9 @@ def build_table(sources: Sequence[Path], folder: Path, lang: str, processes: int
         shared = _shared_keys(paths)
         others = _others(paths, shared) if len(shared) else {}
         rows = [
-            {"key": key, "source": one.source, "target": one.target}
+            {"key": key, "source": other.source, "target": other.target}
             for key, known in sorted(others.items())
-            for one in known
+            for other in known
         ]
         write_shard(table_path, rows, _TABLE_SCHEMA, inputs, {"signatures": len(others)})
     return table_path
@@ -184,18 +184,18 @@ def _others(
 ) -> dict[int, tuple[OtherPair, ...]]:
     """Some turns of each shared key: those of the lowest source keys, so shards' order is free."""
     wanted = {int(key) for key in shared}
-    found: dict[int, dict[int, OtherPair]] = defaultdict(dict)
+    others: dict[int, dict[int, OtherPair]] = defaultdict(dict)
     for path in paths:
         for key, own, source, target in read_columns(
             path, ("key", "source_key", "source", "target")
         ):
             if key not in wanted:
                 continue
-            known, pair = found[key], OtherPair(source, target)
+            known, pair = others[key], OtherPair(source, target)
             known[own] = min(pair, known.get(own, pair))
             if len(known) > _KEPT_OTHERS:
                 del known[max(known)]
-    return {key: tuple(known[own] for own in sorted(known)) for key, known in found.items()}
+    return {key: tuple(known[own] for own in sorted(known)) for key, known in others.items()}
 
 
 def _hash(data: bytes) -> int:
