@@ -11,11 +11,10 @@ from PIL import Image
 
 from palo.schemas import IMAGE_TAG, Role, Turn
 from sceneworld.standins.tiny import train_tokenizer
-from train.data.batches import Item, Packer, Pictures, StageData
 from train.data.images import ImageLosses, make_processor
-from train.data.lengths import Measure
 from train.data.mixture import Example
-from train.data.packing import StepPlan
+from train.data.packing import Measure, StepPlan
+from train.data.steps import Item, Packer, Pictures, StageData
 from train.data.template import SYSTEM, Template
 from train.scale import Stage
 

@@ -46,11 +46,9 @@ from palo.engines.stream import Message, Request, Sampling, Signature, Weights
 from palo.engines.transformers import TransformersEngine
 from palo.settings import LoopSettings, TranslatorSettings
 from sceneworld.standins.tiny import train_tokenizer
-from train.loop.loss import Learner, sum_loss
-from train.loop.recompute import recompute
+from train.loop.loss import Learner, recompute, sum_loss
 from train.loop.trainer import Job, StageTrainer
-from train.model.assembly import assemble
-from train.model.lora import add_adapters
+from train.model.assembly import add_adapters, assemble
 from train.model.sizes import LanguageSize, Sizes, TowerSize, flop_count, sizes_of
 from train.planning.hardware import peak_flops
 from train.scale import Checkpointing, LossKernel, Scale, Stage, StageName, load_scale

@@ -45,8 +45,8 @@ from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from palo.paths import DataPaths
 from palo.settings import RefineSettings
 from palo.shards import shard_name
-from train.data.lengths import measure
 from train.data.mixture import English, Mixture, open_mixture
+from train.data.packing import Measure, measure
 from train.data.template import Template
 
 LIMIT_OPEN_S = 3.0
@@ -191,11 +191,12 @@ def lengths(root: Path, num_conversations: int, tokenizer_path: Path) -> dict[st
     write_shards(DataPaths(root), num_conversations)
     mixture = open_shards(root)
     template = Template(AutoTokenizer.from_pretrained(tokenizer_path))
+    how = Measure(template, IMAGE_TOKENS, MAX_LENGTH, as_captions=False)
     start = time.monotonic()
-    found = measure(mixture, template, IMAGE_TOKENS, MAX_LENGTH, False, mixture.path.parent)
+    found = measure(mixture, how)
     measured_s = time.monotonic() - start
     start = time.monotonic()
-    measure(mixture, template, IMAGE_TOKENS, MAX_LENGTH, False, mixture.path.parent)
+    measure(mixture, how)
     return {
         "lengths_per_s": round(num_conversations / measured_s),
         "tokens_per_s": round(float(found.tokens.sum()) / measured_s),

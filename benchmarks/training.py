@@ -56,8 +56,8 @@ from benchmarks.harness import ROOT, cores, finish
 from palo.schemas import IMAGE_TAG
 from palo.settings import LoopSettings
 from sceneworld.standins.tiny import tiny_llama
-from train.data.batches import Item, Packer, Pictures, StepRows
 from train.data.packing import StepPlan
+from train.data.steps import Item, Packer, Pictures, StepRows
 from train.data.template import IGNORED
 from train.loop.loss import Learner
 from train.loop.trainer import MAX_GRAD_NORM, Job, StageTrainer

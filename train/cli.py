@@ -1,23 +1,29 @@
 """Commands of the train stage: `palo train --scale 7b`, `palo evaluate --scale 7b`, `palo chat`."""
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
-from palo.console import ProfileOption, announce, console, note, progress
+from palo.console import NOTHING, ProfileOption, announce, console, note, progress
 from palo.engines.open import has_gpu
-from palo.errors import UserError
+from palo.errors import MissingResource, UserError
 from palo.settings import AnswerEngine, load_profile
-from train import images_cli
 from train.model.layout import Layout, Part, PublishedType
 from train.scale import Scale, StageName, load_scale
 
 if TYPE_CHECKING:
+    from train.data.image_check import Checked
     from train.talk.talker import Talker
 
 LOOPBACK = "127.0.0.1"
+INCOMPLETE = 1  # exit code of `palo images verify`; a user's mistake is 2
+
+images_app = typer.Typer(help="The images that the data refer to.")
 
 ScaleOption = Annotated[str, typer.Option(help="1.7b, 7b or 13b: a file of the scales folder.")]
 CheckpointOption = Annotated[
@@ -39,7 +45,7 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("evaluate")(evaluate)
     app.command("convert")(convert)
-    images_cli.register(app)
+    app.add_typer(images_app, name="images")
     app.command("chat")(chat)
     app.command("serve")(serve)
     app.command("demo-ui")(demo_ui)
@@ -75,7 +81,7 @@ def train(
 
         plan(chosen, settings, until, gpu, gpus, gpu_memory_gib, as_json)
         return
-    if as_json or any(one is not None for one in (gpu, gpus, gpu_memory_gib)):
+    if as_json or any(given is not None for given in (gpu, gpus, gpu_memory_gib)):
         raise UserError("--gpu, --gpus, --gpu-memory-gib and --json go with --dry-run.")
     announce(settings, f"train {scale}")
     from train.run import train_projector, train_scale
@@ -84,6 +90,74 @@ def train(
         note(f"Projector: {train_projector(chosen, settings)}")
     else:
         note(f"Checkpoint: {train_scale(chosen, settings)}")
+
+
+@images_app.callback(invoke_without_command=True)
+def images(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        console.print(context.get_help(), markup=False)
+
+
+@images_app.command("verify")
+def verify_images(
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Open every picture too: finds broken ones. Slow.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    profile: ProfileOption = None,
+) -> None:
+    """Say which images are missing, where they belong and where they are published.
+
+    COCO, GQA, OCR-VQA, TextVQA, VG and the captions' own. Exit code: 0 complete, 1 something is
+    missing, 2 a mistake.
+    """
+    from train.data.image_check import check_images, image_lists
+
+    settings = load_profile(profile)
+    lists = image_lists(settings)
+    there = [each for each in lists if each.path.is_file()]
+    if not there:
+        build = "`palo sample build`" if settings.world else "README.md says where to get them"
+        paths = ", ".join(str(each.path) for each in lists)
+        raise MissingResource(f"None of the lists that name images is there ({paths}): {build}.")
+    if as_json:
+        checked = check_images(lists, decode)
+        print(json.dumps({**asdict(checked), "complete": checked.is_complete}, indent=1))
+    else:
+        announce(settings, "images verify")
+        with progress("images", None) as tick:
+            checked = check_images(lists, decode, tick)
+        _say_images(checked, decode)
+    if not checked.is_complete:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _say_images(checked: "Checked", decode: bool) -> None:
+    table = Table("images", title="Images that the data refer to")
+    for title in ("needed", "missing", "broken", "refused"):
+        table.add_column(title, justify="right")
+    table.add_column("where they belong", overflow="fold")
+    for place in checked.places:
+        broken = str(place.broken) if decode or place.broken else NOTHING
+        counts = (str(place.needed), str(place.missing), broken, str(place.refused))
+        table.add_row(place.title, *counts, place.folder)
+    console.print(table)
+    for place in checked.places:
+        if place.is_complete:
+            continue
+        lost = place.missing + place.broken + place.refused
+        note(f"{place.title}: {lost} can't be had, such as")
+        for example in place.examples:
+            note(f"  {example}")
+        if place.missing or place.broken:
+            published = f"; published at {place.published}" if place.published else ""
+            note(f"  They belong into {place.folder} (or {place.folder}.zip, .tar){published}")
+        if place.remark:
+            note(f"  {place.remark}")
+    for fault in checked.lists:
+        note(f"The list of {fault.title} ({fault.path}) could not be checked: {fault.reason}")
+    if checked.is_complete:
+        note("Every image is there." if decode else "Every image is there (none was opened).")
 
 
 def convert(

@@ -15,14 +15,10 @@ from palo.shards import shard_paths
 from train.scale import Scale, StageName
 
 
-def require_for_stage1(scale: Scale, profile: Profile) -> None:
+def require_for_training(scale: Scale, profile: Profile, until: StageName) -> None:
     """Raises MissingResource that lists all that is missing, and what to do about each."""
-    refuse_training(scale, profile, missing_for(scale, profile, StageName.STAGE1))
-
-
-def require_for_training(scale: Scale, profile: Profile) -> None:
-    """Raises MissingResource that lists all that is missing, and what to do about each."""
-    refuse_training(scale, profile, missing_for(scale, profile, StageName.STAGE2))
+    refuse_training(scale, profile, missing_for(scale, profile, until))
+    require_sharing(profile)
 
 
 def require_sharing(profile: Profile) -> None:
@@ -59,13 +55,21 @@ def missing_for(
 
     `needs_gpu`: False for a run that is to be somewhere else.
     """
-    missing = _missing_for_stage1(scale, profile, needs_gpu)
-    return missing if until is StageName.STAGE1 else missing + _missing_for_stage2(profile)
-
-
-def _missing_for_stage2(profile: Profile) -> list[str]:
     settings, paths = profile.train, DataPaths(profile.data_dir)
     missing = []
+    if not scale.is_standin and needs_gpu and not has_gpu():
+        missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
+    wanted: list[tuple[Path | None, str]] = [
+        (settings.captions_path, "captions"),
+        (settings.captions_images_dir, "their images"),
+    ]
+    if scale.language_model.standin:
+        wanted.append((settings.text_path, "text for the stand-in language model"))
+    if scale.vision_tower.standin:
+        wanted.append((settings.patches_path, "patch labels for the stand-in vision tower"))
+    missing += _missing_paths(wanted, profile)
+    if until is StageName.STAGE1:
+        return missing
     if settings.english_mix_path:
         wanted = [
             (settings.english_mix_path, "English instructions"),
@@ -78,19 +82,6 @@ def _missing_for_stage2(profile: Profile) -> list[str]:
         refined = paths.refined("<language>")
         missing.append(f"refined shards ({refined}): palo translate --lang all, then palo refine")
     return missing
-
-
-def _missing_for_stage1(scale: Scale, profile: Profile, needs_gpu: bool) -> list[str]:
-    settings = profile.train
-    missing = []
-    if not scale.is_standin and needs_gpu and not has_gpu():
-        missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
-    wanted = [(settings.captions_path, "captions"), (settings.captions_images_dir, "their images")]
-    if scale.language_model.standin:
-        wanted.append((settings.text_path, "text for the stand-in language model"))
-    if scale.vision_tower.standin:
-        wanted.append((settings.patches_path, "patch labels for the stand-in vision tower"))
-    return missing + _missing_paths(wanted, profile)
 
 
 def _missing_paths(wanted: Iterable[tuple[Path | None, str]], profile: Profile) -> list[str]:

@@ -9,8 +9,7 @@ from typing import Any
 
 from palo.console import progress
 from palo.settings import Profile
-from train.scale import Scale
-from train.sources import Part, standin_builders
+from train.scale import Part, Scale, standin_builders
 
 
 def register() -> None:

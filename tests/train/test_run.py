@@ -12,11 +12,9 @@ from palo.settings import load_profile
 from tests.train.conftest import ROOT, make_scale
 from train import run
 from train.evaluation.held_out import evaluate_scale
-from train.loop.saving import newest_complete
-from train.loop.trainer import StageTrainer
+from train.loop.trainer import StageTrainer, newest_complete
 from train.model import checkpoint
-from train.model.checkpoint import load_checkpoint
-from train.model.export import load_merged
+from train.model.checkpoint import load_checkpoint, load_merged
 from train.run import train_projector, train_scale
 from train.scale import load_scale
 
@@ -149,9 +147,9 @@ def test_a_project_moved_in_the_middle_goes_on_from_its_checkpoint(profile, tmp_
     begun_from = []
     real = run._train
 
-    def spy(scale, name, profile, parts, examples, folder, journal):
-        begun_from.append((name, newest_complete(folder)))
-        real(scale, name, profile, parts, examples, folder, journal)
+    def spy(training, name, *rest):
+        begun_from.append((name, newest_complete(training.work / name)))
+        real(training, name, *rest)
 
     monkeypatch.setattr(run, "_train", spy)
     folder = train_scale(scale, moved(profile, tmp_path))
@@ -170,9 +168,9 @@ def test_an_interrupted_run_keeps_stage_1_and_ends_with_the_same_weights(profile
     stages = []
     real = run._train
 
-    def spy(scale, name, *rest):
+    def spy(training, name, *rest):
         stages.append(name)
-        real(scale, name, *rest)
+        real(training, name, *rest)
 
     monkeypatch.setattr(run, "_train", spy)
     again = load_checkpoint(train_scale(scale, profile))[0].state_dict()

@@ -143,7 +143,7 @@ def detect(folder: Path) -> tuple[Layout, Part]:
 
 
 def _model_dir(folder: Path) -> Path:
-    """Where the whole model lies: the folder, or one of its two parts (train/model/export.py)."""
+    """Where the whole model lies: the folder, or a part of it (train/model/checkpoint.py)."""
     if (folder / "config.json").is_file():
         return folder
     has_base = (folder / BASE / "config.json").is_file()
@@ -244,7 +244,7 @@ def _complete(config: LlavaConfig, weights: Weights, where: Path) -> Weights:
 def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
     """Writes a whole model, whatever part of one the folder holds: a projector or adapters alone
     are put together with the language model they were trained on, and adapters are merged into it,
-    or kept beside it as train/model/export.py writes them. What was written, and how many tensors.
+    or kept beside it as train/model/checkpoint.py writes them. What was written, how many tensors.
     """
     config_path = job.source / "config.json"
     raw = read_published(config_path)

@@ -13,8 +13,7 @@ from typing import Any
 from palo.llava import BrokenTail, Oversized, stream_list
 from palo.settings import Profile
 from palo.workers import default_processes, in_order
-from train.data.image_store import RefusedImage, UnreadableImage, inside, stored
-from train.data.images import load_picture
+from train.data.images import RefusedImage, UnreadableImage, inside, load_picture, stored
 
 EXAMPLES = 3
 DECODED_AT_ONCE = 64
@@ -141,22 +140,28 @@ def check_images(
     places: dict[str, Place] = {}
     folders: dict[str, dict[str, set[str]]] = {}  # place, folder, names
     faults = []
-    for one in lists:
+    for wanted in lists:
         try:
-            for name in _names(one.path):
-                _sort_in(name, one, places, folders)
+            for name in _names(wanted.path):
+                _sort_in(name, wanted, places, folders)
         except (OSError, ValueError) as error:
-            faults.append(ListFault(one.title, str(one.path), str(error)))
+            faults.append(ListFault(wanted.title, str(wanted.path), str(error)))
     for key in sorted(folders):
-        found: list[str] = []
+        place = places[key]
+        paths: list[str] = []
         for folder, names in sorted(folders[key].items()):
-            places[key].needed += len(names)
-            found += _look(places[key], folder, names)
+            place.needed += len(names)
+            paths += _look(place, folder, names)
             tick(0 if decode else len(names))
         if decode:
-            for path, reason in _decoded(found, tick):
-                if reason:
-                    places[key].fault("broken", f"{path}: {reason}")
+            starts = range(0, len(paths), DECODED_AT_ONCE)
+            batches = [paths[at : at + DECODED_AT_ONCE] for at in starts]
+            processes = default_processes() if len(batches) > 1 else 1
+            decoded = in_order(_unreadable, batches, processes, "decoded images")
+            for batch, faulty in zip(batches, decoded, strict=True):
+                tick(len(batch))
+                for fault in faulty:
+                    place.fault("broken", fault)
     return Checked([places[key] for key in sorted(places)], faults)
 
 
@@ -180,79 +185,53 @@ def _names(path: Path) -> Iterator[str]:
 
 def _sort_in(
     name: str,
-    one: ImageList,
+    wanted: ImageList,
     places: dict[str, Place],
     folders: dict[str, dict[str, set[str]]],
 ) -> None:
-    try:
-        folder, base = os.path.split(inside(one.images_dir, name))
-    except RefusedImage as error:
-        key = str(one.images_dir)
-        place = places.setdefault(key, Place(one.title, key, one.published))
-        place.fault("refused", str(error))
-        return
-    collection = next((each for each in COLLECTIONS if _is_of(folder, each)), None)
     # one place a folder would be too many where a list has them by the thousand, as CC3M's may
-    key = folder if collection else str(one.images_dir)
-    if key not in places:
-        places[key] = (
-            Place(collection.title, key, collection.published, collection.remark)
-            if collection
-            else Place(one.title, key, one.published)
-        )
+    key = str(wanted.images_dir)
+    place = Place(wanted.title, key, wanted.published)
+    try:
+        folder, base = os.path.split(inside(wanted.images_dir, name))
+    except RefusedImage as error:
+        places.setdefault(key, place).fault("refused", str(error))
+        return
+    for known in COLLECTIONS:
+        if f"/{folder}".endswith(f"/{known.folder}"):
+            key, place = folder, Place(known.title, folder, known.published, known.remark)
+    places.setdefault(key, place)
     folders.setdefault(key, {}).setdefault(folder, set()).add(base)
 
 
-def _is_of(folder: str, collection: Collection) -> bool:
-    return folder == collection.folder or folder.endswith(f"/{collection.folder}")
-
-
 def _look(place: Place, folder: str, names: set[str]) -> list[str]:
-    """The paths that are there; the others are counted."""
-    there = _listed(folder)
-    found = [f"{folder}/{name}" for name in sorted(names & there)]
+    """The paths that are there, folders listed but once; the others are counted."""
+    try:
+        with os.scandir(folder) as entries:
+            there = {entry.name for entry in entries if entry.is_file()}
+    except (FileNotFoundError, NotADirectoryError):
+        there = set()
+    paths = [f"{folder}/{name}" for name in sorted(names & there)]
     for name in sorted(names - there):
         path = Path(folder, name)
         try:
             if stored(path) is not None:
-                found.append(str(path))
+                paths.append(str(path))
                 continue
         except UnreadableImage as error:
             place.fault("broken", str(error))
             continue
         likes = [name for name in (path.stem + end for end in ENDINGS) if name in there]
         place.fault("missing", f"{path}" + (f" ({likes[0]} is there)" if likes else ""))
-    return found
+    return paths
 
 
-def _listed(folder: str) -> set[str]:
-    """Names of the files in a folder, from one listing; none where it is not there."""
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if entry.is_file()}
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
-
-
-def _decoded(paths: list[str], tick: Callable[[int], object]) -> Iterator[tuple[str, str]]:
-    """(path, reason) in order; the reason is empty for a picture that can be read."""
-    starts = range(0, len(paths), DECODED_AT_ONCE)
-    batches = [paths[at : at + DECODED_AT_ONCE] for at in starts]
-    processes = default_processes() if len(batches) > 1 else 1
-    for batch, reasons in zip(
-        batches, in_order(_reasons, batches, processes, "decoded images"), strict=True
-    ):
-        tick(len(batch))
-        yield from zip(batch, reasons, strict=True)
-
-
-def _reasons(paths: list[str]) -> list[str]:
-    return [_reason(path) for path in paths]
-
-
-def _reason(path: str) -> str:
-    try:
-        load_picture(Path(path))
-    except UnreadableImage as error:
-        return str(error).removeprefix(f"cannot read image {path}: ")
-    return ""
+def _unreadable(paths: list[str]) -> list[str]:
+    """Path and reason of each picture that can't be read."""
+    faults = []
+    for path in paths:
+        try:
+            load_picture(Path(path))
+        except UnreadableImage as error:
+            faults.append(f"{path}: {str(error).removeprefix(f'cannot read image {path}: ')}")
+    return faults

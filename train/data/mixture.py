@@ -1,4 +1,5 @@
-"""The training mixture: refined shards of all languages and the English set, as one Arrow cache.
+"""The training mixture: refined shards of all languages and the English set, as one Arrow cache;
+and which of its conversations an epoch has.
 
 Parquet has no cheap random access, so the kept rows are written once to an Arrow file that is
 memory-mapped: opening it reads next to nothing, and what is read belongs to the system's page
@@ -7,26 +8,27 @@ was made from.
 """
 
 import json
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from filelock import FileLock
 
-from palo.errors import MissingResource
+from palo.errors import MissingResource, UserError
 from palo.files import digest, file_digest, replaced
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
+from palo.llava import read_conversations
 from palo.paths import DataPaths
 from palo.schemas import Role, Turn
-from palo.settings import RefineSettings
-from palo.shards import read_record, shard_paths
-from train.data.image_store import RefusedImage, inside
-from train.data.rows import English, Row, llava_rows, mixture_rows
+from palo.settings import MixtureWeights, RefineSettings
+from palo.shards import read_columns, read_record, shard_paths, training_conversations
+from train.data.images import RefusedImage, inside
 
 CACHE_VERSION = "2"
 # One record batch: few enough for opening to be quick, small enough to be built in memory.
@@ -43,7 +45,26 @@ SCHEMA = pa.schema(
     ]
 )
 _METADATA = b"palo"
+CODES: dict[str, int] = {lang: code for code, lang in enumerate(LANGUAGES)}
 _ROLES = {role.value[0]: role for role in Role}
+
+
+class Row(NamedTuple):
+    """One conversation on its way into the cache."""
+
+    sample_id: str
+    lang: int
+    image: str | None
+    roles: str
+    texts: list[str]
+
+
+@dataclass(frozen=True)
+class English:
+    """Where the English half comes from: SOURCE shards, or a larger LLaVA list instead."""
+
+    mix_path: Path | None
+    mix_images_dir: Path | None
 
 
 @dataclass(frozen=True)
@@ -110,6 +131,34 @@ class Mixture:
         return np.concatenate([np.empty(0, np.bool_), *parts])
 
 
+def mixture_rows(paths: DataPaths, english: English, policy: RefineSettings) -> Iterator[Row]:
+    """Every conversation that may be trained on, English first, a batch in memory at a time."""
+    if english.mix_path is not None:
+        yield from llava_rows(english.mix_path)
+    else:
+        for path in shard_paths(paths.source_dir):
+            for sample_id, image, turns in read_columns(path, ("sample_id", "image", "turns")):
+                yield _row(sample_id, ENGLISH, image, turns)
+    for lang in TARGETS:
+        for count, _, (sample_id, image, turns) in training_conversations(
+            paths.refined(lang), policy, ("sample_id", "image", "target")
+        ):
+            if count:
+                yield _row(sample_id, lang, image, turns[:count])
+
+
+def _row(sample_id: str, lang: str, image: str | None, turns: list[dict[str, str]]) -> Row:
+    roles = "".join([turn["role"][0] for turn in turns])
+    return Row(sample_id, CODES[lang], image or None, roles, [turn["text"] for turn in turns])
+
+
+def llava_rows(path: Path) -> Iterator[Row]:
+    """Rows of a LLaVA list. Raises UserError where it is none."""
+    for item_id, image, turns in read_conversations(path):
+        roles = "".join([role[0] for role, _ in turns])
+        yield Row(str(item_id), 0, image or None, roles, [text for _, text in turns])
+
+
 def open_mixture(
     paths: DataPaths, images_dir: Path | None, english: English, policy: RefineSettings
 ) -> Mixture:
@@ -166,8 +215,8 @@ def _opened(
 ) -> Mixture:
     """The cache of these inputs, built from `rows` where there is none; older ones are removed."""
     cache = folder / f"{kind}-{digest(inputs)}.arrow"
-    if (found := _whole(cache)) is not None:
-        return found
+    if (whole := _whole(cache)) is not None:
+        return whole
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{kind}.lock"):  # one process builds, the others wait for it
         if _whole(cache) is None:
@@ -193,7 +242,7 @@ def _write(path: Path, about: dict[str, Any], rows: Iterator[Row]) -> None:
         for pending in _batches(rows):
             columns = zip(*pending, strict=True)
             arrays = [
-                pa.array(column, one.type) for column, one in zip(columns, schema, strict=True)
+                pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
             ]
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
@@ -214,3 +263,79 @@ def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
 @lru_cache(maxsize=4096)
 def _roles(letters: str) -> tuple[Role, ...]:
     return tuple(_ROLES[letter] for letter in letters)
+
+
+def draw(
+    langs: np.ndarray,
+    languages: Sequence[str],
+    usable: np.ndarray,
+    weights: MixtureWeights,
+    seed: int,
+    epoch: int,
+) -> np.ndarray:
+    """Indices of one epoch's conversations, shuffled: int64, as many in every epoch.
+
+    `langs` holds a place in `languages` for each conversation. Of a language drawn with weight 2.5
+    every conversation comes twice and half of them once more; the halves of following epochs
+    complete each other. A pure function of its arguments, on any machine. Raises UserError where
+    nothing is left to draw.
+    """
+    wanted = expected_counts(langs, languages, usable, weights)
+    drawn = []
+    for code, lang in enumerate(languages):
+        rows = np.flatnonzero((langs == code) & usable)
+        if not wanted[lang]:
+            continue
+        whole, rest = divmod(wanted[lang], len(rows))
+        drawn += [rows] * whole
+        if rest:
+            shuffled = _random(seed, zlib.crc32(lang.encode())).permutation(rows)
+            places = np.arange(epoch * rest, (epoch + 1) * rest)
+            drawn.append(shuffled.take(places, mode="wrap"))
+    if not drawn:
+        raise UserError(
+            f"The mixture's weights leave nothing to train on: of {int(usable.sum())} usable "
+            "conversations none is drawn. See train: mixture: in pipelines.yaml."
+        )
+    order = np.concatenate(drawn).astype(np.int64)
+    _random(seed, len(languages), epoch).shuffle(order)
+    return order
+
+
+def expected_counts(
+    langs: np.ndarray, languages: Sequence[str], usable: np.ndarray, weights: MixtureWeights
+) -> dict[str, int]:
+    """Conversations of each language that every epoch draws."""
+    counts = np.bincount(langs[usable], minlength=len(languages))
+    if weights.temperature is None:
+        wanted = counts * [weights.weights.get(lang, 1.0) for lang in languages]
+        # + 1e-9: 0.29 x 100 must be 29, whatever floating point makes of it
+        return {lang: int(count + 1e-9) for lang, count in zip(languages, wanted, strict=True)}
+    return dict(zip(languages, _by_temperature(counts, weights.temperature), strict=True))
+
+
+def shares(counts: dict[str, int]) -> dict[str, float]:
+    """Each language's part of an epoch."""
+    total = sum(counts.values())
+    return {lang: count / total if total else 0.0 for lang, count in counts.items()}
+
+
+def _by_temperature(counts: np.ndarray, temperature: float) -> list[int]:
+    """Parts of the same total in proportion to n^(1/T); the largest remainders are rounded up."""
+    total = int(counts.sum())
+    if not total:
+        return [0] * len(counts)
+    logs = np.log(np.maximum(counts, 1)) / temperature
+    power = np.where(counts > 0, np.exp(logs - logs.max()), 0.0)  # small T would overflow
+    exact = total * power / power.sum()
+    whole = np.floor(exact).astype(np.int64)
+    left = total - int(whole.sum())
+    order = np.argsort(whole - exact, kind="stable")
+    whole[order[:left]] += 1
+    return [int(count) for count in whole]
+
+
+def _random(*seeds: int) -> np.random.RandomState:
+    """numpy keeps RandomState's streams the same for ever, unlike Generator's (NEP 19)."""
+    words = [seed % 2**32 for seed in seeds]
+    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(words)))

@@ -1,4 +1,5 @@
-"""Which conversations a step has, and how they share rows: a pure function of lengths and seed.
+"""How many tokens each conversation has with the real tokenizer, and what is cut to make it fit;
+which conversations a step has, and how they share rows: a pure function of lengths and seed.
 
 A step is exactly `batch_size` conversations, as published; only then are they packed. Every process
 gets as many rows of a step as any other, all about equally long, so none waits for another.
@@ -6,12 +7,29 @@ gets as many rows of a step as any other, all about equally long, so none waits 
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from filelock import FileLock
+
+from palo.errors import UserError
+from palo.files import digest, read_json, replaced, write_json
+from palo.workers import default_processes, in_order
+from train.data.mixture import Example, Mixture
+from train.data.template import BadConversation, Encoded, Span, Template, caption_span, spans_of
+from train.scale import Stage
 
 ROW_MULTIPLE = 8  # rows end at a multiple of so many tokens: what matrix units like
+
+VERSION = "1"  # of lengths
+CHUNK_ROWS = 4096
+PARALLEL_ROWS = 40_000  # starting processes takes seconds
 
 Order = Callable[[int], np.ndarray]  # epoch -> conversations in the order they are learned
 
@@ -120,3 +138,221 @@ class StepPlan:
 
 def steps_per_epoch(num_conversations: int, batch_size: int) -> int:
     return max(1, math.ceil(num_conversations / batch_size))
+
+
+def total_steps(stage: Stage, num_conversations: int) -> int:
+    """Optimizer steps of the stage."""
+    if stage.max_steps > 0:
+        return stage.max_steps
+    return math.ceil(stage.epochs * steps_per_epoch(num_conversations, stage.batch_size))
+
+
+class Unusable(NamedTuple):
+    """A conversation that is never trained on."""
+
+    sample_id: str
+    lang: str
+    reason: str
+
+
+@dataclass
+class CutCount:
+    """What the limit on tokens cost one language."""
+
+    conversations: int = 0  # of the language
+    cut: int = 0
+    unusable: int = 0
+    rounds_dropped: int = 0
+    tokens_dropped: int = 0
+    supervised_dropped: int = 0  # of them in answers
+
+    def add(self, other: "CutCount") -> None:
+        for name, count in vars(other).items():
+            setattr(self, name, getattr(self, name) + count)
+
+
+@dataclass
+class Lengths:
+    """Of all rows of a mixture, or of some in a row.
+
+    `tokens`: int32, of every row after cutting, image tokens counted; 0: unusable. `refused` are
+    those of `unusable` whose image name leads out of the images' folder.
+    """
+
+    tokens: np.ndarray
+    unusable: list[Unusable]
+    refused: list[Unusable]
+    cut: dict[str, CutCount]
+
+    @property
+    def usable(self) -> np.ndarray:
+        return self.tokens > 0
+
+    def leave_out(self, example: Example, reason: str) -> None:
+        row = Unusable(example.sample_id, example.lang, reason)
+        self.unusable.append(row)
+        if example.refused:
+            self.refused.append(row)
+        self.cut[example.lang].unusable += 1
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The limits that examples are measured against; pickles into worker processes."""
+
+    template: Template
+    image_tokens: int
+    max_length: int
+    as_captions: bool
+
+    def encode(self, example: Example) -> Encoded:
+        """The example as it is trained on. Raises BadConversation."""
+        limits = (self.max_length, self.image_tokens)
+        if self.as_captions:
+            return self.template.caption(_caption(example), *limits)
+        return self.template.encode(example.turns, _has_image(example), *limits)
+
+    def spans(self, example: Example) -> list[Span]:
+        """Raises BadConversation."""
+        if self.as_captions:
+            return [caption_span(_caption(example))]
+        return [span for spans in spans_of(example.turns, _has_image(example)) for span in spans]
+
+
+def _has_image(example: Example) -> bool:
+    if example.refused:
+        raise BadConversation(example.refused)
+    return example.image is not None
+
+
+def _caption(example: Example) -> str:
+    answers = [turn.text for turn in example.turns[1::2]]
+    if not _has_image(example) or not answers:
+        raise BadConversation("a caption needs an image and a text")
+    return answers[0]
+
+
+def measure(
+    examples: Mixture,
+    how: Measure,
+    processes: int | None = None,
+    tick: Callable[[int], object] = lambda _: None,
+) -> Lengths:
+    """Lengths of a mixture, kept beside its cache as one number a row, so that plans read no text.
+
+    Large mixtures are shared out over `processes` (None: one a core); the result is the same for
+    any number of them. `tick` is called with numbers of rows done.
+    """
+    size = len(examples)
+    key = digest([VERSION, how.template.digest, how.image_tokens, how.max_length, how.as_captions])
+    path = examples.path.with_name(f"{examples.path.stem}-{key}.npy")
+    if (kept := _read(path, size)) is not None:
+        return kept
+    with FileLock(path.with_name(".lengths.lock")):  # one measures, the others wait for it
+        if (kept := _read(path, size)) is None:
+            chunks = [range(at, min(at + CHUNK_ROWS, size)) for at in range(0, size, CHUNK_ROWS)]
+            if size < PARALLEL_ROWS:
+                processes = 1
+            processes = min(processes or default_processes(), len(chunks))
+            begin = partial(_start, examples, how)
+            with _without_threads():
+                parts = in_order(_measured_here, chunks, processes, "counted tokens", prepare=begin)
+                _write(path, examples, parts, tick)
+            kept = _read(path, size)
+    assert kept is not None
+    return kept
+
+
+_here: tuple[Mixture, Measure]  # of a worker process
+
+
+def _start(examples: Mixture, how: Measure) -> None:
+    global _here
+    _here = (examples, how)
+
+
+def _measured_here(chunk: range) -> Lengths:
+    """Spans of all rows are counted at once, which is quick; what does not fit is encoded as in
+    training."""
+    examples, how = _here
+    part = Lengths(np.zeros(len(chunk), np.int32), [], [], {})
+    rows, spans, counts = [], [], []
+    for index in chunk:
+        example = examples[index]
+        part.cut.setdefault(example.lang, CutCount()).conversations += 1
+        try:
+            its_spans = how.spans(example)
+        except BadConversation as error:
+            part.leave_out(example, str(error))
+            continue
+        rows.append((index, example))
+        spans += its_spans
+        counts.append(len(its_spans))
+    ends = np.cumsum(counts)
+    summed = np.concatenate([[0], np.cumsum(how.template.span_lengths(spans, how.image_tokens))])
+    for (index, example), end, count in zip(rows, ends, counts, strict=True):
+        length = 1 + int(summed[end] - summed[end - count])
+        if how.max_length and length > how.max_length:
+            length = _cut(how, example, part)
+        part.tokens[index - chunk.start] = length
+    return part
+
+
+def _cut(how: Measure, example: Example, part: Lengths) -> int:
+    try:
+        encoded = how.encode(example)
+    except BadConversation as error:
+        part.leave_out(example, str(error))
+        return 0
+    dropped = (encoded.rounds_dropped, encoded.tokens_dropped, encoded.supervised_dropped)
+    part.cut[example.lang].add(CutCount(0, 1, 0, *dropped))
+    return encoded.length(how.image_tokens)
+
+
+@contextmanager
+def _without_threads() -> Iterator[None]:
+    """The tokenizer's own threads are slower than one for short texts, and warn at later forks."""
+    name = "TOKENIZERS_PARALLELISM"
+    was = os.environ.get(name)
+    os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        if was is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = was
+
+
+def _write(
+    path: Path, examples: Mixture, parts: Iterable[Lengths], tick: Callable[[int], object]
+) -> None:
+    """The JSON last: without it, the numbers beside it do not count."""
+    whole = Lengths(np.empty(0, np.int32), [], [], {lang: CutCount() for lang in examples.counts})
+    tokens = [whole.tokens]
+    for part in parts:
+        tokens.append(part.tokens)
+        whole.unusable += part.unusable
+        whole.refused += part.refused
+        for lang, count in part.cut.items():
+            whole.cut[lang].add(count)
+        tick(len(part.tokens))
+    with replaced(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.concatenate(tokens))
+    cut = {lang: asdict(count) for lang, count in whole.cut.items()}
+    about = {"unusable": whole.unusable, "refused": whole.refused, "cut": cut}
+    write_json(path.with_suffix(".json"), about)
+
+
+def _read(path: Path, num_rows: int) -> Lengths | None:
+    """None where nothing whole is there."""
+    try:
+        about = read_json(path.with_suffix(".json"))
+        tokens = np.load(path, mmap_mode="r")
+    except (OSError, EOFError, UserError, ValueError):
+        return None
+    if tokens.shape != (num_rows,):
+        return None
+    unusable, refused = ([Unusable(*row) for row in about[key]] for key in ("unusable", "refused"))
+    cut = {lang: CutCount(**count) for lang, count in about["cut"].items()}
+    return Lengths(tokens, unusable, refused, cut)

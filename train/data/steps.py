@@ -1,23 +1,197 @@
-"""A stage's steps from its conversations: measured, drawn, planned, read when their turn comes."""
+"""Conversations into packed rows: token ids, targets and pixel values, read when needed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import torch
+from torch.utils.data import Dataset
 
-from palo.settings import MixtureWeights
-from train.data.batches import Packer, Pictures, StageData
-from train.data.images import ImageLosses
-from train.data.lengths import Lengths, Measure, measure
-from train.data.mixture import Mixture
-from train.data.packing import StepPlan
-from train.data.selection import draw
-from train.data.template import Template
+from palo.settings import MixtureWeights, TrainSettings
+from train.data.images import ImageLosses, UnreadableImage, load_picture, pixel_values
+from train.data.mixture import Example, Mixture, draw
+from train.data.packing import Lengths, Measure, StepPlan, row_places, total_steps
+from train.data.template import IGNORED, IMAGE_TOKEN, Encoded, Template
 from train.scale import Stage
 
+CACHED_PIXEL_BYTES = 400 * 2**20
 IMAGE_LOSSES = "image-losses.jsonl"
+
+
+class Examples(Protocol):
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Example: ...
+
+
+@dataclass(frozen=True)
+class Item:
+    """One encoded conversation; `pixels` is (3, image_size, image_size), or None for text alone."""
+
+    encoded: Encoded
+    pixels: torch.Tensor | None
+    language: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """Documents end to end, each with its own positions; N tokens, S of them to be predicted.
+
+    `supervised` (S,) are the places whose next token is learned and `targets` (S,) those tokens,
+    by language: `groups` are (language, how many). `document_lengths` sum up to N, padding last.
+    """
+
+    input_ids: torch.Tensor  # (1, N)
+    position_ids: torch.Tensor  # (1, N)
+    supervised: torch.Tensor
+    targets: torch.Tensor
+    groups: tuple[tuple[int, int], ...]
+    document_lengths: tuple[int, ...]
+    pixel_values: torch.Tensor | None  # (images, 3, image_size, image_size)
+    tokens: int  # without padding
+
+    def inputs(self) -> dict[str, Any]:
+        """What the model is given."""
+        return {name: value for name, value in vars(self).items() if name != "tokens"}
+
+    def to(self, device: torch.device) -> "Row":
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Row":
+        return self._each(torch.Tensor.pin_memory)
+
+    def _each(self, change: Any) -> "Row":
+        tensors = {name: held for name, held in vars(self).items() if torch.is_tensor(held)}
+        return replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
+
+
+@dataclass(frozen=True)
+class StepRows:
+    """One process's rows of one step."""
+
+    step: int
+    rows: tuple[Row, ...]
+
+    def pin_memory(self) -> "StepRows":
+        return StepRows(self.step, tuple(row.pin_memory() for row in self.rows))
+
+
+class Pictures:
+    """Pixel values by path; small sets stay in memory, so that an epoch decodes nothing twice."""
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+        self._kept: dict[Path, torch.Tensor] = {}
+        self._bytes = 0
+
+    def pixels(self, path: Path) -> torch.Tensor:
+        """Raises UnreadableImage."""
+        if (kept := self._kept.get(path)) is not None:
+            return kept
+        values = pixel_values([load_picture(path)], self.processor)[0]
+        if self._bytes + values.nbytes <= CACHED_PIXEL_BYTES:
+            self._kept[path] = values
+            self._bytes += values.nbytes
+        return values
+
+
+@dataclass(frozen=True)
+class Packer:
+    """Makes rows of items; an image's one token becomes as many as the projector gives."""
+
+    image_token_id: int
+    image_tokens: int
+    pad_token_id: int
+
+    def row(self, items: Sequence[Item]) -> Row:
+        """No items give a row of padding, which teaches nothing and takes part all the same."""
+        ids: list[np.ndarray] = []
+        lengths: list[int] = []
+        learned: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        tokens = 0
+        for item in items:
+            expanded = self.expand(item.encoded)
+            labels = np.array(expanded.labels)
+            # a document's first token is predicted by none of its own
+            places = np.flatnonzero(labels[1:] != IGNORED)
+            learned.setdefault(item.language, []).append((tokens + places, labels[places + 1]))
+            ids.append(np.array(expanded.input_ids))
+            lengths.append(len(labels))
+            tokens += len(labels)
+        if padding := row_places(max(1, tokens)) - tokens:
+            ids.append(np.full(padding, self.pad_token_id))
+            lengths.append(padding)
+        languages = sorted(learned)
+        pairs = [pair for language in languages for pair in learned[language]]
+        pixels = [item.pixels for item in items if item.pixels is not None]
+        return Row(
+            _long(ids)[None],
+            _long([np.arange(length) for length in lengths])[None],
+            _long([places for places, _ in pairs]),
+            _long([targets for _, targets in pairs]),
+            tuple((lang, sum(len(places) for places, _ in learned[lang])) for lang in languages),
+            tuple(lengths),
+            torch.stack(pixels) if pixels else None,
+            tokens,
+        )
+
+    def expand(self, encoded: Encoded) -> Encoded:
+        if IMAGE_TOKEN not in encoded.input_ids:
+            return encoded
+        place = encoded.input_ids.index(IMAGE_TOKEN)
+        ids, labels = encoded.input_ids, encoded.labels
+        return Encoded(
+            ids[:place] + (self.image_token_id,) * self.image_tokens + ids[place + 1 :],
+            labels[:place] + (IGNORED,) * self.image_tokens + labels[place + 1 :],
+        )
+
+
+def _long(parts: Sequence[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.concatenate([np.empty(0, np.int64), *parts]))
+
+
+@dataclass(eq=False)
+class StageData(Dataset[StepRows]):
+    """A stage's steps in order, packed; item `n` is this process's rows of step `n`.
+
+    A sample whose image cannot be read is left out of its step and set aside with the reason.
+    """
+
+    examples: Examples
+    languages: Sequence[str]
+    measure: Measure
+    packer: Packer
+    plan: StepPlan
+    pictures: Pictures
+    losses: ImageLosses
+    rank: int = 0
+    world_size: int = 1
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, step: int) -> StepRows:
+        mine = self.plan.rows(step, self.world_size)[self.rank :: self.world_size]
+        rows = [self.packer.row(self._items(chosen)) for chosen in mine]
+        return StepRows(step, tuple(rows))
+
+    def sample_ids(self, step: int) -> list[str]:
+        """Those of all processes."""
+        return [self.examples[index].sample_id for index in self.plan.conversations(step)]
+
+    def _items(self, chosen: Sequence[int]) -> list[Item]:
+        items = []
+        for index in chosen:
+            example = self.examples[index]
+            try:
+                pixels = self.pictures.pixels(example.image) if example.image else None
+            except UnreadableImage as error:
+                self.losses.add(example.sample_id, example.lang, example.image, str(error))
+                continue
+            language = self.languages.index(example.lang)
+            items.append(Item(self.measure.encode(example), pixels, language))
+        return items
 
 
 @dataclass(frozen=True)
@@ -29,19 +203,9 @@ class Reading:
     packer: Packer
     max_length: int
 
-
-def measured(
-    examples: Mixture, reading: Reading, as_captions: bool, tick: Callable[[int], object]
-) -> Lengths:
-    return measure(
-        examples,
-        Template(reading.tokenizer),
-        reading.packer.image_tokens,
-        reading.max_length,
-        as_captions,
-        examples.path.parent,
-        tick=tick,
-    )
+    def measure(self, as_captions: bool) -> Measure:
+        template = Template(self.tokenizer)
+        return Measure(template, self.packer.image_tokens, self.max_length, as_captions)
 
 
 def stage_data(
@@ -49,12 +213,9 @@ def stage_data(
     lengths: Lengths,
     reading: Reading,
     stage: Stage,
-    weights: MixtureWeights,
-    seed: int,
+    settings: TrainSettings,
     as_captions: bool,
     folder: Path,
-    max_broken_images: float,
-    total_steps: Callable[[Stage, int], int],
     rank: int = 0,
     world_size: int = 1,
 ) -> StageData:
@@ -62,21 +223,29 @@ def stage_data(
 
     Raises UserError where already too many images are refused.
     """
+    weights = MixtureWeights() if as_captions else settings.mixture
 
     def order(epoch: int) -> np.ndarray:
-        return draw(examples.langs, examples.languages, lengths.usable, weights, seed, epoch)
+        languages = examples.languages
+        return draw(examples.langs, languages, lengths.usable, weights, settings.seed, epoch)
 
     drawn = order(0)
     with_image = int(examples.has_image()[np.unique(drawn)].sum()) + len(lengths.refused)
-    losses = ImageLosses(folder / IMAGE_LOSSES, max_broken_images, with_image, fresh=rank == 0)
+    path, limit = folder / IMAGE_LOSSES, settings.max_broken_images
+    losses = ImageLosses(path, limit, with_image, fresh=rank == 0)
     if rank == 0:
-        for one in lengths.refused:
-            losses.add(one.sample_id, one.lang, "", one.reason)
+        for row in lengths.refused:
+            losses.add(row.sample_id, row.lang, "", row.reason)
     losses.check()
-    packer = reading.packer
-    how = Measure(Template(reading.tokenizer), packer.image_tokens, reading.max_length, as_captions)
     steps = total_steps(stage, len(drawn))
-    plan = StepPlan(lengths.tokens, order, stage.batch_size, stage.row_tokens, steps)
     return StageData(
-        examples, examples.languages, how, packer, plan, reading.pictures, losses, rank, world_size
+        examples,
+        examples.languages,
+        reading.measure(as_captions),
+        reading.packer,
+        StepPlan(lengths.tokens, order, stage.batch_size, stage.row_tokens, steps),
+        reading.pictures,
+        losses,
+        rank,
+        world_size,
     )

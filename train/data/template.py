@@ -130,8 +130,8 @@ class Template:
         `has_image` is about this question; one of the rounds before says of itself if it has it.
         """
         ids: list[int] = [self.tokenizer.bos_token_id]
-        for index, one in enumerate([*before, Round(question, None, has_image)]):
-            ids += self._piece(_spans(one, first=index == 0)).ids
+        for index, asked in enumerate([*before, Round(question, None, has_image)]):
+            ids += self._piece(_spans(asked, first=index == 0)).ids
         return tuple(ids)
 
     def caption(self, text: str, max_length: int = 0, image_tokens: int = 1) -> Encoded:
@@ -153,11 +153,11 @@ class Template:
         finally:
             backend.encode_special_tokens = was
         return [
-            len(one)
+            len(tokens)
             - (self._sentinel_tokens if self._is_bare(span) else 0)
             + span.ends
             + image_tokens * span.after_image
-            for one, span in zip(encoded, spans, strict=True)
+            for tokens, span in zip(encoded, spans, strict=True)
         ]
 
     @cached_property
@@ -253,7 +253,7 @@ def _cut_tail(piece: Piece, room: int, image_tokens: int) -> Piece:
 def spans_of(turns: Sequence[Turn], has_image: bool) -> list[list[Span]]:
     """The spans of each round of a conversation. Raises BadConversation."""
     rounds = _rounds(turns, has_image)
-    return [_spans(one, first=index == 0) for index, one in enumerate(rounds)]
+    return [_spans(said, first=index == 0) for index, said in enumerate(rounds)]
 
 
 def caption_span(text: str) -> Span:
@@ -263,19 +263,19 @@ def caption_span(text: str) -> Span:
     return Span(text + "\n", answer_start=0, fresh=True, after_image=True)
 
 
-def _spans(one: Round, first: bool) -> list[Span]:
+def _spans(said: Round, first: bool) -> list[Span]:
     """The image's place parts a round in two; what follows it is fresh."""
     asked = f"{SYSTEM} USER: " if first else "USER: "
     before = []
-    if one.has_image:
+    if said.has_image:
         before = [Span(asked, fresh=first)]
-        asked = "\n" if one.question else ""
-    asked += f"{one.question} ASSISTANT:"
-    fresh = first or one.has_image
-    if one.answer is None:
-        return [*before, Span(asked, fresh=fresh, after_image=one.has_image)]
-    text = f"{asked} {one.answer}"
-    return [*before, Span(text, len(asked), ends=True, fresh=fresh, after_image=one.has_image)]
+        asked = "\n" if said.question else ""
+    asked += f"{said.question} ASSISTANT:"
+    fresh = first or said.has_image
+    if said.answer is None:
+        return [*before, Span(asked, fresh=fresh, after_image=said.has_image)]
+    text = f"{asked} {said.answer}"
+    return [*before, Span(text, len(asked), ends=True, fresh=fresh, after_image=said.has_image)]
 
 
 def _rounds(turns: Sequence[Turn], has_image: bool) -> list[Round]:

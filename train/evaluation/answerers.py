@@ -10,8 +10,8 @@ from palo.engines.open import has_gpu
 from palo.engines.reaper import marked, new_mark, prepare_vllm, start_watcher
 from palo.errors import MissingResource, UserError
 from palo.settings import AnswerEngine, EvaluateSettings
-from train.data.batches import Item, Pictures
 from train.data.images import load_picture
+from train.data.steps import Item, Pictures
 from train.data.template import IMAGE_TOKEN, Encoded, Template
 from train.model.generation import CheckpointModel
 

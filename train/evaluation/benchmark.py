@@ -19,7 +19,7 @@ from palo.errors import UserError
 from palo.files import digest, run_lock, write_json
 from palo.paths import DataPaths
 from palo.settings import AnswerEngine, AnswerJudgeSettings, EvaluateSettings, Profile
-from train.data.image_store import UnreadableImage, stored
+from train.data.images import UnreadableImage, stored
 from train.evaluation.held_out import MAX_NEW_TOKENS, is_right, language_judge
 from train.evaluation.judge import Case, Judge, Judged, Store
 from train.evaluation.scores import Item, Outcome, summary

@@ -1,17 +1,23 @@
-"""The model with its loss: cross-entropy on the supervised tokens of packed rows, nothing else."""
+"""The model with its loss: cross-entropy on the supervised tokens of packed rows, nothing else.
+
+A row is several conversations end to end. Each attends to itself alone: queries, keys and values
+are cut at the documents' ends and go through PyTorch's own causal attention one after another, the
+flash kernel on a GPU. No mask of row x row is ever made, and nothing leaks from one to another.
+"""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import LlavaForConditionalGeneration
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, LlavaForConditionalGeneration
 
 from palo.errors import MissingResource
-from train.data.batches import Row
-from train.loop import attention
+from train.data.steps import Row
 from train.model.assembly import text_only_loss
-from train.scale import Attention, LossKernel
+from train.scale import Attention, Checkpointing, LossKernel
 
 # (hidden (N, size), head, target (N,)) -> the sum of N cross-entropies
 SumLoss = Callable[[torch.Tensor, nn.Linear, torch.Tensor], torch.Tensor]
@@ -36,7 +42,8 @@ class Learner(nn.Module):
         self.sum_loss = sum_loss(kernel)
         model.model.language_model.set_attn_implementation(attends.value)
         # Where a cache may be kept, transformers does not see that rows are packed.
-        model.config.text_config.use_cache = False
+        text_config: Any = model.config.text_config
+        text_config.use_cache = False
 
     def forward(
         self,
@@ -52,7 +59,7 @@ class Learner(nn.Module):
         """Fields of a Row; `loss` is a scalar, `by_language` (num_languages,) detached sums."""
         packed: dict[str, Any] = {}
         if self.attends is Attention.DOCUMENTS:
-            packed["documents"] = attention.Documents(document_lengths)
+            packed["documents"] = Documents(document_lengths)
         hidden = self.model.model(
             input_ids=input_ids,
             pixel_values=pixel_values,
@@ -67,9 +74,9 @@ class Learner(nn.Module):
         start = 0
         for language, count in groups:
             chosen = slice(start, start + count)
-            one = self.sum_loss(hidden[supervised[chosen]], self.model.lm_head, targets[chosen])
-            by_language[language] += one.detach()
-            total, start = total + one, start + count
+            loss = self.sum_loss(hidden[supervised[chosen]], self.model.lm_head, targets[chosen])
+            by_language[language] += loss.detach()
+            total, start = total + loss, start + count
         if pixel_values is None:
             total = total + text_only_loss(self.model)
         return {"loss": total / (num_items or max(1, len(targets))), "by_language": by_language}
@@ -107,3 +114,69 @@ def _liger_sum(hidden: torch.Tensor, head: nn.Linear, target: torch.Tensor) -> t
 
     weight = head.weight.to(hidden.dtype)
     return LigerFusedLinearCrossEntropyLoss(reduction="sum")(weight, hidden, target)
+
+
+class Documents:
+    """The lengths of a row's documents; to the compiler one thing, not numbers to compile for."""
+
+    def __init__(self, lengths: tuple[int, ...]) -> None:
+        self.lengths = lengths
+
+
+@torch.compiler.disable  # it splits each row elsewhere: compiled, it would be anew for each
+def documents_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    documents: Documents | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """(1, heads, row, size) each -> (1, row, heads, size).
+
+    Lengths of `documents` sum up to the row's; None: the row is one document.
+    """
+    lengths = documents.lengths if documents else (query.shape[2],)
+    assert attention_mask is None, "packed rows have no mask"
+    assert sum(lengths) == query.shape[2], "documents and row differ in length"
+    grouped = key.shape[1] != query.shape[1]
+    parts = [
+        scaled_dot_product_attention(
+            q, k, v, dropout_p=dropout, scale=scaling, is_causal=True, enable_gqa=grouped
+        )
+        for q, k, v in zip(
+            *(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True
+        )
+    ]
+    return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+AttentionInterface.register(Attention.DOCUMENTS, documents_attention)
+
+
+_aten = torch.ops.aten
+# Matrix products and attention are what time goes into; all else is cheap to do twice.
+KEPT = [
+    _aten.mm.default,
+    _aten.addmm.default,
+    _aten.bmm.default,
+    _aten._scaled_dot_product_flash_attention.default,
+    _aten._scaled_dot_product_efficient_attention.default,
+    _aten._scaled_dot_product_cudnn_attention.default,
+    _aten._scaled_dot_product_flash_attention_for_cpu.default,
+]
+
+
+def recompute(language_model: Any, kind: Checkpointing) -> None:
+    """Turns gradient checkpointing of the layers on as asked for."""
+    if kind is Checkpointing.NONE:
+        return
+    settings: dict[str, Any] = {"use_reentrant": False}
+    if kind is Checkpointing.SELECTIVE:
+        from torch.utils.checkpoint import create_selective_checkpoint_contexts
+
+        settings["context_fn"] = partial(create_selective_checkpoint_contexts, KEPT)
+    language_model.gradient_checkpointing_enable(settings)

@@ -1,12 +1,20 @@
 """The processes that train together (torchrun starts them); often it is one alone."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import PartialState
+from safetensors.torch import load_file, save_file
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from palo.settings import Sharding
 
 # How long one may wait for another: the first measures lengths and writes the finished checkpoint
 # while the others wait. torchrun sees a process that died at once, whatever this is.
@@ -38,3 +46,107 @@ def summed(values: torch.Tensor, device: torch.device) -> torch.Tensor:
     there = values.to(device)
     torch.distributed.all_reduce(there)
     return there.cpu()
+
+
+def in_effect(asked: Sharding) -> Sharding:
+    """One process alone has nobody to share with."""
+    return asked if processes().num_processes > 1 else Sharding.NONE
+
+
+def cut(learner: Any) -> None:
+    """Cuts every decoder layer, then all the rest as one group, over all processes.
+
+    Tower, projector, embeddings and head stay together in the root: it is gathered once a row
+    whatever the row holds, so a row of text alone makes the same calls as one with pictures.
+    """
+    device = processes().device.type
+    mesh = init_device_mesh(device, (processes().num_processes,))
+    # as autocast does: short copies to compute with, gradients and updates in full precision
+    short = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
+    policy = short if device == "cuda" else MixedPrecisionPolicy()
+    for layer in learner.model.model.language_model.layers:
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
+    fully_shard(learner, mesh=mesh, mp_policy=policy)
+    whole = [name for name, held in learner.named_parameters() if not isinstance(held, DTensor)]
+    assert not whole, f"not cut: {whole}"
+
+
+def save_whole(path: Path, model: torch.nn.Module) -> None:
+    """Writes the parameters that are trained; all processes must call it, the first one writes."""
+    first = processes().is_main_process
+    named: dict[str, torch.Tensor] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            tensor = _whole(parameter)
+            if first:
+                named[name] = tensor.detach().contiguous().cpu()
+    if first:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(named, path)
+    processes().wait_for_everyone()
+
+
+def load_whole(path: Path, model: torch.nn.Module) -> None:
+    """Every process takes its part of what `save_whole` wrote.
+
+    Raises AssertionError where the file does not hold exactly the parameters that are trained.
+    """
+    stored = load_file(path)
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    assert stored.keys() == trained.keys(), f"{path} holds other parameters than the model trains"
+    with torch.no_grad():
+        for name, parameter in trained.items():
+            parameter.copy_(_as_cut(stored[name], parameter))
+
+
+def whole_state(state: dict[str, Any]) -> dict[str, Any]:
+    """An optimizer's state as a single process has it; all processes must call it."""
+    first = processes().is_main_process
+
+    def gathered(value: Any, _: int) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return value
+        tensor = _whole(value)
+        return tensor.cpu() if first else None  # only the first one holds all of it
+
+    return _each_value(state, gathered)
+
+
+def cut_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """A whole optimizer's state, cut as the optimizer's parameters are."""
+    parameters = [held for group in optimizer.param_groups for held in group["params"]]
+
+    def as_parameter(value: Any, index: int) -> Any:
+        parameter = parameters[index]
+        moment = isinstance(value, torch.Tensor) and value.shape == parameter.shape and value.dim()
+        return _as_cut(value, parameter) if moment else value
+
+    return _each_value(state, as_parameter)
+
+
+def _each_value(state: dict[str, Any], change: Callable[[Any, int], Any]) -> dict[str, Any]:
+    changed = {
+        index: {key: change(value, index) for key, value in held.items()}
+        for index, held in sorted(state["state"].items())
+    }
+    return {**state, "state": changed}
+
+
+def _as_cut(whole: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    if not isinstance(like, DTensor):
+        return whole
+    mesh = like.device_mesh
+    there = whole.to(like.device)
+    # every process read the file: nothing is sent
+    return distribute_tensor(there, mesh, like.placements, src_data_rank=None)
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    if isinstance(tensor, DTensor):
+        return tensor.full_tensor()
+    if hasattr(tensor, "_hp_mapping") or hasattr(tensor, "ds_id"):  # DeepSpeed's: the fp32 one
+        from deepspeed.utils import safe_get_full_fp32_param
+
+        full = safe_get_full_fp32_param(tensor)
+        return tensor if full is None else full
+    return tensor

@@ -2,6 +2,8 @@
 
 One item of the data loader is one whole step: the rows of this process. Order and packing depend
 on the step's number alone, so a resumed run goes on with the very rows it would have seen.
+Checkpoints of an unfinished stage are written beside, digested, renamed: one that was cut off has
+another name and is never looked at; one whose bytes changed later is passed over.
 """
 
 import math
@@ -19,23 +21,31 @@ from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Sampler
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from palo.console import Tick
+from palo.console import Tick, note
 from palo.errors import UserError
-from palo.files import write_json
+from palo.files import file_digest, read_json, write_json
 from palo.settings import LoopSettings, Sharding
-from train.data.batches import Row, StageData, StepRows
-from train.data.packing import steps_per_epoch
+from train.data.steps import StageData, StepRows
 from train.loop.loss import Learner
-from train.loop.metrics import Counts, SpikeWatch, Window
-from train.loop.processes import is_first, processes, summed
-from train.loop.saving import WRITING, newest_complete, seal
-from train.loop.sharding import cut, cut_state, in_effect, load_whole, save_whole, whole_state
-from train.loop.watching import Display, trackers
+from train.loop.metrics import Counts, Display, SpikeWatch, Window, trackers
+from train.loop.processes import (
+    cut,
+    cut_state,
+    in_effect,
+    is_first,
+    load_whole,
+    processes,
+    save_whole,
+    summed,
+    whole_state,
+)
 from train.scale import Stage
 
 TRAINABLE = "trainable.safetensors"
 OPTIMIZER, SCHEDULER = "optimizer.pt", "scheduler.pt"  # transformers' own names
 DIVERGED = "diverged.json"
+WRITING = ".writing"  # where a checkpoint lies until all of it is there
+DIGESTS = "digests.json"
 PROJECTOR = "multi_modal_projector"
 MAX_GRAD_NORM = 1.0  # transformers' default, which the published runs had
 
@@ -74,6 +84,10 @@ class _StepsLeft(Sampler[int]):
 class StageTrainer(Trainer):
     """Saves and resumes the trained parameters only, the projector always among them."""
 
+    model: Any
+    optimizer: Any
+    lr_scheduler: Any
+
     def __init__(self, learner: Learner, data: StageData, job: Job, **kwargs: Any) -> None:
         self.data, self.job, self.learner = data, job, learner
         devices = processes().num_processes
@@ -95,7 +109,6 @@ class StageTrainer(Trainer):
             batch_size=None,
             sampler=_StepsLeft(self),
             num_workers=workers,
-            collate_fn=_as_it_is,
             pin_memory=self.args.dataloader_pin_memory,
             persistent_workers=False,
             generator=torch.Generator().manual_seed(self.args.seed),
@@ -108,7 +121,7 @@ class StageTrainer(Trainer):
         step = next(epoch_iterator, None)
         return ([] if step is None else [step]), None
 
-    def floating_point_ops(self, inputs: StepRows) -> int:
+    def floating_point_ops(self, inputs: Any) -> int:
         return 0  # counted in `training_step`
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -130,7 +143,7 @@ class StageTrainer(Trainer):
         return self.optimizer
 
     def training_step(
-        self, model: Any, inputs: StepRows, num_items_in_batch: Any = None
+        self, model: Any, inputs: Any, num_items_in_batch: Any = None
     ) -> torch.Tensor:
         """All rows of a step; the mean loss over its supervised tokens on all processes.
 
@@ -228,7 +241,7 @@ class StageTrainer(Trainer):
         self.window.start()
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        save_whole(Path(output_dir or self.args.output_dir) / TRAINABLE, self.learner.model)
+        save_whole(Path(output_dir or str(self.args.output_dir)) / TRAINABLE, self.learner.model)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         load_whole(Path(resume_from_checkpoint) / TRAINABLE, self.learner.model)
@@ -252,10 +265,6 @@ class StageTrainer(Trainer):
         self.lr_scheduler.load_state_dict(torch.load(folder / SCHEDULER, weights_only=True))
 
 
-def _as_it_is(step: StepRows) -> StepRows:
-    return step
-
-
 def count(step: StepRows, num_languages: int) -> Counts:
     """What this process's rows hold."""
     by_language = [0] * num_languages
@@ -266,13 +275,8 @@ def count(step: StepRows, num_languages: int) -> Counts:
         tuple(by_language),
         tokens=sum(row.tokens for row in step.rows),
         places=sum(row.input_ids.numel() for row in step.rows),
-        images=sum(_images(row) for row in step.rows),
-        documents=sum(len(row.document_lengths) for row in step.rows),
+        images=sum(len(row.pixel_values) for row in step.rows if row.pixel_values is not None),
     )
-
-
-def _images(row: Row) -> int:
-    return 0 if row.pixel_values is None else len(row.pixel_values)
 
 
 def arguments(job: Job, num_steps: int) -> TrainingArguments:
@@ -311,18 +315,68 @@ def arguments(job: Job, num_steps: int) -> TrainingArguments:
     return made
 
 
-def total_steps(stage: Stage, num_conversations: int) -> int:
-    """Optimizer steps of the stage."""
-    if stage.max_steps > 0:
-        return stage.max_steps
-    return math.ceil(stage.epochs * steps_per_epoch(num_conversations, stage.batch_size))
-
-
 def run_stage(learner: Learner, data: StageData, job: Job, tick: Tick) -> list[dict[str, float]]:
     """Trains what requires a gradient, from the newest whole checkpoint on; the log."""
-    seen = [Display(tick, job.settings), *trackers(job.settings, job.folder)]
+    seen = [Display(tick), *trackers(job.settings, job.folder)]
     trainer = StageTrainer(learner, data, job, callbacks=seen)
-    found = [newest_complete(job.folder) if is_first() else None]
-    resumed = broadcast_object_list(found)[0]  # nobody may see another one
+    newest = [newest_complete(job.folder) if is_first() else None]
+    resumed = broadcast_object_list(newest)[0]  # nobody may see another one
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return [dict(entry) for entry in trainer.state.log_history]
+
+
+def seal(written: Path, folder: Path, keep_last: int) -> Path:
+    """Digests the finished checkpoint `written`, moves it into `folder`, removes older ones."""
+    digests = {
+        str(path.relative_to(written)): file_digest(path)
+        for path in sorted(written.rglob("*"))
+        if path.is_file()
+    }
+    for name in digests:
+        _to_disk(written / name)
+    write_json(written / DIGESTS, digests)
+    sealed = folder / written.name
+    shutil.rmtree(sealed, ignore_errors=True)
+    written.rename(sealed)
+    _to_disk(folder)
+    for path in _by_step(folder)[:-keep_last]:
+        shutil.rmtree(path)
+    return sealed
+
+
+def newest_complete(folder: Path) -> Path | None:
+    """The latest checkpoint whose files are all there with the bytes that were written."""
+    for path in reversed(_by_step(folder)):
+        if (problem := _problem(path)) is None:
+            return path
+        note(f"{path} cannot be used ({problem}); going on from the one before.")
+    return None
+
+
+def _problem(checkpoint: Path) -> str | None:
+    record = checkpoint / DIGESTS
+    if not record.is_file():
+        return f"no {DIGESTS}"
+    try:
+        digests = read_json(record)
+    except UserError:
+        return f"{DIGESTS} is no JSON"
+    for name, digest in digests.items():
+        path = checkpoint / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if file_digest(path) != digest:
+            return f"{name} was changed after it was written"
+    return None
+
+
+def _by_step(folder: Path) -> list[Path]:
+    return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

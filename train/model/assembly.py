@@ -4,6 +4,7 @@
 class is registered with transformers' Auto classes when this module is imported.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -25,8 +26,8 @@ from transformers.models.llava.modeling_llava import LlavaModel
 
 from palo.engines.stream import own_generation
 from palo.schemas import IMAGE_TAG
-from train.model.projector import LdpProjector
-from train.scale import ProjectorKind, Scale
+from train.model.sizes import squeezed_channels
+from train.scale import Lora, ProjectorKind, Scale
 
 VOCABULARY_MULTIPLE = 64  # Vicuna's 32000 becomes 32064 with the image token inside
 
@@ -42,9 +43,10 @@ class MobilePaloModel(LlavaModel):
 
     def __init__(self, config: MobilePaloConfig) -> None:
         super().__init__(config)
-        self.multi_modal_projector = LdpProjector(
-            config.vision_config.hidden_size, config.text_config.hidden_size
-        )
+        vision: Any = config.vision_config
+        text: Any = config.text_config
+        projector: Any = LdpProjector(vision.hidden_size, text.hidden_size)
+        self.multi_modal_projector = projector
         self.post_init()
 
 
@@ -70,7 +72,10 @@ def _register() -> None:
 
 _register()
 
-CONFIGS = {ProjectorKind.MLP2: LlavaConfig, ProjectorKind.LDP: MobilePaloConfig}
+CONFIGS: dict[ProjectorKind, Any] = {
+    ProjectorKind.MLP2: LlavaConfig,
+    ProjectorKind.LDP: MobilePaloConfig,
+}
 CLASSES: dict[str, type[LlavaForConditionalGeneration]] = {
     "llava": LlavaForConditionalGeneration,
     MobilePaloConfig.model_type: MobilePaloForConditionalGeneration,
@@ -87,7 +92,8 @@ def image_tokens(scale: Scale, patch_size: int) -> int:
 
 def load_tower(source: str, revision: str | None, dtype: torch.dtype) -> Any:
     """A CLIP vision tower from a folder or a model hub."""
-    return CLIPVisionModel.from_pretrained(source, revision=revision, dtype=dtype)
+    loader: Any = CLIPVisionModel
+    return loader.from_pretrained(source, revision=revision, dtype=dtype)
 
 
 def load_language_model(source: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
@@ -133,7 +139,7 @@ def assemble(
     return model
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialise(module: Any) -> None:
     """PyTorch's own initial values, as the published projectors start from."""
     if hasattr(module, "reset_parameters"):
         module.reset_parameters()
@@ -142,9 +148,119 @@ def _initialise(module: nn.Module) -> None:
 def text_only_loss(model: LlavaForConditionalGeneration) -> torch.Tensor:
     """Zero, but with a gradient path to the projector: a batch without images must not leave the
     projector out, or the processes of a distributed run wait for one another for ever."""
-    vision = model.config.vision_config
+    vision: Any = model.config.vision_config
     projector = model.model.multi_modal_projector
     patches = (vision.image_size // vision.patch_size) ** 2
     weight = next(projector.parameters())
     features = torch.zeros(1, patches, vision.hidden_size, device=weight.device, dtype=weight.dtype)
     return projector(features).sum() * 0.0
+
+
+# The two-layer MLP is stock LLaVA's. The LDP projector is MobileVLM's (arXiv 2312.16886, section
+# 3.3), as PALO's 1.7B uses it; parameter names are the published ones, so weights move freely.
+class ChannelLayerNorm(nn.LayerNorm):
+    """LayerNorm over the channels of an image: (B, C, H, W) -> same."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return super().forward(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class SqueezeExcite(nn.Module):
+    """Weighs channels by a gate computed from their means: (B, C, H, W) -> same."""
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, squeezed, 1)
+        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        gate = image.mean(dim=(2, 3), keepdim=True)
+        gate = nn.functional.relu(self.fc1(gate))
+        return image * nn.functional.hardsigmoid(self.fc2(gate))
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV3 block: depthwise 3x3, squeeze-excite, pointwise; adds its input at stride 1."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        depthwise = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, stride, padding=1, groups=channels, bias=False),
+            ChannelLayerNorm(channels, eps=1e-5),
+            nn.Hardswish(),
+        )
+        pointwise = nn.Sequential(
+            nn.Conv2d(channels, channels, 1, bias=False), ChannelLayerNorm(channels, eps=1e-5)
+        )
+        squeezed = squeezed_channels(channels)
+        self.block = nn.Sequential(depthwise, SqueezeExcite(channels, squeezed), pointwise)
+        self.residual = stride == 1
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        out = self.block(image)
+        return image + out if self.residual else out
+
+
+class _LdpLayers(nn.Module):
+    """`mlp` then `mb_block`; index 0 of both is an identity, as published."""
+
+    def __init__(self, vision_size: int, text_size: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Identity(),
+            nn.Linear(vision_size, text_size),
+            nn.GELU(),
+            nn.Linear(text_size, text_size),
+        )
+        self.mb_block = nn.Sequential(
+            nn.Identity(), InvertedResidual(text_size, 1), InvertedResidual(text_size, 2)
+        )
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        tokens = self.mlp(features)
+        batch, count, size = tokens.shape
+        side = math.isqrt(count)
+        image = tokens.transpose(1, 2).reshape(batch, size, side, side)
+        return self.mb_block(image).flatten(2).transpose(1, 2)
+
+
+class LdpProjector(nn.Module):
+    """(B, N, vision_size) -> (B, N/4, text_size); N is the square of an even number."""
+
+    def __init__(self, vision_size: int, text_size: int) -> None:
+        super().__init__()
+        self.model = _LdpLayers(vision_size, text_size)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.model(features)
+
+
+# Every linear layer of the language model, as PALO's 7B and 13B are trained.
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def add_adapters(language_model: Any, lora: Lora, seed: int) -> Any:
+    """Puts fresh adapters into the language model, which is then the only part of it that learns.
+
+    The seed makes them start alike, whatever was drawn before. Returns
+    peft's wrapper, which merges.
+    """
+    from peft import LoraConfig, get_peft_model
+    from peft.tuners.lora import LoraLayer
+
+    torch.manual_seed(seed)
+    adapted = get_peft_model(
+        language_model,
+        LoraConfig(
+            r=lora.rank,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=list(TARGETS),
+        ),
+    )
+    for module in adapted.modules():
+        if isinstance(module, LoraLayer):
+            # peft would widen each input to the adapters' fp32, drop out, and let autocast narrow
+            # it again: the same numbers at several times the memory traffic
+            module.cast_input_dtype_enabled = False
+    return adapted

@@ -2,6 +2,13 @@
 
 Weights carry the classic names (`language_model.model.*`, `vision_tower.vision_model.*`,
 `multi_modal_projector.*`), which stock transformers and vLLM both read.
+
+A trained LoRA scale may be written in two parts: `base`, a whole checkpoint with the trained
+projector and the language model as it came, and `adapter`, a PEFT adapter of the language model
+alone. Servers that hold one base for several adapters (vLLM does) refuse adapters that carry whole
+modules, so the projector cannot be in the adapter. The adapter's names are those of the whole
+model in transformers 5: `PeftModel.from_pretrained(model, folder/adapter)` takes them as they
+are, and vLLM renames them as it does the weights.
 """
 
 import copy
@@ -9,12 +16,12 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub import save_torch_state_dict
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from transformers import AutoConfig, AutoTokenizer, LlavaForConditionalGeneration, LlavaProcessor
 
 from palo.engines.stream import own_generation, plain_generation
@@ -22,10 +29,16 @@ from palo.errors import MissingResource, UserError
 from palo.files import replaced_folder
 from train.data.template import SYSTEM
 from train.model.assembly import CLASSES, CONFIGS
-from train.model.layout import Layout, classic_name
+from train.model.layout import ADAPTER, BASE, Layout, classic_name
 from train.scale import ProjectorKind
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+
 _METADATA = {"format": "pt"}
+_PEFT = "base_model.model."  # what PEFT puts before every name
+_LANGUAGE_MODEL = "model.language_model."
+_DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 # vicuna_v1 for those who load the checkpoint elsewhere.
 CHAT_TEMPLATE = (
     Path(__file__)
@@ -153,11 +166,78 @@ def load_checkpoint(
     return model, AutoTokenizer.from_pretrained(folder)
 
 
-def load_trainable(path: Path, model: torch.nn.Module) -> None:
-    """Raises AssertionError where the file does not hold exactly the trainable parameters."""
-    stored = load_file(path)
-    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    assert stored.keys() == trained.keys(), f"{path} holds other parameters than the model trains"
-    with torch.no_grad():
-        for name, parameter in trained.items():
-            parameter.copy_(stored[name])
+def save_base_and_adapter(
+    folder: Path,
+    model: LlavaForConditionalGeneration,
+    adapted: "PeftModel",
+    tokenizer: Any,
+    image_processor: Any,
+    files: dict[str, str] | None = None,
+) -> None:
+    """Writes both parts or neither; the model stays as it is.
+
+    `adapted` is what `get_peft_model(model.model.language_model, ...)` returned, not yet merged.
+    `files` are further texts by name, such as the trainer's log; they go into the base.
+    """
+    with written_whole(folder) as fresh:
+        save_checkpoint(fresh / BASE, _without_adapter(model), tokenizer, image_processor, files)
+        _save_adapter(fresh / ADAPTER, adapted)
+
+
+def load_merged(folder: Path) -> tuple[LlavaForConditionalGeneration, Any]:
+    """Model and tokenizer of base and adapter, merged; each weight in the dtype it is stored in.
+
+    The weights are those that merging at the end of training gives, bit for bit: with another
+    dtype they would be rounded elsewhere.
+    """
+    from peft import PeftModel
+
+    model, tokenizer = load_checkpoint(folder / BASE)
+    _restore_dtypes(model, folder / BASE)
+    return PeftModel.from_pretrained(model, folder / ADAPTER).merge_and_unload(), tokenizer
+
+
+def _without_adapter(model: LlavaForConditionalGeneration) -> LlavaForConditionalGeneration:
+    """The model as it would be had no adapter been put on it; shares its tensors."""
+    weights = {
+        name.replace(f"{_LANGUAGE_MODEL}{_PEFT}", _LANGUAGE_MODEL).replace(
+            ".base_layer.", "."
+        ): held
+        for name, held in model.state_dict().items()
+        if ".lora_" not in name
+    }
+    with torch.device("meta"):
+        plain = type(model)(copy.deepcopy(model.config))
+    plain.load_state_dict(weights, assign=True)  # strict: an adapter of another kind fails here
+    plain.generation_config = model.generation_config
+    return plain
+
+
+def _save_adapter(folder: Path, adapted: "PeftModel") -> None:
+    from peft import get_peft_model_state_dict
+
+    config: Any = copy.copy(adapted.peft_config[adapted.active_adapter])
+    assert not config.modules_to_save, "whole modules belong into the base"
+    assert not isinstance(config.target_modules, str), "targets are names of layers"
+    # As bare names they would match the vision tower's layers too.
+    names = "|".join(sorted(config.target_modules))
+    config.target_modules = rf"model\.language_model\..*\.({names})"
+    config.base_model_name_or_path = None  # the folder beside it, wherever both are moved
+    config.inference_mode = True
+    folder.mkdir()
+    config.save_pretrained(folder)
+    weights = {
+        f"{_PEFT}{_LANGUAGE_MODEL}{name.removeprefix(_PEFT)}": held.detach().contiguous().cpu()
+        for name, held in get_peft_model_state_dict(adapted, save_embedding_layers=False).items()
+    }
+    save_file(weights, folder / "adapter_model.safetensors", metadata=_METADATA)
+
+
+def _restore_dtypes(model: LlavaForConditionalGeneration, folder: Path) -> None:
+    """Frozen weights may be stored in bfloat16 beside a projector in full precision."""
+    stored: dict[str, torch.dtype] = {}
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            stored |= {name: _DTYPES[file.get_slice(name).get_dtype()] for name in file.keys()}  # noqa: SIM118
+    for name, parameter in model.named_parameters():
+        parameter.data = parameter.data.to(stored[classic_name(name)])

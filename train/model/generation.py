@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 
-from train.data.batches import Item, Packer
 from train.data.images import make_processor
+from train.data.steps import Item, Packer
 from train.data.template import Template
-from train.model.checkpoint import load_checkpoint
-from train.model.export import load_merged
+from train.model.checkpoint import load_checkpoint, load_merged
 from train.model.layout import BASE
 
 

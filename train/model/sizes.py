@@ -144,7 +144,7 @@ def parameters(sizes: Sizes) -> Parameters:
     tower_layer = 4 * (width * width + width) + 2 * width * wide + wide + width + 4 * width
     said = language.hidden
     projector = width * said + said + said * said + said  # two linear maps
-    if sizes.projector is ProjectorKind.LDP:  # and two blocks (train/model/projector.py)
+    if sizes.projector is ProjectorKind.LDP:  # and two blocks (train/model/assembly.py)
         squeezed = squeezed_channels(said)
         gate = 2 * said * squeezed + squeezed + said
         projector += 2 * (9 * said + 4 * said + gate + said * said)  # depthwise, norms, pointwise

@@ -5,7 +5,7 @@
 
 Trains nothing and loads no weights. Only caches are written: the mixture's, and its lengths. Steps
 are exact where their data are here; tokens are measured with the real tokenizer
-(train/data/lengths.py) where it is on this machine, else they are assumed, and said to be. The
+(train/data/packing.py) where it is on this machine, else they are assumed, and said to be. The
 rows' filling is that of steps drawn evenly from the plan that training follows.
 """
 
@@ -24,11 +24,16 @@ from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG
 from palo.settings import MixtureWeights, Profile
 from palo.shards import shard_paths
-from train.data.lengths import Lengths, measure
-from train.data.mixture import Mixture, open_captions, open_mixture
-from train.data.packing import StepPlan, steps_per_epoch
-from train.data.rows import English
-from train.data.selection import draw, expected_counts, shares
+from train.data.mixture import (
+    English,
+    Mixture,
+    draw,
+    expected_counts,
+    open_captions,
+    open_mixture,
+    shares,
+)
+from train.data.packing import Lengths, Measure, StepPlan, measure, steps_per_epoch
 from train.model.sizes import FlopCount, Parameters, Sizes, flop_count, parameters, sizes_of
 from train.planning.hardware import Hardware
 from train.planning.memory import (
@@ -213,11 +218,9 @@ def _steps(
         from train.data.template import Template
 
         what, template = f"{name}: tokens of each conversation", Template(tokenizer)
-        cache_dir = mixture.path.parent
         with nullcontext() if is_silent else progress(what, len(mixture)) as tick:
-            lengths = measure(
-                mixture, template, sizes.image_tokens, max_length, is_first, cache_dir, tick=tick
-            )
+            how = Measure(template, sizes.image_tokens, max_length, as_captions=is_first)
+            lengths = measure(mixture, how, tick=tick or (lambda _: None))
     weights = MixtureWeights() if is_first else profile.train.mixture
     seed = profile.train.seed
     return measured_plan(name, stage, sizes, mixture, lengths, weights, seed, devices, max_length)

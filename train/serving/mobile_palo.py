@@ -12,8 +12,7 @@ from vllm.model_executor.models.llava import (
 from vllm.model_executor.models.utils import StageMissingLayer
 from vllm.multimodal import MULTIMODAL_REGISTRY
 
-from train.model.assembly import MobilePaloConfig
-from train.model.projector import LdpProjector
+from train.model.assembly import LdpProjector, MobilePaloConfig
 
 
 class MobilePaloProcessingInfo(LlavaProcessingInfo):

@@ -11,9 +11,8 @@ import torch
 from transformers import StoppingCriteriaList, TextIteratorStreamer
 
 from palo.errors import UserError
-from train.data.batches import Item
-from train.data.image_store import UnreadableImage
-from train.data.images import load_picture, pixel_values
+from train.data.images import UnreadableImage, load_picture, pixel_values
+from train.data.steps import Item
 from train.data.template import Encoded, Round, Template
 from train.model.generation import CheckpointModel
 

@@ -12,7 +12,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaFo
 
 from train.conversion.convert import convert
 from train.conversion.folders import Conversion
-from train.model.projector import LdpProjector
+from train.model.assembly import LdpProjector
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 TOKENS = 2600  # of the golden tokenizer, `<image>` not among them

@@ -25,8 +25,7 @@ from tests.train.conversion.published_folders import (
 from train.conversion.convert import convert
 from train.conversion.folders import Conversion
 from train.data.images import make_processor
-from train.model.checkpoint import load_checkpoint, save_checkpoint
-from train.model.export import load_merged
+from train.model.checkpoint import load_checkpoint, load_merged, save_checkpoint
 from train.model.layout import Part
 
 

@@ -13,8 +13,7 @@ from palo.schemas import Role, Turn, Verdict
 from palo.settings import ConversationPolicy, RefineSettings
 from palo.shards import read_refined, refined_to_row, shard_name, write_shard
 from train.data import mixture as mixture_module
-from train.data.mixture import English, Mixture, open_captions, open_mixture
-from train.data.rows import llava_rows
+from train.data.mixture import English, Mixture, llava_rows, open_captions, open_mixture
 
 NO_MIX = English(None, None)
 DROP = RefineSettings()

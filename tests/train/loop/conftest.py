@@ -9,14 +9,13 @@ import torch
 from palo.schemas import Role, Turn
 from palo.settings import LoopSettings
 from tests.train.conftest import make_model, make_scale, make_tokenizer
-from train.data.batches import Packer, Pictures, StageData
 from train.data.images import ImageLosses, make_processor
-from train.data.lengths import Measure
 from train.data.mixture import Example
-from train.data.packing import StepPlan
+from train.data.packing import Measure, StepPlan, total_steps
+from train.data.steps import Packer, Pictures, StageData
 from train.data.template import Template
 from train.loop.loss import Learner
-from train.loop.trainer import Job, total_steps
+from train.loop.trainer import Job
 from train.scale import LossKernel, Stage
 
 STAGE = Stage(

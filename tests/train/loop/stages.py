@@ -9,10 +9,10 @@ import torch
 
 from palo.settings import Sharding
 from tests.train.loop.conftest import QUIET, STAGE, make_data, make_job, make_learner
+from train.loop.loss import recompute
 from train.loop.processes import processes
-from train.loop.recompute import recompute
 from train.loop.trainer import run_stage
-from train.model.lora import add_adapters
+from train.model.assembly import add_adapters
 from train.scale import Checkpointing, Lora
 
 # A gradient that is nearly zero may change its sign when it is summed in another order, and AdamW's

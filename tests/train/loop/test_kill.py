@@ -8,8 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.train.loop.command import finish, folders, put_aside, start, wait_for, write_scale
-from train.loop.saving import WRITING, newest_complete
-from train.loop.trainer import TRAINABLE
+from train.loop.trainer import TRAINABLE, WRITING, newest_complete
 
 pytestmark = pytest.mark.slow
 

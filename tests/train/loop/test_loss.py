@@ -5,7 +5,7 @@ from palo.errors import MissingResource
 from tests.train.loop.conftest import assert_close, gradients, make_data, make_learner
 from train.data.template import IGNORED
 from train.loop import loss
-from train.loop.attention import Documents
+from train.loop.loss import Documents
 from train.scale import LossKernel
 
 

@@ -8,7 +8,7 @@ from train.loop.metrics import SETTLED, Counts, SpikeWatch, Window
 
 
 def test_counts_go_through_a_tensor_whole():
-    counts = Counts((5, 0, 7), tokens=100, places=104, images=3, documents=9)
+    counts = Counts((5, 0, 7), tokens=100, places=104, images=3)
     assert Counts.of(counts.tensor()) == counts
     assert counts.supervised == 12
 

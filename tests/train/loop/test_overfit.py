@@ -15,18 +15,16 @@ from sceneworld.build import build_world
 from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 from sceneworld.truth import load_truth, with_image_as_in, without_image
 from tests.train.loop.conftest import tick
-from train.data.batches import Packer, Pictures, StageData
 from train.data.images import ImageLosses, make_processor
-from train.data.lengths import Measure
 from train.data.mixture import Example
-from train.data.packing import StepPlan
+from train.data.packing import Measure, StepPlan, total_steps
+from train.data.steps import Packer, Pictures, StageData
 from train.data.template import SYSTEM, Template
 from train.evaluation.answerers import TransformersAnswerer
 from train.loop.loss import Learner
-from train.loop.trainer import Job, run_stage, total_steps
-from train.model.assembly import assemble, load_language_model
+from train.loop.trainer import Job, run_stage
+from train.model.assembly import add_adapters, assemble, load_language_model
 from train.model.checkpoint import save_checkpoint
-from train.model.lora import add_adapters
 from train.scale import Scale
 
 pytestmark = pytest.mark.slow

@@ -13,8 +13,7 @@ from palo.settings import Sharding
 from tests.train.conftest import ROOT
 from tests.train.loop.conftest import assert_close, paint
 from tests.train.loop.stages import Case, as_json, named, train
-from train.loop.saving import newest_complete
-from train.loop.trainer import OPTIMIZER, TRAINABLE
+from train.loop.trainer import OPTIMIZER, TRAINABLE, newest_complete
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from tests.train.loop.command import (
     wait_for,
     write_scale,
 )
-from train.loop.saving import newest_complete
+from train.loop.trainer import newest_complete
 from train.model.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow

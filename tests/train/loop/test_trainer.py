@@ -13,8 +13,13 @@ from tests.train.loop.conftest import (
     tick,
     weights,
 )
-from train.loop.saving import newest_complete
-from train.loop.trainer import StageTrainer, TrainingDiverged, run_stage, total_steps
+from train.data.packing import total_steps
+from train.loop.trainer import (
+    StageTrainer,
+    TrainingDiverged,
+    newest_complete,
+    run_stage,
+)
 
 
 def run(folder, ticks=tick, stage=STAGE, **changes):

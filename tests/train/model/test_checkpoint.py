@@ -20,7 +20,7 @@ from sceneworld.standins.tiny import tiny_llama
 from tests.train.conftest import ROOT, make_model, make_scale, make_tokenizer
 from train.data.images import make_processor
 from train.data.template import IMAGE_TOKEN, Round, Template
-from train.loop.sharding import save_whole
+from train.loop.processes import load_whole, save_whole
 from train.model.assembly import (
     MobilePaloForConditionalGeneration,
     assemble,
@@ -28,7 +28,6 @@ from train.model.assembly import (
 )
 from train.model.checkpoint import (
     load_checkpoint,
-    load_trainable,
     save_checkpoint,
 )
 
@@ -131,7 +130,7 @@ def test_trainable_parameters_alone_are_kept_and_come_back(tmp_path):
     before = model.model.multi_modal_projector.linear_1.weight.detach().clone()
     with torch.no_grad():
         model.model.multi_modal_projector.linear_1.weight.zero_()
-    load_trainable(tmp_path / "projector.safetensors", model)
+    load_whole(tmp_path / "projector.safetensors", model)
     assert torch.equal(model.model.multi_modal_projector.linear_1.weight, before)
     with safe_open(tmp_path / "projector.safetensors", "pt") as file:
         assert len(list(file.keys())) == 4

@@ -14,8 +14,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from train.loop import attention  # noqa: F401  (registers `documents`)
-from train.loop.recompute import recompute
+import train.loop.loss  # noqa: F401  (registers `documents`)
+from train.loop.loss import recompute
 from train.model.sizes import LanguageSize, Sizes, TowerSize, parameters
 from train.planning.memory import row_bytes
 from train.scale import Attention, Checkpointing, Lora, ProjectorKind, StageName

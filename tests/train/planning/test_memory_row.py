@@ -6,9 +6,9 @@ from peft import LoraConfig, get_peft_model
 from transformers import CLIPVisionConfig, LlamaConfig, LlamaForCausalLM, LlavaConfig
 from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
+import train.loop.loss  # noqa: F401  (registers `documents`)
 from tests.train.model.test_sizes import TARGETS
-from train.loop import attention  # noqa: F401  (registers `documents`)
-from train.model.projector import LdpProjector
+from train.model.assembly import LdpProjector
 from train.model.sizes import LanguageSize, Sizes, TowerSize
 from train.planning.memory import gradient_bytes, image_bytes, layer_bytes, logit_bytes, row_bytes
 from train.scale import Attention, Checkpointing, Lora, ProjectorKind, StageName

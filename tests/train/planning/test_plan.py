@@ -6,10 +6,8 @@ import pytest
 from palo.languages import TARGETS
 from palo.paths import DataPaths
 from palo.settings import MixtureWeights
-from train.data.lengths import CutCount, Lengths
-from train.data.mixture import Mixture, open_mixture
-from train.data.rows import English
-from train.loop.trainer import total_steps
+from train.data.mixture import English, Mixture, open_mixture
+from train.data.packing import CutCount, Lengths, total_steps
 from train.model.sizes import sizes_of
 from train.planning.plan import measured_plan, published_plan, steps_of
 from train.scale import Stage, StageName, load_scale

@@ -12,8 +12,7 @@ from tests.train.conftest import ROOT, make_scale
 from train.planning.memory import CannotFit
 from train.planning.plan import ASSUMED_MFU
 from train.planning.show import dry_run
-from train.scale import StageName
-from train.sources import Part, ensure
+from train.scale import Part, StageName, ensure
 
 
 @pytest.fixture

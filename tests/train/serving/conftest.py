@@ -16,8 +16,7 @@ from tests.train.conftest import make_scale, make_tokenizer
 from train.data.images import make_processor, pixel_values
 from train.data.template import IMAGE_TOKEN, Template
 from train.model.assembly import assemble
-from train.model.checkpoint import save_checkpoint
-from train.model.export import save_base_and_adapter
+from train.model.checkpoint import save_base_and_adapter, save_checkpoint
 
 NEW_TOKENS = 16
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

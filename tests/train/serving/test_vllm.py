@@ -22,8 +22,7 @@ import pytest
 
 from tests.docs.page_commands import section
 from tests.train.serving.conftest import NEW_TOKENS, make_asked, transformers_says
-from train.model.checkpoint import load_checkpoint
-from train.model.export import load_merged
+from train.model.checkpoint import load_checkpoint, load_merged
 from train.serving.server import server_arguments
 
 pytest.importorskip("vllm", reason="vLLM is not installed")

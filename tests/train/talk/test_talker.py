@@ -8,8 +8,7 @@ from palo.errors import UserError
 from tests.train.serving.conftest import adapt, build
 from tests.train.talk.conftest import make_talkative
 from train.data.images import pixel_values
-from train.model.checkpoint import save_checkpoint
-from train.model.export import save_base_and_adapter
+from train.model.checkpoint import save_base_and_adapter, save_checkpoint
 from train.talk.talker import Conversation, End, Sampling, Talker, TooLong
 
 SHORT = Sampling(max_new_tokens=12)

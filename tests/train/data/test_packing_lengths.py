@@ -9,11 +9,10 @@ from transformers import AutoTokenizer
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.settings import RefineSettings
-from train.data import lengths as lengths_module
 from train.data import mixture as mixture_module
-from train.data.lengths import CutCount, Measure, measure
-from train.data.mixture import English, Mixture, open_captions, open_mixture
-from train.data.rows import CODES, Row
+from train.data import packing
+from train.data.mixture import CODES, English, Mixture, Row, open_captions, open_mixture
+from train.data.packing import CutCount, Measure, measure
 from train.data.template import IGNORED, BadConversation, Template
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -45,8 +44,7 @@ def mixture_of(tmp_path, rows):
 
 
 def measured(mixture, template, max_length=0, image_tokens=576, as_captions=False, **kwargs):
-    folder = mixture.path.parent
-    return measure(mixture, template, image_tokens, max_length, as_captions, folder, **kwargs)
+    return measure(mixture, Measure(template, image_tokens, max_length, as_captions), **kwargs)
 
 
 def talks(tmp_path):
@@ -142,8 +140,8 @@ def test_captions_are_measured_as_stage_1_has_them(tmp_path, template):
 
 
 def test_any_number_of_processes_measures_the_same(tmp_path, template, monkeypatch):
-    monkeypatch.setattr(lengths_module, "CHUNK_ROWS", 8)
-    monkeypatch.setattr(lengths_module, "PARALLEL_ROWS", 10)
+    monkeypatch.setattr(packing, "CHUNK_ROWS", 8)
+    monkeypatch.setattr(packing, "PARALLEL_ROWS", 10)
     names = [*TALKS]
     rows = [row(at, names[at % 5], TALKS[names[at % 5]] * (at % 4 + 1)) for at in range(60)]
     rows[17] = rows[17]._replace(roles="g" * len(rows[17].texts))
@@ -165,7 +163,7 @@ def test_lengths_are_read_back_and_follow_all_they_depend_on(tmp_path, template,
     mixture = talks(tmp_path)
     first = measured(mixture, template, LIMIT)
     with monkeypatch.context() as patched:
-        patched.setattr(lengths_module, "_parts", None)  # not measured again
+        patched.setattr(packing, "in_order", None)  # not measured again
         again = measured(mixture, template, LIMIT)
         assert (again.tokens == first.tokens).all()
         assert isinstance(again.tokens, np.memmap)

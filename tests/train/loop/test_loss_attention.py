@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from train.loop.attention import Documents, documents_attention
+from train.loop.loss import Documents, documents_attention
 
 LENGTHS = (3, 1, 5)
 

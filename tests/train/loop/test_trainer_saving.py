@@ -1,6 +1,6 @@
 import pytest
 
-from train.loop.saving import DIGESTS, WRITING, newest_complete, seal
+from train.loop.trainer import DIGESTS, WRITING, newest_complete, seal
 
 
 def write(folder, step, keep_last=2):

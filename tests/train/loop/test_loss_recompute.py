@@ -1,7 +1,7 @@
 import pytest
 
 from tests.train.loop.conftest import assert_close, gradients, make_data, make_learner
-from train.loop.recompute import recompute
+from train.loop.loss import recompute
 from train.scale import Checkpointing
 
 

@@ -8,8 +8,12 @@ from transformers import LlavaForConditionalGeneration
 
 from tests.train.conftest import make_model, make_scale, make_tokenizer
 from train.data.images import make_processor
-from train.model.checkpoint import load_checkpoint, save_checkpoint
-from train.model.export import load_merged, save_base_and_adapter
+from train.model.checkpoint import (
+    load_checkpoint,
+    load_merged,
+    save_base_and_adapter,
+    save_checkpoint,
+)
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 

@@ -5,11 +5,10 @@ from PIL import Image
 
 from palo.schemas import Role, Turn
 from tests.train.conftest import make_tokenizer
-from train.data.batches import Item, Packer, Pictures, StageData
 from train.data.images import ImageLosses, make_processor
-from train.data.lengths import Measure
 from train.data.mixture import Example
-from train.data.packing import StepPlan
+from train.data.packing import Measure, StepPlan
+from train.data.steps import Item, Packer, Pictures, StageData
 from train.data.template import IMAGE_TOKEN, Encoded, Template
 
 PACKER = Packer(image_token_id=4, image_tokens=3, pad_token_id=3)

@@ -3,7 +3,7 @@ import pytest
 
 from palo.errors import UserError
 from palo.settings import MixtureWeights
-from train.data.selection import draw, expected_counts, shares
+from train.data.mixture import draw, expected_counts, shares
 
 LANGUAGES = ("en", "hi", "ur")
 LANGS = np.repeat(np.array([0, 1, 2], dtype=np.uint8), [100, 10, 40])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from train.model.projector import LdpProjector, squeezed_channels
+from train.model.assembly import LdpProjector, squeezed_channels
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "ldp_projector.safetensors"
 

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from train.data import image_store
-from train.data.image_store import Archive, RefusedImage, UnreadableImage, inside, stored
-from train.data.images import load_picture
+from train.data import images as image_store
+from train.data.images import Archive, RefusedImage, UnreadableImage, inside, load_picture, stored
 
 COLOURS = {"000000000001.jpg": (200, 10, 10), "अ.png": (10, 200, 10), "红 色.png": (10, 10, 200)}
 
