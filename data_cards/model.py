@@ -149,7 +149,8 @@ class _Stage:
         losses = [entry["loss"] for entry in log if "loss" in entry]
         self.name, self.said = name, said
         self.steps = int(max((entry.get("step", 0) for entry in log), default=0)) or None
-        self.first_loss, self.last_loss = (losses[0], losses[-1]) if losses else (None, None)
+        self.first_loss: float | None = losses[0] if losses else None
+        self.last_loss: float | None = losses[-1] if losses else None
         self.seconds = training.get("seconds", {}).get(name)
 
 

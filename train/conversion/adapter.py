@@ -32,7 +32,7 @@ NON_LORA = "non_lora_trainables.bin"
 PREFIX = "base_model.model."
 _NAME = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])(\.default)?\.weight")
 # What would add something else than scaled B times A; None stands for a field left out.
-_ONLY = {
+_ONLY: dict[str, tuple[Any, ...]] = {
     "peft_type": ("LORA",),
     "bias": ("none", None),
     "use_dora": (False, None),

@@ -385,7 +385,8 @@ def _place(name: str) -> int:
 
 
 def _tower_of(job: Conversion, config: LlavaConfig) -> str:
-    named = job.vision_tower or config.palo["vision_tower"] or known_tower(config.vision_config)
+    vision: Any = config.vision_config
+    named = job.vision_tower or config.palo["vision_tower"] or known_tower(vision)
     if named is None:
         raise MissingResource(
             f"{job.source / 'config.json'} does not say which vision tower it has "

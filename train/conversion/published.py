@@ -106,7 +106,7 @@ def read_published(path: Path) -> dict[str, Any]:
 
 
 def hf_config(
-    raw: dict[str, Any], tower: CLIPVisionConfig, image_token: int, pad_token: int, rows: int
+    raw: dict[str, Any], tower: Any, image_token: int, pad_token: int, rows: int
 ) -> LlavaConfig:
     """Ours, for `rows` rows of vocabulary."""
     text = {key: raw[key] for key in _TEXT_KEYS if key in raw}
