@@ -60,11 +60,13 @@ def build_bench(folder: Path, scenes: Sequence[Scene], seed: int) -> Truth:
 def _rounds(scene: Scene, rng: random.Random, number: int) -> list[tuple[str, m.Message, Messages]]:
     """Category, question and answer; kinds take turns, and give way where a scene offers none."""
     conv = _in_turn(HELD_OUT_KINDS, number)
-    found = next(one for kind in conv if (one := ask(kind, scene, rng)))
-    hard = next(one for kind in _in_turn(_COMPLEX, number) if (one := ask(kind, scene, rng)))
+    easy = next(exchange for kind in conv if (exchange := ask(kind, scene, rng)))
+    hard = next(
+        exchange for kind in _in_turn(_COMPLEX, number) if (exchange := ask(kind, scene, rng))
+    )
     prompt = m.AskDetail(number % DETAIL_PROMPTS)
     return [
-        ("conv", found.question, found.short),
+        ("conv", easy.question, easy.short),
         ("detail", prompt, detail_answer(scene, rng)),
         ("complex", hard.question, hard.sentence),
     ]

@@ -107,15 +107,15 @@ class Scene:
     @cached_property
     def _smallest_names(self) -> dict[tuple[int, int], tuple[Kind, ...]]:
         """By cell; worked out once, because questions ask for them again and again."""
-        found = {}
+        smallest = {}
         for thing in self.things:
             names = [kind for kind in descriptions(thing) if self.count(kind) == 1]
-            found[thing.row, thing.column] = tuple(
+            smallest[thing.row, thing.column] = tuple(
                 name
                 for name in names
                 if not any(other is not name and _is_part(other, name) for other in names)
             )
-        return found
+        return smallest
 
     @property
     def groups(self) -> tuple[Group, ...]:

@@ -30,7 +30,7 @@ def start_together(embeddings: torch.Tensor, told: Sequence[Told], tokenizer: An
 
     A word's forms (`Rouge`, ` rouge`) are told apart by their tokens, not by what they go with.
     """
-    english = {token for one in told for token in one[ENGLISH]}
+    english = {token for texts in told for token in texts[ENGLISH]}
     names = {token: tokenizer.decode([token]).strip().lower() for token in range(len(embeddings))}
     rendered = align(told, names)
     languages = _languages(told)
@@ -59,8 +59,8 @@ def _directions(languages: Sequence[str], width: int) -> dict[str, torch.Tensor]
 def _languages(told: Sequence[Told]) -> dict[int, str]:
     """Of every token, the language that has it most often."""
     seen: dict[int, Counter[str]] = defaultdict(Counter)
-    for one in told:
-        for lang, tokens in one.items():
+    for texts in told:
+        for lang, tokens in texts.items():
             for token in tokens:
                 seen[token][lang] += 1
     return {token: counts.most_common(1)[0][0] for token, counts in seen.items()}
@@ -70,23 +70,23 @@ def align(told: Sequence[Told], names: Mapping[int, str]) -> dict[str, Weights]:
     """For every word of the other languages, by name: the English tokens that it renders."""
     words: dict[str, int] = {}
     known: set[tuple[tuple[int, ...], tuple[str, ...]]] = set()  # texts; once is enough
-    found: list[tuple[int, int, int]] = []  # (place in a text, word, English token)
+    pairings: list[tuple[int, int, int]] = []  # (place in a text, word, English token)
     places = 0
-    for one in told:
-        english = tuple(dict.fromkeys(one[ENGLISH]))
-        for lang, tokens in one.items():
+    for texts in told:
+        english = tuple(dict.fromkeys(texts[ENGLISH]))
+        for lang, tokens in texts.items():
             said = tuple(dict.fromkeys(names[token] for token in tokens if names[token]))
             if lang == ENGLISH or (english, said) in known:
                 continue
             known.add((english, said))
             for name in said:
                 word = words.setdefault(name, len(words))
-                found += [(places, word, token) for token in english]
+                pairings += [(places, word, token) for token in english]
                 places += 1
     shares: dict[str, Weights] = {name: {} for name in words}
-    if not found:
+    if not pairings:
         return shares
-    place, word, token = torch.tensor(found).T
+    place, word, token = torch.tensor(pairings).T
     pairs, pair = torch.stack((word, token)).unique(dim=1, return_inverse=True)
     likely = torch.ones(pairs.shape[1], dtype=torch.double)
     for _ in range(ROUNDS):

@@ -24,7 +24,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from sceneworld.standins.alignment import start_together
-from sceneworld.standins.text import TALK_ROUNDS, Reader, Scene, Text, slots
+from sceneworld.standins.text import TALK_ROUNDS, DescribedScene, Reader, Text, slots
 from sceneworld.standins.tiny import Learning, muon_and_adamw, tiny_llama, warmup_cosine
 from train.data.template import IGNORED, IMAGE_TOKEN
 from train.scale import StandinLanguageModel
@@ -183,7 +183,7 @@ class _RowOfTexts:
 
 
 def train_language_model(
-    settings: StandinLanguageModel, scenes: Sequence[Scene], tokenizer: Any, tick: Tick
+    settings: StandinLanguageModel, scenes: Sequence[DescribedScene], tokenizer: Any, tick: Tick
 ) -> Any:
     """A Llama that answers questions about described scenes in ten languages."""
     model: Any = tiny_llama(
@@ -229,7 +229,7 @@ def train_language_model(
 def _riddles(
     embedder: SlotEmbedder,
     settings: StandinLanguageModel,
-    scenes: Sequence[Scene],
+    scenes: Sequence[DescribedScene],
     step: int,
     rng: random.Random,
 ) -> Batch:
@@ -247,12 +247,12 @@ def _riddles(
     return embedder.batch(texts, [slots(phrases, num_slots, rng) for phrases in told])
 
 
-def _told(scenes: Sequence[Scene], reader: Reader) -> list[dict[str, list[int]]]:
+def _told(scenes: Sequence[DescribedScene], reader: Reader) -> list[dict[str, list[int]]]:
     """The tokens of every question and every answer, by language, as the template has them."""
     return [
-        {lang: reader.tokens(before + pair[part]) for lang, pair in one.items()}
+        {lang: reader.tokens(before + pair[part]) for lang, pair in exchange.items()}
         for scene in scenes
-        for one in (*scene.questions, *scene.talk[:TALK_ROUNDS])
+        for exchange in (*scene.questions, *scene.talk[:TALK_ROUNDS])
         for part, before in enumerate(("", " "))
     ]
 
@@ -265,7 +265,7 @@ def _learning_share(settings: StandinLanguageModel, step: int) -> float:
     return AGAIN_SHARE * warmup_cosine(step - settings.english_steps, more)
 
 
-def _form(reader: Reader, in_english: bool, rng: random.Random) -> Callable[[Scene], Text]:
+def _form(reader: Reader, in_english: bool, rng: random.Random) -> Callable[[DescribedScene], Text]:
     """One form of text for a whole batch, so that its sequences are of like length."""
     drawn = rng.random()
     if drawn < RIDDLE_SHARE:

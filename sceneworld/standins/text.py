@@ -27,7 +27,7 @@ Round = Mapping[str, tuple[str, str]]  # by language, question and answer
 
 
 @dataclass(frozen=True)
-class Scene:
+class DescribedScene:
     """A description, short questions it answers and talk about it, each by language; English is
     always there."""
 
@@ -45,18 +45,20 @@ class Scene:
         return len(self.questions[0]) > 1
 
 
-def read_scenes(rows: Sequence[Mapping[str, Any]]) -> list[Scene]:
+def read_scenes(rows: Sequence[Mapping[str, Any]]) -> list[DescribedScene]:
     """Rows {caption, questions, talk}, both lists of {language: [question, answer]}; rows that ask
     nothing are left out."""
     return [
-        Scene(row["caption"], _rounds(row["questions"]), _rounds(row["talk"]))
+        DescribedScene(row["caption"], _rounds(row["questions"]), _rounds(row["talk"]))
         for row in rows
         if row["questions"]
     ]
 
 
 def _rounds(rows: Sequence[Mapping[str, Sequence[str]]]) -> tuple[Round, ...]:
-    return tuple({lang: (asked, said) for lang, (asked, said) in one.items()} for one in rows)
+    return tuple(
+        {lang: (asked, said) for lang, (asked, said) in exchange.items()} for exchange in rows
+    )
 
 
 # As those of tiny.py, but Han and kana stand alone after a blank too (`ASSISTANT: 红色`), where a
@@ -68,17 +70,17 @@ WORD_PATTERN = (
 )
 
 
-def make_tokenizer(scenes: Sequence[Scene], vocab_size: int) -> Any:
+def make_tokenizer(scenes: Sequence[DescribedScene], vocab_size: int) -> Any:
     # Every conversation opens with the system sentence: its words must be tokens of their own.
     texts = [f"{SYSTEM} USER: ASSISTANT:"] * len(scenes)
     for scene in scenes:
         texts.append(scene.caption)
         rounds = (*scene.questions, *scene.talk)
-        texts += [f"{asked} {said}" for one in rounds for asked, said in one.values()]
+        texts += [f"{asked} {said}" for exchange in rounds for asked, said in exchange.values()]
     return train_tokenizer(texts, vocab_size, extra_special=(IMAGE_TAG,), pattern=WORD_PATTERN)
 
 
-def empty_words(scenes: Sequence[Scene]) -> frozenset[str]:
+def empty_words(scenes: Sequence[DescribedScene]) -> frozenset[str]:
     """Words that every phrase of every description has (`a`, `in`, `corner`): they tell nothing."""
     phrases = [set(phrase.split()) for scene in scenes for phrase in scene.phrases]
     always = set.intersection(*phrases) if phrases else set()
@@ -108,7 +110,7 @@ class Text:
 class Reader:
     """Makes sequences of training text, each about one scene."""
 
-    def __init__(self, scenes: Sequence[Scene], tokenizer: Any) -> None:
+    def __init__(self, scenes: Sequence[DescribedScene], tokenizer: Any) -> None:
         self.tokenizer, self.template = tokenizer, Template(tokenizer)
         self.empty = empty_words(scenes)
         self.asks, self.counts, self.ends = map(self.tokens, (":", " #", ";"))
@@ -166,21 +168,21 @@ class Reader:
         )
         return [*clues, *self.counts], self.tokens(f" {len(_fitting(clues, phrases))}")
 
-    def caption(self, scene: Scene) -> Text:
+    def caption(self, scene: DescribedScene) -> Text:
         """The description, in the form of stage 1."""
         return Text(self.template.caption(scene.caption))
 
-    def conversation(self, scene: Scene, rng: random.Random) -> Text:
+    def conversation(self, scene: DescribedScene, rng: random.Random) -> Text:
         """All questions in any order, each in any of its languages."""
-        return self._said([_in_any(one, rng) for one in _mixed(scene.questions, rng)])
+        return self._said([_in_any(exchange, rng) for exchange in _mixed(scene.questions, rng)])
 
-    def english(self, scene: Scene, rng: random.Random) -> Text:
+    def english(self, scene: DescribedScene, rng: random.Random) -> Text:
         """All questions in any order, in English, half of them with their words in any order.
 
         Other languages put them in other orders. A model that has learned to find them anywhere
         understands those sooner.
         """
-        rounds = [one[ENGLISH] for one in _mixed(scene.questions, rng)]
+        rounds = [exchange[ENGLISH] for exchange in _mixed(scene.questions, rng)]
         return self._said(
             [
                 (_shuffled(asked, rng) if rng.random() < SHUFFLED_SHARE else asked, said)
@@ -188,9 +190,11 @@ class Reader:
             ]
         )
 
-    def talk(self, scene: Scene, rng: random.Random) -> Text:
+    def talk(self, scene: DescribedScene, rng: random.Random) -> Text:
         """Some of what stage 2 will say about such a scene, each round in any language."""
-        return self._said([_in_any(one, rng) for one in _mixed(scene.talk, rng)[:TALK_ROUNDS]])
+        return self._said(
+            [_in_any(exchange, rng) for exchange in _mixed(scene.talk, rng)[:TALK_ROUNDS]]
+        )
 
     def _said(self, rounds: Sequence[tuple[str, str]]) -> Text:
         """Questions and answers in the template of stage 2."""
@@ -205,8 +209,8 @@ def _mixed(rounds: Sequence[Round], rng: random.Random) -> list[Round]:
     return rng.sample(rounds, len(rounds))
 
 
-def _in_any(one: Round, rng: random.Random) -> tuple[str, str]:
-    return one[rng.choice(list(one))]
+def _in_any(exchange: Round, rng: random.Random) -> tuple[str, str]:
+    return exchange[rng.choice(list(exchange))]
 
 
 def _shuffled(question: str, rng: random.Random) -> str:

@@ -64,7 +64,7 @@ Report = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
-class Example:
+class PretrainingExample:
     """Token ids of prompt and answer; the loss is on `ids[answer_start:]`."""
 
     ids: list[int]
@@ -197,12 +197,12 @@ def _schedule(step: int, steps: int) -> float:
 
 def _batches(
     pairs: Sequence[TrainingPair], tokenizer: Any, settings: StandinTranslatorSettings
-) -> Iterator[list[Example]]:
+) -> Iterator[list[PretrainingExample]]:
     """`steps` batches, mostly of short pairs at first; the seed decides which."""
     made = examples(pairs, tokenizer)
     rng = random.Random(settings.seed)
     weights = _balance(pairs)
-    long = [len(one.ids) > settings.short_tokens for one in made]
+    long = [len(example.ids) > settings.short_tokens for example in made]
     first = _times(weights, long, _LONG_AT_FIRST)
     later = _times(weights, long, _LONG_LATER)
     num_first = int(settings.steps * settings.short_share)
@@ -211,7 +211,10 @@ def _batches(
 
 
 def _times(weights: Sequence[float], chosen: Sequence[bool], factor: float) -> list[float]:
-    return [weight * factor if one else weight for weight, one in zip(weights, chosen, strict=True)]
+    return [
+        weight * factor if is_chosen else weight
+        for weight, is_chosen in zip(weights, chosen, strict=True)
+    ]
 
 
 def _balance(pairs: Sequence[TrainingPair]) -> list[float]:
@@ -222,39 +225,39 @@ def _balance(pairs: Sequence[TrainingPair]) -> list[float]:
 
 
 def _drawn(
-    pool: Sequence[Example], weights: Sequence[float], size: int, rng: random.Random
-) -> Iterator[list[Example]]:
+    pool: Sequence[PretrainingExample], weights: Sequence[float], size: int, rng: random.Random
+) -> Iterator[list[PretrainingExample]]:
     """Batches of like length, without end, drawn by weight."""
     cumulative = list(accumulate(weights))
     while True:
         window = rng.choices(pool, cum_weights=cumulative, k=size * _BUCKET_BATCHES)
-        window.sort(key=lambda one: len(one.ids))
+        window.sort(key=lambda example: len(example.ids))
         batches = [window[at : at + size] for at in range(0, len(window), size)]
         rng.shuffle(batches)
         yield from batches
 
 
-def examples(pairs: Sequence[TrainingPair], tokenizer: Any) -> list[Example]:
+def examples(pairs: Sequence[TrainingPair], tokenizer: Any) -> list[PretrainingExample]:
     """The pairs under the chat template; all at once, because one by one takes twice as long."""
     prompts = [chat_text(tokenizer, (Message("user", pair.prompt),)) for pair in pairs]
     answers = [pair.target + tokenizer.eos_token for pair in pairs]
     prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
     answer_ids = tokenizer(answers, add_special_tokens=False)["input_ids"]
     return [
-        Example(before + after, len(before))
+        PretrainingExample(before + after, len(before))
         for before, after in zip(prompt_ids, answer_ids, strict=True)
     ]
 
 
-def answer_loss(model: Any, batch: Sequence[Example], pad_id: int) -> Any:
+def answer_loss(model: Any, batch: Sequence[PretrainingExample], pad_id: int) -> Any:
     """Mean cross-entropy of the answer tokens; only they are put through the output layer."""
-    width = max(len(one.ids) for one in batch)
+    width = max(len(example.ids) for example in batch)
     ids = torch.full((len(batch), width), pad_id)
     labels = torch.full((len(batch), width), _IGNORED)
-    for row, one in enumerate(batch):
-        ids[row, : len(one.ids)] = torch.tensor(one.ids)
-        answer = torch.tensor(one.ids[one.answer_start :])
-        labels[row, one.answer_start - 1 : len(one.ids) - 1] = answer  # what comes next
+    for row, example in enumerate(batch):
+        ids[row, : len(example.ids)] = torch.tensor(example.ids)
+        answer = torch.tensor(example.ids[example.answer_start :])
+        labels[row, example.answer_start - 1 : len(example.ids) - 1] = answer  # what comes next
     # rows are padded on the right and attention looks back only, so no mask is needed
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
     chosen = labels != _IGNORED

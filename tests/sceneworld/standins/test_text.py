@@ -2,7 +2,14 @@ import random
 
 import pytest
 
-from sceneworld.standins.text import Reader, Scene, empty_words, make_tokenizer, read_scenes, slots
+from sceneworld.standins.text import (
+    DescribedScene,
+    Reader,
+    empty_words,
+    make_tokenizer,
+    read_scenes,
+    slots,
+)
 from train.data.template import IGNORED, IMAGE_TOKEN
 
 CAPTION = (
@@ -46,7 +53,7 @@ def test_scenes_are_read_and_those_that_ask_nothing_are_left_out(scene):
     }
     assert scene.phrases[1] == "a small red star in the top right corner"
     assert scene.is_parallel
-    assert not Scene(CAPTION, ({"en": ("What?", "Red.")},)).is_parallel
+    assert not DescribedScene(CAPTION, ({"en": ("What?", "Red.")},)).is_parallel
 
 
 def test_words_that_every_phrase_has_are_left_out(scene, reader):
