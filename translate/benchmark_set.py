@@ -114,8 +114,8 @@ def _problem(refined: RefinedSample | None, turn: int) -> str:
         return f"failed: {sample.meta[turn].problem}"
     if refined.turn_verdicts[turn] is not Verdict.REJECT:
         return ""
-    rejections = (one for one in refined.findings[turn] if one.verdict is Verdict.REJECT)
-    return next((finding.reason for finding in rejections), "rejected")
+    rejections = (row for row in refined.findings[turn] if row.verdict is Verdict.REJECT)
+    return next((row.reason for row in rejections), "rejected")
 
 
 def bench_root(profile: Profile, given: Path | None) -> Path:
