@@ -195,12 +195,13 @@ def convert(
 ) -> None:
     """Convert a checkpoint: the published PALO/LLaVA layout into ours, or ours into that one."""
     announce(load_profile(profile), "convert")
-    from train.conversion import convert as conversion
+    from train.conversion.convert import convert as run
+    from train.conversion.published import Conversion
 
     shard_bytes = int(max_shard_gb * 1e9)
     with progress("tensors", None) as tick:
-        said = conversion.convert(
-            conversion.Conversion(
+        said = run(
+            Conversion(
                 source, out, to, base, vision_tower, part, keep_adapter, model_type, overwrite,
                 shard_bytes, tick,
             )

@@ -4,12 +4,24 @@
     palo convert --from data/palo/checkpoints/7b --to llava --out palo-7b
 
 Both ways: read, rename (train/model/layout.py), pad or cut the vocabulary, write. The new folder is
-written beside its place and then renamed: it is whole or not there.
+written beside its place and then renamed: it is whole or not there. What the other layout has no
+place for travels in its subfolder `palo`:
+
+    palo/manifest.json    where the folder came from: layout, part, which file held which tensor
+    palo/files/           its small files (config, tokenizer, ...) as they were
+    palo/tokenizer/       the tokenizer of its language model, where that lay elsewhere
+    palo/kept.safetensors rows of vocabulary that were cut off, tables that were left out
+
+Going back puts them where they were, so that there and back is byte-equal. Loaders of either
+layout read no subfolders. Without the subfolder a conversion makes all of it anew; small files are
+also made anew once `config.json` is another than the one that the conversion wrote.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +30,33 @@ from transformers import AutoConfig, GenerationConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError
 from palo.files import replaced_folder
-from train.conversion import adapter as lora
-from train.conversion.folders import Conversion, Origin, Source, keep_origin, read_origin
+from train.conversion import vocabulary
 from train.conversion.published import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    NON_LORA,
+    PEFT_PREFIX,
+    Conversion,
+    Source,
     find,
+    for_ours,
+    for_published,
     gather,
     hf_config,
     known_tower,
     published_config,
     published_part,
+    read_adapter,
     read_published,
     tower_config,
 )
-from train.conversion.vocabulary import (
-    add_image,
-    cut,
-    is_padding,
-    load_tokenizer,
-    pad,
-    padded_rows,
-    published_rows,
-    save_published_tokenizer,
-    tokenizer_files,
-)
 from train.conversion.weights import (
+    INDEX,
     Files,
+    Metadata,
     Weights,
     listed,
+    read_file,
     read_json_object,
     read_stored,
     require_weights,
@@ -52,28 +64,15 @@ from train.conversion.weights import (
     write_shards,
 )
 from train.data.images import make_processor
+from train.model import layout as names
 from train.model.assembly import CLASSES
 from train.model.checkpoint import about, make_llava_processor, projector_of
-from train.model.layout import (
-    ADAPTER,
-    BASE,
-    EMBEDDINGS,
-    HEAD,
-    PROJECTOR,
-    PUBLISHED_EMBEDDINGS,
-    PUBLISHED_HEAD,
-    TOWER,
-    Layout,
-    Part,
-    PublishedType,
-    classic_name,
-    from_published,
-    is_computed,
-    projector_key,
-    published_name,
-    stored_as_classic,
-)
+from train.model.layout import Layout, Part, PublishedType
 
+_KEEP_DIR = "palo"
+_MANIFEST, _FILES, _TOKENIZER, _KEPT = "manifest.json", "files", "tokenizer", "kept.safetensors"
+_WEIGHT_ENDS = (".safetensors", ".bin", ".bin" + INDEX, ".pt", ".pth", ".h5", ".msgpack")
+_MOST_BYTES = 64_000_000  # of a small file
 PROJECTOR_FILE = "mm_projector.bin"  # the published loaders read it under no other name
 # What the published layout cannot say of stock LLaVA; None stands for a field left out.
 _ONLY = {
@@ -118,6 +117,116 @@ def convert(job: Conversion) -> str:
     return f"{out}: {to} ({made}), {count} tensors, from {layout} ({part}) in {source}"
 
 
+# What a new folder keeps of the old one
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a converted folder knows of the one it came from."""
+
+    part: Part
+    files_dir: Path
+    rows: int  # of the vocabulary
+    files: Files
+    metadata: Metadata
+    kept: Weights
+    is_current: bool  # config.json is still the one that the conversion wrote
+
+    @property
+    def is_safe(self) -> bool:
+        """Whole weights are never written as .bin again."""
+        return all(file.endswith(".safetensors") for file in self.files)
+
+    @property
+    def tokenizer_files(self) -> list[Path]:
+        """The tokenizer as published, `tokenizer.model` included where there was one."""
+        apart = self.files_dir.with_name(_TOKENIZER)
+        return vocabulary.tokenizer_files(apart if apart.is_dir() else self.files_dir)
+
+    def named(self, weights: Weights, key_of: Callable[[str], str | None]) -> Weights | None:
+        """The tensors under the very names that the origin stored; None where one is not to be had.
+
+        `key_of` gives the name in `weights`, where a tied head, stored twice, is the embeddings.
+        """
+        stored = [name for file_names in self.files.values() for name in file_names]
+        tied = {names.PUBLISHED_HEAD: names.PUBLISHED_EMBEDDINGS, names.HEAD: names.EMBEDDINGS}
+        keys = [key_of(name) or "" for name in stored]
+        keys = [key if key in weights else tied.get(key, "") for key in keys]
+        if not weights.keys() >= set(keys):
+            return None
+        return {name: weights[key] for name, key in zip(stored, keys, strict=True)}
+
+    def restore_files(self, folder: Path) -> None:
+        """Copies the small files back, over any that are there."""
+        for path in sorted(self.files_dir.iterdir()):
+            shutil.copyfile(path, folder / path.name)
+
+
+def keep_origin(fresh: Path, config_path: Path, source: Source, rows: int, kept: Weights) -> None:
+    """Writes the subfolder into the finished folder `fresh`, whose config is at `config_path`.
+
+    Going back is to give the source; after a merge only its tokenizer.
+    """
+    folder, is_whole = fresh / _KEEP_DIR, not source.was_merged
+    (folder / _FILES).mkdir(parents=True)
+    if is_whole:
+        for path in sorted(source.folder.iterdir()):
+            is_small = path.is_file() and path.stat().st_size <= _MOST_BYTES
+            if is_small and not path.name.endswith(_WEIGHT_ENDS):
+                shutil.copyfile(path, folder / _FILES / path.name)
+    if not is_whole or source.tokenizer_dir != source.folder:
+        (folder / _TOKENIZER).mkdir()
+        for path in vocabulary.tokenizer_files(source.tokenizer_dir):
+            shutil.copyfile(path, folder / _TOKENIZER / path.name)
+    if kept:
+        write_files(folder, kept, {_KEPT: list(kept)})
+    manifest = {
+        "layout": str(source.layout),
+        "part": str(source.part),
+        "rows": rows,
+        "is_whole": is_whole,
+        "config_sha256": _digest(config_path),
+        "files": source.stored.files,
+        "metadata": {file: data for file, data in source.stored.metadata.items() if data},
+    }
+    text = json.dumps(manifest, indent=1) + "\n"
+    (folder / _MANIFEST).write_text(text, encoding="utf-8")
+
+
+def read_origin(folder: Path, config_path: Path, layout: Layout) -> Origin | None:
+    """What a folder keeps of the layout that it is to become; None where it keeps nothing."""
+    path = folder / _KEEP_DIR / _MANIFEST
+    if not path.is_file():
+        return None
+    manifest = read_json_object(path)
+    if manifest.get("layout") != layout:
+        return None
+    kept_path = folder / _KEEP_DIR / _KEPT
+    kept = read_file(kept_path)[0] if kept_path.is_file() else {}
+    try:
+        part, rows, files = Part(manifest["part"]), int(manifest["rows"]), manifest["files"]
+        if any(Path(file).name != file for file in files):  # would lie outside the folder
+            raise TypeError(f"files {list(files)}")
+        return Origin(
+            part,
+            folder / _KEEP_DIR / _FILES,
+            rows,
+            {file: list(tensors) for file, tensors in files.items()},
+            dict(manifest["metadata"]),
+            kept,
+            manifest["config_sha256"] == _digest(config_path) and bool(manifest["is_whole"]),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"{path} is not as a conversion wrote it ({error!r}): delete {folder / _KEEP_DIR}; "
+            "small files are then made anew."
+        ) from None
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 # What a folder holds
 
 
@@ -146,8 +255,9 @@ def _model_dir(folder: Path) -> Path:
     """Where the whole model lies: the folder, or a part of it (train/model/checkpoint.py)."""
     if (folder / "config.json").is_file():
         return folder
-    has_base = (folder / BASE / "config.json").is_file()
-    return folder / BASE if has_base and (folder / ADAPTER / lora.CONFIG).is_file() else folder
+    base, adapter = folder / names.BASE, folder / names.ADAPTER
+    has_both = (base / "config.json").is_file() and (adapter / ADAPTER_CONFIG).is_file()
+    return base if has_both else folder
 
 
 def _read_ours(folder: Path) -> LlavaConfig:
@@ -165,7 +275,7 @@ def _read_ours(folder: Path) -> LlavaConfig:
             f"{path}: vision_feature_layer is {raw['vision_feature_layer']!r}; the published "
             "layout reads one layer."
         )
-    config = AutoConfig.from_pretrained(folder)
+    config: LlavaConfig = AutoConfig.from_pretrained(folder)
     for part, wanted in (("text_config", "llama"), ("vision_config", "clip_vision_model")):
         kind = getattr(config, part).model_type
         if kind != wanted:
@@ -189,15 +299,15 @@ def _classic(
     weights: Weights, rename: Callable[[str], str | None], where: Path, what: str
 ) -> tuple[Weights, Weights]:
     """Under classic names; apart from them what every version computes for itself."""
-    computed = {name: lazy for name, lazy in weights.items() if is_computed(name)}
-    names = {name: rename(name) for name in weights if name not in computed}
-    unknown = [name for name, classic in names.items() if classic is None]
+    computed = {name: lazy for name, lazy in weights.items() if names.is_computed(name)}
+    renamed = {name: rename(name) for name in weights if name not in computed}
+    unknown = [name for name, classic in renamed.items() if classic is None]
     if unknown:
         raise UserError(
             f"{where}: {len(unknown)} tensors are not expected ({listed(unknown)}); this is no "
             f"{what}."
         )
-    return {str(classic): weights[name] for name, classic in names.items()}, computed
+    return {str(classic): weights[name] for name, classic in renamed.items()}, computed
 
 
 def _complete(config: LlavaConfig, weights: Weights, where: Path) -> Weights:
@@ -207,16 +317,16 @@ def _complete(config: LlavaConfig, weights: Weights, where: Path) -> Weights:
     """
     with torch.device("meta"):
         model = CLASSES[config.model_type](config)
-    shapes = {classic_name(name): tuple(t.shape) for name, t in model.state_dict().items()}
+    shapes = {names.classic_name(name): tuple(t.shape) for name, t in model.state_dict().items()}
     if config.tie_word_embeddings:
-        del shapes[HEAD]
-        if HEAD in weights and EMBEDDINGS in weights:
-            if not torch.equal(weights[HEAD].read(), weights[EMBEDDINGS].read()):
+        del shapes[names.HEAD]
+        if names.HEAD in weights and names.EMBEDDINGS in weights:
+            if not torch.equal(weights[names.HEAD].read(), weights[names.EMBEDDINGS].read()):
                 raise UserError(
                     f"{where}: tie_word_embeddings is true in config.json, but the stored head is "
                     "not the embeddings: set it to false."
                 )
-            weights = {name: lazy for name, lazy in weights.items() if name != HEAD}
+            weights = {name: lazy for name, lazy in weights.items() if name != names.HEAD}
     missing = [name for name in shapes if name not in weights]
     left = [name for name in weights if name not in shapes]
     said = [f"{len(missing)} tensors are missing ({listed(missing)})"] if missing else []
@@ -228,12 +338,13 @@ def _complete(config: LlavaConfig, weights: Weights, where: Path) -> Weights:
         )
     wrong = [name for name, shape in shapes.items() if weights[name].shape != shape]
     if wrong:
-        is_, said_ = (
-            " x ".join(map(str, shape)) for shape in (weights[wrong[0]].shape, shapes[wrong[0]])
+        first = wrong[0]
+        stored, said_in_config = (
+            " x ".join(map(str, shape)) for shape in (weights[first].shape, shapes[first])
         )
         raise UserError(
-            f"{where}: {wrong[0]} is {is_}, config.json says "
-            f"{said_} ({len(wrong)} tensors of the wrong shape)."
+            f"{where}: {first} is {stored}, config.json says {said_in_config} "
+            f"({len(wrong)} tensors of the wrong shape)."
         )
     return {name: weights[name] for name in shapes}
 
@@ -251,31 +362,32 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
     source = gather(job, part, raw)
     kept = read_origin(job.source, config_path, Layout.HF)
     origin = kept if kept and kept.is_current else None
-    tokenizer = load_tokenizer(source.tokenizer_dir)
-    image_token = add_image(tokenizer)
-    embeddings = source.weights[PUBLISHED_EMBEDDINGS]
+    tokenizer = vocabulary.load_tokenizer(source.tokenizer_dir)
+    image_token = vocabulary.add_image(tokenizer)
+    embeddings = source.weights[names.PUBLISHED_EMBEDDINGS]
     rows = embeddings.shape[0]
     if raw.get("vocab_size", rows) != rows:
         raise UserError(
-            f"{config_path}: vocab_size is {raw['vocab_size']}, but {PUBLISHED_EMBEDDINGS} has "
-            f"{rows} rows: set it to that."
+            f"{config_path}: vocab_size is {raw['vocab_size']}, but "
+            f"{names.PUBLISHED_EMBEDDINGS} has {rows} rows: set it to that."
         )
-    total = origin.rows if origin else padded_rows(rows, len(tokenizer))
+    total = origin.rows if origin else vocabulary.padded_rows(rows, len(tokenizer))
     config = hf_config(raw, tower_config(job, raw), image_token, tokenizer.pad_token_id, total)
     config.dtype = embeddings.dtype
     what = "LLaVA-1.5, PALO or MobileVLM (v1) checkpoint"
-    ours, computed = _classic(source.weights, from_published, job.source, what)
-    for name in (EMBEDDINGS, HEAD):
+    ours, computed = _classic(source.weights, names.from_published, job.source, what)
+    for name in (names.EMBEDDINGS, names.HEAD):
         if name in ours:
-            ours[name] = pad(ours[name], total, kept.kept.get(name) if kept else None)
+            ours[name] = vocabulary.pad(ours[name], total, kept.kept.get(name) if kept else None)
     ours = _complete(config, ours, job.source)
-    at = fresh if source.adapter is None else fresh / BASE
+    at = fresh if source.adapter is None else fresh / names.BASE
     at.mkdir(exist_ok=True)
     again = None
     if origin and origin.is_safe:
-        tables = {name: lazy for name, lazy in origin.kept.items() if is_computed(name)}
+        tables = {name: lazy for name, lazy in origin.kept.items() if names.is_computed(name)}
         again = origin.named(
-            {**ours, **tables}, lambda name: name if name in tables else stored_as_classic(name)
+            {**ours, **tables},
+            lambda name: name if name in tables else names.stored_as_classic(name),
         )
     if origin and again is not None:
         write_files(fresh, again, origin.files, origin.metadata, job.tick)
@@ -284,11 +396,11 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
         write_shards(at, ours, job.max_shard_bytes, job.tick)
         _write_small_files(config, tokenizer, at)
     if source.adapter is not None:
-        settings, weights = lora.for_ours(source.adapter)
-        (fresh / ADAPTER).mkdir()
-        write_files(fresh / ADAPTER, weights, {lora.WEIGHTS: list(weights)})
+        settings, weights = for_ours(source.adapter)
+        (fresh / names.ADAPTER).mkdir()
+        write_files(fresh / names.ADAPTER, weights, {ADAPTER_WEIGHTS: list(weights)})
         text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-        (fresh / ADAPTER / lora.CONFIG).write_text(text, encoding="utf-8")
+        (fresh / names.ADAPTER / ADAPTER_CONFIG).write_text(text, encoding="utf-8")
     if again is None or computed:
         own = {name: lazy for name, lazy in computed.items() if name in source.stored.weights}
         keep_origin(fresh, at / "config.json", source, rows, own)
@@ -319,32 +431,32 @@ def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
     config, at = _read_ours(model_at), require_weights(model_at)
     stored = read_stored(at)
     what = "LLaVA checkpoint of transformers"
-    classic, computed = _classic(stored.weights, stored_as_classic, at, what)
+    classic, computed = _classic(stored.weights, names.stored_as_classic, at, what)
     classic = _complete(config, classic, at)
     kept = read_origin(job.source, model_at / "config.json", Layout.LLAVA)
     current = kept if kept and kept.is_current else None
     part = job.part or (current.part if current else held)
     _require_part(job, held, part)
-    tokenizer = load_tokenizer(model_at)
-    total = classic[EMBEDDINGS].shape[0]
-    rows = kept.rows if kept else published_rows(tokenizer, config.image_token_id, total)
+    tokenizer = vocabulary.load_tokenizer(model_at)
+    total = classic[names.EMBEDDINGS].shape[0]
+    rows = kept.rows if kept else vocabulary.published_rows(tokenizer, config.image_token_id, total)
     settings = published_config(
-        config, job.model_type, _tower_of(job, config), rows, classic[EMBEDDINGS].dtype
+        config, job.model_type, _tower_of(job, config), rows, classic[names.EMBEDDINGS].dtype
     )
     cut_off = {  # rows that the published layout has no place for
-        name: cut(classic[name], rows, total)
-        for name in (EMBEDDINGS, HEAD)
+        name: vocabulary.cut(classic[name], rows, total)
+        for name in (names.EMBEDDINGS, names.HEAD)
         if name in classic and total > rows
     }
-    short = {name: cut(classic[name], 0, rows) for name in cut_off}
-    named = {published_name(name): lazy for name, lazy in {**classic, **short}.items()}
+    short = {name: vocabulary.cut(classic[name], 0, rows) for name in cut_off}
+    named = {names.published_name(name): lazy for name, lazy in {**classic, **short}.items()}
     published = {name: named[name] for name in sorted(named, key=_place)}
     if current and current.part is Part.FULL:
-        published |= {name: lazy for name, lazy in current.kept.items() if is_computed(name)}
+        published |= {name: lazy for name, lazy in current.kept.items() if names.is_computed(name)}
     weights, files, texts = _parts(job, part, published, settings)
     metadata, again = None, None
     if current and current.part is part:
-        again = current.named(weights, projector_key if part is Part.PROJECTOR else str)
+        again = current.named(weights, names.projector_key if part is Part.PROJECTOR else str)
     if current and again is not None:
         files = current.files if part is not Part.FULL or current.is_safe else None
         weights, texts, metadata = again, {}, current.metadata
@@ -358,7 +470,7 @@ def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
         write_shards(fresh, weights, job.max_shard_bytes, job.tick)
     else:
         write_files(fresh, weights, files, metadata, job.tick)
-    is_kept = computed or not all(is_padding(classic[name], rows) for name in cut_off)
+    is_kept = computed or not all(vocabulary.is_padding(classic[name], rows) for name in cut_off)
     if part is Part.FULL and (again is None or is_kept):
         source = Source(job.source, Layout.HF, Part.FULL, classic, stored, job.source)
         keep_origin(fresh, fresh / "config.json", source, total, {**computed, **cut_off})
@@ -380,7 +492,7 @@ def _require_part(job: Conversion, held: Part, part: Part) -> None:
 
 def _place(name: str) -> int:
     """In the published model's order: the language model, the tower, the projector, the head."""
-    places = (TOWER, PROJECTOR, PUBLISHED_HEAD)
+    places = (names.TOWER, names.PROJECTOR, names.PUBLISHED_HEAD)
     return next((at for at, start in enumerate(places, 1) if name.startswith(start)), 0)
 
 
@@ -400,16 +512,16 @@ def _parts(
 ) -> tuple[Weights, Files | None, dict[str, dict[str, Any]]]:
     """What the part consists of, as the published trainer would write it: tensors under the names
     they are stored by, the files that hold them (None: shards of limited size), and JSON files."""
-    projector = {name: lazy for name, lazy in published.items() if name.startswith(PROJECTOR)}
+    projector = {name: lazy for name, lazy in published.items() if name.startswith(names.PROJECTOR)}
     if part is Part.PROJECTOR:
         base = {"_name_or_path": job.base} if job.base else {}
         texts = {"config.json": {**settings, **base, "tune_mm_mlp_adapter": True}}
         return projector, {PROJECTOR_FILE: list(projector)}, texts
     if part is Part.LORA:
-        config, pairs = lora.for_published(lora.read_adapter(job.source / ADAPTER), job.base)
-        rest = {f"{lora.PREFIX}{name}": lazy for name, lazy in projector.items()}
-        files = {lora.WEIGHTS: list(pairs), lora.NON_LORA: list(rest)}
-        return {**pairs, **rest}, files, {"config.json": settings, lora.CONFIG: config}
+        config, pairs = for_published(read_adapter(job.source / names.ADAPTER), job.base)
+        rest = {f"{PEFT_PREFIX}{name}": lazy for name, lazy in projector.items()}
+        files = {ADAPTER_WEIGHTS: list(pairs), NON_LORA: list(rest)}
+        return {**pairs, **rest}, files, {"config.json": settings, ADAPTER_CONFIG: config}
     ids = {key: settings[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
     return published, None, {"config.json": settings, "generation_config.json": ids}
 
@@ -419,8 +531,9 @@ def _write_tokenizer(
 ) -> None:
     """The published one where it is at hand (its `tokenizer.model` can't be made of ours)."""
     base = find(job.base, job.source) if job.base else None
-    files = (kept.tokenizer_files if kept else []) or (tokenizer_files(base) if base else [])
+    files = kept.tokenizer_files if kept else []
+    files = files or (vocabulary.tokenizer_files(base) if base else [])
     for path in files:
         shutil.copyfile(path, fresh / path.name)
     if not files:
-        save_published_tokenizer(tokenizer, rows, fresh)
+        vocabulary.save_published_tokenizer(tokenizer, rows, fresh)

@@ -1,13 +1,18 @@
-"""A folder in the published layout: its `config.json` both ways, and the whole model it is part of.
+"""A folder in the published layout: its `config.json` and its adapters both ways, its whole model.
 
 Field names and defaults are those of haotian-liu/LLaVA (model/llava_arch.py), mbzuai-oryx/PALO and
 Meituan-AutoML/MobileVLM, which keep a Llama's fields and LLaVA's own (`mm_*`) side by side. Parts
 that lie elsewhere (the CLIP tower, the language model) are named by a hub's id or a path: they are
-looked for in folders and in the hub's cache; nothing is downloaded.
+looked for in folders and in the hub's cache; nothing is downloaded. Beside adapters the trainer
+keeps what else it trained (the projector) in `non_lora_trainables.bin` under `base_model.model.`,
+the prefix that peft puts before every name.
 """
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from huggingface_hub import snapshot_download
@@ -15,12 +20,12 @@ from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError
-from train.conversion import adapter as lora
-from train.conversion.folders import Conversion, Source
 from train.conversion.weights import (
+    MAX_SHARD_BYTES,
     STEMS,
     Lazy,
     Stored,
+    Tick,
     Weights,
     listed,
     read_file,
@@ -29,28 +34,27 @@ from train.conversion.weights import (
     require_weights,
     weights_at,
 )
+from train.model import layout as names
 from train.model.assembly import CONFIGS, STRIDES
 from train.model.checkpoint import about, projector_of
-from train.model.layout import (
-    ARCHITECTURES,
-    LOADERS,
-    PUBLISHED_EMBEDDINGS,
-    PUBLISHED_PROJECTORS,
-    TOWER,
-    Layout,
-    Part,
-    PublishedType,
-    projector_key,
-)
+from train.model.layout import Layout, Part, PublishedType
 
 PROJECTOR_FILES = ("mm_projector.safetensors", "mm_projector.bin")
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_STEMS = ("adapter_model.safetensors", "adapter_model.bin")
+ADAPTER_WEIGHTS = ADAPTER_STEMS[0]
+NON_LORA = "non_lora_trainables.bin"
+PEFT_PREFIX = "base_model.model."
+_LORA_NAME = re.compile(
+    r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])(\.default)?\.weight"
+)
 _TEXT_KEYS = (
     "attention_bias", "attention_dropout", "bos_token_id", "eos_token_id", "hidden_act",
     "hidden_size", "initializer_range", "intermediate_size", "max_position_embeddings", "mlp_bias",
     "num_attention_heads", "num_hidden_layers", "num_key_value_heads", "pad_token_id",
     "pretraining_tp", "rms_norm_eps", "tie_word_embeddings",
 )  # fmt: skip
-_PROJECTORS = {name: kind for kind, name in PUBLISHED_PROJECTORS.items()}
+_PROJECTORS = {name: kind for kind, name in names.PUBLISHED_PROJECTORS.items()}
 # What would make another model of the same weights; None stands for a field left out.
 _ONLY = {
     "mm_vision_select_feature": ("patch", None),
@@ -59,6 +63,17 @@ _ONLY = {
     "mm_resampler_type": (None,),
     "quantization_config": (None,),
     "image_aspect_ratio": ("pad", "square", None),
+}
+# What would add something else than scaled B times A; None stands for a field left out.
+_ONLY_LORA: dict[str, tuple[Any, ...]] = {
+    "peft_type": ("LORA",),
+    "bias": ("none", None),
+    "use_dora": (False, None),
+    "lora_bias": (False, None),
+    "fan_in_fan_out": (False, None),
+    "modules_to_save": (None, []),
+    "alpha_pattern": ({}, None),
+    "rank_pattern": ({}, None),
 }
 _CLIP_L = {
     "hidden_size": 1024,
@@ -112,9 +127,10 @@ def hf_config(
     text = {key: raw[key] for key in _TEXT_KEYS if key in raw}
     rope = {key: raw[key] for key in ("rope_theta", "rope_scaling") if raw.get(key) is not None}
     projector = _PROJECTORS[raw["mm_projector_type"]]
-    side = tower.image_size // tower.patch_size // STRIDES[projector]
+    make, vision = cast(Any, CONFIGS[projector]), cast(Any, tower)
+    side = vision.image_size // vision.patch_size // STRIDES[projector]
     pads = raw.get("image_aspect_ratio") == "pad"  # pictures, to a square; else they are cropped
-    return CONFIGS[projector](
+    config: LlavaConfig = make(
         vision_config=tower,
         text_config=LlamaConfig(**text, **rope, vocab_size=rows),
         image_token_index=image_token,
@@ -125,6 +141,7 @@ def hf_config(
         pad_token_id=pad_token,
         palo=about(projector, pads, raw.get("mm_vision_tower")),
     )
+    return config
 
 
 def published_config(
@@ -132,11 +149,12 @@ def published_config(
 ) -> dict[str, Any]:
     """What the code base `kind` expects (None: the first that knows the projector)."""
     projector = projector_of(config)
-    kind = kind or LOADERS[projector][0]
-    if kind not in LOADERS[projector]:
+    kind = kind or names.LOADERS[projector][0]
+    if kind not in names.LOADERS[projector]:
         raise UserError(
             f"--model-type {kind}: its code cannot build the projector "
-            f"{PUBLISHED_PROJECTORS[projector]}. Choose of: {' '.join(LOADERS[projector])}."
+            f"{names.PUBLISHED_PROJECTORS[projector]}. "
+            f"Choose of: {' '.join(names.LOADERS[projector])}."
         )
     text: Any = config.text_config
     vision: Any = config.vision_config
@@ -148,11 +166,11 @@ def published_config(
     theta = rope.pop("rope_theta", 10_000.0)
     is_plain = rope.get("rope_type", "default") == "default"
     return {
-        "architectures": [ARCHITECTURES[kind]],
+        "architectures": [names.ARCHITECTURES[kind]],
         "freeze_mm_mlp_adapter": False,
         "image_aspect_ratio": config.palo["image_aspect_ratio"],
         "mm_hidden_size": vision.hidden_size,
-        "mm_projector_type": PUBLISHED_PROJECTORS[projector],
+        "mm_projector_type": names.PUBLISHED_PROJECTORS[projector],
         "mm_use_im_patch_token": False,
         "mm_use_im_start_end": False,
         "mm_vision_select_feature": "patch",
@@ -174,7 +192,165 @@ def published_config(
     }
 
 
+# Adapters
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Pairs of small matrices by the module that they change, as its layout names it."""
+
+    config: dict[str, Any]
+    stored: Stored
+    pairs: dict[str, tuple[Lazy, Lazy]]  # module -> A, B
+
+    @property
+    def layers(self) -> list[str]:
+        """The last parts of the modules' names: `q_proj`."""
+        return sorted({module.rsplit(".", 1)[-1] for module in self.pairs})
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """Raises UserError for an adapter that is no plain LoRA, naming the field and its value."""
+    path = folder / ADAPTER_CONFIG
+    config = read_json_object(path)
+    for key, allowed in _ONLY_LORA.items():
+        if config.get(key) not in allowed:
+            raise UserError(
+                f"{path}: {key} is {config.get(key)!r}; only plain LoRA ({key} {allowed[0]!r}) "
+                "can be converted."
+            )
+    at = weights_at(folder, ADAPTER_STEMS)
+    if at is None:
+        raise UserError(
+            f"{folder} has {ADAPTER_CONFIG} but no {listed(ADAPTER_STEMS)}: get the adapter whole."
+        )
+    stored = read_stored(at)
+    sides: dict[str, dict[str, Lazy]] = {}
+    for name, lazy in stored.weights.items():
+        match = _LORA_NAME.fullmatch(name)
+        if match is None:
+            raise UserError(f"{at}: {name} is no LoRA matrix that can be converted.")
+        sides.setdefault(match["module"], {})[match["side"]] = lazy
+    alone = [module for module, pair in sides.items() if len(pair) != 2]
+    if alone:
+        raise UserError(f"{at} has only one of the two LoRA matrices of {listed(alone)}.")
+    pairs = {module: (pair["A"], pair["B"]) for module, pair in sides.items()}
+    for module, (down, up) in pairs.items():
+        if not (down.shape[0] == up.shape[1] == config.get("r")):
+            raise UserError(
+                f"{path}: r is {config.get('r')!r}, but {module} in {at.name} has rank "
+                f"{down.shape[0]}."
+            )
+    return Adapter(config, stored, pairs)
+
+
+def read_non_lora(folder: Path) -> Weights:
+    """The projector, and whatever else was trained besides the adapters, under published names."""
+    weights, _ = read_file(folder / NON_LORA)
+    bare = {name.removeprefix("base_model."): lazy for name, lazy in weights.items()}
+    if any(name.startswith("model.model.") for name in bare):
+        bare = {name.removeprefix("model."): lazy for name, lazy in bare.items()}
+    return bare
+
+
+def merge(weights: Weights, adapter: Adapter, where: Path) -> Weights:
+    """The weights with every pair's product added, as peft adds it: in single precision."""
+    lost = [module for module in adapter.pairs if f"{module}.weight" not in weights]
+    if lost:
+        raise UserError(f"{where}: the base has no {listed(lost)}; is it the right --base?")
+    rank = adapter.config["r"]
+    divisor = rank**0.5 if adapter.config.get("use_rslora") else rank
+    scaling = float(adapter.config["lora_alpha"] / divisor)
+    merged = dict(weights)
+    for module, (down, up) in adapter.pairs.items():
+        name = f"{module}.weight"
+        if (up.shape[0], down.shape[1]) != weights[name].shape:
+            raise UserError(
+                f"{where}: the adapter of {module} is for {up.shape[0]} x {down.shape[1]}, the "
+                f"base's weight is {' x '.join(map(str, weights[name].shape))}: another --base?"
+            )
+        merged[name] = _merged(weights[name], down, up, scaling)
+    return merged
+
+
+def _merged(weight: Lazy, down: Lazy, up: Lazy, scaling: float) -> Lazy:
+    def read() -> torch.Tensor:
+        change = (up.read().float() @ down.read().float()) * scaling
+        return (weight.read().clone()).add_(change)
+
+    return Lazy(weight.shape, weight.dtype, read)
+
+
+def for_ours(adapter: Adapter) -> tuple[dict[str, Any], Weights]:
+    """The adapter's config and matrices for our model in memory, as peft and vLLM load them."""
+
+    def rename(name: str) -> str | None:
+        classic = names.from_published(name)
+        is_text = classic is not None and classic.startswith("language_model.")
+        return names.in_memory_name(classic) if classic is not None and is_text else None
+
+    # Plain names would match the vision tower's layers too.
+    targets = rf"model\.language_model\..*\.({'|'.join(adapter.layers)})"
+    settings = {"base_model_name_or_path": None, "target_modules": targets}
+    weights = _renamed(adapter, rename, "no part of the language model")
+    return {**adapter.config, **settings}, weights
+
+
+def for_published(adapter: Adapter, base: str | None) -> tuple[dict[str, Any], Weights]:
+    """The way back of `for_ours`."""
+
+    def rename(name: str) -> str | None:
+        classic = names.stored_as_classic(name)
+        return None if classic is None else names.published_name(classic)
+
+    settings = {"base_model_name_or_path": base, "target_modules": adapter.layers}
+    weights = _renamed(adapter, rename, "which LLaVA does not have")
+    return {**adapter.config, **settings}, weights
+
+
+def _renamed(adapter: Adapter, rename: Callable[[str], str | None], odd: str) -> Weights:
+    weights: Weights = {}
+    for module, pair in adapter.pairs.items():
+        name = rename(f"{module}.weight")
+        if name is None:
+            raise UserError(f"The adapter changes {module}, {odd}.")
+        for side, lazy in zip("AB", pair, strict=True):
+            weights[f"{PEFT_PREFIX}{name.removesuffix('.weight')}.lora_{side}.weight"] = lazy
+    return weights
+
+
 # The whole model
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What is to be converted, where to, and what the checkpoint itself does not hold."""
+
+    source: Path
+    out: Path
+    to: Layout | None = None  # None: the other one
+    base: str | None = None  # language model of a projector or of adapters
+    vision_tower: str | None = None
+    part: Part | None = None  # None: what the source holds
+    keep_adapter: bool = False
+    model_type: PublishedType | None = None
+    overwrite: bool = False
+    max_shard_bytes: int = MAX_SHARD_BYTES
+    tick: Tick = lambda _: None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The folder that is being converted, its model made whole."""
+
+    folder: Path
+    layout: Layout
+    part: Part
+    weights: Weights  # of the whole model, under the names of the layout
+    stored: Stored  # what the folder itself holds
+    tokenizer_dir: Path
+    adapter: Adapter | None = None  # to be kept beside the weights
+    was_merged: bool = False  # an adapter that can't be taken out again
 
 
 def gather(job: Conversion, part: Part, raw: dict[str, Any]) -> Source:
@@ -195,20 +371,20 @@ def gather(job: Conversion, part: Part, raw: dict[str, Any]) -> Source:
         if wrong:
             raise UserError(f"{file}: {listed(wrong)} is not of a projector.")
         weights = _language_weights(tokenizer_dir)
-        weights |= {projector_key(name): lazy for name, lazy in projector.items()}
+        weights |= {names.projector_key(name): lazy for name, lazy in projector.items()}
         stored = Stored(projector, {file.name: list(projector)}, {file.name: metadata})
     else:
-        adapter = lora.read_adapter(folder)
+        adapter = read_adapter(folder)
         named = adapter.config.get("base_model_name_or_path")
         tokenizer_dir = _base_of(job, named, "LoRA adapters")
-        rest = lora.read_non_lora(folder)
+        rest = read_non_lora(folder)
         weights = {**_language_weights(tokenizer_dir), **rest}
-        files = {**adapter.stored.files, lora.NON_LORA: [lora.PREFIX + name for name in rest]}
+        files = {**adapter.stored.files, NON_LORA: [PEFT_PREFIX + name for name in rest]}
         stored = Stored({}, files, adapter.stored.metadata)
         if not job.keep_adapter:
-            weights = lora.merge(weights, adapter, folder)
-    if not any(name.startswith(TOWER) for name in weights):
-        weights |= _tower_weights(job, raw, weights[PUBLISHED_EMBEDDINGS].dtype)
+            weights = merge(weights, adapter, folder)
+    if not any(name.startswith(names.TOWER) for name in weights):
+        weights |= _tower_weights(job, raw, weights[names.PUBLISHED_EMBEDDINGS].dtype)
     kept, is_merged = (adapter, False) if job.keep_adapter else (None, adapter is not None)
     return Source(folder, Layout.LLAVA, part, weights, stored, tokenizer_dir, kept, is_merged)
 
@@ -226,7 +402,7 @@ def _tower_weights(job: Conversion, raw: dict[str, Any], dtype: torch.dtype) -> 
     vision = {name: lazy for name, lazy in weights.items() if name.startswith("vision_model.")}
     if not vision:  # as transformers 5 stores a tower alone
         vision = {f"vision_model.{name}": lazy for name, lazy in weights.items()}
-    return {TOWER + name: _cast(lazy, dtype) for name, lazy in vision.items()}
+    return {names.TOWER + name: _cast(lazy, dtype) for name, lazy in vision.items()}
 
 
 def _cast(lazy: Lazy, dtype: torch.dtype) -> Lazy:
@@ -248,20 +424,20 @@ def _language_weights(folder: Path) -> Weights:
 
 
 def _of_a_llama(weights: Weights, where: Path) -> Weights:
-    if PUBLISHED_EMBEDDINGS not in weights:
+    if names.PUBLISHED_EMBEDDINGS not in weights:
         raise UserError(
-            f"{where} has no {PUBLISHED_EMBEDDINGS}: these are no weights of a LLaVA or Llama "
-            f"({listed(weights)})."
+            f"{where} has no {names.PUBLISHED_EMBEDDINGS}: these are no weights of a LLaVA or "
+            f"Llama ({listed(weights)})."
         )
     return dict(weights)
 
 
 def published_part(folder: Path) -> Part:
     """How much of a model a published folder holds. Raises UserError or MissingResource."""
-    has_adapter, weights = (folder / lora.CONFIG).is_file(), weights_at(folder)
+    has_adapter, weights = (folder / ADAPTER_CONFIG).is_file(), weights_at(folder)
     if has_adapter and weights:
         raise UserError(
-            f"{folder} holds both {lora.CONFIG} and whole weights ({weights}): "
+            f"{folder} holds both {ADAPTER_CONFIG} and whole weights ({weights}): "
             "are the adapters merged? Move away the one that is not meant."
         )
     if has_adapter:
@@ -270,7 +446,7 @@ def published_part(folder: Path) -> Part:
         return Part.FULL
     if any((folder / name).is_file() for name in PROJECTOR_FILES):
         return Part.PROJECTOR
-    wanted = (*STEMS, lora.CONFIG, *PROJECTOR_FILES)
+    wanted = (*STEMS, ADAPTER_CONFIG, *PROJECTOR_FILES)
     raise MissingResource(f"No weights in {folder}: looked for {listed(wanted, len(wanted))}.")
 
 
@@ -340,7 +516,7 @@ def tower_config(job: Conversion, raw: dict[str, Any]) -> CLIPVisionConfig:
     return CLIPVisionConfig(**{key: vision[key] for key in _TOWER_KEYS if key in vision})
 
 
-def known_tower(config: CLIPVisionConfig) -> str | None:
+def known_tower(config: Any) -> str | None:
     """The published tower of that shape: PALO and LLaVA-1.5 leave theirs as OpenAI made it."""
     for name, shape in _KNOWN_TOWERS.items():
         if all(getattr(config, key) == value for key, value in shape.items()):

@@ -4,6 +4,7 @@
 and MobileVLM publish. A folder's `config.json` says which it is; its own name never does.
 """
 
+import re
 from enum import StrEnum
 
 from train.scale import ProjectorKind
@@ -61,66 +62,50 @@ _NAMES = (
     ("model.vision_tower.", "vision_tower.vision_model.", TOWER + "vision_model."),
     ("model.multi_modal_projector.linear_1.", "multi_modal_projector.linear_1.", PROJECTOR + "0."),
     ("model.multi_modal_projector.linear_2.", "multi_modal_projector.linear_2.", PROJECTOR + "2."),
-    (
-        "model.multi_modal_projector.model.",
-        "multi_modal_projector.model.",
-        PROJECTOR + "model.",
-    ),
+    ("model.multi_modal_projector.model.", "multi_modal_projector.model.", PROJECTOR + "model."),
     ("model.language_model.", "language_model.model.", "model."),
     ("lm_head.", "language_model.lm_head.", "lm_head."),
 )
-# Spellings of transformers' versions between and since; both mean the first name above.
-_ALIASES = (
-    ("model.vision_tower.vision_model.", "model.vision_tower."),
-    ("vision_tower.vision_model.", "model.vision_tower."),
-    ("vision_tower.", "model.vision_tower."),
-)
+# Spellings of transformers' versions between and since; all mean the first name above.
+_TOWER_SPELLING = re.compile(r"^(model\.)?vision_tower\.(vision_model\.)?")
 # Tables that older transformers stored and every version computes for itself.
 _COMPUTED = (".rotary_emb.inv_freq", ".embeddings.position_ids")
-
-
-def classic_name(name: str) -> str:
-    """The name under which a parameter of a model in memory is stored."""
-    for alias, in_memory in _ALIASES:
-        if name.startswith(alias):
-            name = in_memory + name.removeprefix(alias)
-            break
-    for in_memory, classic, _ in _NAMES:
-        if name.startswith(in_memory):
-            return classic + name.removeprefix(in_memory)
-    raise AssertionError(f"no classic name for parameter {name}")
 
 
 def stored_as_classic(name: str) -> str | None:
     """The classic name of what some version of transformers has stored; None: not LLaVA's."""
     if name.startswith(tuple(classic for _, classic, _ in _NAMES)):
         return name
-    try:
-        return classic_name(name)
-    except AssertionError:
-        return None
+    return _renamed(_TOWER_SPELLING.sub("model.vision_tower.", name), 0, 1)
+
+
+def classic_name(name: str) -> str:
+    """The name under which a parameter of a model in memory is stored."""
+    classic = stored_as_classic(name)
+    assert classic is not None, f"no classic name for parameter {name}"
+    return classic
 
 
 def in_memory_name(classic: str) -> str:
     """The name in a model in memory, as adapters carry it."""
-    return _renamed(classic, 1, 0)
+    name = _renamed(classic, 1, 0)
+    assert name is not None, f"no name in memory for {classic}"
+    return name
 
 
 def published_name(classic: str) -> str:
     """The published name of a classic one."""
-    return _renamed(classic, 1, 2)
+    name = _renamed(classic, 1, 2)
+    assert name is not None, f"no name in the other layout for {classic}"
+    return name
 
 
 def from_published(name: str) -> str | None:
     """The classic name of a published one; None where ours has no such parameter."""
-    if name.startswith(PROJECTOR) or name.startswith("model.vision_tower."):
-        rows = [row for row in _NAMES if row[2].startswith(("model.mm_", "model.vision_"))]
-    else:
-        rows = [row for row in _NAMES if not row[2].startswith(("model.mm_", "model.vision_"))]
-    for _, classic, published in rows:
-        if name.startswith(published):
-            return classic + name.removeprefix(published)
-    return None
+    classic = _renamed(name, 2, 1)
+    is_other = name.startswith((PROJECTOR, "model.vision_tower."))  # than the language model's
+    is_text = classic is not None and classic.startswith("language_model.")
+    return None if is_other and is_text else classic
 
 
 def projector_key(name: str) -> str:
@@ -133,8 +118,8 @@ def is_computed(name: str) -> bool:
     return name.endswith(_COMPUTED)
 
 
-def _renamed(name: str, source: int, target: int) -> str:
+def _renamed(name: str, source: int, target: int) -> str | None:
     for row in _NAMES:
         if name.startswith(row[source]):
             return row[target] + name.removeprefix(row[source])
-    raise AssertionError(f"no name in the other layout for {name}")
+    return None

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
 from train.conversion.convert import convert
-from train.conversion.folders import Conversion
+from train.conversion.published import Conversion
 from train.model.assembly import LdpProjector
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -17,7 +17,7 @@ from tests.train.conversion.published_folders import (
     write_tower,
 )
 from train.conversion.convert import convert, detect
-from train.conversion.folders import Conversion
+from train.conversion.published import Conversion
 from train.model.layout import Layout, Part, PublishedType
 
 

@@ -23,7 +23,7 @@ from tests.train.conversion.published_folders import (
     write_tower,
 )
 from train.conversion.convert import convert
-from train.conversion.folders import Conversion
+from train.conversion.published import Conversion
 from train.data.images import make_processor
 from train.model.checkpoint import load_checkpoint, load_merged, save_checkpoint
 from train.model.layout import Part

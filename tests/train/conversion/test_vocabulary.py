@@ -17,7 +17,7 @@ from tests.train.conversion.published_folders import (
     write_tower,
 )
 from train.conversion.convert import convert
-from train.conversion.folders import Conversion
+from train.conversion.published import Conversion
 from train.conversion.vocabulary import (
     add_image,
     cut,
