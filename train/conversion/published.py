@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
@@ -127,8 +127,8 @@ def hf_config(
     text = {key: raw[key] for key in _TEXT_KEYS if key in raw}
     rope = {key: raw[key] for key in ("rope_theta", "rope_scaling") if raw.get(key) is not None}
     projector = _PROJECTORS[raw["mm_projector_type"]]
-    make, vision = cast(Any, CONFIGS[projector]), cast(Any, tower)
-    side = vision.image_size // vision.patch_size // STRIDES[projector]
+    side = tower.image_size // tower.patch_size // STRIDES[projector]
+    make: Any = CONFIGS[projector]
     pads = raw.get("image_aspect_ratio") == "pad"  # pictures, to a square; else they are cropped
     config: LlavaConfig = make(
         vision_config=tower,
