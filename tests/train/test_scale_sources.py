@@ -6,8 +6,8 @@ import pytest
 
 from palo.files import digest
 from tests.train.conftest import make_scale
-from train import sources
-from train.sources import Part, Source, ensure, source_of
+from train import scale as scales
+from train.scale import Part, Source, ensure, source_of
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def built(monkeypatch):
 
         return save
 
-    monkeypatch.setattr(sources, "standin_builders", {part: build(part) for part in Part})
+    monkeypatch.setattr(scales, "standin_builders", {part: build(part) for part in Part})
     return asked
 
 
@@ -42,7 +42,7 @@ def test_a_stand_in_is_built_once_and_again_when_its_settings_change(part, profi
     source = ensure(part, scale, profile)
     folder = profile.data_dir / "models" / getattr(scale, part).name
     assert source.name == str(folder)
-    assert json.loads((folder / sources.RECORD).read_text()) == {"inputs": source.inputs}
+    assert json.loads((folder / scales.STANDIN_RECORD).read_text()) == {"inputs": source.inputs}
     assert ensure(part, scale, profile) == source
     assert built == [part]
     chosen = getattr(scale, part)
