@@ -59,12 +59,17 @@ def replaced(path: Path) -> Iterator[Path]:
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """Yields a new folder beside `folder`; puts it in its place if the block ends well.
 
-    What writers left that were killed is removed.
+    What writers left that were killed is removed; one that was killed between its two renames left
+    the folder under another name, from which it comes back first.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f".{folder.name}.*.new"):
-        pid = left.suffixes[-2].removeprefix(".")
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+    for end in ("old", "new"):
+        for left in folder.parent.glob(f".{folder.name}.*.{end}"):
+            pid = left.suffixes[-2].removeprefix(".")
+            if not pid.isdecimal() or psutil.pid_exists(int(pid)):
+                continue
+            if end == "old" and not folder.exists():
+                left.rename(folder)
             shutil.rmtree(left, ignore_errors=True)
     fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("new", "old"))
     shutil.rmtree(fresh, ignore_errors=True)

@@ -64,3 +64,18 @@ def test_a_record_that_is_no_json_is_told(tmp_path):
     (tmp_path / "palo.json").write_text("{")
     with pytest.raises(UserError, match="is not valid JSON"):
         uptodate(tmp_path / "palo.json", "a")
+
+
+def test_a_folder_comes_back_from_a_writer_that_died_between_its_renames(tmp_path):
+    before = tmp_path / ".1.7b.999999999.old"
+    before.mkdir()
+    (before / "a").write_text("trained")
+    with pytest.raises(KeyError), replaced_folder(tmp_path / "1.7b") as fresh:
+        (fresh / "a").write_text("half")
+        raise KeyError
+    assert (tmp_path / "1.7b" / "a").read_text() == "trained"
+    before.mkdir()  # the same again, but the new folder is there
+    with replaced_folder(tmp_path / "1.7b") as fresh:
+        (fresh / "a").write_text("better")
+    assert (tmp_path / "1.7b" / "a").read_text() == "better"
+    assert [path.name for path in tmp_path.iterdir()] == ["1.7b"]
