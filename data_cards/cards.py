@@ -16,7 +16,6 @@ from data_cards.release import ALL, MIXTURE, Release, parse_release, there_are
 from palo.errors import UserError
 from palo.files import replaced
 from palo.languages import ENGLISH, Language
-from palo.paths import DataPaths
 from palo.settings import Config, Profile, config_path
 from palo.shards import shard_paths
 
@@ -58,7 +57,7 @@ def write_all(profile: Profile) -> list[Path]:
     """
     from data_cards.model import has_checkpoint, scales
 
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     langs, trained = (
         there_are(paths),
         [one for one in scales(profile) if has_checkpoint(profile, one)],
@@ -95,7 +94,7 @@ def check(path: Path, told: Provenance, profile: Profile | None) -> Checked:
 
 def provenance_now(told: Provenance, profile: Profile) -> Provenance | None:
     """What the card would record today; None where nothing of its data is there."""
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     if told.kind is CardKind.CHECKPOINT:
         there = (paths.checkpoint(told.what) / "config.json").is_file()
         return checkpoint_provenance(profile, told.what) if there else None

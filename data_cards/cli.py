@@ -17,7 +17,6 @@ from data_cards.push import What
 from data_cards.release import ALL, MIXTURE, Release, parse_release, there_are
 from palo.console import ProfileOption, announce, note
 from palo.errors import UserError
-from palo.paths import DataPaths
 from palo.settings import config_path, load_config, load_profile
 
 ReleaseOption = Annotated[
@@ -52,7 +51,7 @@ def card(
         return
     settings = load_profile(profile)
     announce(settings, "card")
-    paths, written = DataPaths(settings.data_dir), []
+    paths, written = settings.paths, []
     if lang is not None:
         if lang.strip().lower() == MIXTURE:
             raise UserError("The mixture is no language. Run palo card --mixture.")
@@ -98,7 +97,7 @@ def export_command(
     """Write what training takes as LLaVA's JSON, as Parquet, or as a folder ready for the Hub."""
     settings = load_profile(profile)
     announce(settings, "export")
-    release = parse_release(lang, DataPaths(settings.data_dir))
+    release = parse_release(lang, settings.paths)
     folder = (out or export_dir(settings, form, release)).absolute()
     counts = export(settings, form, release, folder)
     note(f"{folder}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}")

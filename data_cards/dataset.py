@@ -38,7 +38,6 @@ from palo import __version__
 from palo.errors import UserError
 from palo.files import read_json
 from palo.languages import ENGLISH, LANGUAGES, Language
-from palo.paths import DataPaths
 from palo.schemas import TurnStatus, Verdict
 from palo.settings import Profile
 from palo.shards import read_columns, shard_paths, training_conversations
@@ -54,7 +53,7 @@ def render(profile: Profile, release: Release) -> str:
     """The card as Markdown with a YAML head. Raises UserError where nothing is translated."""
     if not release.langs:
         raise UserError("No translated rows to describe. Run palo translate --lang all first.")
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     rows = [facts(profile, lang) for lang in release.langs]
     told = load_report(paths).get("filters", {})
     english = _count(profile) if release.english else None
@@ -148,7 +147,7 @@ def _metadata(profile: Profile, release: Release, rows: int) -> DatasetCardData:
 def _count(profile: Profile) -> int:
     """English conversations of the mixture, without reading more of them than needed."""
     if profile.train.english_mix_path is None:
-        shards = shard_paths(DataPaths(profile.data_dir).source_dir)
+        shards = shard_paths(profile.paths.source_dir)
         return sum(1 for path in shards for _ in read_columns(path, ("sample_id",)))
     return sum(1 for _ in conversations(profile, ENGLISH))
 
@@ -182,7 +181,7 @@ def _examples(profile: Profile, release: Release) -> str:
 
 def _rounds(profile: Profile, lang: Language) -> Iterator[Sequence[tuple[str, str]]]:
     """The first round of each kept conversation, as pairs of English and translation."""
-    refined = DataPaths(profile.data_dir).refined(lang)
+    refined = profile.paths.refined(lang)
     for count, _, (source, target) in training_conversations(
         refined, profile.refine, ("source", "target")
     ):

@@ -20,7 +20,6 @@ from palo.console import progress
 from palo.errors import MissingResource, UserError
 from palo.files import replaced_folder, write_json
 from palo.languages import ENGLISH, Language
-from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.shards import shard_paths, write_rows
 
@@ -99,7 +98,7 @@ def export(profile: Profile, form: Format, release: Release, folder: Path) -> di
 
 
 def _require_refined(profile: Profile, release: Release) -> None:
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     missing = [lang for lang in release.langs if not shard_paths(paths.refined(lang))]
     if missing or not release.langs:
         codes = ",".join(missing) or "all"

@@ -18,7 +18,6 @@ from palo.console import wilson
 from palo.errors import MissingResource, unknown
 from palo.files import read_json
 from palo.languages import LANGUAGES
-from palo.paths import DataPaths
 from palo.settings import Profile
 
 STOCK = "llava"  # the model type that transformers has by itself
@@ -26,7 +25,7 @@ _STAGES = ("stage1", "stage2")
 
 
 def has_checkpoint(profile: Profile, scale: str) -> bool:
-    return (DataPaths(profile.data_dir).checkpoint(scale) / "config.json").is_file()
+    return (profile.paths.checkpoint(scale) / "config.json").is_file()
 
 
 def scales(profile: Profile) -> list[str]:
@@ -39,7 +38,7 @@ def render(profile: Profile, scale: str) -> str:
     MissingResource for one that is not trained."""
     if scale not in scales(profile):
         raise unknown("scale", scale, scales(profile))
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     folder = paths.checkpoint(scale)
     if not has_checkpoint(profile, scale):
         raise MissingResource(f"No checkpoint in {folder}. Run palo train --scale {scale} first.")

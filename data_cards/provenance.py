@@ -12,7 +12,6 @@ from data_cards.licences import TABLE
 from data_cards.release import Release, load_report
 from palo import __version__
 from palo.files import digest, file_digest, read_json
-from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.shards import records_digest
 from palo.status import manifest
@@ -60,7 +59,7 @@ def read_provenance(card: str) -> Provenance | None:
 
 
 def dataset_provenance(profile: Profile, release: Release) -> Provenance:
-    paths, report = DataPaths(profile.data_dir), load_report(DataPaths(profile.data_dir))
+    paths, report = profile.paths, load_report(profile.paths)
     inputs = {
         "card": _card(DATASET_TEMPLATE),
         "settings": _settings(profile),
@@ -90,7 +89,7 @@ def dataset_provenance(profile: Profile, release: Release) -> Provenance:
 
 
 def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     folder, evaluation = paths.checkpoint(scale), paths.evaluation(scale)
     record = folder / "palo.json"
     told = read_json(evaluation) if evaluation.is_file() else None

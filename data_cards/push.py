@@ -16,7 +16,6 @@ from data_cards.provenance import read_provenance
 from data_cards.release import facts, parse_release
 from palo.errors import MissingResource, UserError
 from palo.languages import ENGLISH, LANGUAGES, Language
-from palo.paths import DataPaths
 from palo.settings import Profile, config_path
 
 _PRIVATE = frozenset(("training.json", MARK))  # ids and places of this machine; a mark of palo's
@@ -83,7 +82,7 @@ def _require_repo_id(repo_id: str) -> None:
 
 
 def _dataset(profile: Profile, lang: str, repo_id: str) -> Plan:
-    release = parse_release(lang, DataPaths(profile.data_dir))
+    release = parse_release(lang, profile.paths)
     folder = export_dir(profile, Format.HUB, release)
     if not (folder / README).is_file():
         raise MissingResource(
@@ -101,7 +100,7 @@ def _dataset(profile: Profile, lang: str, repo_id: str) -> Plan:
 def _checkpoint(profile: Profile, scale: str, repo_id: str) -> Plan:
     from data_cards.model import has_checkpoint, named_bases
 
-    folder, card = DataPaths(profile.data_dir).checkpoint(scale), card_path(profile, scale)
+    folder, card = profile.paths.checkpoint(scale), card_path(profile, scale)
     if not has_checkpoint(profile, scale):
         raise MissingResource(f"No checkpoint in {folder}. Run palo train --scale {scale} first.")
     if not card.is_file():

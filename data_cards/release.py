@@ -81,7 +81,7 @@ def conversations(profile: Profile, lang: Language, prefix: str = "") -> Iterato
 
     `prefix` goes before the image of a translated row (see image_prefix).
     """
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     if lang is not ENGLISH:
         yield from _translated(profile, paths, lang, prefix)
     elif profile.train.english_mix_path is not None:
@@ -220,7 +220,7 @@ def load_report(paths: DataPaths) -> Mapping[str, Any]:
 
 def facts(profile: Profile, lang: Language, with_use: bool = True) -> LanguageFacts:
     """`with_use` False spares reading the shards."""
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     found = load_report(paths).get("languages", {}).get(lang, {})
     samples, turns = _counts(paths, lang)
     return LanguageFacts(

@@ -26,7 +26,6 @@ from palo.console import LangsOption, ProfileOption, SourceOption, announce, con
 from palo.errors import UserError
 from palo.files import disk_full, run_lock
 from palo.languages import parse_languages
-from palo.paths import DataPaths
 from palo.settings import load_profile
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
@@ -101,7 +100,7 @@ def bench_build_command(
     announce(settings, f"bench build --lang {lang}")
     langs = parse_languages(lang)
     kind = translate.cli.engine_kind(engine, settings.translator)
-    paths = DataPaths(settings.data_dir)
+    paths = settings.paths
     with run_lock(paths.root, "palo bench build"):
         english = translate.cli.translate_set(settings, root, langs, kind, retry_errors)
         refine.cli.refine_all(settings, langs)

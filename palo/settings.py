@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from palo.errors import UserError, nearest, unknown
 from palo.languages import LANGUAGES
-from palo.paths import source_root
+from palo.paths import DataPaths, source_root
 from palo.schemas import Verdict
 
 
@@ -430,6 +430,10 @@ class Profile(Section):
     evaluate: EvaluateSettings
     bench: BenchSettings | None = None
     world: WorldSettings | None = None
+
+    @property
+    def paths(self) -> DataPaths:
+        return DataPaths(self.data_dir)
 
     def on(self, source_path: Path | None) -> "Profile":
         """The profile at work on another LLaVA file, or on a bench folder (which has its images

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from palo.files import read_json
 from palo.languages import LANGUAGES, TARGETS
-from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.shards import read_record, shard_paths
 
@@ -31,7 +30,7 @@ class LanguageStatus:
 
 
 def collect(profile: Profile) -> list[LanguageStatus]:
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     source = _samples_in(paths.source_dir)
     rows = []
     for lang in TARGETS:

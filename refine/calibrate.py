@@ -49,7 +49,7 @@ def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, outpu
     """
     if pairs is not None and len(langs) != 1:
         raise UserError(f"{pairs} holds one language. Say which: --lang ur.")
-    paths = DataPaths(settings.data_dir)
+    paths = settings.paths
     identifier = LanguageId(settings.refine.language_id_model)
     bands: dict[str, Thresholds] = {}
     counts: dict[str, int] = {}

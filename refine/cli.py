@@ -25,7 +25,6 @@ from palo.console import (
 )
 from palo.errors import UserError
 from palo.languages import TARGETS, parse_languages
-from palo.paths import DataPaths
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
 from refine import calibrate, check
@@ -64,7 +63,7 @@ def refine_command(
     announce(settings, "refine --seed" if seed else "refine")
     for line in settings.refine.models.licence_notes():
         note(line)
-    paths, named = DataPaths(settings.data_dir), _codes(lang)
+    paths, named = settings.paths, _codes(lang)
     if seed:
         langs = [code for code in named if shard_paths(paths.seed_dir / code)]
         hint = f"palo translator seed --lang {','.join(named)}"
@@ -83,7 +82,7 @@ def refine_command(
 
 def refine_all(settings: Profile, langs: Sequence[str], seed: bool = False) -> None:
     """Refines the languages one by one, with all that is said meanwhile."""
-    paths, now = DataPaths(settings.data_dir), _now()
+    paths, now = settings.paths, _now()
     shards = sum(len(shard_paths(paths.translated(code))) for code in langs)
     with progress("refine", 0 if seed else shards) as tick:
         summaries = [refine_language(settings, code, seed, now, tick) for code in langs]
@@ -156,7 +155,7 @@ def report_command(
 
     settings = load_profile(profile).on(source)
     announce(settings, "refine report")
-    paths, langs = DataPaths(settings.data_dir), _codes(lang)
+    paths, langs = settings.paths, _codes(lang)
     refined = [
         str(code)
         for code in TARGETS
@@ -188,7 +187,7 @@ def status_command(
 ) -> None:
     """Per language: rows out, done, conflicts, agreement, edit rate, time."""
     settings = load_profile(profile).on(source)
-    paths, langs = DataPaths(settings.data_dir), _codes(lang)
+    paths, langs = settings.paths, _codes(lang)
     statuses = [review_status(paths, code) for code in langs if paths.review(code).is_dir()]
     if not statuses:
         raise UserError(
@@ -231,7 +230,7 @@ def export_command(
     """Write a batch of chosen turns that are not out yet, beside those of `palo refine`."""
     settings = load_profile(profile).on(source)
     check_choice(only, settings.refine)
-    paths, named = DataPaths(settings.data_dir), _codes(lang)
+    paths, named = settings.paths, _codes(lang)
     langs = [code for code in named if shard_paths(paths.refined(code))]
     if not langs:
         raise UserError(
@@ -264,7 +263,7 @@ def import_command(
     if len(named) != 1:
         said = f"rows of {', '.join(named)}" if named else "no row that names a language"
         raise UserError(f"{file} has {said}. A review file holds one language in column 'lang'.")
-    lang, paths = _codes(named[0])[0], DataPaths(settings.data_dir)
+    lang, paths = _codes(named[0])[0], settings.paths
     intake = import_file(paths, lang, file, _now(), dry_run)
     name = own_name(file)
     will = "would be taken in" if dry_run else "taken in"
@@ -310,7 +309,7 @@ def serve_command(
     if len(langs) > 1:
         raise UserError(f"One language at a time: --lang {langs[0]}")
     code, name = langs[0], " ".join(reviewer.split())
-    exported = find_batch(DataPaths(settings.data_dir).review(code), code, batch, name)
+    exported = find_batch(settings.paths.review(code), code, batch, name)
     store = ReviewStore(exported, code, name)
     with ReviewServer(store, settings.source.images_dir, host, port) as server:
         num_rows = len(store.rows)

@@ -66,7 +66,7 @@ def refine_language(
     `now` dates verified entries; `tick` is called after each shard. Raises UserError where the
     verified memory is damaged, before anything is written.
     """
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     check_memory(paths.verified(lang))
     with (
         run_lock(paths.refined(lang), f"palo refine {lang}"),

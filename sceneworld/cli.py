@@ -8,7 +8,6 @@ import typer
 from palo.console import ProfileOption, SourceOption, announce, note, progress
 from palo.errors import UserError
 from palo.files import digest, read_json, run_lock, write_json
-from palo.paths import DataPaths
 from palo.settings import Profile, WorldSettings, load_profile
 from sceneworld import standins
 from translate.cli import translator_app
@@ -34,7 +33,7 @@ def build(profile: ProfileOption = None) -> None:
     settings = load_profile(profile)
     announce(settings, "sample build")
     world = _world(settings)
-    folder = DataPaths(settings.data_dir).world_dir
+    folder = settings.paths.world_dir
     marker = folder / "built.json"
     made_from = digest([WORLD_VERSION, world.model_dump()])
     if marker.is_file() and read_json(marker) == made_from:
@@ -61,7 +60,7 @@ def review(
     settings = load_profile(profile)
     announce(settings, "sample review")
     _world(settings)
-    world_dir = DataPaths(settings.data_dir).world_dir
+    world_dir = settings.paths.world_dir
     truth_path = world_dir / "truth.jsonl"
     if not truth_path.is_file():
         raise UserError(f"No sample world in {world_dir}. Build it first: palo sample build")
@@ -94,7 +93,7 @@ def pretrain(profile: ProfileOption = None) -> None:
     from sceneworld.standins import translator
 
     model_dir = Path(settings.translator.model)
-    corpus_path = DataPaths(settings.data_dir).world_dir / "corpus.jsonl"
+    corpus_path = settings.paths.world_dir / "corpus.jsonl"
     with (
         run_lock(model_dir, "palo translator pretrain"),
         progress("pretrain translator", standin.steps) as tick,

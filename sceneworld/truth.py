@@ -15,7 +15,6 @@ from pathlib import Path
 
 from palo.languages import ENGLISH
 from palo.memory import english_context
-from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG, RefinedSample, TranslatedSample, TurnStatus
 from palo.settings import Profile
 from palo.shards import read_refined, read_translated, shard_paths
@@ -156,11 +155,11 @@ class TruthFigures:
 
 def measure(profile: Profile) -> dict[str, TruthFigures]:
     """Figures by language, for those that have been translated; empty without a sample world."""
-    path = DataPaths(profile.data_dir).world_dir / "truth.jsonl"
+    path = profile.paths.world_dir / "truth.jsonl"
     if profile.world is None or not path.is_file():
         return {}
     truth = load_truth(path)
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     languages = {lang for row in truth.values() for lang in row}
     measured = {
         lang: measure_language(lang, truth, paths.translated(lang), paths.refined(lang))

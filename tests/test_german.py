@@ -220,11 +220,10 @@ def test_with_all_languages_at_work_german_is_in_the_mixture_and_nothing_breaks(
     out, _ = palo("status")
     assert out.rstrip().splitlines()[-1].split()[:4] == ["de", "German", "31", "31"]
     program = (
-        "from palo.paths import DataPaths\n"
         "from palo.settings import load_profile\n"
         "from train.data.mixture import English, open_mixture\n"
         "profile = load_profile('sample')\n"
-        "mixture = open_mixture(DataPaths(profile.data_dir), profile.source.images_dir, "
+        "mixture = open_mixture(profile.paths, profile.source.images_dir, "
         "English(None, None), profile.refine)\n"
         "print(mixture.counts)\n"
     )

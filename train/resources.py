@@ -9,7 +9,6 @@ from palo.console import note
 from palo.engines.open import has_gpu
 from palo.errors import MissingResource, UserError
 from palo.languages import TARGETS
-from palo.paths import DataPaths
 from palo.settings import Profile, Sharding
 from palo.shards import shard_paths
 from train.scale import Scale, StageName
@@ -55,7 +54,7 @@ def missing_for(
 
     `needs_gpu`: False for a run that is to be somewhere else.
     """
-    settings, paths = profile.train, DataPaths(profile.data_dir)
+    settings, paths = profile.train, profile.paths
     missing = []
     if not scale.is_standin and needs_gpu and not has_gpu():
         missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
@@ -106,7 +105,7 @@ def require_for_evaluation(
     if held_out:
         wanted = [(evaluate.questions_path, "held-out questions")]
         missing += _missing_paths([*wanted, (evaluate.images_dir, "their images")], profile)
-    checkpoint = DataPaths(profile.data_dir).checkpoint(scale.name)
+    checkpoint = profile.paths.checkpoint(scale.name)
     if not (checkpoint / "config.json").is_file():
         missing.append(f"a checkpoint ({checkpoint}): palo train --scale {scale.name}")
     if judge and evaluate.judge is None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from palo.console import note, progress
 from palo.files import digest, file_digest, uptodate, write_json
-from palo.paths import DataPaths
 from palo.settings import Profile
 from train.data.mixture import English, Mixture, mixture_inputs, open_captions, open_mixture
 from train.planning.memory import require_fit
@@ -92,7 +91,7 @@ def train_scale(scale: Scale, profile: Profile) -> Path:
     Raises MissingResource or CannotFit before anything heavy is loaded.
     """
     require_for_training(scale, profile, StageName.STAGE2)
-    folder = DataPaths(profile.data_dir).checkpoint(scale.name)
+    folder = profile.paths.checkpoint(scale.name)
     inputs = stage2_inputs(scale, profile)
     if uptodate(folder / RECORD, inputs):
         note(f"{folder} is up to date")
@@ -117,7 +116,7 @@ def train_projector(scale: Scale, profile: Profile) -> Path:
     """
     require_for_training(scale, profile, StageName.STAGE1)
     require_fit(scale, profile, [StageName.STAGE1])
-    with working(DataPaths(profile.data_dir).checkpoint(scale.name), scale.name, keep=True) as work:
+    with working(profile.paths.checkpoint(scale.name), scale.name, keep=True) as work:
         run = Run(scale, profile, work, Journal(scale.name))
         parts = _prepare(run)
         _try_saving(run, parts)
@@ -159,7 +158,7 @@ def stage1_inputs(scale: Scale, profile: Profile) -> str:
 
 def stage2_inputs(scale: Scale, profile: Profile) -> str:
     """What the checkpoint depends on."""
-    mixture = mixture_inputs(DataPaths(profile.data_dir), _english(profile), profile.refine)
+    mixture = mixture_inputs(profile.paths, _english(profile), profile.refine)
     weights = profile.train.mixture.model_dump()
     settings = scale.model_dump(include={"stage2", "lora"})
     return digest([stage1_inputs(scale, profile), settings, mixture, weights])
@@ -262,7 +261,7 @@ def _stage2(run: Run, parts: Parts, checkpoint: Path, inputs: str) -> None:
     profile, folder = run.profile, run.work / StageName.STAGE2
     with first_alone() as first:
         mixture = open_mixture(
-            DataPaths(profile.data_dir),
+            profile.paths,
             profile.source.images_dir,
             _english(profile),
             profile.refine,

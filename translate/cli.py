@@ -123,7 +123,7 @@ def translate_set(
     """Translates the English benchmark set in `root`, which `settings` are at work on."""
     english = read_set(root, ENGLISH)
     write_source(english, settings.source.path)
-    paths = DataPaths(settings.data_dir)
+    paths = settings.paths
     translate_file(settings, settings.source, paths, langs, kind, retry_errors)
     return english
 
@@ -323,7 +323,7 @@ def _begin(what: str, profile: str | None, source: Path | None = None) -> tuple[
     """The profile, announced, and where its data or that of `--source` lies."""
     settings = load_profile(profile).on(source)
     announce(settings, what)
-    return settings, DataPaths(settings.data_dir)
+    return settings, settings.paths
 
 
 def engine_kind(name: str | None, settings: TranslatorSettings) -> EngineKind:

@@ -100,7 +100,7 @@ class Figures:
 
 
 def collect(profile: Profile, against_truth: Mapping[str, AgainstTruth]) -> Figures:
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     evaluation = _latest(paths.root / "evaluation")
     states = {state.lang: state for state in collect_status(profile)}
     languages = tuple(
@@ -248,7 +248,7 @@ def table(figures: Figures) -> Table:
 def write_page(figures: Figures, profile: Profile) -> Path:
     """Writes report.html below the profile's data folder and returns its path."""
     page = render(figures, profile.evaluate.images_dir)
-    return write(DataPaths(profile.data_dir).report, page)
+    return write(profile.paths.report, page)
 
 
 def render(figures: Figures, evaluation_images_dir: Path) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 from palo.checks.language import LanguageId
 from palo.checks.structure import without_protected
-from palo.paths import DataPaths
 from palo.schemas import RefinedSample, Verdict
 from palo.settings import Profile, RefineSettings
 from palo.shards import read_record, read_refined, shard_paths
@@ -106,7 +105,7 @@ class LanguageFigures:
 
 
 def collect(profile: Profile, lang: str) -> LanguageFigures:
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     figures = LanguageFigures(lang, bands=load_thresholds(profile.refine.thresholds_path))
     room: Counter[str] = Counter()
     shards = shard_paths(paths.refined(lang))

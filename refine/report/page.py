@@ -10,7 +10,6 @@ from rich.table import Table
 from palo.console import NOTHING, percent
 from palo.files import write_json
 from palo.languages import info
-from palo.paths import DataPaths
 from palo.report import pages
 from palo.settings import Profile
 from palo.shards import records_digest
@@ -87,7 +86,7 @@ _WIDTH = 8.4  # inches
 
 def write_report(settings: Profile, rows: Sequence[LanguageFigures]) -> Path:
     """Writes the page and a JSON file beside it, and returns the page's path."""
-    paths = DataPaths(settings.data_dir)
+    paths = settings.paths
     page = paths.refine_report
     write_json(
         page.with_suffix(".json"),

@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from palo import cli
 from palo.files import write_json
-from palo.paths import DataPaths
 from palo.schemas import (
     SOURCE,
     TRANSLATED,
@@ -111,7 +110,7 @@ def translated(lang):
 
 def build(profile):
     """Shards as ingest and translate leave them, then refine and its report for real."""
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     rows = sources()
     turns = sum(len(row.turns) for row in rows)
     counts = {"samples": len(rows), "turns": turns}
@@ -181,7 +180,7 @@ def audited(profile):
 @pytest.fixture
 def checkpoint(profile):
     """What training and evaluation leave of 7b, without weights worth the name."""
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     folder = paths.checkpoint("7b")
     palo = {"projector": "mlp2", "layout": "hf"}
     write_json(folder / "config.json", {"model_type": "llava", "palo": palo})

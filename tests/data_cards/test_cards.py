@@ -11,7 +11,6 @@ import pytest
 from data_cards.cards import cards_dir
 from palo.errors import MissingResource, UserError
 from palo.files import write_json
-from palo.paths import DataPaths
 from palo.schemas import REFINED
 from palo.shards import shard_name, write_shard
 
@@ -69,7 +68,7 @@ def test_no_card_is_nothing_to_complain_of(bare, palo):
 
 def test_a_stale_card_names_what_changed_and_fails(profile, checkpoint, palo):
     palo("card")
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     write_shard(paths.refined("ur") / shard_name(1), [], REFINED, {}, {"samples": 0})
     write_json(checkpoint / "palo.json", {"inputs": "other"})
     write_json(paths.translator_report, {"languages": {}, "chrf_signature": ""})
@@ -85,7 +84,7 @@ def test_a_stale_card_names_what_changed_and_fails(profile, checkpoint, palo):
 
 
 def test_a_language_that_came_later_makes_the_mixtures_card_stale(profile, palo):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     aside = profile.data_dir / "aside"
     paths.refined("fr").rename(aside)
     palo("card", "--mixture")

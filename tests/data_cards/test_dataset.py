@@ -14,14 +14,13 @@ from data_cards.provenance import read_provenance
 from data_cards.release import MIXTURE, parse_release
 from palo.errors import MissingResource, UserError
 from palo.files import write_json
-from palo.paths import DataPaths
 from palo.schemas import REFINED, Verdict
 from palo.settings import MixtureWeights, ModelFilterSettings
 from palo.shards import read_refined, shard_name, shard_paths, write_shard
 
 
 def card_of(profile, what="ur"):
-    return render(profile, parse_release(what, DataPaths(profile.data_dir)))
+    return render(profile, parse_release(what, profile.paths))
 
 
 def table_after(text, heading):
@@ -44,7 +43,7 @@ def test_the_hubs_own_classes_read_the_metadata_and_write_them_back(profile, tmp
 
 
 def test_counts_are_those_of_the_shards(profile):
-    paths, text = DataPaths(profile.data_dir), card_of(profile)
+    paths, text = profile.paths, card_of(profile)
     rows = [one for path in shard_paths(paths.refined("ur")) for one in read_refined(path)]
     used = [profile.refine.kept_turns(one.turn_verdicts) if one.kept else 0 for one in rows]
     found = table_after(text, "## Numbers at each stage")["ur Urdu"]
@@ -110,13 +109,13 @@ def test_what_no_stage_measured_is_said_to_be_missing(profile):
 
 
 def test_a_report_of_other_shards_is_said_to_be_older(profile):
-    folder = DataPaths(profile.data_dir).refined("ur")
+    folder = profile.paths.refined("ur")
     write_shard(folder / shard_name(1), [], REFINED, {}, {"samples": 0})
     assert "were measured on earlier shards than these" in card_of(profile)
 
 
 def test_rows_that_are_translated_and_not_refined_have_a_card_that_says_so(profile):
-    shutil.rmtree(DataPaths(profile.data_dir).refined("ur"))
+    shutil.rmtree(profile.paths.refined("ur"))
     text = card_of(profile)
     found = table_after(text, "## Numbers at each stage")["ur Urdu"]
     assert (found["translated"], found["kept whole"]) == ("4", "not measured")
@@ -148,7 +147,7 @@ def test_the_translators_fine_tune_is_shown_where_there_was_one(profile):
     assert "## Translator" not in card_of(profile)
     row = {"pairs": 90, "held_out": 10, "chrf_before": 70.0, "chrf_after": 91.25}
     report = {"languages": {"ur": row}, "chrf_signature": "nrefs:1|v"}
-    write_json(DataPaths(profile.data_dir).translator_report, report)
+    write_json(profile.paths.translator_report, report)
     text = card_of(profile)
     assert "| ur Urdu | 90 | 10 | 70.0 | 91.2 | not measured | not measured |" in text
     assert "(`nrefs:1|v`)" in text

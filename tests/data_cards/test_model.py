@@ -9,7 +9,6 @@ from huggingface_hub import ModelCard
 from data_cards.card_format import problems
 from data_cards.model import render
 from palo.files import write_json
-from palo.paths import DataPaths
 
 
 def test_the_hubs_own_classes_read_the_metadata_and_its_results(profile, checkpoint, tmp_path):
@@ -48,7 +47,7 @@ def test_limits_are_told_from_figures(profile, checkpoint):
 
 
 def test_what_was_not_measured_is_said_to_be_missing(profile, checkpoint):
-    DataPaths(profile.data_dir).evaluation("7b").unlink()
+    profile.paths.evaluation("7b").unlink()
     (checkpoint / "training.json").unlink()
     text = render(profile, "7b")
     assert "Not measured: `palo evaluate --scale 7b` has not been run." in text
@@ -58,7 +57,7 @@ def test_what_was_not_measured_is_said_to_be_missing(profile, checkpoint):
 
 
 def test_scores_on_a_bench_are_told_with_their_signature(profile, checkpoint):
-    folder = DataPaths(profile.data_dir).evaluation("7b").with_suffix("")
+    folder = profile.paths.evaluation("7b").with_suffix("")
     score = {"value": 57.66, "low": 50.0, "high": 65.25, "n": 60}
     row = {"questions": 60, "score": score, "fidelity": 0.9}
     found = {"languages": {"ur": row, "ja": {**row, "score": None}}, "signature": "judge|x"}
@@ -74,7 +73,7 @@ def test_every_scale_of_the_real_profile_names_its_bases_and_their_terms(profile
     from palo.settings import load_profile
 
     real = load_profile("palo")
-    write_json(DataPaths(real.data_dir).checkpoint(scale) / "config.json", {"model_type": "llava"})
+    write_json(real.paths.checkpoint(scale) / "config.json", {"model_type": "llava"})
     text = render(real, scale)
     data = ModelCard(text).data
     assert len(data.base_model) == 2 and "openai/clip-vit-large-patch14-336" in data.base_model
@@ -95,7 +94,7 @@ def test_the_cards_program_loads_a_checkpoint(profile, scale, monkeypatch):
     from train.data.images import make_processor
     from train.model.checkpoint import save_checkpoint
 
-    folder, tokenizer = DataPaths(profile.data_dir).checkpoint(scale), make_tokenizer()
+    folder, tokenizer = profile.paths.checkpoint(scale), make_tokenizer()
     model = make_model(make_scale(scale), tokenizer)
     save_checkpoint(folder, model, tokenizer, make_processor(64))
     program = re.search(r"^```python\n(.*?)^```$", render(profile, scale), re.MULTILINE | re.DOTALL)

@@ -10,7 +10,6 @@ from huggingface_hub import DatasetCard, ModelCard
 
 from palo.errors import MissingResource, UserError
 from palo.files import write_json
-from palo.paths import DataPaths
 from palo.schemas import REFINED
 from palo.shards import shard_name, write_shard
 from tests.data_cards.fake_hub import fake_hub
@@ -83,7 +82,7 @@ def test_a_dry_run_lists_files_and_sizes_and_sends_nothing(exported, palo, monke
 
 
 def test_a_stale_card_is_not_pushed_unless_anyway(exported, palo):
-    folder = DataPaths(exported.data_dir).refined("ur")
+    folder = exported.paths.refined("ur")
     write_shard(folder / shard_name(1), [], REFINED, {}, {"samples": 0})
     words = ("push", "--repo-id", "org/name", "--lang", "ur", "--dry-run")
     with pytest.raises(UserError, match=r"README.md is stale: ur refined shards changed \(run "):
@@ -104,7 +103,7 @@ def test_a_language_whose_audit_fails_is_not_pushed_unless_anyway(exported, palo
 
 
 def test_shards_unlike_their_source_are_not_pushed(exported, palo):
-    path = DataPaths(exported.data_dir).translated("ur") / "manifest.json"
+    path = exported.paths.translated("ur") / "manifest.json"
     write_json(path, {"audit": {"whole": False}})
     with pytest.raises(UserError, match="Urdu has shards that do not match their source"):
         palo("push", "--repo-id", "org/name", "--lang", "ur", "--dry-run")

@@ -4,7 +4,6 @@ import pytest
 from PIL import Image
 
 from palo.files import write_json
-from palo.paths import DataPaths
 from palo.schemas import (
     REFINED,
     SOURCE,
@@ -51,7 +50,7 @@ def refined(sample, verdict, *findings):
 def run_data(project):
     """The sample profile with data: source (2 shards), Urdu translated and refined, a picture."""
     profile = load_profile("sample")
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     images_dir = profile.source.images_dir
     (images_dir / "source").mkdir(parents=True)
     Image.new("RGB", (256, 200), (250, 0, 0)).save(images_dir / "source" / "red.jpg")

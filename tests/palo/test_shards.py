@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from palo import shards
 from palo.errors import UserError
-from palo.paths import DataPaths
 from palo.schemas import (
     REFINED,
     SOURCE,
@@ -320,7 +319,7 @@ def test_rows_for_others_are_written_batch_by_batch_or_not_at_all(tmp_path):
     ],
 )
 def test_training_takes_what_the_policy_allows_and_the_shard_kept(run_data, policy, counts):
-    folder = DataPaths(run_data.data_dir).refined("ur")
+    folder = run_data.paths.refined("ur")
     path = folder / shards.shard_name(0)
     rows = [shards.refined_to_row(row) for row in shards.read_refined(path)]
     found = list(shards.training_conversations(folder, policy, ("sample_id", "image")))

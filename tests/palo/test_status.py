@@ -7,7 +7,6 @@ from rich.console import Console
 
 from palo import status
 from palo.languages import TARGETS
-from palo.paths import DataPaths
 from palo.settings import load_profile
 from palo.shards import shard_name
 from palo.status import LanguageStatus
@@ -37,13 +36,13 @@ def test_each_language_counts_its_own_work(run_data):
 
 
 def test_shards_are_not_opened(run_data):
-    for path in DataPaths(run_data.data_dir).source_dir.glob("*.parquet"):
+    for path in run_data.paths.source_dir.glob("*.parquet"):
         path.write_bytes(b"")
     assert status.collect(run_data)[0].source == 3
 
 
 def test_a_shard_without_a_record_does_not_count(run_data):
-    (DataPaths(run_data.data_dir).source_dir / shard_name(1)).with_suffix(".json").unlink()
+    (run_data.paths.source_dir / shard_name(1)).with_suffix(".json").unlink()
     assert status.collect(run_data)[0].source == 2
 
 

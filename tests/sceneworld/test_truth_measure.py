@@ -5,7 +5,6 @@ import json
 import pytest
 from sacrebleu.metrics.chrf import CHRF
 
-from palo.paths import DataPaths
 from palo.schemas import (
     REFINED,
     TRANSLATED,
@@ -44,7 +43,7 @@ def measured(project):
 
     def write_and_measure(*rows):
         profile = load_profile("sample")
-        paths = DataPaths(profile.data_dir)
+        paths = profile.paths
         paths.world_dir.mkdir(parents=True)
         lines = [
             json.dumps({"context": context, "en": english, **row}, ensure_ascii=False)

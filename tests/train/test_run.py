@@ -7,7 +7,6 @@ import torch
 
 from palo.errors import MissingResource, UserError
 from palo.files import read_json, write_json
-from palo.paths import DataPaths
 from palo.settings import load_profile
 from tests.train.conftest import ROOT, make_scale
 from train import run
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.slow
 def test_every_scale_trains_two_stages_and_answers_in_ten_languages(profile, name):
     scale = make_scale(name)
     folder = train_scale(scale, profile)
-    assert folder == DataPaths(profile.data_dir).checkpoint(name)
+    assert folder == profile.paths.checkpoint(name)
     model, _ = load_checkpoint(folder)
     assert not any("lora" in key for key in model.state_dict())
     log = read_json(folder / "training.json")
@@ -35,7 +34,7 @@ def test_every_scale_trains_two_stages_and_answers_in_ten_languages(profile, nam
     assert not folder.with_name(f"{name}.work").exists()
     result = evaluate_scale(scale, profile)
     assert [row["questions"] for row in result["languages"].values()] == [8] * 10
-    assert read_json(DataPaths(profile.data_dir).evaluation(name)) == json.loads(json.dumps(result))
+    assert read_json(profile.paths.evaluation(name)) == json.loads(json.dumps(result))
 
 
 def test_a_lora_scale_is_also_written_as_base_and_adapter_where_that_is_asked_for(profile):
@@ -112,7 +111,7 @@ def test_a_failed_save_keeps_what_was_trained_and_a_rerun_goes_on(profile, monke
         patch.setattr(checkpoint, "save_torch_state_dict", fail_at_the_end)
         with pytest.raises(UserError, match="What was trained is kept"):
             train_scale(scale, profile)
-    folder = DataPaths(profile.data_dir).checkpoint("7b")
+    folder = profile.paths.checkpoint("7b")
     assert not folder.exists()
     assert not list(folder.parent.glob(".7b.*"))
     stage2 = folder.with_name("7b.work") / "stage2"
@@ -160,7 +159,7 @@ def test_a_project_moved_in_the_middle_goes_on_from_its_checkpoint(profile, tmp_
 def test_an_interrupted_run_keeps_stage_1_and_ends_with_the_same_weights(profile, monkeypatch):
     scale = make_scale("7b")
     train_scale(scale, profile)
-    folder = DataPaths(profile.data_dir).checkpoint("7b")
+    folder = profile.paths.checkpoint("7b")
     whole = load_checkpoint(folder)[0].state_dict()
     folder.rename(folder.with_name("whole"))
     interrupt_at("_stage2", scale, profile, monkeypatch)
@@ -179,7 +178,7 @@ def test_an_interrupted_run_keeps_stage_1_and_ends_with_the_same_weights(profile
 
 
 def test_stage_1_alone_needs_no_translations_and_is_gone_on_from(profile, monkeypatch):
-    scale, paths = make_scale("7b"), DataPaths(profile.data_dir)
+    scale, paths = make_scale("7b"), profile.paths
     refined = paths.refined("fr").parent
     aside = refined.with_name("not-yet")
     refined.rename(aside)

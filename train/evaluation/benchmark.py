@@ -17,7 +17,6 @@ from palo.engines.open import has_gpu
 from palo.engines.stream import weights_digest
 from palo.errors import UserError
 from palo.files import digest, run_lock, write_json
-from palo.paths import DataPaths
 from palo.settings import AnswerEngine, AnswerJudgeSettings, EvaluateSettings, Profile
 from train.data.images import UnreadableImage, stored
 from train.evaluation.held_out import MAX_NEW_TOKENS, is_right, language_judge
@@ -42,7 +41,7 @@ def evaluate_set(
     `with_judge` False: answers, their language and text metrics alone. Raises UserError for what
     is wrong with the set or the judge, MissingResource before anything heavy is loaded.
     """
-    settings, paths = profile.evaluate, DataPaths(profile.data_dir)
+    settings, paths = profile.evaluate, profile.paths
     checkpoint_dir = paths.checkpoint(scale.name)
     items = read_items(root, settings.bench.reference)
     exact = any(item.accepted for item in items)

@@ -21,7 +21,6 @@ from palo.console import Tick, note, percent, progress
 from palo.errors import UserError
 from palo.files import digest, file_digest, uptodate, write_json
 from palo.languages import LANGUAGES, info
-from palo.paths import DataPaths
 from palo.settings import AnswerEngine, Profile
 from train.resources import require_for_evaluation
 from train.run import RECORD
@@ -74,7 +73,7 @@ def evaluate_scale(
     Raises MissingResource before anything heavy is loaded.
     """
     require_for_evaluation(scale, profile)
-    paths, settings = DataPaths(profile.data_dir), profile.evaluate
+    paths, settings = profile.paths, profile.evaluate
     path, checkpoint = paths.evaluation(scale.name), paths.checkpoint(scale.name)
     record = checkpoint / RECORD
     inputs = digest(

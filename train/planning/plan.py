@@ -20,7 +20,6 @@ import numpy as np
 from palo.console import progress
 from palo.errors import MissingResource
 from palo.languages import TARGETS
-from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG
 from palo.settings import MixtureWeights, Profile
 from palo.shards import shard_paths
@@ -173,7 +172,7 @@ def make_plan(
         sharing=sharing,
         stages=tuple(stages),
         weights=settings.mixture,
-        english=str(settings.english_mix_path or DataPaths(profile.data_dir).source_dir),
+        english=str(settings.english_mix_path or profile.paths.source_dir),
         missing=missing,
     )
 
@@ -228,7 +227,7 @@ def _steps(
 
 def _mixture(profile: Profile, name: StageName) -> Mixture | None:
     """None where its texts are not here, or nothing of them was kept."""
-    settings, paths = profile.train, DataPaths(profile.data_dir)
+    settings, paths = profile.train, profile.paths
     mix = settings.english_mix_path
     try:
         if name is StageName.STAGE1:

@@ -19,7 +19,6 @@ from pathlib import Path
 from palo.engines.reaper import VLLM_SERVER, marked, new_mark, reap_orphans, start_watcher
 from palo.errors import MissingResource, UserError
 from palo.files import read_json
-from palo.paths import DataPaths
 from palo.settings import Profile
 from train.model.layout import ADAPTER, BASE
 from train.scale import Scale
@@ -46,7 +45,7 @@ def find_checkpoint(scale: Scale, profile: Profile, given: Path | None) -> Path:
                 f"No checkpoint in {given}: neither config.json nor {BASE}/ and {ADAPTER}/."
             )
         return given
-    merged = DataPaths(profile.data_dir).checkpoint(scale.name)
+    merged = profile.paths.checkpoint(scale.name)
     for folder in (merged, merged.with_name(f"{merged.name}-adapter")):  # see `keep_adapter`
         if _is_checkpoint(folder):
             return folder

@@ -6,7 +6,6 @@ import pytest
 
 from palo.errors import UserError
 from palo.files import write_json
-from palo.paths import DataPaths
 from palo.report.run import Answers, ExampleTurn, collect
 from palo.schemas import Verdict
 from palo.settings import load_profile
@@ -48,7 +47,7 @@ def test_languages_have_their_names_and_their_truth(run_data):
 
 
 def test_the_evaluation_written_last_counts(run_data):
-    paths = DataPaths(run_data.data_dir)
+    paths = run_data.paths
     write_json(paths.evaluation("7b"), {"scale": "7b", "languages": {"ur": ROW, "en": ROW}})
     write_json(paths.evaluation("1.7b"), {"scale": "1.7b", "languages": {"ur": ROW}})
     os.utime(paths.evaluation("1.7b"), (1, 1))
@@ -59,7 +58,7 @@ def test_the_evaluation_written_last_counts(run_data):
 
 
 def test_an_evaluation_of_a_version_that_measured_less_is_left_out(run_data):
-    paths = DataPaths(run_data.data_dir)
+    paths = run_data.paths
     old = {name: value for name, value in ROW.items() if name != "reasoning"}
     write_json(paths.evaluation("7b"), {"scale": "7b", "languages": {"ur": old}})
     assert of(collect(run_data, {}), "ur").answers is None
@@ -68,7 +67,7 @@ def test_an_evaluation_of_a_version_that_measured_less_is_left_out(run_data):
 def test_reports_of_the_translator_and_of_the_demo_are_taken_as_they_are(run_data):
     report = {"languages": {"ur": {"chrf_before": 80.0, "chrf_after": 95.0}}}
     step = {"title": "one", "command": "palo x", "seconds": 1.5, "skipped": ""}
-    write_json(DataPaths(run_data.data_dir).translator_report, report)
+    write_json(run_data.paths.translator_report, report)
     write_json(run_data.data_dir / "demo-times.json", [step])
     figures = collect(run_data, {})
     assert (figures.finetune, figures.steps) == (report, (step,))

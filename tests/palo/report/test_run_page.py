@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from palo.paths import DataPaths
 from palo.report.pages import thumbnail
 from palo.report.run import collect, render, write_page
 
@@ -98,7 +97,7 @@ def test_a_run_of_nothing_gives_a_page_too(empty_figures, tmp_path):
 def test_the_page_of_a_real_folder_is_written_below_its_data(run_data):
     figures = collect(run_data, {})
     path = write_page(figures, run_data)
-    assert path == DataPaths(run_data.data_dir).report
+    assert path == run_data.paths.report
     page = path.read_text(encoding="utf-8")
     assert 'lang="ur" dir="rtl">دو ستارے۔<' in page
     assert len(Page(page).all("img")) == 1  # the other example's picture cannot be read

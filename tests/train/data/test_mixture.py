@@ -24,7 +24,7 @@ def cache_files(paths):
 
 
 def test_the_mixture_holds_every_kept_row_of_ten_languages(profile):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     mixture = open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     rows = len(read_refined(paths.refined("ur") / shard_name(0)))
     assert mixture.counts == {str(lang): rows for lang in LANGUAGES}
@@ -36,7 +36,7 @@ def test_the_mixture_holds_every_kept_row_of_ten_languages(profile):
 
 
 def test_rows_that_were_not_kept_stay_out(profile):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     path = paths.refined("ur") / shard_name(0)
     rows = [refined_to_row(one) for one in read_refined(path)]
     rows[0]["kept"] = False
@@ -47,7 +47,7 @@ def test_rows_that_were_not_kept_stay_out(profile):
 
 
 def test_a_conversation_is_cut_before_its_first_bad_round_where_the_policy_says_so(profile):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     path = paths.refined("ur") / shard_name(0)
     rows = [refined_to_row(one) for one in read_refined(path)]
     long = next(row for row in rows if len(row["target"]) >= 4)
@@ -71,7 +71,7 @@ def test_a_conversation_is_cut_before_its_first_bad_round_where_the_policy_says_
 
 
 def test_the_cache_is_reused_and_rebuilt_when_a_shard_changes(profile):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     first = cache_files(paths)
     open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
@@ -85,7 +85,7 @@ def test_the_cache_is_reused_and_rebuilt_when_a_shard_changes(profile):
 
 
 def test_a_deleted_cache_comes_back_byte_for_byte(profile):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     (cache,) = (paths.root / "mixture").glob("*.arrow")
     before = cache.read_bytes()
@@ -102,7 +102,7 @@ def test_a_larger_english_list_takes_the_place_of_the_source_shards(profile, tmp
     ]
     write_json(tmp_path / "mix.json", rows)
     english = English(tmp_path / "mix.json", tmp_path / "images")
-    mixture = open_mixture(DataPaths(profile.data_dir), profile.source.images_dir, english, DROP)
+    mixture = open_mixture(profile.paths, profile.source.images_dir, english, DROP)
     assert mixture.counts["en"] == 2
     assert (mixture[0].sample_id, mixture[0].image) == ("7", None)
     assert mixture[1].image == tmp_path / "images" / "coco" / "b.jpg"
@@ -110,7 +110,7 @@ def test_a_larger_english_list_takes_the_place_of_the_source_shards(profile, tmp
 
 def test_an_english_list_changed_in_place_is_read_again_though_its_size_stays(profile, tmp_path):
     turns = [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "A man."}]
-    path, paths = tmp_path / "mix.json", DataPaths(profile.data_dir)
+    path, paths = tmp_path / "mix.json", profile.paths
     english = English(path, tmp_path)
     for sample_id in ("first", "other"):
         write_json(path, [{"id": sample_id, "conversations": turns}])
@@ -118,7 +118,7 @@ def test_an_english_list_changed_in_place_is_read_again_though_its_size_stays(pr
 
 
 def test_other_folders_of_images_make_another_cache_of_the_same_conversations(profile, tmp_path):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     mixture = open_mixture(paths, tmp_path / "moved", NO_MIX, DROP)
     images = [one.image for one in map(mixture.__getitem__, range(len(mixture))) if one.image]
@@ -132,7 +132,7 @@ def test_an_empty_mixture_is_refused(tmp_path):
 
 
 def test_examples_are_frozen(profile):
-    mixture = open_mixture(DataPaths(profile.data_dir), None, NO_MIX, DROP)
+    mixture = open_mixture(profile.paths, None, NO_MIX, DROP)
     with pytest.raises(dataclasses.FrozenInstanceError):
         mixture[0].lang = "fr"
 
@@ -195,7 +195,7 @@ def test_captions_are_a_cache_of_the_same_kind(tmp_path):
 
 
 def test_captions_and_mixture_share_a_folder(profile):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     mixture = open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     captions = open_captions(profile.train.captions_path, None, mixture.path.parent)
     assert mixture.path.is_file() and captions.path.is_file()
@@ -215,7 +215,7 @@ def test_rows_over_many_batches_are_found_by_their_index(tmp_path, monkeypatch):
 
 
 def test_codes_name_the_language_of_every_row(profile):
-    mixture = open_mixture(DataPaths(profile.data_dir), None, NO_MIX, DROP)
+    mixture = open_mixture(profile.paths, None, NO_MIX, DROP)
     assert mixture.languages == tuple(LANGUAGES)
     assert mixture.langs.dtype == np.uint8
     named = [mixture.languages[code] for code in mixture.langs]
@@ -241,7 +241,7 @@ def test_an_image_name_that_leads_out_gets_no_path_and_says_why(tmp_path, name):
 
 
 def test_a_mixture_pickles_as_its_path(profile):
-    mixture = open_mixture(DataPaths(profile.data_dir), None, NO_MIX, DROP)
+    mixture = open_mixture(profile.paths, None, NO_MIX, DROP)
     data = pickle.dumps(mixture)
     assert len(data) < 500
     again = pickle.loads(data)
@@ -249,7 +249,7 @@ def test_a_mixture_pickles_as_its_path(profile):
 
 
 def test_a_damaged_cache_is_built_again(profile):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     path = open_mixture(paths, None, NO_MIX, DROP).path
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -258,7 +258,7 @@ def test_a_damaged_cache_is_built_again(profile):
 
 
 def test_what_was_derived_from_an_old_cache_goes_with_it(profile):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     path = open_mixture(paths, None, NO_MIX, DROP).path
     derived = path.with_name(f"{path.stem}-lengths.npy")
     derived.write_bytes(b"")
@@ -269,7 +269,7 @@ def test_what_was_derived_from_an_old_cache_goes_with_it(profile):
 
 
 def test_a_row_kept_under_another_policy_comes_without_its_bad_rounds_or_not_at_all(profile):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     path = paths.refined("ur") / shard_name(0)
     rows = [refined_to_row(one) for one in read_refined(path)]
     rows[0]["turn_verdicts"][1] = str(Verdict.REJECT)

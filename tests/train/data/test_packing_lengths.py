@@ -7,7 +7,6 @@ import pytest
 from transformers import AutoTokenizer
 
 from palo.languages import LANGUAGES
-from palo.paths import DataPaths
 from palo.settings import RefineSettings
 from train.data import mixture as mixture_module
 from train.data import packing
@@ -200,7 +199,7 @@ def test_measuring_leaves_the_environment_as_it_was(tmp_path, template, monkeypa
 
 
 def test_an_example_is_encoded_as_it_was_measured(profile, template):
-    paths = DataPaths(profile.data_dir)
+    paths = profile.paths
     mixture = open_mixture(paths, profile.source.images_dir, English(None, None), RefineSettings())
     for limit in (0, 300, 120):
         found = measured(mixture, template, limit, image_tokens=16)

@@ -6,7 +6,6 @@ import pytest
 import yaml
 from PIL import Image
 
-from palo.paths import DataPaths
 from palo.settings import AnswerJudgeSettings, BenchRunSettings, JudgeServer
 from tests.faulty_server import FaultyServer
 from tests.train.conftest import ROOT, make_model, make_scale, make_tokenizer
@@ -65,7 +64,7 @@ def save_tiny(profile, name="7b", seed=0):
         for parameter in model.parameters():
             if parameter.ndim == 2:
                 parameter.add_(torch.randn_like(parameter))
-    folder = DataPaths(profile.data_dir).checkpoint(name)
+    folder = profile.paths.checkpoint(name)
     save_checkpoint(folder, model.eval(), tokenizer, make_processor(scale.image_size))
     return scale
 

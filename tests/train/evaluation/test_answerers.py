@@ -7,7 +7,6 @@ import yaml
 
 from palo.cli import app, guarded
 from palo.files import read_json
-from palo.paths import DataPaths
 from palo.settings import AnswerEngine
 from tests.train.conftest import make_scale
 from tests.train.evaluation.conftest import make_bench, with_judge, write_project
@@ -26,7 +25,7 @@ IMAGE_SIZE = 336
 def test_the_command_answers_through_vllm_as_through_transformers(
     profile, tmp_path, monkeypatch, capfd
 ):
-    folder = DataPaths(profile.data_dir).checkpoint("1.7b")
+    folder = profile.paths.checkpoint("1.7b")
     save_checkpoint(folder, *build("1.7b", IMAGE_SIZE, 14, 20))
     root = make_bench(tmp_path / "bench", ("en", "ur"), 3)
     config = write_project(tmp_path, None)
@@ -37,7 +36,7 @@ def test_the_command_answers_through_vllm_as_through_transformers(
     (line,) = VLLM
     command = [str(root) if word == "DIR" else word for word in shlex.split(line)[1:]]
     assert guarded(lambda: app([*command, "--no-judge"])) == 0
-    (path,) = DataPaths(profile.data_dir).evaluation("1.7b").with_suffix("").glob("bench-*.json")
+    (path,) = profile.paths.evaluation("1.7b").with_suffix("").glob("bench-*.json")
     answers = read_json(path)["answers"]
     asked = [(row["question"], root / "images" / f"00{row['question_id']}.png") for row in answers]
     wanted = TransformersAnswerer(folder, 2, 8).answer(asked, lambda count: None)

@@ -13,7 +13,6 @@ from palo.cli import app, guarded
 from palo.errors import MissingResource, UserError
 from palo.files import read_json
 from palo.languages import LANGUAGES
-from palo.paths import DataPaths
 from palo.settings import AnswerEngine, Order
 from tests.faulty_server import Fault
 from tests.train.conftest import ROOT
@@ -32,7 +31,7 @@ TRANSFORMERS = AnswerEngine.TRANSFORMERS
 
 
 def folder_of(profile, name="7b"):
-    return DataPaths(profile.data_dir).evaluation(name).with_suffix("")
+    return profile.paths.evaluation(name).with_suffix("")
 
 
 def stored(profile, what, name="7b"):
@@ -69,7 +68,7 @@ def test_answers_are_those_of_the_checkpoint_in_padded_squares_and_reach_the_jud
     scale = save_tiny(profile)
     root = make_bench(tmp_path / "bench", langs=("en",))
     evaluate_set(scale, with_judge(profile, judge_at(server.url)), root, TRANSFORMERS)
-    folder = DataPaths(profile.data_dir).checkpoint("7b")
+    folder = profile.paths.checkpoint("7b")
     answerer = TransformersAnswerer(folder, 1, 8)
     wanted = answerer.answer(
         [(f"What is it? en {n}", root / "images" / f"{n:03d}.png") for n in range(3)],
@@ -124,7 +123,7 @@ def test_two_models_never_share_answers_or_judgements(profile, tmp_path, serve):
     settings = with_judge(profile, judge_at(server.url))
     root = make_bench(tmp_path / "bench")
     evaluate_set(scale, settings, root, TRANSFORMERS)
-    folder = DataPaths(profile.data_dir).checkpoint("7b")
+    folder = profile.paths.checkpoint("7b")
     config = read_json(folder / "config.json") | {"palo_note": "another model"}
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     evaluate_set(scale, settings, root, TRANSFORMERS)

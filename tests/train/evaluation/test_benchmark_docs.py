@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from palo.cli import app, guarded
-from palo.paths import DataPaths
 from palo.settings import EvaluateSettings
 from tests.train.conftest import ROOT
 from tests.train.evaluation.conftest import make_bench, save_tiny, write_project
@@ -52,4 +51,4 @@ def test_its_commands_run(profile, tmp_path, monkeypatch, serve, capsys, line):
     make_bench(tmp_path / "DIR", count=1)
     assert guarded(lambda: app(shlex.split(line)[1:])) == 0
     assert server.seen.total() == (4 if line.endswith("DIR") else 0)
-    assert len([*DataPaths(profile.data_dir).evaluation(scale).with_suffix("").glob("*.json")]) == 1
+    assert len([*profile.paths.evaluation(scale).with_suffix("").glob("*.json")]) == 1

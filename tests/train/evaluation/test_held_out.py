@@ -1,7 +1,6 @@
 from pathlib import Path
 
 from palo.languages import LANGUAGES
-from palo.paths import DataPaths
 from palo.settings import AnswerEngine, BenchRunSettings
 from tests.train.conftest import make_scale
 from tests.train.evaluation.conftest import save_tiny
@@ -123,7 +122,7 @@ def test_held_out_questions_go_through_the_engine_that_is_asked_for(profile, mon
 
     monkeypatch.setattr("train.evaluation.answerers.open_answerer", open_it)
     result = held_out.evaluate_scale(make_scale("7b"), profile, AnswerEngine.VLLM)
-    folder = DataPaths(profile.data_dir).checkpoint("7b")
+    folder = profile.paths.checkpoint("7b")
     assert opened == [(AnswerEngine.VLLM, 64, folder)]
     assert result["languages"]["ur"]["fidelity"] == 0
     # a bench's settings decide nothing here: what was measured stays up to date

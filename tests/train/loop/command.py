@@ -9,7 +9,6 @@ import psutil
 import yaml
 from safetensors.torch import load_file
 
-from palo.paths import DataPaths
 from tests.train.conftest import ROOT, make_scale
 
 FOREVER_S = 240  # a run takes some 20 s; processes that wait for one another never end
@@ -78,7 +77,7 @@ def wait_for(happens, process):
 
 def folders(profile, name):
     """The checkpoint, and where it lies while it is being trained."""
-    folder = DataPaths(profile.data_dir).checkpoint(name)
+    folder = profile.paths.checkpoint(name)
     return folder, folder.with_name(f"{name}.work")
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from palo.languages import TARGETS
-from palo.paths import DataPaths
 from palo.settings import MixtureWeights
 from train.data.mixture import English, Mixture, open_mixture
 from train.data.packing import CutCount, Lengths, total_steps
@@ -22,7 +21,7 @@ EACH, UNUSABLE = 700, 3  # tokens of each conversation; of the first language, a
 
 @pytest.fixture
 def mixture(profile) -> Mixture:
-    paths, images_dir = DataPaths(profile.data_dir), profile.source.images_dir
+    paths, images_dir = profile.paths, profile.source.images_dir
     return open_mixture(paths, images_dir, English(None, None), profile.refine)
 
 

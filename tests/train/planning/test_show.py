@@ -7,7 +7,6 @@ import pytest
 from palo import cli, console
 from palo.cli import guarded
 from palo.errors import MissingResource
-from palo.paths import DataPaths
 from tests.train.conftest import ROOT, make_scale
 from train.planning.memory import CannotFit
 from train.planning.plan import ASSUMED_MFU
@@ -81,8 +80,8 @@ def test_a_twin_on_its_own_data_is_planned_before_anything_is_built(palo, profil
     assert "stage2 on CPU: rows of 1,024 tokens, checkpointing none" in out
     assert "~ assumed lengths: texts were not measured" in out
     assert "On a CPU no time is estimated." in out
-    assert f"English: {DataPaths(profile.data_dir).source_dir}" in out.replace("\n", "")
-    assert not DataPaths(profile.data_dir).checkpoint("7b").exists()
+    assert f"English: {profile.paths.source_dir}" in out.replace("\n", "")
+    assert not profile.paths.checkpoint("7b").exists()
 
 
 def test_once_the_tokenizer_is_here_every_token_is_counted(profile, capsys):

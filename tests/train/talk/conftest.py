@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import pytest
 import torch
 
-from palo.paths import DataPaths
 from tests.refine.serve.conftest import Browser
 from tests.train.conftest import ROOT, make_model, make_scale, make_tokenizer
 from train.data.images import make_processor
@@ -52,7 +51,7 @@ def world(profile, checkpoint, monkeypatch):
     (scales / "7b.yaml").write_text(scale.replace("row_tokens: 1024", "row_tokens: 2048"), "utf-8")
     text = text.replace("scales_dir: train/scales/sample", f"scales_dir: {scales}")
     (root / "pipelines.yaml").write_text(text, "utf-8")
-    shutil.copytree(checkpoint, DataPaths(profile.data_dir).checkpoint("7b"))
+    shutil.copytree(checkpoint, profile.paths.checkpoint("7b"))
     return profile
 
 
