@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import sqrt
 from pathlib import Path
@@ -54,15 +54,32 @@ def note(text: str) -> None:
     console.print(text, markup=False)
 
 
-def table(first: str, *names: str, narrow: bool = False, **options: Any) -> Table:
-    """A column of names, then columns of numbers; `narrow` has no frame, for 80 columns."""
+def table(
+    first: str,
+    *names: str,
+    text: str | None = None,
+    rows: Iterable[Sequence[str]] = (),
+    narrow: bool = False,
+    **options: Any,
+) -> Table:
+    """A column of names, columns of numbers, then perhaps one of `text`; `()` of `rows` is a line.
+
+    `narrow` has no frame, for 80 columns.
+    """
     if narrow:
-        options |= {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False}
-    empty = Table(**options)
-    empty.add_column(first, no_wrap=narrow)
+        options = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False, **options}
+    shown = Table(**options)
+    shown.add_column(first, no_wrap=narrow)
     for name in names:
-        empty.add_column(name, justify="right", no_wrap=narrow)
-    return empty
+        shown.add_column(name, justify="right", no_wrap=narrow)
+    if text is not None:
+        shown.add_column(text, no_wrap=narrow, overflow="fold")
+    for row in rows:
+        if row:
+            shown.add_row(*row)
+        else:
+            shown.add_section()
+    return shown
 
 
 @contextmanager

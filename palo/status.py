@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
+from palo import console
 from palo.files import read_json
-from palo.languages import LANGUAGES, TARGETS
+from palo.languages import TARGETS, info
 from palo.settings import Profile
 from palo.shards import read_record, shard_paths
 
@@ -55,20 +55,17 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def table(rows: list[LanguageStatus]) -> Table:
-    shown = Table(
-        title="samples per language (reviewed: turns)",
-        box=box.SIMPLE_HEAD,  # frames would not leave room for six-digit numbers in 80 columns
-        show_edge=False,
-        pad_edge=False,
-    )
-    shown.add_column("language")
-    for name in ("source", "translated", "kept", "flagged", "reviewed", "left to do"):
-        shown.add_column(name, justify="right")
-    for row in rows:
-        name = f"{row.lang} {LANGUAGES[row.lang].name}"  # type: ignore[index]
+    def cells(row: LanguageStatus) -> tuple[str, ...]:
         numbers = (row.source, row.translated, row.kept, row.flagged, row.reviewed, row.left)
-        shown.add_row(name, *(f"{number:,}" for number in numbers))
-    return shown
+        return f"{row.lang} {info(row.lang).name}", *(f"{number:,}" for number in numbers)
+
+    return console.table(
+        "language",
+        *("source", "translated", "kept", "flagged", "reviewed", "left to do"),
+        rows=map(cells, rows),
+        narrow=True,
+        title="samples per language (reviewed: turns)",
+    )
 
 
 def _samples_in(folder: Path) -> int:

@@ -19,7 +19,7 @@ from palo.checks.lexicon import agreement
 from palo.checks.lexicon import languages as lexicon_languages
 from palo.checks.script import script_share
 from palo.checks.structure import without_frame
-from palo.console import note
+from palo.console import note, table
 from palo.errors import UserError
 from palo.files import replaced
 from palo.memory import VerifiedMemory
@@ -176,13 +176,12 @@ def _table(bands: Mapping[str, Thresholds], counts: Mapping[str, int]) -> Table:
     def said(value: Any) -> str:
         return "-".join(f"{part:.2f}" for part in (value if isinstance(value, tuple) else [value]))
 
-    shown = Table("language", title="bands: shipped -> calibrated")
-    for title in ("pairs", *columns.values()):
-        shown.add_column(title, justify="right")
+    rows = []
     for lang, new in bands.items():
         changes = (
             f"{said(getattr(bands_of(lang), name))} -> {said(getattr(new, name))}"
             for name in columns
         )
-        shown.add_row(lang, str(counts[lang]), *changes)
-    return shown
+        rows.append((lang, str(counts[lang]), *changes))
+    title = "bands: shipped -> calibrated"
+    return table("language", "pairs", *columns.values(), rows=rows, title=title)

@@ -22,6 +22,7 @@ from palo.console import (
     note,
     percent,
     progress,
+    table,
 )
 from palo.errors import UserError
 from palo.languages import TARGETS, parse_languages
@@ -150,8 +151,8 @@ def report_command(
 
     The table is of the languages asked for; the files beside it always hold all that were refined.
     """
+    from refine.report import page
     from refine.report.figures import collect
-    from refine.report.page import table, write_report
 
     settings = load_profile(profile).on(source)
     announce(settings, "refine report")
@@ -167,9 +168,9 @@ def report_command(
             "Run `palo refine` first."
         )
     figures = [collect(settings, code) for code in refined]
-    console.print(table([row for row in figures if row.lang in langs], settings.name))
-    page = write_report(settings, figures)
-    note(f"Report: {page} and {page.with_suffix('.json').name} beside it")
+    console.print(page.table([row for row in figures if row.lang in langs], settings.name))
+    path = page.write_report(settings, figures)
+    note(f"Report: {path} and {path.with_suffix('.json').name} beside it")
 
 
 @review_app.callback(invoke_without_command=True)
@@ -199,16 +200,17 @@ def status_command(
         return
     announce(settings, "review status")
     names = ("out", "done", "conflicts", "agreement", "edit rate", "median hours")
-    shown = _numbers_table("reviews (turns)", names)
-    for status in statuses:
-        shown.add_row(
+    rows = (
+        (
             status.lang,
             *(str(count) for count in (status.out, status.done, status.conflicts)),
             NOTHING if status.agreement is None else f"{status.agreement:.2f}",
             percent(status.edit_rate),
             NOTHING if status.median_hours is None else f"{status.median_hours:.1f}",
         )
-    console.print(shown)
+        for status in statuses
+    )
+    console.print(table("language", *names, rows=rows, title="reviews (turns)"))
 
 
 @review_app.command("export")
@@ -341,34 +343,27 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _numbers_table(title: str, names: Sequence[str]) -> Table:
-    shown = Table("language", title=title)
-    for name in names:
-        shown.add_column(name, justify="right")
-    return shown
-
-
 def _table(summaries: Sequence[LanguageSummary]) -> Table:
     counts = ("samples", "kept", "flagged", "reviewed")
-    title = "refined (samples; reviewed and in queue: turns)"
-    shown = _numbers_table(title, (*counts, "in queue"))
-    shown.add_column("top reasons (turns)")
+    rows = []
     for summary in summaries:
         top = Counter(summary.manifest["by_reason"]).most_common(_TOP_REASONS)
-        shown.add_row(
-            summary.lang,
-            *(str(summary.manifest[name]) for name in counts),
-            str(summary.queue.waiting),
-            ", ".join(f"{name} {count}" for name, count in top) or "-",
-        )
-    return shown
+        numbers = (*(summary.manifest[name] for name in counts), summary.queue.waiting)
+        reasons = ", ".join(f"{name} {count}" for name, count in top) or NOTHING
+        rows.append((summary.lang, *map(str, numbers), reasons))
+    return table(
+        "language",
+        *(*counts, "in queue"),
+        text="top reasons (turns)",
+        rows=rows,
+        title="refined (samples; reviewed and in queue: turns)",
+    )
 
 
 def _seed_table(summaries: Sequence[LanguageSummary]) -> Table:
-    shown = _numbers_table("the seed's turns in review", ("taken in now", "in queue"))
-    for summary in summaries:
-        shown.add_row(summary.lang, str(summary.intake.taken), str(summary.queue.waiting))
-    return shown
+    rows = ((row.lang, str(row.intake.taken), str(row.queue.waiting)) for row in summaries)
+    title = "the seed's turns in review"
+    return table("language", "taken in now", "in queue", rows=rows, title=title)
 
 
 def _name_files(lang: str, files: Sequence[Path]) -> None:

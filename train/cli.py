@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from palo.console import NOTHING, ProfileOption, announce, console, note, progress
+from palo.console import NOTHING, ProfileOption, announce, console, note, progress, table
 from palo.engines.open import has_gpu
 from palo.errors import MissingResource, UserError
 from palo.settings import AnswerEngine, load_profile
@@ -133,15 +132,20 @@ def verify_images(
 
 
 def _say_images(checked: "Checked", decode: bool) -> None:
-    table = Table("images", title="Images that the data refer to")
-    for title in ("needed", "missing", "broken", "refused"):
-        table.add_column(title, justify="right")
-    table.add_column("where they belong", overflow="fold")
+    rows = []
     for place in checked.places:
         broken = str(place.broken) if decode or place.broken else NOTHING
         counts = (str(place.needed), str(place.missing), broken, str(place.refused))
-        table.add_row(place.title, *counts, place.folder)
-    console.print(table)
+        rows.append((place.title, *counts, place.folder))
+    console.print(
+        table(
+            "images",
+            *("needed", "missing", "broken", "refused"),
+            text="where they belong",
+            rows=rows,
+            title="Images that the data refer to",
+        )
+    )
     for place in checked.places:
         if place.is_complete:
             continue

@@ -418,8 +418,6 @@ def show_account(reports: Sequence[LanguageReport]) -> None:
 def account_table(reports: Sequence[LanguageReport]) -> Table:
     """Fits 80 columns with seven-digit counts."""
     names = [name.replace("translated", "trans-\nlated") for name in map(str, TurnStatus)]
-    shown = table("turns", "source", *names, "sent", narrow=True)
-    shown.add_column("audit", no_wrap=True)
 
     def cells(of: Sequence[LanguageReport]) -> list[str]:
         numbers = [sum(report.account.turns for report in of)]
@@ -427,12 +425,12 @@ def account_table(reports: Sequence[LanguageReport]) -> Table:
             numbers.append(sum(report.account.by_status[status] for report in of))
         return [f"{number:,}" for number in (*numbers, sum(report.fill.sent for report in of))]
 
+    rows: list[Sequence[str]] = []
     for report in reports:
         verdict = "whole" if report.account.balanced else "[bold red]BROKEN[/]"
-        shown.add_row(report.lang, *cells([report]), verdict)
-    shown.add_section()
-    shown.add_row("together", *cells(reports), "")
-    return shown
+        rows.append((report.lang, *cells([report]), verdict))
+    rows += [(), ("together", *cells(reports), "")]
+    return table("turns", "source", *names, "sent", text="audit", rows=rows, narrow=True)
 
 
 def _single(lang: str) -> str:

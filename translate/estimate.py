@@ -402,14 +402,13 @@ def together(parts: Sequence[Estimate]) -> Estimate:
 
 def stock_table(estimates: Sequence[LanguageEstimate]) -> Table:
     """What there is to translate; the sample is among what is there already now."""
-    shown = table(
-        "", "turns", "copied", "verified", "unique", "in memory", "sample", "left", narrow=True
-    )
+    rows = []
     for row in estimates:
         stock = row.inventory
         numbers = (stock.turns, stock.copied, stock.verified, stock.unique, stock.there)
-        shown.add_row(row.lang, *(f"{number:,}" for number in (*numbers, row.sampled, row.left)))
-    return shown
+        rows.append((row.lang, *(f"{number:,}" for number in (*numbers, row.sampled, row.left))))
+    names = ("turns", "copied", "verified", "unique", "in memory", "sample", "left")
+    return table("", *names, rows=rows, narrow=True)
 
 
 def cost_table(estimates: Sequence[LanguageEstimate], count: int, unit: str) -> Table:

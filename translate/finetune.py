@@ -217,17 +217,18 @@ def score_report(scores: Mapping[str, LanguageScores]) -> dict[str, Any]:
 
 def score_table(scores: Mapping[str, LanguageScores]) -> Table:
     first = next(iter(scores.values()))
-    shown = table(
-        "language",
-        *("trained on", "held out", "chrF++ before", "after", "BLEU before", "after"),
-        title="Fine-tune of the translator, held-out verified segments",
-        caption=f"chrF++ {first.after.chrf_signature}\nBLEU {first.after.bleu_signature}",
-    )
+    rows = []
     for lang, of_lang in scores.items():
         pairs, held_out, *figures = of_lang.figures.values()
         scores_shown = (f"{figure:.1f}" for figure in figures)
-        shown.add_row(info(lang).name, str(pairs), str(held_out), *scores_shown)
-    return shown
+        rows.append((info(lang).name, str(pairs), str(held_out), *scores_shown))
+    return table(
+        "language",
+        *("trained on", "held out", "chrF++ before", "after", "BLEU before", "after"),
+        rows=rows,
+        title="Fine-tune of the translator, held-out verified segments",
+        caption=f"chrF++ {first.after.chrf_signature}\nBLEU {first.after.bleu_signature}",
+    )
 
 
 def finetune(

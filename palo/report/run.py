@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich import box
 from rich.table import Table
 
+from palo import console
 from palo.console import NOTHING
 from palo.files import read_json
 from palo.languages import LANGUAGES, TARGETS
@@ -230,18 +230,15 @@ def _values(row: LanguageFigures) -> list[float | None]:
 def table(figures: Figures) -> Table:
     """Per language; a dash stands where a stage has not been run."""
     scale = f", model {figures.scale}" if figures.scale else ""
-    # no frame, so that the ten columns fit a terminal of 80 characters
-    shown = Table(
-        title=f"Palo, profile {figures.profile}{scale}",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
+    shown = console.table(
+        "language",
+        *COLUMNS,
+        rows=((name, *row) for name, row in texts(figures).items()),
+        narrow=True,
         padding=0,
+        title=f"Palo, profile {figures.profile}{scale}",
     )
-    shown.add_column("language")
-    for name in COLUMNS:
-        shown.add_column(name, justify="right")
-    for name, row in texts(figures).items():
-        shown.add_row(name, *row, style="bold" if name == "mean" else None)
+    shown.rows[-1].style = "bold"  # the mean
     return shown
 
 

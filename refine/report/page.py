@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 
+from palo import console
 from palo.console import NOTHING, percent
 from palo.files import write_json
 from palo.languages import info
@@ -29,21 +29,18 @@ NOTES = (
 
 
 def table(rows: Sequence[LanguageFigures], profile: str) -> Table:
-    shown = Table(
+    named = ((row.lang, line) for row in rows for line in lines(row))
+    return console.table(
+        "lang",
+        *HEADINGS,
+        rows=(("" if line[0] == "after" else lang, *line) for lang, line in named),
+        narrow=True,
+        pad_edge=True,
+        padding=(0, 1, 0, 0),
         title=f"refine, profile {profile}",
         caption="\n".join(NOTES),
         caption_justify="left",
-        box=box.SIMPLE_HEAD,  # no frame, so that it fits a terminal of 80 characters
-        show_edge=False,
-        padding=(0, 1, 0, 0),
     )
-    shown.add_column("lang")
-    for name in HEADINGS:
-        shown.add_column(name, justify="right")
-    for row in rows:
-        for lang, line in zip((row.lang, ""), lines(row), strict=False):
-            shown.add_row(lang, *line)
-    return shown
 
 
 def lines(row: LanguageFigures) -> list[tuple[str, ...]]:

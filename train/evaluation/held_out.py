@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from palo.checks.language import LanguageId
-from palo.console import Tick, note, percent, progress
+from palo.console import Tick, note, percent, progress, table
 from palo.errors import UserError
 from palo.files import digest, file_digest, uptodate, write_json
 from palo.languages import LANGUAGES, info
@@ -282,15 +282,18 @@ def _examples(seen: Sequence[Answered]) -> Iterator[dict[str, Any]]:
 def tables(result: Mapping[str, Any]) -> Iterator[Table]:
     """A row a language: how often right, the same with images shuffled, chance, fidelity; then a
     row a kind of question, all languages together."""
-    table = Table("language", title=f"Held-out questions, {result['scale']}")
-    for title in ("questions", "right", "images shuffled", "chance", "reasoning", "right language"):
-        table.add_column(title, justify="right")
-    for lang, row in [*result["languages"].items(), ("mean", result["mean"])]:
-        table.add_row(lang, str(row["questions"]), *(percent(row[key]) for key in _SHARES))
-    yield table
-    table = Table("kind", title=f"By kind of question, {result['scale']}")
-    for title in ("questions", "right", "images shuffled"):
-        table.add_column(title, justify="right")
-    for kind, row in result["by_kind"].items():
-        table.add_row(kind, str(row["questions"]), *(percent(row[key]) for key in _SHARES[:2]))
-    yield table
+    names = ("questions", "right", "images shuffled", "chance", "reasoning", "right language")
+    by_lang = {**result["languages"], "mean": result["mean"]}
+    for first, title, rows, shares in (
+        ("language", "Held-out questions", by_lang, _SHARES),
+        ("kind", "By kind of question", result["by_kind"], _SHARES[:2]),
+    ):
+        yield table(
+            first,
+            *names[: 1 + len(shares)],
+            rows=(
+                (name, str(row["questions"]), *(percent(row[key]) for key in shares))
+                for name, row in rows.items()
+            ),
+            title=f"{title}, {result['scale']}",
+        )

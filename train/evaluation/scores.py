@@ -18,7 +18,7 @@ import numpy.typing as npt
 import yaml
 from rich.table import Table
 
-from palo.console import NOTHING, percent
+from palo.console import NOTHING, percent, table
 from palo.languages import LANGUAGES
 from palo.settings import BenchRunSettings, Section
 from train.evaluation.judge import Judged
@@ -309,27 +309,20 @@ def notes(result: Figures) -> Iterator[str]:
             yield f"{name} of {' '.join(langs)}: {signature}"
 
 
-def _table(first: str, others: Sequence[str], title: str, caption: str | None = None) -> Table:
-    table = Table(first, title=title, caption=caption)
-    for column in others:
-        table.add_column(column, justify="right")
-    return table
-
-
 def _language_table(result: Figures) -> Table:
     """A row a language and a group; intervals are 95%."""
     formula = "100 x mean(model) / mean(reference)" if result["judged"] else "score"
     columns = ("scored", "score", "95%", "wrong\nlang. 0", "right\nlang.", "chrF++", "BLEU")
-    table = _table("language", columns, f"{result['scale']}: {formula}")
+    rows: list[Sequence[str]] = []
     for lang, row in result["languages"].items():
         text = row["text"]
-        table.add_row(lang, *_scored(row), f"{text['chrf']:.1f}", f"{text['bleu']:.1f}")
-    table.add_section()
+        rows.append((lang, *_scored(row), f"{text['chrf']:.1f}", f"{text['bleu']:.1f}"))
+    rows.append(())
     for group, label in _MEANS.items():
         row = result["groups"][group]
         if row["score"]:
-            table.add_row(label, *_scored(row), "", "")
-    return table
+            rows.append((label, *_scored(row), "", ""))
+    return table("language", *columns, rows=rows, title=f"{result['scale']}: {formula}")
 
 
 def _scored(row: Figures) -> tuple[str, ...]:
@@ -340,31 +333,36 @@ def _scored(row: Figures) -> tuple[str, ...]:
 
 def _category_table(result: Figures) -> Table:
     """A row a category: means of the languages."""
-    table = _table("category", (Group.ALL, "95%", Group.HIGH, Group.LOW), "By category")
+    rows = []
     for name, row in result["categories"].items():
         score, high, low = (row[group] for group in (Group.ALL, Group.HIGH, Group.LOW))
-        table.add_row(name, _value(score), _interval(score), _value(high), _value(low))
-    return table
+        rows.append((name, _value(score), _interval(score), _value(high), _value(low)))
+    columns = (Group.ALL, "95%", Group.HIGH, Group.LOW)
+    return table("category", *columns, rows=rows, title="By category")
 
 
 def _published_table(result: Figures) -> Table:
     """Means as published where they were; the groups' follow from the rows."""
     known = published()
-    columns = (f"this {result['scale']}", *known.models)
-    title, caption = f"Beside {known.source}", "Other judges, other scores."
-    table = _table("language", columns, title, caption)
+    rows: list[Sequence[str]] = []
     for lang, row in result["languages"].items():
         theirs = (f"{scores[lang]:.1f}" for scores in known.models.values())
-        table.add_row(lang, _value(row["score"]), *theirs)
-    table.add_section()
+        rows.append((lang, _value(row["score"]), *theirs))
+    rows.append(())
     for group, label in _MEANS.items():
         means = {model: known.mean(scores, group) for model, scores in known.models.items()}
         if group is Group.ALL:
             means |= known.averages
         whole = {*known.languages(group)} <= result["languages"].keys()
         ours = _value(result["groups"][group]["score"]) if whole else NOTHING
-        table.add_row(label, ours, *(f"{mean:.1f}" for mean in means.values()))
-    return table
+        rows.append((label, ours, *(f"{mean:.1f}" for mean in means.values())))
+    return table(
+        "language",
+        *(f"this {result['scale']}", *known.models),
+        rows=rows,
+        title=f"Beside {known.source}",
+        caption="Other judges, other scores.",
+    )
 
 
 def _value(score: Figures | None) -> str:

@@ -2,15 +2,14 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich import box
 from rich.table import Table
 
-from palo.console import NOTHING, announce, console, note, percent
+from palo.console import NOTHING, announce, console, note, percent, table
 from palo.errors import MissingResource
 from palo.settings import Profile
 from train.planning.hardware import GIB, hardware_for
@@ -19,6 +18,12 @@ from train.planning.plan import ASSUMED_MFU, Plan, StageOutlook, StagePlan, make
 from train.resources import refuse_training
 from train.scale import Scale, StageName
 
+_STYLE: dict[str, Any] = {
+    "narrow": True,
+    "padding": (0, 1, 0, 0),
+    "title_justify": "left",
+    "title_style": "bold",
+}
 _MEMORY_ROWS = {
     "weights": "weights",
     "gradients": "gradients",
@@ -109,7 +114,6 @@ def _parameter_table(plan: Plan) -> Table:
     """A line a part; what each stage trains of it."""
     count, lora = plan.parameters, plan.sizes.lora
     stages = [stage.stage for stage in plan.stages]
-    table = _table("", "all", *stages, title="Parameters, and those that each stage trains")
     second = (StageName.STAGE2,)
     parts: list[tuple[str, int, tuple[StageName, ...]]] = [
         ("vision tower", count.tower, ()),
@@ -118,12 +122,14 @@ def _parameter_table(plan: Plan) -> Table:
     ]
     if lora:
         parts.append((f"adapters (LoRA {lora.rank})", count.adapters, second))
+    rows: list[Sequence[str]] = []
     for what, number, learning in parts:
         cells = [f"{number:,}" if stage in learning else NOTHING for stage in stages]
-        table.add_row(what, NOTHING if what.startswith("adapters") else f"{number:,}", *cells)
-    table.add_section()
-    table.add_row("total", f"{count.total:,}", *(f"{stage.trained:,}" for stage in plan.stages))
-    return table
+        rows.append((what, NOTHING if what.startswith("adapters") else f"{number:,}", *cells))
+    trained = (f"{stage.trained:,}" for stage in plan.stages)
+    rows += [(), ("total", f"{count.total:,}", *trained)]
+    title = "Parameters, and those that each stage trains"
+    return table("", "all", *stages, rows=rows, title=title, **_STYLE)
 
 
 def _memory_table(plan: Plan, stage: StageOutlook) -> Table:
@@ -131,33 +137,33 @@ def _memory_table(plan: Plan, stage: StageOutlook) -> Table:
     needs = stage.memory.values()
     in_gib = max(memory.total for memory in needs) >= GIB
     unit, name_of_unit = (GIB, "GiB") if in_gib else (2**20, "MiB")
-    table = _table(
+    rows: list[Sequence[str]] = []
+    for name, title in _MEMORY_ROWS.items():
+        if name == "total":
+            rows.append(())
+        rows.append((title, *(f"{getattr(memory, name) / unit:.1f}" for memory in needs)))
+    if plan.hardware:
+        most = plan.hardware.memory_bytes
+        rows.append(("fits", *("yes" if need.total <= most else "[red]no[/]" for need in needs)))
+    return table(
         f"{name_of_unit} a device",
         *(f"{way}*" if way is plan.sharing else way for way in stage.memory),
+        rows=rows,
         title=f"{stage.stage} on {plan.hardware or 'a GPU'}: "
         f"rows of {plan.scale.stage(stage.stage).row_tokens:,} tokens, "
         f"checkpointing {plan.scale.checkpointing}",
+        **_STYLE,
     )
-    for name, title in _MEMORY_ROWS.items():
-        if name == "total":
-            table.add_section()
-        table.add_row(title, *(f"{getattr(memory, name) / unit:.1f}" for memory in needs))
-    if plan.hardware:
-        most = plan.hardware.memory_bytes
-        table.add_row("fits", *("yes" if need.total <= most else "[red]no[/]" for need in needs))
-    return table
 
 
 def _steps_table(plan: Plan) -> Table:
     """A column a stage."""
-    table = _table("", *(stage.stage for stage in plan.stages), title="Steps and time")
-    sizes = (f"{plan.scale.stage(stage.stage).batch_size:,}" for stage in plan.stages)
-    table.add_row("conversations a step", *sizes)
+    stages = [stage.stage for stage in plan.stages]
+    sizes = (f"{plan.scale.stage(stage).batch_size:,}" for stage in stages)
     devices = plan.hardware.devices if plan.hardware else 1
     columns = [_steps_column(stage, devices) for stage in plan.stages]
-    for row in zip(_STEPS_ROWS, *columns, strict=True):
-        table.add_row(*row)
-    return table
+    rows = [("conversations a step", *sizes), *zip(_STEPS_ROWS, *columns, strict=True)]
+    return table("", *stages, rows=rows, title="Steps and time", **_STYLE)
 
 
 def _steps_column(stage: StageOutlook, devices: int) -> list[str]:
@@ -201,15 +207,12 @@ def _steps_notes(plan: Plan) -> Iterator[str]:
 
 def _mixture_table(steps: StagePlan) -> Table:
     """A line a language: what there is, and an epoch's part of it."""
-    table = _table(
-        "", "there", "weight", "an epoch", "share", "tokens", "of tokens", "cut", "unusable"
-    )
     languages = steps.languages
     tokens, cut, unusable = (
         _sum(getattr(plan, name) for plan in languages) for name in ("tokens", "cut", "unusable")
     )
-    for plan in languages:
-        table.add_row(
+    rows: list[Sequence[str]] = [
+        (
             plan.lang,
             f"{plan.conversations:,}",
             NOTHING if plan.weight is None else f"{plan.weight:g}",
@@ -220,30 +223,14 @@ def _mixture_table(steps: StagePlan) -> Table:
             _count(plan.cut),
             _count(plan.unusable),
         )
-    table.add_section()
+        for plan in languages
+    ]
     there, drawn = sum(plan.conversations for plan in languages), steps.conversations
     everything = percent(1.0 if tokens else None)
-    table.add_row(
-        "all", f"{there:,}", "", f"{drawn:,}", "100.0%", _count(tokens), everything, _count(cut),
-        _count(unusable),
-    )  # fmt: skip
-    return table
-
-
-def _table(*names: str, title: str | None = None) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        title=title,
-        title_justify="left",
-        title_style="bold",
-    )
-    table.add_column(names[0], no_wrap=True)
-    for name in names[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
+    last = (_count(tokens), everything, _count(cut), _count(unusable))
+    rows += [(), ("all", f"{there:,}", "", f"{drawn:,}", "100.0%", *last)]
+    names = ("there", "weight", "an epoch", "share", "tokens", "of tokens", "cut", "unusable")
+    return table("", *names, rows=rows, **_STYLE)
 
 
 def _flops(count: float) -> str:
