@@ -43,9 +43,9 @@ from palo import schemas
 from palo.files import digest, write_json
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from palo.paths import DataPaths
-from palo.settings import RefineSettings
+from palo.settings import Profile, SourceSettings, TrainSettings
 from palo.shards import shard_name
-from train.data.mixture import English, Mixture, open_mixture
+from train.data.mixture import Mixture, open_mixture
 from train.data.packing import Measure, measure
 from train.data.template import Template
 
@@ -149,7 +149,12 @@ def figures(chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def open_shards(root: Path) -> Mixture:
-    return open_mixture(DataPaths(root), root / "images", English(None, None), RefineSettings())
+    read = Profile.model_construct(
+        data_dir=root,
+        source=SourceSettings(path=root, images_dir=root / "images"),
+        train=TrainSettings.model_construct(),
+    )
+    return open_mixture(read)
 
 
 def opened(root: Path) -> dict[str, Any]:

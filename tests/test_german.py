@@ -221,11 +221,8 @@ def test_with_all_languages_at_work_german_is_in_the_mixture_and_nothing_breaks(
     assert out.rstrip().splitlines()[-1].split()[:4] == ["de", "German", "31", "31"]
     program = (
         "from palo.settings import load_profile\n"
-        "from train.data.mixture import English, open_mixture\n"
-        "profile = load_profile('sample')\n"
-        "mixture = open_mixture(profile.paths, profile.source.images_dir, "
-        "English(None, None), profile.refine)\n"
-        "print(mixture.counts)\n"
+        "from train.data.mixture import open_mixture\n"
+        "print(open_mixture(load_profile('sample')).counts)\n"
     )
     out, _ = palo(program=program)
     counts = ast.literal_eval(out)

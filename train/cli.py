@@ -83,12 +83,10 @@ def train(
     if as_json or any(given is not None for given in (gpu, gpus, gpu_memory_gib)):
         raise UserError("--gpu, --gpus, --gpu-memory-gib and --json go with --dry-run.")
     announce(settings, f"train {scale}")
-    from train.run import train_projector, train_scale
+    from train.run import train_scale
 
-    if until == StageName.STAGE1:
-        note(f"Projector: {train_projector(chosen, settings)}")
-    else:
-        note(f"Checkpoint: {train_scale(chosen, settings)}")
+    made = "Projector" if until is StageName.STAGE1 else "Checkpoint"
+    note(f"{made}: {train_scale(chosen, settings, until)}")
 
 
 @images_app.callback(invoke_without_command=True)

@@ -9,32 +9,23 @@ What is finished is not done again; what was interrupted goes on from its last c
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from palo.console import note, progress
-from palo.files import digest, file_digest, uptodate, write_json
-from palo.settings import Profile
-from train.data.mixture import English, Mixture, mixture_inputs, open_captions, open_mixture
+from palo.files import digest, file_digest, read_json, run_lock, uptodate, write_json
+from palo.settings import Profile, Sharding
+from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
 from train.planning.memory import require_fit
 from train.resources import require_for_training
 from train.scale import Part, Scale, StageName, ensure, source_of
 
-if TYPE_CHECKING:
-    from transformers import LlavaForConditionalGeneration
-
-    from train.data.steps import Reading
-
-
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import field
-
-from palo.files import read_json, run_lock
-
 RECORD = "palo.json"  # in a checkpoint: what it was made from
+STARTED = "started.json"  # in a stage's folder: what it goes on with
 LOG = "training.json"  # in a checkpoint: losses, seconds, the mixture, samples set aside
 VERSION = "2"  # raise it when the same settings train another model
 
@@ -56,94 +47,62 @@ class Journal:
         yield
         self.seconds[what] = round(time.monotonic() - start, 1)
 
-    def tell(self, stage: StageName) -> None:
-        """What of a stage's conversations was cut or left out, in a line each."""
-        if lost := self.set_aside[stage]:
-            first = f"{lost[0]['id']}: {lost[0]['reason']}"
-            note(f"{stage}: {len(lost)} samples set aside; first: {first}")
-        cut = {lang: count["cut"] for lang, count in self.cut[stage].items() if count["cut"]}
-        if cut:
-            by_language = ", ".join(f"{lang} {count}" for lang, count in cut.items())
-            note(f"{stage}: conversations cut after a round to fit: {by_language}")
 
-
-@dataclass(frozen=True)
-class Parts:
-    """The model of both stages, and how conversations are read for it."""
-
-    model: "LlavaForConditionalGeneration"
-    reading: "Reading"
-
-
-@dataclass(frozen=True)
+@dataclass
 class Run:
-    """What every step of a run is given; `work` is where an unfinished checkpoint's stages lie."""
+    """What every step of a run is given; `work` is where an unfinished checkpoint's stages lie.
+
+    Model, tokenizer, pictures and packer are those that `_assemble` puts in.
+    """
 
     scale: Scale
     profile: Profile
     work: Path
     journal: Journal
+    model: Any = None
+    tokenizer: Any = None
+    pictures: Any = None
+    packer: Any = None
 
 
-def train_scale(scale: Scale, profile: Profile) -> Path:
+def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STAGE2) -> Path:
     """Trains the scale unless its checkpoint is up to date; the checkpoint's folder.
 
-    Raises MissingResource or CannotFit before anything heavy is loaded.
+    `until` stage 1: the projector alone, which needs no instructions; the folder that holds
+    projector.safetensors, and the next call goes on from it. Raises MissingResource or CannotFit
+    before anything heavy is loaded.
     """
-    require_for_training(scale, profile, StageName.STAGE2)
+    require_for_training(scale, profile, until)
     folder = profile.paths.checkpoint(scale.name)
-    inputs = stage2_inputs(scale, profile)
-    if uptodate(folder / RECORD, inputs):
+    is_whole = until is StageName.STAGE2
+    inputs = stage2_inputs(scale, profile) if is_whole else ""
+    if is_whole and uptodate(folder / RECORD, inputs):
         note(f"{folder} is up to date")
         return folder
-    require_fit(scale, profile, list(StageName))
-    with working(folder, scale.name) as work:
-        run = Run(scale, profile, work, Journal(scale.name))
-        parts = _prepare(run)
-        _try_saving(run, parts)
-        _stage1(run, parts)
-        if _is_cut_up(profile):
-            parts = _prepare(run)
-            _stage1(run, parts)
-        _stage2(run, parts, folder, inputs)
-    return folder
-
-
-def train_projector(scale: Scale, profile: Profile) -> Path:
-    """Stage 1 alone, which needs no instructions; `train_scale` goes on from it.
-
-    The folder that holds projector.safetensors. Raises as `train_scale` does.
-    """
-    require_for_training(scale, profile, StageName.STAGE1)
-    require_fit(scale, profile, [StageName.STAGE1])
-    with working(profile.paths.checkpoint(scale.name), scale.name, keep=True) as work:
-        run = Run(scale, profile, work, Journal(scale.name))
-        parts = _prepare(run)
-        _try_saving(run, parts)
-        _stage1(run, parts)
-    return work / StageName.STAGE1
-
-
-@contextmanager
-def working(folder: Path, name: str, keep: bool = False) -> Iterator[Path]:
-    """Where an unfinished checkpoint's stages lie; removed once it is finished, unless `keep`."""
-    from train.loop.processes import is_first, processes
+    require_fit(scale, profile, [name for name in StageName if name <= until])
+    from train.loop.processes import in_effect, is_first, processes
 
     work = folder.with_name(f"{folder.name}.work")
-    with run_lock(work, f"train {name}") if is_first() else nullcontext():
+    with run_lock(work, f"train {scale.name}") if is_first() else nullcontext():
         processes().wait_for_everyone()
-        yield work
+        run = Run(scale, profile, work, Journal(scale.name))
+        _build_standins(run)
+        _assemble(run)
+        if is_first():
+            _try_saving(run)
+        _stage1(run)
+        if is_whole:
+            is_cut_up = in_effect(profile.train.loop.sharding) is not Sharding.NONE
+            if is_cut_up:
+                _assemble(run)
+                _stage1(run)
+            _stage2(run, folder, inputs, is_cut_up)
         processes().wait_for_everyone()
-    if is_first() and not keep:
+    if not is_whole:
+        return work / StageName.STAGE1
+    if is_first():
         shutil.rmtree(work)
-
-
-def fresh_unless(folder: Path, inputs: str) -> None:
-    """An interrupted stage goes on only if it was started from these very inputs."""
-    started = folder / "started.json"
-    if not (started.is_file() and read_json(started) == inputs):
-        shutil.rmtree(folder, ignore_errors=True)
-        write_json(started, inputs)
+    return folder
 
 
 def stage1_inputs(scale: Scale, profile: Profile) -> str:
@@ -158,164 +117,143 @@ def stage1_inputs(scale: Scale, profile: Profile) -> str:
 
 def stage2_inputs(scale: Scale, profile: Profile) -> str:
     """What the checkpoint depends on."""
-    mixture = mixture_inputs(profile.paths, _english(profile), profile.refine)
-    weights = profile.train.mixture.model_dump()
-    settings = scale.model_dump(include={"stage2", "lora"})
-    return digest([stage1_inputs(scale, profile), settings, mixture, weights])
+    settings, weights = scale.model_dump(include={"stage2", "lora"}), profile.train.mixture
+    mixture = mixture_inputs(profile)
+    return digest([stage1_inputs(scale, profile), settings, mixture, weights.model_dump()])
 
 
-def _english(profile: Profile) -> English:
-    return English(profile.train.english_mix_path, profile.train.english_mix_images_dir)
-
-
-def _prepare(run: Run) -> Parts:
-    """Stand-ins where needed, then the assembled model with everything frozen."""
+def _build_standins(run: Run) -> None:
     from train.loop.processes import first_alone
 
     with first_alone():
-        for part, what in (
-            (Part.TOWER, "stand-in vision tower"),
-            (Part.LANGUAGE_MODEL, "stand-in language model"),
-        ):
-            with run.journal.timed(what):
+        for part in Part:
+            with run.journal.timed(f"stand-in {part.replace('_', ' ')}"):
                 ensure(part, run.scale, run.profile)
-    return _assembled(run.scale, run.profile)
 
 
-def _assembled(scale: Scale, profile: Profile) -> Parts:
-    """What `_prepare` gives once its stand-ins are there; waits for no other process."""
+def _assemble(run: Run) -> None:
+    """The model of both stages, everything in it frozen, and how conversations are read for it."""
     import torch
 
     from train.data.images import make_processor
-    from train.data.steps import Packer, Pictures, Reading
+    from train.data.steps import Packer, Pictures
     from train.model.assembly import assemble, load_language_model, load_tower
 
-    tower_at, language_at = (ensure(part, scale, profile) for part in Part)
+    scale = run.scale
+    tower_at, language_at = (ensure(part, scale, run.profile) for part in Part)
     # Frozen weights may be stored short; what is trained stays in full precision.
-    on_gpu = torch.cuda.is_available()
-    frozen = torch.bfloat16 if on_gpu else torch.float32
+    frozen = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     tower = load_tower(tower_at.name, tower_at.revision, frozen)
-    language_model, tokenizer = load_language_model(
+    language_model, run.tokenizer = load_language_model(
         language_at.name, language_at.revision, frozen if scale.lora else torch.float32
     )
-    model = assemble(scale, tower, language_model, tokenizer, profile.train.seed)
-    model.requires_grad_(False)
-    packer = Packer(
-        model.config.image_token_id, model.config.image_seq_length, tokenizer.pad_token_id
-    )
-    pictures = Pictures(make_processor(scale.image_size))
-    return Parts(model, Reading(tokenizer, pictures, packer, scale.max_length))
+    run.model = assemble(scale, tower, language_model, run.tokenizer, run.profile.train.seed)
+    run.model.requires_grad_(False)
+    config, padding = run.model.config, run.tokenizer.pad_token_id
+    run.packer = Packer(config.image_token_id, config.image_seq_length, padding)
+    run.pictures = Pictures(make_processor(scale.image_size))
 
 
-def _try_saving(run: Run, parts: Parts) -> None:
+def _try_saving(run: Run) -> None:
     """Before the first step: a checkpoint that can't be written ends the run here, not after days.
 
     Raises UserError.
     """
-    from train.loop.processes import is_first
     from train.model.checkpoint import save_checkpoint
 
-    if is_first():
-        reading, trial = parts.reading, run.work / "trial"
-        save_checkpoint(trial, parts.model, reading.tokenizer, reading.pictures.processor)
-        shutil.rmtree(trial)
+    trial = run.work / "trial"
+    if not _was_started(run.work / StageName.STAGE1, stage1_inputs(run.scale, run.profile)):
+        save_checkpoint(trial, run.model, run.tokenizer, run.pictures.processor)
+    for left in (trial, *run.work.glob(".trial.*")):  # of a killed run too
+        shutil.rmtree(left, ignore_errors=True)
 
 
-def _stage1(run: Run, parts: Parts) -> None:
+def _was_started(folder: Path, inputs: str) -> bool:
+    """Whether a stage began from these very inputs: only then it goes on."""
+    started = folder / STARTED
+    return started.is_file() and bool(read_json(started) == inputs)
+
+
+def _start_afresh(folder: Path, inputs: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    write_json(folder / STARTED, inputs)
+
+
+def _stage1(run: Run) -> None:
     """The projector alone, on captions; kept as projector.safetensors."""
     from train.loop.processes import first_alone, is_first, load_whole, save_whole
 
-    settings, journal, folder = run.profile.train, run.journal, run.work / StageName.STAGE1
+    journal, folder = run.journal, run.work / StageName.STAGE1
     kept, record = folder / "projector.safetensors", folder / RECORD
     inputs = stage1_inputs(run.scale, run.profile)
-    parts.model.model.multi_modal_projector.requires_grad_(True)
+    told: dict[str, dict[str, Any]] = {
+        "log": journal.logs,
+        "seconds": journal.seconds,
+        "set_aside": journal.set_aside,
+        "cut": journal.cut,
+    }
+    run.model.model.multi_modal_projector.requires_grad_(True)
     if kept.is_file() and (stored := uptodate(record, inputs)):
-        load_whole(kept, parts.model)
-        journal.seconds["stage1"], journal.logs["stage1"] = stored["seconds"], stored["log"]
-        journal.set_aside["stage1"], journal.cut["stage1"] = stored["set_aside"], stored["cut"]
+        load_whole(kept, run.model)
+        for name, of_stages in told.items():
+            of_stages["stage1"] = stored[name]
         return
     with first_alone() as first:
-        captions = open_captions(
-            settings.captions_path, settings.captions_images_dir, run.profile.data_dir / "mixture"
-        )
-        if first:
-            fresh_unless(folder, inputs)
+        captions = open_captions(run.profile)
+        if first and not _was_started(folder, inputs):
+            _start_afresh(folder, inputs)
     with journal.timed("stage1"):
-        _train(run, StageName.STAGE1, parts, captions)
-    save_whole(kept, parts.model)
+        _train(run, StageName.STAGE1, captions)
+    save_whole(kept, run.model)
     if is_first():
-        told = {
-            "inputs": inputs,
-            "log": journal.logs["stage1"],
-            "seconds": journal.seconds["stage1"],
-            "set_aside": journal.set_aside["stage1"],
-            "cut": journal.cut["stage1"],
-        }
-        write_json(record, told)
+        stage1 = {name: of_stages["stage1"] for name, of_stages in told.items()}
+        write_json(record, {"inputs": inputs, **stage1})
 
 
-def _stage2(run: Run, parts: Parts, checkpoint: Path, inputs: str) -> None:
-    """The projector and the language model (or adapters on it), on instructions."""
-    from train.loop.processes import first_alone, is_first, processes
+def _stage2(run: Run, checkpoint: Path, inputs: str, is_cut_up: bool) -> None:
+    """The projector and the language model (or adapters on it), on instructions.
 
-    profile, folder = run.profile, run.work / StageName.STAGE2
+    `is_cut_up`: training leaves the model in pieces.
+    """
+    from train.loop.processes import first_alone, is_first, load_whole
+    from train.loop.trainer import TRAINABLE, newest_complete
+
+    folder = run.work / StageName.STAGE2
     with first_alone() as first:
-        mixture = open_mixture(
-            profile.paths,
-            profile.source.images_dir,
-            _english(profile),
-            profile.refine,
-        )
-        if first:
-            fresh_unless(folder, inputs)
+        mixture = open_mixture(run.profile)
+        if first and not _was_started(folder, inputs):
+            _start_afresh(folder, inputs)
     run.journal.mixture = mixture.counts
-    adapted = _learning(run.scale, parts, profile.train.seed)
+    adapted = _set_learning(run)
     with run.journal.timed("stage2"):
-        _train(run, StageName.STAGE2, parts, mixture)
+        _train(run, StageName.STAGE2, mixture)
     if is_first():
-        if _is_cut_up(profile):
-            parts, adapted = _whole_again(run.scale, profile, folder)
-        _finish(run, parts, adapted, checkpoint, inputs)
-    processes().wait_for_everyone()
+        if is_cut_up:  # whole again, from the last checkpoint
+            _assemble(run)
+            run.model.model.multi_modal_projector.requires_grad_(True)
+            adapted = _set_learning(run)
+            last = newest_complete(folder)
+            assert last is not None, f"no checkpoint in {folder}"
+            load_whole(last / TRAINABLE, run.model)
+        _finish(run, adapted, checkpoint, inputs)
 
 
-def _is_cut_up(profile: Profile) -> bool:
-    """Whether training leaves the model in pieces."""
-    from palo.settings import Sharding
-    from train.loop.processes import in_effect
-
-    return in_effect(profile.train.loop.sharding) is not Sharding.NONE
-
-
-def _learning(scale: Scale, parts: Parts, seed: int) -> Any:
+def _set_learning(run: Run) -> Any:
     """Frees what stage 2 trains; peft's wrapper where that is adapters."""
     from train.model.assembly import add_adapters
 
-    language_model = parts.model.model.language_model
-    if scale.lora is not None:
-        return add_adapters(language_model, scale.lora, seed)
+    language_model = run.model.model.language_model
+    if run.scale.lora is not None:
+        return add_adapters(language_model, run.scale.lora, run.profile.train.seed)
     language_model.requires_grad_(True)
-    parts.model.lm_head.requires_grad_(True)
+    run.model.lm_head.requires_grad_(True)
     return None
 
 
-def _whole_again(scale: Scale, profile: Profile, folder: Path) -> tuple[Parts, Any]:
-    """The trained model in one piece, from the last checkpoint: in memory it was cut up."""
-    from train.loop.processes import load_whole
-    from train.loop.trainer import TRAINABLE, newest_complete
-
-    parts = _assembled(scale, profile)
-    parts.model.model.multi_modal_projector.requires_grad_(True)
-    adapted = _learning(scale, parts, profile.train.seed)
-    last = newest_complete(folder)
-    assert last is not None, f"no checkpoint in {folder}"
-    load_whole(last / TRAINABLE, parts.model)
-    return parts, adapted
-
-
-def _train(run: Run, name: StageName, parts: Parts, examples: Mixture) -> None:
-    from train.data.packing import measure
+def _train(run: Run, name: StageName, examples: Mixture) -> None:
+    from train.data.packing import Measure, measure
     from train.data.steps import stage_data
+    from train.data.template import Template
     from train.loop.loss import Learner, recompute
     from train.loop.processes import first_alone, processes
     from train.loop.trainer import Job, run_stage
@@ -324,19 +262,21 @@ def _train(run: Run, name: StageName, parts: Parts, examples: Mixture) -> None:
 
     scale, settings, stage = run.scale, run.profile.train, run.scale.stage(name)
     journal, as_captions, title = run.journal, name is StageName.STAGE1, f"{scale.name} {name}"
+    how = Measure(Template(run.tokenizer), run.packer.image_tokens, scale.max_length, as_captions)
     with first_alone(), progress(f"{title}: lengths", len(examples)) as tick:
-        lengths = measure(examples, parts.reading.measure(as_captions), tick=tick)
+        lengths = measure(examples, how, tick=tick)
     state, folder = processes(), run.work / name
     data = stage_data(
-        examples, lengths, parts.reading, stage, settings, as_captions, folder,
+        examples, lengths, how, run.packer, run.pictures, stage, settings, folder,
         state.process_index, state.num_processes,
     )  # fmt: skip
     journal.cut[name] = {lang: asdict(count) for lang, count in lengths.cut.items()}
-    recompute(parts.model.model.language_model, scale.checkpointing)
+    language_model = run.model.model.language_model
+    recompute(language_model, scale.checkpointing)
     if scale.compile:
-        for layer in parts.model.model.language_model.layers:
+        for layer in language_model.layers:
             layer.compile(dynamic=True)  # rows differ in length
-    learner = Learner(parts.model, len(data.languages), scale.attention, scale.loss_kernel)
+    learner = Learner(run.model, len(data.languages), scale.attention, scale.loss_kernel)
     hardware = here()
     flops = flop_count(sizes_of(scale, run.profile.data_dir / "models"), name)
     job = Job(
@@ -350,11 +290,17 @@ def _train(run: Run, name: StageName, parts: Parts, examples: Mixture) -> None:
     with progress(title, len(data)) as tick:
         journal.logs[name] = run_stage(learner, data, job, tick)
     aside = [{"id": row.sample_id, **row._asdict()} for row in lengths.unusable]
-    journal.set_aside[name] = aside + data.losses.read()
-    journal.tell(name)
+    lost = journal.set_aside[name] = aside + data.losses.read()
+    if lost:
+        first = f"{lost[0]['id']}: {lost[0]['reason']}"
+        note(f"{name}: {len(lost)} samples set aside; first: {first}")
+    cut = [f"{lang} {count.cut}" for lang, count in lengths.cut.items() if count.cut]
+    if cut:
+        note(f"{name}: conversations cut after a round to fit: {', '.join(cut)}")
 
 
-def _finish(run: Run, parts: Parts, adapted: Any, folder: Path, inputs: str) -> None:
+def _finish(run: Run, adapted: Any, folder: Path, inputs: str) -> None:
+    """Writes the checkpoint, adapters merged into it. Raises UserError where that fails."""
     from train.model.checkpoint import save_base_and_adapter, save_checkpoint
 
     record = {"inputs": inputs, "scale": run.scale.name}
@@ -362,10 +308,10 @@ def _finish(run: Run, parts: Parts, adapted: Any, folder: Path, inputs: str) -> 
         RECORD: json.dumps(record, indent=1) + "\n",
         LOG: json.dumps(vars(run.journal), ensure_ascii=False, indent=1) + "\n",
     }
-    tokenizer, processor = parts.reading.tokenizer, parts.reading.pictures.processor
+    readers = (run.tokenizer, run.pictures.processor)
     if adapted is not None:
         if run.profile.train.loop.keep_adapter:
             beside = folder.with_name(f"{folder.name}-adapter")
-            save_base_and_adapter(beside, parts.model, adapted, tokenizer, processor, files)
-        parts.model.model.language_model = adapted.merge_and_unload()
-    save_checkpoint(folder, parts.model, tokenizer, processor, files)
+            save_base_and_adapter(beside, run.model, adapted, *readers, files)
+        run.model.model.language_model = adapted.merge_and_unload()
+    save_checkpoint(folder, run.model, *readers, files)

@@ -14,8 +14,8 @@ from train.evaluation.held_out import evaluate_scale
 from train.loop.trainer import StageTrainer, newest_complete
 from train.model import checkpoint
 from train.model.checkpoint import load_checkpoint, load_merged
-from train.run import train_projector, train_scale
-from train.scale import load_scale
+from train.run import train_scale
+from train.scale import StageName, load_scale
 
 pytestmark = pytest.mark.slow
 
@@ -56,13 +56,13 @@ def test_a_conversation_without_its_image_is_left_out_counted_and_named(profile)
     captions = read_json(profile.train.captions_path)
     captions[0]["image"], captions[1]["image"] = "gone.jpg", "../outside.jpg"
     write_json(profile.train.captions_path, captions)
-    projector = train_projector(make_scale("7b"), with_at_most(profile, 0.9))
+    projector = train_scale(make_scale("7b"), with_at_most(profile, 0.9), StageName.STAGE1)
     aside = {row["id"]: row["reason"] for row in read_json(projector / "palo.json")["set_aside"]}
     assert "no image" in aside[captions[0]["id"]]
     assert "leads out of the images" in aside[captions[1]["id"]]
     shutil.rmtree(projector)
     with pytest.raises(UserError, match=r"max_broken_images allows 0.0%"):
-        train_projector(make_scale("7b"), with_at_most(profile, 0.0))
+        train_scale(make_scale("7b"), with_at_most(profile, 0.0), StageName.STAGE1)
 
 
 def test_what_is_done_is_not_done_again(profile, monkeypatch):
@@ -182,7 +182,7 @@ def test_stage_1_alone_needs_no_translations_and_is_gone_on_from(profile, monkey
     refined = paths.refined("fr").parent
     aside = refined.with_name("not-yet")
     refined.rename(aside)
-    projector = train_projector(scale, profile) / "projector.safetensors"
+    projector = train_scale(scale, profile, StageName.STAGE1) / "projector.safetensors"
     before = projector.read_bytes()
     with pytest.raises(MissingResource, match="refined shards"):
         train_scale(scale, profile)

@@ -64,6 +64,7 @@ from train.conversion.weights import (
     write_shards,
 )
 from train.data.images import make_processor
+from train.data.template import add_image
 from train.model import layout as names
 from train.model.assembly import CLASSES
 from train.model.checkpoint import about, make_llava_processor, projector_of
@@ -363,7 +364,7 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
     kept = read_origin(job.source, config_path, Layout.HF)
     origin = kept if kept and kept.is_current else None
     tokenizer = vocabulary.load_tokenizer(source.tokenizer_dir)
-    image_token = vocabulary.add_image(tokenizer)
+    image_token = add_image(tokenizer)
     embeddings = source.weights[names.PUBLISHED_EMBEDDINGS]
     rows = embeddings.shape[0]
     if raw.get("vocab_size", rows) != rows:

@@ -17,9 +17,8 @@ import torch
 from transformers import AutoTokenizer
 
 from palo.errors import MissingResource, UserError
-from palo.schemas import IMAGE_TAG
 from train.conversion.weights import Lazy
-from train.model.assembly import VOCABULARY_MULTIPLE
+from train.model.sizes import VOCABULARY_MULTIPLE
 
 _FILES = (
     "tokenizer.json",
@@ -58,15 +57,6 @@ def load_tokenizer(folder: Path) -> Any:
     for key in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(key, None)
     return tokenizer
-
-
-def add_image(tokenizer: Any) -> int:
-    """Puts `<image>` and a padding token among the tokens; the image token's id."""
-    if IMAGE_TAG not in tokenizer.get_vocab():
-        tokenizer.add_special_tokens({"extra_special_tokens": [IMAGE_TAG]})
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.unk_token
-    return int(tokenizer.convert_tokens_to_ids(IMAGE_TAG))
 
 
 def padded_rows(rows: int, tokens: int) -> int:

@@ -12,7 +12,6 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,9 +23,8 @@ from palo.errors import MissingResource, UserError
 from palo.files import digest, file_digest, replaced
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from palo.llava import read_conversations
-from palo.paths import DataPaths
 from palo.schemas import Role, Turn
-from palo.settings import MixtureWeights, RefineSettings
+from palo.settings import MixtureWeights, Profile
 from palo.shards import read_columns, read_record, shard_paths, training_conversations
 from train.data.images import RefusedImage, inside
 
@@ -57,14 +55,6 @@ class Row(NamedTuple):
     image: str | None
     roles: str
     texts: list[str]
-
-
-@dataclass(frozen=True)
-class English:
-    """Where the English half comes from: SOURCE shards, or a larger LLaVA list instead."""
-
-    mix_path: Path | None
-    mix_images_dir: Path | None
 
 
 @dataclass(frozen=True)
@@ -118,8 +108,8 @@ class Mixture:
                 path = inside(self._roots[lang], name)
             except RefusedImage as error:
                 refused = str(error)
-        said = zip(_roles(roles[row].as_py()), texts[row].as_py(), strict=True)
-        turns = tuple([Turn(role, text) for role, text in said])
+        said = zip(roles[row].as_py(), texts[row].as_py(), strict=True)
+        turns = tuple([Turn(_ROLES[letter], text) for letter, text in said])
         return Example(sample_id[row].as_py(), self.languages[lang], path, turns, refused)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -131,17 +121,65 @@ class Mixture:
         return np.concatenate([np.empty(0, np.bool_), *parts])
 
 
-def mixture_rows(paths: DataPaths, english: English, policy: RefineSettings) -> Iterator[Row]:
-    """Every conversation that may be trained on, English first, a batch in memory at a time."""
-    if english.mix_path is not None:
-        yield from llava_rows(english.mix_path)
-    else:
-        for path in shard_paths(paths.source_dir):
-            for sample_id, image, turns in read_columns(path, ("sample_id", "image", "turns")):
-                yield _row(sample_id, ENGLISH, image, turns)
+def open_mixture(profile: Profile) -> Mixture:
+    """Every conversation that may be trained on, English first; English is that of the SOURCE
+    shards, or a larger LLaVA list instead.
+
+    Builds the cache where it is missing or out of date. Raises MissingResource.
+    """
+    settings, images_dir = profile.train, profile.source.images_dir
+    english_root = (
+        images_dir if settings.english_mix_path is None else settings.english_mix_images_dir
+    )
+    roots = [english_root if lang is ENGLISH else images_dir for lang in LANGUAGES]
+    inputs = mixture_inputs(profile) | {
+        "version": CACHE_VERSION,
+        "roots": [str(root) for root in roots],
+    }
+    folder, rows = profile.data_dir / "mixture", _mixture_rows(profile)
+    mixture = _opened(folder, "mixture", inputs, tuple(LANGUAGES), roots, rows)
+    if not len(mixture):
+        raise MissingResource(f"No conversation was kept in {profile.data_dir / 'refined'}.")
+    return mixture
+
+
+def open_captions(profile: Profile) -> Mixture:
+    """Stage 1's LLaVA list of captions, as a cache of the same kind. Raises UserError."""
+    path, images_dir = profile.train.captions_path, profile.train.captions_images_dir
+    inputs = {"version": CACHE_VERSION, "list": file_digest(path), "images": str(images_dir)}
+    folder, rows = profile.data_dir / "mixture", llava_rows(path)
+    captions = _opened(folder, "captions", inputs, (ENGLISH,), [images_dir], rows)
+    if not len(captions):
+        raise MissingResource(f"There is no caption in {path}.")
+    return captions
+
+
+def mixture_inputs(profile: Profile) -> dict[str, Any]:
+    """What the conversations depend on: digests of contents, never file times or places."""
+    paths, mix = profile.paths, profile.train.english_mix_path
+    shards = {}
+    for folder in [*map(paths.refined, TARGETS), *([paths.source_dir] if mix is None else [])]:
+        for path in shard_paths(folder):
+            record = read_record(path)
+            shards[str(path.relative_to(paths.root))] = record.digest if record else "unfinished"
+    return {
+        "shards": shards,
+        "policy": profile.refine.model_dump(mode="json", include={"policy", "keep_review"}),
+        "mix": file_digest(mix) if mix and mix.is_file() else None,
+    }
+
+
+def _mixture_rows(profile: Profile) -> Iterator[Row]:
+    """A batch in memory at a time."""
+    paths, mix = profile.paths, profile.train.english_mix_path
+    for path in shard_paths(paths.source_dir) if mix is None else ():
+        for sample_id, image, turns in read_columns(path, ("sample_id", "image", "turns")):
+            yield _row(sample_id, ENGLISH, image, turns)
+    if mix is not None:
+        yield from llava_rows(mix)
     for lang in TARGETS:
         for count, _, (sample_id, image, turns) in training_conversations(
-            paths.refined(lang), policy, ("sample_id", "image", "target")
+            paths.refined(lang), profile.refine, ("sample_id", "image", "target")
         ):
             if count:
                 yield _row(sample_id, lang, image, turns[:count])
@@ -157,52 +195,6 @@ def llava_rows(path: Path) -> Iterator[Row]:
     for item_id, image, turns in read_conversations(path):
         roles = "".join([role[0] for role, _ in turns])
         yield Row(str(item_id), 0, image or None, roles, [text for _, text in turns])
-
-
-def open_mixture(
-    paths: DataPaths, images_dir: Path | None, english: English, policy: RefineSettings
-) -> Mixture:
-    """Builds the cache where it is missing or out of date. Raises MissingResource."""
-    english_root = images_dir if english.mix_path is None else english.mix_images_dir
-    roots = [english_root if lang is ENGLISH else images_dir for lang in LANGUAGES]
-    inputs = {
-        **mixture_inputs(paths, english, policy),
-        "version": CACHE_VERSION,
-        "roots": [str(root) for root in roots],
-    }
-    rows = mixture_rows(paths, english, policy)
-    mixture = _opened(paths.root / "mixture", "mixture", inputs, tuple(LANGUAGES), roots, rows)
-    if not len(mixture):
-        raise MissingResource(f"No conversation was kept in {paths.root / 'refined'}.")
-    return mixture
-
-
-def open_captions(path: Path, images_dir: Path | None, cache_dir: Path) -> Mixture:
-    """Stage 1's LLaVA list of captions, as a cache of the same kind. Raises UserError."""
-    inputs = {"version": CACHE_VERSION, "list": file_digest(path), "images": str(images_dir)}
-    rows = llava_rows(path)
-    captions = _opened(cache_dir, "captions", inputs, (ENGLISH,), [images_dir], rows)
-    if not len(captions):
-        raise MissingResource(f"There is no caption in {path}.")
-    return captions
-
-
-def mixture_inputs(paths: DataPaths, english: English, policy: RefineSettings) -> dict[str, Any]:
-    """What the conversations depend on: digests of contents, never file times or places."""
-    shards = {}
-    folders = [paths.refined(lang) for lang in TARGETS]
-    if english.mix_path is None:
-        folders.append(paths.source_dir)
-    for folder in folders:
-        for path in shard_paths(folder):
-            record = read_record(path)
-            shards[str(path.relative_to(paths.root))] = record.digest if record else "unfinished"
-    mix = english.mix_path
-    return {
-        "shards": shards,
-        "policy": policy.model_dump(mode="json", include={"policy", "keep_review"}),
-        "mix": file_digest(mix) if mix and mix.is_file() else None,
-    }
 
 
 def _opened(
@@ -240,11 +232,8 @@ def _write(path: Path, about: dict[str, Any], rows: Iterator[Row]) -> None:
     schema = SCHEMA.with_metadata({_METADATA: json.dumps(about).encode()})
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
         for pending in _batches(rows):
-            columns = zip(*pending, strict=True)
-            arrays = [
-                pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
-            ]
-            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+            dicts = [row._asdict() for row in pending]
+            writer.write_batch(pa.RecordBatch.from_pylist(dicts, schema=schema))
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
@@ -258,11 +247,6 @@ def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
             pending, chars = [], 0
     if pending:
         yield pending
-
-
-@lru_cache(maxsize=4096)
-def _roles(letters: str) -> tuple[Role, ...]:
-    return tuple(_ROLES[letter] for letter in letters)
 
 
 def draw(
@@ -312,12 +296,6 @@ def expected_counts(
         # + 1e-9: 0.29 x 100 must be 29, whatever floating point makes of it
         return {lang: int(count + 1e-9) for lang, count in zip(languages, wanted, strict=True)}
     return dict(zip(languages, _by_temperature(counts, weights.temperature), strict=True))
-
-
-def shares(counts: dict[str, int]) -> dict[str, float]:
-    """Each language's part of an epoch."""
-    total = sum(counts.values())
-    return {lang: count / total if total else 0.0 for lang, count in counts.items()}
 
 
 def _by_temperature(counts: np.ndarray, temperature: float) -> list[int]:

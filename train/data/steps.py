@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,16 +13,11 @@ from palo.settings import MixtureWeights, TrainSettings
 from train.data.images import ImageLosses, UnreadableImage, load_picture, pixel_values
 from train.data.mixture import Example, Mixture, draw
 from train.data.packing import Lengths, Measure, StepPlan, row_places, total_steps
-from train.data.template import IGNORED, IMAGE_TOKEN, Encoded, Template
+from train.data.template import IGNORED, IMAGE_TOKEN, Encoded
 from train.scale import Stage
 
 CACHED_PIXEL_BYTES = 400 * 2**20
 IMAGE_LOSSES = "image-losses.jsonl"
-
-
-class Examples(Protocol):
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Example: ...
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,7 @@ class StageData(Dataset[StepRows]):
     A sample whose image cannot be read is left out of its step and set aside with the reason.
     """
 
-    examples: Examples
+    examples: Mixture | Sequence[Example]
     languages: Sequence[str]
     measure: Measure
     packer: Packer
@@ -194,27 +189,14 @@ class StageData(Dataset[StepRows]):
         return items
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How conversations become tokens and pixels: one for both stages of a run."""
-
-    tokenizer: Any
-    pictures: Pictures
-    packer: Packer
-    max_length: int
-
-    def measure(self, as_captions: bool) -> Measure:
-        template = Template(self.tokenizer)
-        return Measure(template, self.packer.image_tokens, self.max_length, as_captions)
-
-
 def stage_data(
     examples: Mixture,
     lengths: Lengths,
-    reading: Reading,
+    measure: Measure,
+    packer: Packer,
+    pictures: Pictures,
     stage: Stage,
     settings: TrainSettings,
-    as_captions: bool,
     folder: Path,
     rank: int = 0,
     world_size: int = 1,
@@ -223,7 +205,7 @@ def stage_data(
 
     Raises UserError where already too many images are refused.
     """
-    weights = MixtureWeights() if as_captions else settings.mixture
+    weights = MixtureWeights() if measure.as_captions else settings.mixture
 
     def order(epoch: int) -> np.ndarray:
         languages = examples.languages
@@ -241,10 +223,10 @@ def stage_data(
     return StageData(
         examples,
         examples.languages,
-        reading.measure(as_captions),
-        reading.packer,
+        measure,
+        packer,
         StepPlan(lengths.tokens, order, stage.batch_size, stage.row_tokens, steps),
-        reading.pictures,
+        pictures,
         losses,
         rank,
         world_size,

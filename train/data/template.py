@@ -24,6 +24,15 @@ SYSTEM = (
 _SENTINEL = "\n"  # merges with nothing; keeps a tokenizer from adding its prefix space
 
 
+def add_image(tokenizer: Any) -> int:
+    """Puts `<image>` and a padding token among a tokenizer's tokens; the image token's id."""
+    if IMAGE_TAG not in tokenizer.get_added_vocab():
+        tokenizer.add_special_tokens({"extra_special_tokens": [IMAGE_TAG]})
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.unk_token
+    return int(tokenizer.convert_tokens_to_ids(IMAGE_TAG))
+
+
 class BadConversation(ValueError):
     """A sample that cannot be put into the template; the message is the reason."""
 

@@ -13,7 +13,7 @@ from palo.settings import AnswerEngine, EvaluateSettings
 from train.data.images import load_picture
 from train.data.steps import Item, Pictures
 from train.data.template import IMAGE_TOKEN, Encoded, Template
-from train.model.generation import CheckpointModel
+from train.model.checkpoint import CheckpointModel
 
 _FEED = 1.75  # requests in flight per running sequence
 

@@ -26,10 +26,9 @@ from transformers.models.llava.modeling_llava import LlavaModel
 
 from palo.engines.stream import own_generation
 from palo.schemas import IMAGE_TAG
-from train.model.sizes import squeezed_channels
+from train.data.template import add_image
+from train.model.sizes import VOCABULARY_MULTIPLE, squeezed_channels
 from train.scale import Lora, ProjectorKind, Scale
-
-VOCABULARY_MULTIPLE = 64  # Vicuna's 32000 becomes 32064 with the image token inside
 
 
 class MobilePaloConfig(LlavaConfig):
@@ -59,18 +58,14 @@ class MobilePaloForConditionalGeneration(LlavaForConditionalGeneration):
         self.post_init()
 
 
-def _register() -> None:
-    AutoConfig.register(MobilePaloConfig.model_type, MobilePaloConfig, exist_ok=True)
-    AutoModelForImageTextToText.register(
-        MobilePaloConfig, MobilePaloForConditionalGeneration, exist_ok=True
-    )
-    # Without both mappings the weights of a saved checkpoint vanish with only a warning.
-    for ours, stock in ((MobilePaloConfig.model_type, "llava"), ("MobilePaloModel", "LlavaModel")):
-        mapping = get_checkpoint_conversion_mapping(stock)
-        register_checkpoint_conversion_mapping(ours, mapping, overwrite=True)
-
-
-_register()
+AutoConfig.register(MobilePaloConfig.model_type, MobilePaloConfig, exist_ok=True)
+AutoModelForImageTextToText.register(
+    MobilePaloConfig, MobilePaloForConditionalGeneration, exist_ok=True
+)
+# Without both mappings the weights of a saved checkpoint vanish with only a warning.
+for ours, stock in ((MobilePaloConfig.model_type, "llava"), ("MobilePaloModel", "LlavaModel")):
+    mapping = get_checkpoint_conversion_mapping(stock)
+    register_checkpoint_conversion_mapping(ours, mapping, overwrite=True)
 
 CONFIGS: dict[ProjectorKind, Any] = {
     ProjectorKind.MLP2: LlavaConfig,
@@ -82,12 +77,6 @@ CLASSES: dict[str, type[LlavaForConditionalGeneration]] = {
 }
 # Patches that one image token stands for, along a side.
 STRIDES = {ProjectorKind.MLP2: 1, ProjectorKind.LDP: 2}
-
-
-def image_tokens(scale: Scale, patch_size: int) -> int:
-    """Tokens of one image: 576 for the MLP and 144 for the LDP at 336 px and patches of 14."""
-    side = scale.image_size // patch_size // STRIDES[scale.projector]
-    return side * side
 
 
 def load_tower(source: str, revision: str | None, dtype: torch.dtype) -> Any:
@@ -102,10 +91,7 @@ def load_language_model(source: str, revision: str | None, dtype: torch.dtype) -
     model = AutoModelForCausalLM.from_pretrained(
         source, revision=revision, dtype=dtype, generation_config=own_generation(source, revision)
     )
-    if IMAGE_TAG not in tokenizer.get_added_vocab():
-        tokenizer.add_special_tokens({"extra_special_tokens": [IMAGE_TAG]})
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.unk_token
+    add_image(tokenizer)
     if len(tokenizer) > model.config.vocab_size:
         model.resize_token_embeddings(
             len(tokenizer), pad_to_multiple_of=VOCABULARY_MULTIPLE, mean_resizing=False
@@ -116,12 +102,15 @@ def load_language_model(source: str, revision: str | None, dtype: torch.dtype) -
 def assemble(
     scale: Scale, tower: Any, language_model: Any, tokenizer: Any, seed: int
 ) -> LlavaForConditionalGeneration:
-    """The scale's model around the two given ones (not copied), with a fresh projector."""
+    """The scale's model around the two given ones (not copied), with a fresh projector, which
+    starts from PyTorch's own initial values as the published ones do."""
+    # 576 tokens an image for the MLP and 144 for the LDP at 336 px and patches of 14
+    side = scale.image_size // tower.config.patch_size // STRIDES[scale.projector]
     config = CONFIGS[scale.projector](
         vision_config=tower.config,
         text_config=language_model.config,
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TAG),
-        image_seq_length=image_tokens(scale, tower.config.patch_size),
+        image_seq_length=side * side,
         vision_feature_layer=scale.feature_layer,
         vision_feature_select_strategy="default",
         tie_word_embeddings=language_model.config.tie_word_embeddings,
@@ -133,16 +122,12 @@ def assemble(
     model.model.language_model = language_model.model
     model.lm_head = language_model.lm_head
     torch.manual_seed(seed)
-    projector = model.model.multi_modal_projector.to_empty(device="cpu")
-    projector.apply(_initialise)
+    projector: Any = model.model.multi_modal_projector.to_empty(device="cpu")
+    for module in projector.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
     model.generation_config = language_model.generation_config
     return model
-
-
-def _initialise(module: Any) -> None:
-    """PyTorch's own initial values, as the published projectors start from."""
-    if hasattr(module, "reset_parameters"):
-        module.reset_parameters()
 
 
 def text_only_loss(model: LlavaForConditionalGeneration) -> torch.Tensor:
@@ -201,53 +186,44 @@ class InvertedResidual(nn.Module):
         return image + out if self.residual else out
 
 
-class _LdpLayers(nn.Module):
-    """`mlp` then `mb_block`; index 0 of both is an identity, as published."""
+class LdpProjector(nn.Module):
+    """(B, N, vision_size) -> (B, N/4, text_size); N is the square of an even number.
+
+    Index 0 of `mlp` and of `mb_block` is an identity, as published.
+    """
 
     def __init__(self, vision_size: int, text_size: int) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(
+        mlp = nn.Sequential(
             nn.Identity(),
             nn.Linear(vision_size, text_size),
             nn.GELU(),
             nn.Linear(text_size, text_size),
         )
-        self.mb_block = nn.Sequential(
+        blocks = nn.Sequential(
             nn.Identity(), InvertedResidual(text_size, 1), InvertedResidual(text_size, 2)
         )
+        self.model = nn.ModuleDict({"mlp": mlp, "mb_block": blocks})
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        tokens = self.mlp(features)
+        tokens = self.model["mlp"](features)
         batch, count, size = tokens.shape
         side = math.isqrt(count)
         image = tokens.transpose(1, 2).reshape(batch, size, side, side)
-        return self.mb_block(image).flatten(2).transpose(1, 2)
-
-
-class LdpProjector(nn.Module):
-    """(B, N, vision_size) -> (B, N/4, text_size); N is the square of an even number."""
-
-    def __init__(self, vision_size: int, text_size: int) -> None:
-        super().__init__()
-        self.model = _LdpLayers(vision_size, text_size)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return self.model(features)
-
-
-# Every linear layer of the language model, as PALO's 7B and 13B are trained.
-TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+        out: torch.Tensor = self.model["mb_block"](image)
+        return out.flatten(2).transpose(1, 2)
 
 
 def add_adapters(language_model: Any, lora: Lora, seed: int) -> Any:
-    """Puts fresh adapters into the language model, which is then the only part of it that learns.
+    """Puts fresh adapters on every linear layer of the language model, as PALO's 7B and 13B are
+    trained; they are then the only part of it that learns.
 
-    The seed makes them start alike, whatever was drawn before. Returns
-    peft's wrapper, which merges.
+    The seed makes them start alike, whatever was drawn before. Returns peft's wrapper.
     """
     from peft import LoraConfig, get_peft_model
     from peft.tuners.lora import LoraLayer
 
+    linears = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     torch.manual_seed(seed)
     adapted = get_peft_model(
         language_model,
@@ -255,7 +231,7 @@ def add_adapters(language_model: Any, lora: Lora, seed: int) -> Any:
             r=lora.rank,
             lora_alpha=lora.alpha,
             lora_dropout=lora.dropout,
-            target_modules=list(TARGETS),
+            target_modules=linears,
         ),
     )
     for module in adapted.modules():

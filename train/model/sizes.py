@@ -34,7 +34,7 @@ from palo.settings import Section
 from train.scale import LanguageSource, Lora, ProjectorKind, Scale, StageName, TowerSource
 
 PUBLISHED_PATH = Path(__file__).with_name("sizes.yaml")
-VOCABULARY_MULTIPLE = 64  # train/model/assembly.py: 32000 and the image token give 32064
+VOCABULARY_MULTIPLE = 64  # Vicuna's 32000 becomes 32064 with the image token inside
 FORWARD, FROZEN, TRAINED = 2, 4, 6  # operations a parameter and token
 
 

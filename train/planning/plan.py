@@ -20,19 +20,11 @@ import numpy as np
 from palo.console import progress
 from palo.errors import MissingResource
 from palo.languages import TARGETS
-from palo.schemas import IMAGE_TAG
 from palo.settings import MixtureWeights, Profile
 from palo.shards import shard_paths
-from train.data.mixture import (
-    English,
-    Mixture,
-    draw,
-    expected_counts,
-    open_captions,
-    open_mixture,
-    shares,
-)
-from train.data.packing import Lengths, Measure, StepPlan, measure, steps_per_epoch
+from train.data.mixture import Mixture, draw, expected_counts, open_captions, open_mixture
+from train.data.packing import Lengths, Measure, StepPlan, measure, steps_per_epoch, total_steps
+from train.data.template import Template, add_image
 from train.model.sizes import FlopCount, Parameters, Sizes, flop_count, parameters, sizes_of
 from train.planning.hardware import Hardware
 from train.planning.memory import (
@@ -190,10 +182,7 @@ def _local_tokenizer(scale: Scale, models_dir: Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=True)
     except (OSError, ValueError):
         return None
-    if IMAGE_TAG not in tokenizer.get_added_vocab():
-        tokenizer.add_special_tokens({"extra_special_tokens": [IMAGE_TAG]})
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.unk_token
+    add_image(tokenizer)
     return tokenizer
 
 
@@ -214,8 +203,6 @@ def _steps(
         return None if is_sample else published_plan(name, stage, sizes, max_length)
     lengths = None
     if tokenizer is not None:
-        from train.data.template import Template
-
         what, template = f"{name}: tokens of each conversation", Template(tokenizer)
         with nullcontext() if is_silent else progress(what, len(mixture)) as tick:
             how = Measure(template, sizes.image_tokens, max_length, as_captions=is_first)
@@ -233,14 +220,12 @@ def _mixture(profile: Profile, name: StageName) -> Mixture | None:
         if name is StageName.STAGE1:
             if not settings.captions_path.is_file():
                 return None
-            cache_dir = paths.root / "mixture"
-            return open_captions(settings.captions_path, settings.captions_images_dir, cache_dir)
+            return open_captions(profile)
         if not (mix.is_file() if mix else shard_paths(paths.source_dir)):
             return None
         if not any(shard_paths(paths.refined(lang)) for lang in TARGETS):
             return None
-        english = English(mix, settings.english_mix_images_dir)
-        return open_mixture(paths, profile.source.images_dir, english, profile.refine)
+        return open_mixture(profile)
     except MissingResource:
         return None
 
@@ -300,7 +285,7 @@ def _plan(
     name: StageName, stage: Stage, sizes: Sizes, conversations: int, tokens: int, images: int
 ) -> StagePlan:
     """`tokens` and `images` are an epoch's."""
-    steps = steps_of(stage, conversations)
+    steps = total_steps(stage, conversations)
     epochs = steps / steps_per_epoch(conversations, stage.batch_size)
     text = max(0, tokens - images * sizes.image_tokens)
     supervised = text if name is StageName.STAGE1 else int(text * SUPERVISED_SHARE)
@@ -318,13 +303,6 @@ def _plan(
     )
 
 
-def steps_of(stage: Stage, conversations: int) -> int:
-    """As train/loop/trainer.py counts them."""
-    if stage.max_steps > 0:
-        return stage.max_steps
-    return math.ceil(stage.epochs * steps_per_epoch(conversations, stage.batch_size))
-
-
 def _languages(
     mixture: Mixture,
     lengths: Lengths | None,
@@ -333,7 +311,7 @@ def _languages(
     drawn: np.ndarray,
 ) -> tuple[LanguagePlan, ...]:
     wanted = expected_counts(mixture.langs, mixture.languages, usable, weights)
-    parts, tokens = shares(wanted), None
+    total, tokens = max(1, sum(wanted.values())), None
     if lengths is not None:
         codes = mixture.langs[drawn]
         tokens = np.bincount(codes, lengths.tokens[drawn], minlength=len(mixture.languages))
@@ -347,7 +325,7 @@ def _languages(
                     conversations=mixture.counts[lang],
                     weight=weights.weights.get(lang, 1.0) if weights.temperature is None else None,
                     drawn=wanted[lang],
-                    share=parts[lang],
+                    share=wanted[lang] / total,
                     tokens=int(tokens[code]) if tokens is not None else None,
                     cut=cut.cut if cut else None,
                     unusable=cut.unusable if cut else None,

@@ -14,7 +14,7 @@ from palo.errors import UserError
 from train.data.images import UnreadableImage, load_picture, pixel_values
 from train.data.steps import Item
 from train.data.template import Encoded, Round, Template
-from train.model.generation import CheckpointModel
+from train.model.checkpoint import CheckpointModel
 
 BROKEN = "\ufffd"  # what a decoder shows for bytes that are not yet, or never will be, a character
 

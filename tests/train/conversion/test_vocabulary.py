@@ -19,7 +19,6 @@ from tests.train.conversion.published_folders import (
 from train.conversion.convert import convert
 from train.conversion.published import Conversion
 from train.conversion.vocabulary import (
-    add_image,
     cut,
     is_padding,
     load_tokenizer,
@@ -30,6 +29,7 @@ from train.conversion.vocabulary import (
     save_published_tokenizer,
 )
 from train.conversion.weights import held
+from train.data.template import add_image
 
 
 @pytest.mark.parametrize(

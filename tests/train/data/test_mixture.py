@@ -10,13 +10,39 @@ from palo.files import write_json
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths
 from palo.schemas import Role, Turn, Verdict
-from palo.settings import ConversationPolicy, RefineSettings
+from palo.settings import (
+    ConversationPolicy,
+    Profile,
+    RefineSettings,
+    SourceSettings,
+    TrainSettings,
+)
 from palo.shards import read_refined, refined_to_row, shard_name, write_shard
 from train.data import mixture as mixture_module
-from train.data.mixture import English, Mixture, llava_rows, open_captions, open_mixture
+from train.data.mixture import Mixture, llava_rows
 
-NO_MIX = English(None, None)
+NO_MIX = (None, None)
 DROP = RefineSettings()
+
+
+def profile_at(root, images_dir=None, policy=DROP, **train):
+    return Profile.model_construct(
+        data_dir=root,
+        source=SourceSettings(path=root, images_dir=images_dir),
+        refine=policy,
+        train=TrainSettings.model_construct(**train),
+    )
+
+
+def open_mixture(paths, images_dir, english, policy):
+    path, folder = english
+    mix = {"english_mix_path": path, "english_mix_images_dir": folder}
+    return mixture_module.open_mixture(profile_at(paths.root, images_dir, policy, **mix))
+
+
+def open_captions(path, images_dir, root):
+    given = {"captions_path": path, "captions_images_dir": images_dir}
+    return mixture_module.open_captions(profile_at(root, **given))
 
 
 def cache_files(paths):
@@ -101,7 +127,7 @@ def test_a_larger_english_list_takes_the_place_of_the_source_shards(profile, tmp
         {"id": "b", "image": "coco/b.jpg", "conversations": turns},
     ]
     write_json(tmp_path / "mix.json", rows)
-    english = English(tmp_path / "mix.json", tmp_path / "images")
+    english = (tmp_path / "mix.json", tmp_path / "images")
     mixture = open_mixture(profile.paths, profile.source.images_dir, english, DROP)
     assert mixture.counts["en"] == 2
     assert (mixture[0].sample_id, mixture[0].image) == ("7", None)
@@ -111,7 +137,7 @@ def test_a_larger_english_list_takes_the_place_of_the_source_shards(profile, tmp
 def test_an_english_list_changed_in_place_is_read_again_though_its_size_stays(profile, tmp_path):
     turns = [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "A man."}]
     path, paths = tmp_path / "mix.json", profile.paths
-    english = English(path, tmp_path)
+    english = (path, tmp_path)
     for sample_id in ("first", "other"):
         write_json(path, [{"id": sample_id, "conversations": turns}])
         assert open_mixture(paths, None, english, DROP)[0].sample_id == sample_id
@@ -172,7 +198,7 @@ def llava(number, said, image=None, roles=("human", "gpt")):
 
 def captions_of(tmp_path, rows, images_dir=None):
     write_json(tmp_path / "captions.json", rows)
-    return open_captions(tmp_path / "captions.json", images_dir, tmp_path / "cache")
+    return open_captions(tmp_path / "captions.json", images_dir, tmp_path)
 
 
 def test_captions_are_a_cache_of_the_same_kind(tmp_path):
@@ -189,7 +215,7 @@ def test_captions_are_a_cache_of_the_same_kind(tmp_path):
     rows[0]["conversations"][1]["value"] = "A man!"  # as long as before
     second = captions_of(tmp_path, rows, tmp_path / "images").path
     assert second != first
-    assert [path.name for path in (tmp_path / "cache").glob("*.arrow")] == [second.name]
+    assert [path.name for path in (tmp_path / "mixture").glob("*.arrow")] == [second.name]
     with pytest.raises(MissingResource, match="no caption"):
         captions_of(tmp_path, [])
 
@@ -197,7 +223,7 @@ def test_captions_are_a_cache_of_the_same_kind(tmp_path):
 def test_captions_and_mixture_share_a_folder(profile):
     paths = profile.paths
     mixture = open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
-    captions = open_captions(profile.train.captions_path, None, mixture.path.parent)
+    captions = open_captions(profile.train.captions_path, None, profile.data_dir)
     assert mixture.path.is_file() and captions.path.is_file()
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from palo.errors import UserError
 from palo.settings import MixtureWeights
-from train.data.mixture import draw, expected_counts, shares
+from train.data.mixture import draw, expected_counts
 
 LANGUAGES = ("en", "hi", "ur")
 LANGS = np.repeat(np.array([0, 1, 2], dtype=np.uint8), [100, 10, 40])
@@ -86,11 +86,6 @@ def test_a_temperature_draws_nothing_of_a_language_without_usable_conversations(
     counts = expected_counts(LANGS, LANGUAGES, usable, MixtureWeights(temperature=5))
     assert counts["hi"] == 0
     assert sum(counts.values()) == 140
-
-
-def test_shares_are_parts_of_the_epoch():
-    assert shares({"en": 30, "hi": 10}) == {"en": 0.75, "hi": 0.25}
-    assert shares({"en": 0}) == {"en": 0.0}
 
 
 def test_weights_that_leave_nothing_are_an_error():

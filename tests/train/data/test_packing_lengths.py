@@ -7,10 +7,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from palo.languages import LANGUAGES
-from palo.settings import RefineSettings
 from train.data import mixture as mixture_module
 from train.data import packing
-from train.data.mixture import CODES, English, Mixture, Row, open_captions, open_mixture
+from train.data.mixture import CODES, Mixture, Row, open_captions, open_mixture
 from train.data.packing import CutCount, Measure, measure
 from train.data.template import IGNORED, BadConversation, Template
 
@@ -199,8 +198,7 @@ def test_measuring_leaves_the_environment_as_it_was(tmp_path, template, monkeypa
 
 
 def test_an_example_is_encoded_as_it_was_measured(profile, template):
-    paths = profile.paths
-    mixture = open_mixture(paths, profile.source.images_dir, English(None, None), RefineSettings())
+    mixture = open_mixture(profile)
     for limit in (0, 300, 120):
         found = measured(mixture, template, limit, image_tokens=16)
         how = Measure(template, 16, limit, as_captions=False)
@@ -210,9 +208,9 @@ def test_an_example_is_encoded_as_it_was_measured(profile, template):
             except BadConversation:
                 length = 0
             assert found.tokens[index] == length
-    captions = open_captions(profile.train.captions_path, None, paths.root / "mixture")
+    captions = open_captions(profile)
     found = measured(captions, template, image_tokens=16, as_captions=True)
     how = Measure(template, 16, 0, as_captions=True)
     assert [how.encode(one).length(16) for one in captions] == found.tokens.tolist()
-    listed = json.loads(next(paths.root.glob("mixture/captions-*-*.json")).read_text("utf-8"))
+    listed = json.loads(next(profile.data_dir.glob("mixture/captions-*-*.json")).read_text("utf-8"))
     assert listed["cut"]["en"]["conversations"] == len(captions)

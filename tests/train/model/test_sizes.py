@@ -15,9 +15,8 @@ from transformers import (
 from palo.errors import MissingResource
 from sceneworld.standins.tiny import tiny_llama
 from tests.train.conftest import make_model, make_scale, make_tokenizer
-from train.model.assembly import VOCABULARY_MULTIPLE as ROUNDED_TO
 from train.model.assembly import assemble
-from train.model.sizes import VOCABULARY_MULTIPLE, parameters, sizes_of
+from train.model.sizes import parameters, sizes_of
 from train.scale import load_scale
 
 SCALES = Path(__file__).parents[3] / "train" / "scales"
@@ -158,10 +157,6 @@ def test_a_model_that_nobody_knows_is_named_with_the_way_out():
     source = scale.language_model.model_copy(update={"name": "someone/new-llama"})
     with pytest.raises(MissingResource, match=r"hf download someone/new-llama config\.json"):
         sizes_of(scale.model_copy(update={"language_model": source}), NOWHERE)
-
-
-def test_both_places_pad_the_vocabulary_alike():
-    assert VOCABULARY_MULTIPLE == ROUNDED_TO
 
 
 def test_a_twin_that_is_built_again_is_counted_again(tmp_path):
