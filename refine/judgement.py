@@ -23,13 +23,12 @@ from palo.schemas import (
 )
 from palo.settings import RefineSettings
 from palo.shards import is_current, read_translated, refined_to_row, write_shard
-from refine.filters import Filter, TurnPair
-from refine.filters.copies import DuplicateFilter
+from refine.filters import OtherPair, TurnPair
 from refine.filters.structure import PlaceholderFilter, StructureFilter, broken_structure
 from refine.filters.thresholds import load_thresholds
 from refine.registry import default_filters, judge, models_digest, verdict, version
 from refine.review_file import review_id, text_hash
-from refine.signatures import TurnKey, load_table, met_in_shard
+from refine.signatures import SIGNATURES, TurnKey, load_table, met_in_shard
 
 VERIFIED = "verified"
 REVIEWER = "reviewer"
@@ -65,11 +64,14 @@ class HumanWord:
 
 def refine_samples(
     samples: Sequence[TranslatedSample],
-    filters: Sequence[Filter],
     settings: RefineSettings,
     word: HumanWord,
+    met: Mapping[TurnKey, tuple[OtherPair, ...]],
 ) -> list[RefinedSample]:
-    """One refined sample a sample, in order. All are of one language."""
+    """One refined sample a sample, in order. All are of one language.
+
+    `met` holds, of turns whose target has another source elsewhere, where.
+    """
     broken = [broken_structure(sample) for sample in samples]
     corrected = [
         sample if reason else _with_verified(sample, word)
@@ -77,28 +79,35 @@ def refine_samples(
     ]
     pairs = [
         TurnPair(
-            source.text,
-            target.text,
+            sample.source[turn].text,
+            sample.target[turn].text,
             meta.status,
             meta.finish_reason,
             meta.problem,
             meta.mean_logprob,
             sample.sample_id,
+            met.get((sample.sample_id, turn), ()),
         )
         for sample, reason in zip(corrected, broken, strict=True)
-        if not reason
-        for source, target, meta in zip(sample.source, sample.target, sample.meta, strict=True)
+        for turn, meta in enumerate(sample.meta if not reason else ())
     ]
-    judged = iter(judge(filters, pairs, samples[0].lang if samples else ""))
+    lang = samples[0].lang if samples else ""
+    judged = iter(judge(default_filters(settings), pairs, lang))
     refined = []
     for sample, reason in zip(corrected, broken, strict=True):
-        if reason:
-            refined.append(_broken(sample, reason))
-            continue
-        findings = tuple(
-            _human_first(sample, turn, next(judged), word) for turn in range(len(sample.source))
-        )
-        refined.append(_selected(sample, findings, settings))
+        turns = range(len(sample.source))
+        findings: tuple[tuple[Finding, ...], ...]
+        if reason:  # the first turn says it of all
+            finding = Finding(StructureFilter.name, None, Verdict.REJECT, reason)
+            findings = ((finding,), *(() for _ in turns[1:]))
+        else:
+            findings = tuple(_human_first(sample, turn, next(judged), word) for turn in turns)
+        verdicts = tuple(verdict(turn, settings.notes_for_review) for turn in findings)
+        worst = max(verdicts, key=lambda said: said.severity, default=Verdict.PASS)
+        sacred = (each for turn in findings for each in turn if each.filter in _SACRED)
+        sound = all(each.verdict is not Verdict.REJECT for each in sacred)
+        kept = sound and settings.kept_turns(verdicts) > 0
+        refined.append(RefinedSample(sample, findings, verdicts, worst, kept))
     return refined
 
 
@@ -132,44 +141,6 @@ def _human_first(
     return (Finding(REVIEWER, None, Verdict.REJECT, reason), *findings)
 
 
-def _selected(
-    sample: TranslatedSample, findings: tuple[tuple[Finding, ...], ...], settings: RefineSettings
-) -> RefinedSample:
-    verdicts = tuple(verdict(turn, settings.notes_for_review) for turn in findings)
-    sound = not any(
-        each.filter in _SACRED and each.verdict is Verdict.REJECT
-        for turn in findings
-        for each in turn
-    )
-    worst = max(verdicts, key=lambda said: said.severity, default=Verdict.PASS)
-    kept = sound and settings.kept_turns(verdicts) > 0
-    return RefinedSample(sample, findings, verdicts, worst, kept)
-
-
-def _broken(sample: TranslatedSample, reason: str) -> RefinedSample:
-    """The whole sample is rejected; its first turn says why."""
-    finding = Finding(StructureFilter.name, None, Verdict.REJECT, reason)
-    turns = max(1, len(sample.source))
-    findings = ((finding,), *(() for _ in range(turns - 1)))
-    verdicts = (Verdict.REJECT, *(Verdict.PASS for _ in range(turns - 1)))
-    return RefinedSample(sample, findings, verdicts, Verdict.REJECT, kept=False)
-
-
-@dataclass(frozen=True)
-class ShardJob:
-    """All that a process needs to make a refined shard; small and picklable."""
-
-    source: Path
-    path: Path
-    signatures: Path
-    memory: Path
-    settings: RefineSettings
-    table: Path
-    table_digest: str
-    rejected: dict[str, Rejection]
-    inputs: dict[str, str]
-
-
 def judge_inputs(settings: RefineSettings) -> dict[str, str]:
     """What decides every refined shard, beside its own input."""
     model = LanguageId(settings.language_id_model).model_path
@@ -183,35 +154,42 @@ def judge_inputs(settings: RefineSettings) -> dict[str, str]:
     }
 
 
-def refine_shard(job: ShardJob) -> bool:
-    """Brings the shard up to date; whether it had to be written."""
-    samples = read_translated(job.source)
-    with VerifiedMemory.existing(job.memory) as memory:
-        word = human_word(samples, memory, job.rejected)
-    met = met_in_shard(load_table(job.table, job.table_digest), job.signatures)
+def refine_shard(
+    settings: RefineSettings,
+    folder: Path,
+    memory_path: Path,
+    rejected: Mapping[str, Rejection],
+    table: Path,
+    table_digest: str,
+    inputs: Mapping[str, str],
+    source: Path,
+) -> bool:
+    """Brings the refined shard of a translated one up to date; whether it had to be written."""
+    samples, path = read_translated(source), folder / source.name
+    with VerifiedMemory.existing(memory_path) as memory:
+        word = human_word(samples, memory, rejected)
+    met = met_in_shard(load_table(table, table_digest), folder / SIGNATURES / source.name)
+    verified = [
+        [*turn, said.text, said.reviewer, said.batch] for turn, said in word.verified.items()
+    ]
+    by_id = [[key, *astuple(rejection)] for key, rejection in sorted(word.rejected.items())]
     inputs = {
-        **job.inputs,
-        "translated": file_digest(job.source),
-        "verified": _digest(word),
+        **inputs,
+        "translated": file_digest(source),
+        "verified": digest([sorted(verified), by_id]),
         "duplicates": digest([[*turn, *map(str, known)] for turn, known in sorted(met.items())]),
     }
-    if is_current(job.path, inputs):
+    if is_current(path, inputs):
         return False
-    texts = {
-        (sample.sample_id, turn): (source.text, target.text)
-        for sample in samples
-        for turn, (source, target) in enumerate(zip(sample.source, sample.target, strict=False))
-    }
-    others = {texts[turn]: known for turn, known in met.items() if turn in texts}
-    filters = (*default_filters(job.settings), DuplicateFilter(others))
-    refined = refine_samples(samples, filters, job.settings, word)
-    rows = [refined_to_row(judged) for judged in refined]
-    write_shard(job.path, rows, REFINED, inputs, _counts(refined))
+    refined = refine_samples(samples, settings, word, met)
+    write_shard(
+        path, [refined_to_row(judged) for judged in refined], REFINED, inputs, _counts(refined)
+    )
     return True
 
 
 def human_word(
-    samples: Sequence[TranslatedSample], memory: VerifiedMemory, rejected: dict[str, Rejection]
+    samples: Sequence[TranslatedSample], memory: VerifiedMemory, rejected: Mapping[str, Rejection]
 ) -> HumanWord:
     """The verified entries and rejections that these samples use, and no others."""
     verified = {
@@ -225,14 +203,6 @@ def human_word(
         for turn in range(len(sample.source) if rejected else 0)
     )
     return HumanWord(verified, {key: rejected[key] for key in ids if key in rejected})
-
-
-def _digest(word: HumanWord) -> str:
-    verified = [
-        [*turn, entry.text, entry.reviewer, entry.batch] for turn, entry in word.verified.items()
-    ]
-    rejected = [[key, *astuple(rejection)] for key, rejection in sorted(word.rejected.items())]
-    return digest([sorted(verified), rejected])
 
 
 def _counts(refined: Sequence[RefinedSample]) -> dict[str, int]:

@@ -15,14 +15,13 @@ from pathlib import Path
 from palo.checks.structure import without_frame
 from palo.errors import UserError, nearest
 from palo.files import read_json, run_lock, write_json
-from palo.memory import TemporaryCounts
+from palo.memory import TemporaryCounts, VerifiedMemory
 from palo.paths import DataPaths
 from palo.schemas import RefinedSample, TranslatedSample, TurnStatus, Verdict
 from palo.settings import RefineSettings
 from palo.shards import read_record, read_refined, read_translated, shard_paths
-from refine.filters.copies import DuplicateFilter
 from refine.intake import Decision
-from refine.judgement import REVIEWER
+from refine.judgement import REVIEWER, Rejection, human_word, refine_samples
 from refine.registry import default_filters
 from refine.review_file import (
     ADJUDICATION,
@@ -215,6 +214,26 @@ def export_flagged(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queu
     return export_review(folder, BATCH, candidates, max_rows, now, translator=wrote)
 
 
+def export_seed(
+    paths: DataPaths,
+    lang: str,
+    settings: RefineSettings,
+    memory: VerifiedMemory,
+    rejected: Mapping[str, Rejection],
+    now: str,
+) -> Queue:
+    """All turns of the seed's translations, with what the filters say of them."""
+    rows: list[Candidate] = []
+    wrote = ""
+    for path in shard_paths(paths.seed_dir / lang):
+        samples = read_translated(path)
+        wrote = wrote or translator_of(samples)
+        for refined in refine_samples(samples, settings, human_word(samples, memory, rejected), {}):
+            rows += [Candidate(row) for _, row in open_rows(refined)]
+    folder, max_rows = paths.review(lang), settings.max_review_rows
+    return export_review(folder, SEED, rows, max_rows, now, one_file=False, translator=wrote)
+
+
 def ranked(
     turns: Callable[[], Iterable[Candidate]], is_out: Callable[[ReviewRow], bool]
 ) -> Iterator[Candidate]:
@@ -307,7 +326,7 @@ def check_choice(only: str, settings: RefineSettings) -> None:
     """Raises UserError for what is no reason, verdict or file."""
     if chosen_ids(only) is not None:
         return
-    reasons = sorted({rule.name for rule in default_filters(settings)} | {DuplicateFilter.name})
+    reasons = sorted(rule.name for rule in default_filters(settings))
     names = [FLAGGED, *Verdict, *reasons]
     for name in only.split(","):
         if name not in names:

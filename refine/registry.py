@@ -3,43 +3,26 @@
 A new filter is a class in a file of refine/filters, a test, and a line in `default_filters`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from palo.checks.language import LanguageId
 from palo.files import digest
 from palo.languages import LANGUAGES
 from palo.schemas import Finding, Verdict
 from palo.settings import ModelFilterSettings, RefineSettings
-from refine.filters import Filter, TurnPair
-from refine.filters.characters import EncodingFilter, InvisibleFilter
-from refine.filters.completeness import (
-    EmptyFilter,
-    LengthFilter,
-    LexiconFilter,
-    NumbersFilter,
-    PunctuationFilter,
-    UnfinishedFilter,
+from refine.filters import (
+    Filter,
+    TurnPair,
+    characters,
+    completeness,
+    copies,
+    faults,
+    language,
+    structure,
 )
-from refine.filters.copies import SourceCopyFilter
-from refine.filters.faults import (
-    AnsweredFilter,
-    ConfidenceFilter,
-    FailedFilter,
-    PreambleFilter,
-    RefusalFilter,
-    RepetitionFilter,
-    TruncatedFilter,
-)
-from refine.filters.language import (
-    ArabicLettersFilter,
-    LanguageFilter,
-    MixedFilter,
-    ScriptFilter,
-    TraditionalFilter,
-)
-from refine.filters.structure import PlaceholderFilter, StructureFilter
 from refine.filters.thresholds import load_thresholds
 from refine.models import ModelFilter
 from refine.models.asked import BackTranslationFilter, JudgeFilter, prompts
@@ -69,45 +52,43 @@ def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
     identifier = LanguageId(settings.language_id_model)
     bands = load_thresholds(settings.thresholds_path)
     return (
-        StructureFilter(),
-        PlaceholderFilter(),
-        EmptyFilter(),
-        FailedFilter(),
-        TruncatedFilter(),
-        SourceCopyFilter(),
-        LanguageFilter(identifier, bands),
-        MixedFilter(identifier),
-        ScriptFilter(bands),
-        TraditionalFilter(),
-        ArabicLettersFilter(),
-        LengthFilter(bands),
-        UnfinishedFilter(bands),
-        RepetitionFilter(),
-        PreambleFilter(),
-        RefusalFilter(),
-        AnsweredFilter(),
-        InvisibleFilter(),
-        EncodingFilter(),
-        NumbersFilter(),
-        LexiconFilter(bands),
-        PunctuationFilter(),
-        ConfidenceFilter(bands),
+        structure.StructureFilter(),
+        structure.PlaceholderFilter(),
+        completeness.EmptyFilter(),
+        faults.FailedFilter(),
+        faults.TruncatedFilter(),
+        copies.SourceCopyFilter(),
+        language.LanguageFilter(identifier, bands),
+        language.MixedFilter(identifier),
+        language.ScriptFilter(bands),
+        language.TraditionalFilter(),
+        language.ArabicLettersFilter(),
+        completeness.LengthFilter(bands),
+        completeness.UnfinishedFilter(bands),
+        faults.RepetitionFilter(),
+        faults.PreambleFilter(),
+        faults.RefusalFilter(),
+        faults.AnsweredFilter(),
+        characters.InvisibleFilter(),
+        characters.EncodingFilter(),
+        completeness.NumbersFilter(),
+        completeness.LexiconFilter(bands),
+        completeness.PunctuationFilter(),
+        faults.ConfidenceFilter(bands),
         *model_filters(settings.models),
+        copies.DuplicateFilter(),
     )
 
 
-def model_filters(settings: ModelFilterSettings) -> tuple[ModelFilter, ...]:
+def model_filters(settings: ModelFilterSettings) -> list[ModelFilter]:
     """Those that are on."""
-    filters: list[ModelFilter] = []
-    if settings.labse:
-        filters.append(LabseFilter(settings.labse))
-    if settings.metricx:
-        filters.append(MetricxFilter(settings.metricx))
-    if settings.back_translation:
-        filters.append(BackTranslationFilter(settings.back_translation))
-    if settings.judge:
-        filters.append(JudgeFilter(settings.judge))
-    return tuple(filters)
+    kinds: tuple[tuple[Any, Callable[[Any], ModelFilter]], ...] = (
+        (settings.labse, LabseFilter),
+        (settings.metricx, MetricxFilter),
+        (settings.back_translation, BackTranslationFilter),
+        (settings.judge, JudgeFilter),
+    )
+    return [kind(section) for section, kind in kinds if section]
 
 
 def models_digest(settings: ModelFilterSettings) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from palo.memory import VerifiedMemory, check_memory
 from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.settings import ModelFilterSettings, Profile, RefineSettings
-from palo.shards import read_record, read_translated, remove_shards, shard_paths
+from palo.shards import read_record, remove_shards, shard_paths
 from palo.workers import default_processes, in_order
 from refine.audit import export_audit
 from refine.intake import Intake, load_rejections, take_in
@@ -19,25 +20,17 @@ from refine.judgement import (
     REASON_COUNT,
     VERDICT_COUNT,
     Rejection,
-    ShardJob,
-    human_word,
     judge_inputs,
-    refine_samples,
     refine_shard,
 )
 from refine.queue import (
-    SEED,
-    Candidate,
     Queue,
     export_adjudication,
     export_flagged,
-    export_review,
+    export_seed,
     export_workbooks,
-    open_rows,
-    translator_of,
 )
-from refine.registry import default_filters
-from refine.signatures import build_table
+from refine.signatures import SIGNATURES, build_table
 
 _SAMPLES_FOR_PROCESSES = 4000
 _HISTORY_NAME = "history.json"
@@ -75,7 +68,7 @@ def refine_language(
         intake = take_in(paths, lang, memory, now)
         rejected = load_rejections(paths.review(lang))
         if seed:
-            queue = _export_seed(paths, lang, profile.refine, memory, rejected, now)
+            queue = export_seed(paths, lang, profile.refine, memory, rejected, now)
             done = current = 0
         else:
             done, current = _refine_shards(paths, lang, profile.refine, rejected, tick)
@@ -100,33 +93,25 @@ def _refine_shards(
     tick: Callable[[], None],
 ) -> tuple[int, int]:
     """How many shards were written, and how many were up to date."""
-    sources = shard_paths(paths.translated(lang))
-    folder = paths.refined(lang)
+    sources, folder = shard_paths(paths.translated(lang)), paths.refined(lang)
     processes = _processes(sources, settings)
-    table = build_table(sources, folder / "signatures", lang, processes)
-    inputs = judge_inputs(settings)
-    jobs = [
-        ShardJob(
-            source=source,
-            path=folder / source.name,
-            signatures=folder / "signatures" / source.name,
-            memory=paths.verified(lang),
-            settings=settings,
-            table=table,
-            table_digest=file_digest(table),
-            rejected=rejected,
-            inputs=inputs,
-        )
-        for source in sources
-    ]
+    table = build_table(sources, folder / SIGNATURES, lang, processes)
+    work = partial(
+        refine_shard,
+        settings,
+        folder,
+        paths.verified(lang),
+        rejected,
+        table,
+        file_digest(table),
+        judge_inputs(settings),
+    )
     done = 0
-    for written in in_order(
-        refine_shard, jobs, processes, "judged translations", "refine.processes"
-    ):
+    for written in in_order(work, sources, processes, "judged translations", "refine.processes"):
         done += written
         tick()
-    remove_shards(folder, [job.path for job in jobs])
-    return done, len(jobs) - done
+    remove_shards(folder, [folder / source.name for source in sources])
+    return done, len(sources) - done
 
 
 def _processes(sources: Sequence[Path], settings: RefineSettings) -> int:
@@ -138,26 +123,6 @@ def _processes(sources: Sequence[Path], settings: RefineSettings) -> int:
     if settings.models != ModelFilterSettings():
         return 1  # one copy of the models' weights
     return min(settings.processes or default_processes(), max(1, len(sources)))
-
-
-def _export_seed(
-    paths: DataPaths,
-    lang: str,
-    settings: RefineSettings,
-    memory: VerifiedMemory,
-    rejected: dict[str, Rejection],
-    now: str,
-) -> Queue:
-    rows: list[Candidate] = []
-    wrote = ""
-    for path in shard_paths(paths.seed_dir / lang):
-        samples = read_translated(path)
-        wrote = wrote or translator_of(samples)
-        word = human_word(samples, memory, rejected)
-        for refined in refine_samples(samples, default_filters(settings), settings, word):
-            rows += [Candidate(row) for _, row in open_rows(refined)]
-    folder, max_rows = paths.review(lang), settings.max_review_rows
-    return export_review(folder, SEED, rows, max_rows, now, one_file=False, translator=wrote)
 
 
 def _manifest(lang: str, folder: Path) -> dict[str, Any]:

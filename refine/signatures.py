@@ -9,28 +9,24 @@ a new shard leaves the old ones as they are unless they share a target.
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
 import regex
 
 from palo.files import digest, file_digest
 from palo.languages import info
-from palo.schemas import TranslatedSample, TurnStatus
-from palo.shards import (
-    is_current,
-    read_column,
-    read_columns,
-    read_translated,
-    remove_shards,
-    write_shard,
-)
+from palo.schemas import TurnStatus
+from palo.shards import is_current, read_columns, read_translated, remove_shards, write_shard
 from palo.workers import in_order
-from refine.filters.copies import OtherPair
+from refine.filters import OtherPair
 
+SIGNATURES = "signatures"  # the folder beside the refined shards
 _VERSION = "1"
 _SCHEMA = pa.schema(
     [
@@ -74,15 +70,34 @@ def build_table(sources: Sequence[Path], folder: Path, lang: str, processes: int
     table_path = folder / "table.parquet"
     inputs = {"parts": digest([file_digest(path) for path in paths]), "signatures": _VERSION}
     if not is_current(table_path, inputs):
-        shared = _shared_keys(paths)
-        others = _others(paths, shared) if len(shared) else {}
+        others = _others(paths) if paths else {}
         rows = [
-            {"key": key, "source": other.source, "target": other.target}
+            {"key": key, **vars(known[own])}
             for key, known in sorted(others.items())
-            for other in known
+            for own in sorted(known)
         ]
         write_shard(table_path, rows, _TABLE_SCHEMA, inputs, {"signatures": len(others)})
     return table_path
+
+
+def _others(paths: Sequence[Path]) -> dict[int, dict[int, OtherPair]]:
+    """Of each key that stands with several sources, turns of the lowest source keys, by these.
+
+    So the order of shards is free; 16 bytes a signature are held at a time, and few texts.
+    """
+    parts = pyarrow.dataset.dataset(paths, schema=_SCHEMA)
+    sources = parts.to_table(["key", "source_key"]).group_by("key")
+    counts = sources.aggregate([("source_key", "count_distinct")])
+    shared = counts.filter(pc.field("source_key_count_distinct") > 1)["key"].combine_chunks()
+    others: dict[int, dict[int, OtherPair]] = defaultdict(dict)
+    columns = ["key", "source_key", "source", "target"]
+    for batch in parts.to_batches(columns, filter=pc.field("key").isin(shared)):
+        for key, own, *texts in zip(*(column.to_pylist() for column in batch), strict=True):
+            known, pair = others[key], OtherPair(*texts)
+            known[own] = min(pair, known.get(own, pair))
+            if len(known) > _KEPT_OTHERS:
+                del known[max(known)]
+    return others
 
 
 @lru_cache(maxsize=1)
@@ -108,12 +123,28 @@ def met_in_shard(
     return {turn: tuple(known) for turn, known in met.items()}
 
 
-def _sign(folder: Path, lang: str, source: Path) -> None:
-    path = folder / source.name
-    inputs = {"translated": file_digest(source), "signatures": _VERSION}
-    if not is_current(path, inputs):
-        rows = _signature_rows(read_translated(source), lang)
-        write_shard(path, rows, _SCHEMA, inputs, {"signatures": len(rows)})
+def _sign(folder: Path, lang: str, source_path: Path) -> None:
+    path = folder / source_path.name
+    inputs = {"translated": file_digest(source_path), "signatures": _VERSION}
+    if is_current(path, inputs):
+        return
+    rows: list[dict[str, object]] = [
+        {
+            "key": key,
+            "source_key": _hash(normalised(source.text).encode("utf-8")),
+            "sample_id": sample.sample_id,
+            "turn": turn,
+            "source": source.text[:_KEPT_CHARS],
+            "target": target.text[:_KEPT_CHARS],
+        }
+        for sample in read_translated(source_path)
+        for turn, (source, target, meta) in enumerate(
+            zip(sample.source, sample.target, sample.meta, strict=False)
+        )
+        if meta.status is not TurnStatus.COPIED
+        for key in signatures(target.text, lang)
+    ]
+    write_shard(path, rows, _SCHEMA, inputs, {"signatures": len(rows)})
 
 
 def normalised(text: str) -> str:
@@ -140,62 +171,6 @@ def signatures(text: str, lang: str) -> list[int]:
             part = least[band * _ROWS : (band + 1) * _ROWS]
             keys.append(_hash(bytes([band]) + part.tobytes()))
     return keys
-
-
-def _signature_rows(samples: Iterable[TranslatedSample], lang: str) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for sample in samples:
-        turns = zip(sample.source, sample.target, sample.meta, strict=False)
-        for turn, (source, target, meta) in enumerate(turns):
-            if meta.status is TurnStatus.COPIED:
-                continue
-            own = _hash(normalised(source.text).encode("utf-8"))
-            rows += [
-                {
-                    "key": key,
-                    "source_key": own,
-                    "sample_id": sample.sample_id,
-                    "turn": turn,
-                    "source": source.text[:_KEPT_CHARS],
-                    "target": target.text[:_KEPT_CHARS],
-                }
-                for key in signatures(target.text, lang)
-            ]
-    return rows
-
-
-def _shared_keys(paths: Sequence[Path]) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
-    """Keys that stand with more than one source; 16 bytes a signature are held at a time."""
-    columns = [
-        np.array(list(read_column(path, name)), dtype=np.uint64)
-        for name in ("key", "source_key")
-        for path in paths
-    ]
-    if not columns:
-        return np.empty(0, dtype=np.uint64)
-    keys, sources = np.concatenate(columns[: len(paths)]), np.concatenate(columns[len(paths) :])
-    distinct = np.unique(np.stack([keys, sources], axis=1), axis=0)
-    values, counts = np.unique(distinct[:, 0], return_counts=True)
-    return values[counts > 1]
-
-
-def _others(
-    paths: Sequence[Path], shared: "np.ndarray[tuple[int], np.dtype[np.uint64]]"
-) -> dict[int, tuple[OtherPair, ...]]:
-    """Some turns of each shared key: those of the lowest source keys, so shards' order is free."""
-    wanted = {int(key) for key in shared}
-    others: dict[int, dict[int, OtherPair]] = defaultdict(dict)
-    for path in paths:
-        for key, own, source, target in read_columns(
-            path, ("key", "source_key", "source", "target")
-        ):
-            if key not in wanted:
-                continue
-            known, pair = others[key], OtherPair(source, target)
-            known[own] = min(pair, known.get(own, pair))
-            if len(known) > _KEPT_OTHERS:
-                del known[max(known)]
-    return {key: tuple(known[own] for own in sorted(known)) for key, known in others.items()}
 
 
 def _hash(data: bytes) -> int:

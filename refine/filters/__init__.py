@@ -15,11 +15,21 @@ from palo.schemas import Finding, TurnStatus, Verdict
 from refine.filters.thresholds import Bands, Thresholds, bands_of
 
 
+@dataclass(frozen=True, order=True)
+class OtherPair:
+    """The beginnings of another turn's source and target."""
+
+    source: str
+    target: str
+
+
 @dataclass(frozen=True)
 class TurnPair:
     """One turn and its translation; what several filters look at is worked out once.
 
-    `conversation` names the conversation that the turn is of, "" for a pair that stands alone.
+    `conversation` names the conversation that the turn is of, "" for a pair that stands alone;
+    `others` are turns of other conversations whose target has a signature of this one's
+    (refine/signatures.py).
     """
 
     source: str
@@ -29,10 +39,10 @@ class TurnPair:
     problem: str = ""
     mean_logprob: float | None = None
     conversation: str = ""
+    others: tuple[OtherPair, ...] = ()
 
     @cached_property
     def source_spans(self) -> list[Span]:
-        """Protected spans, as are `target_spans`."""
         return protected_spans(self.source)
 
     @cached_property

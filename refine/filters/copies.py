@@ -1,8 +1,6 @@
 """Texts that stand where they should not: the English itself, or another text's translation."""
 
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import regex
 
@@ -52,31 +50,15 @@ def _words(folded: str) -> list[str]:
     return "".join(char if char.isalpha() else " " for char in folded).split()
 
 
-@dataclass(frozen=True, order=True)
-class OtherPair:
-    """The beginnings of another turn's source and target."""
-
-    source: str
-    target: str
-
-
 class DuplicateFilter(Filter):
-    """Equal targets ask for review, near ones are a note; prompts that repeat are legitimate.
-
-    `others` holds, by source and target, the pairs whose signature the target shares, anywhere in
-    the language's shards (refine/signatures.py).
-    """
+    """Equal targets ask for review, near ones are a note; prompts that repeat are legitimate."""
 
     name = "duplicate"
     about = "the same translation stands for another English text"
 
-    def __init__(self, others: Mapping[tuple[str, str], tuple[OtherPair, ...]]) -> None:
-        super().__init__()
-        self._others = others
-
     def look(self, pair: TurnPair, lang: str) -> Finding | None:
         near: Finding | None = None
-        for other in self._others.get((pair.source, pair.target), ()):
+        for other in pair.others:
             kept_chars = max(len(other.source), len(other.target))
             ours = set(_WORD.findall(pair.source[:kept_chars].casefold()))
             theirs = set(_WORD.findall(other.source.casefold()))

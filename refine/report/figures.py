@@ -9,7 +9,6 @@ from palo.checks.structure import without_protected
 from palo.schemas import RefinedSample, Verdict
 from palo.settings import Profile, RefineSettings
 from palo.shards import read_record, read_refined, shard_paths
-from refine.filters.copies import DuplicateFilter
 from refine.filters.thresholds import Bands, Thresholds, bands_of, load_thresholds, shipped
 from refine.registry import default_filters, version
 from refine.report.reviews import (
@@ -174,10 +173,9 @@ def described(settings: RefineSettings, langs: list[str]) -> dict[str, Any]:
     """
     bands = load_thresholds(settings.thresholds_path)
     own = [lang for lang in langs if bands[lang] != shipped()[lang]]
-    filters = (*default_filters(settings), DuplicateFilter({}))
     return {
         "version": version(),
-        "filters": {judge.name: judge.about for judge in filters},
+        "filters": {judge.name: judge.about for judge in default_filters(settings)},
         "thresholds": {lang: bands[lang].model_dump(mode="json") for lang in langs},
         "threshold_sources": {name: SOURCES[name] for name in Thresholds.model_fields},
         "calibrated": own,

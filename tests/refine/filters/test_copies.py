@@ -3,8 +3,8 @@
 import pytest
 
 from palo.schemas import TurnStatus, Verdict
-from refine.filters import TurnPair
-from refine.filters.copies import DuplicateFilter, OtherPair, SourceCopyFilter
+from refine.filters import OtherPair, TurnPair
+from refine.filters.copies import DuplicateFilter, SourceCopyFilter
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ SOURCE, TARGET = "The dog sleeps on the warm grass.", "یہ تصویر بہت خ
 
 
 def found(other_source, other_target, target=TARGET):
-    others = {(SOURCE, target): (OtherPair(other_source, other_target),)}
-    return DuplicateFilter(others).look(TurnPair(SOURCE, target), "ur")
+    others = (OtherPair(other_source, other_target),)
+    return DuplicateFilter().look(TurnPair(SOURCE, target, others=others), "ur")
 
 
 def test_the_translation_of_another_text_asks_for_review_and_names_that_text():
@@ -67,4 +67,4 @@ def test_another_target_that_shares_a_signature_by_chance_is_nothing():
 
 
 def test_a_pair_that_no_signature_named_is_nothing():
-    assert DuplicateFilter({}).look(TurnPair(SOURCE, TARGET), "ur") is None
+    assert DuplicateFilter().look(TurnPair(SOURCE, TARGET), "ur") is None
