@@ -7,8 +7,10 @@ batch of their own; others go out by choice.
 
 import heapq
 import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
 
@@ -45,6 +47,7 @@ FLAGGED = "flagged"
 _EXPORTED = re.compile(rf"({BATCH}|{SEED}|{ADJUDICATION})-\d+")
 # A rejected text is wrong for sure and the next translator may do better; of one that asks for
 # review nobody knows.
+_LONG_WORDS = (3, 20)  # of English: an answer of a word or three, a sentence, more
 _WORTH = {Verdict.REVIEW: 1.0, Verdict.REJECT: 0.5}
 
 
@@ -311,6 +314,71 @@ def export_workbooks(files: Sequence[Path]) -> Queue:
     for path, book in zip(files, books, strict=True):
         write_review(book, [read.row for read in read_review(path).rows])
     return Queue(files=books)
+
+
+def export_audit(paths: DataPaths, lang: str, num_rows: int, now: str) -> Queue:
+    """Draws a sample of passed turns into a batch, once for each translator.
+
+    It is blind: the rows go out like any others, without a word of the filters' notes, and the
+    ledger alone knows. A crash between the file and the ledger leaves an ordinary batch, and
+    another sample is drawn.
+    """
+    folder, shards = paths.review(lang), shard_paths(paths.refined(lang))
+    samples = (refined.sample for path in shards for refined in read_refined(path))
+    translator = translator_of(samples) if num_rows else ""
+    ledger = load_ledger(folder)
+    if not translator or any(batch.audit == translator for batch in ledger.values()):
+        return Queue()
+
+    def passed() -> Iterator[tuple[str, ReviewRow]]:
+        for refined in (refined for path in shards for refined in read_refined(path)):
+            for turn, row in open_rows(refined, blind=True):
+                if refined.turn_verdicts[turn].severity <= Verdict.NOTE.severity:
+                    num_words = len(row.english.split())
+                    size = sum(num_words > limit for limit in _LONG_WORDS)
+                    yield f"{refined.sample.source[turn].role}-{size}", row
+
+    out = {key for batch in ledger.values() for key in batch.rows}
+    rows = draw(passed(), num_rows, out)
+    if not rows:
+        return Queue()
+    path = write_batch(folder, BATCH, ledger, rows, now, translator, audit=translator)
+    return Queue(waiting=len(rows), files=(path,))
+
+
+def draw(turns: Iterable[tuple[str, ReviewRow]], num_rows: int, out: set[str]) -> list[ReviewRow]:
+    """At most `num_rows` of (stratum, row), from each stratum its share; order does not matter.
+
+    Each row's number is a hash of its id, and the smallest numbers are drawn: the sample of a
+    corpus is the same on every machine, and only `num_rows` rows a stratum are ever held.
+    """
+
+    def number(key: str) -> int:
+        return int.from_bytes(blake2b(f"audit:{key}".encode(), digest_size=8).digest())
+
+    sizes: Counter[str] = Counter()
+    smallest: dict[str, list[tuple[int, str, ReviewRow]]] = defaultdict(list)
+    for stratum, row in turns:
+        if row.id in out or too_long(row):
+            continue
+        sizes[stratum] += 1
+        heapq.heappush(smallest[stratum], (-number(row.id), row.id, row))
+        if len(smallest[stratum]) > num_rows:
+            heapq.heappop(smallest[stratum])
+    # each stratum its share of the rows, by largest remainders
+    total = sum(sizes.values())
+    num_drawn = min(num_rows, total)
+    exact = {stratum: num_drawn * size / total for stratum, size in sorted(sizes.items())}
+    shares = {stratum: int(value) for stratum, value in exact.items()}
+    by_rest = sorted(exact, key=lambda stratum: shares[stratum] - exact[stratum])
+    for stratum in by_rest[: num_drawn - sum(shares.values())]:
+        shares[stratum] += 1
+    drawn = [
+        entry
+        for stratum, share in shares.items()
+        for entry in sorted(smallest[stratum], reverse=True)[:share]
+    ]
+    return [row for _, _, row in sorted(drawn, reverse=True)]
 
 
 def chosen_ids(only: str) -> frozenset[str] | None:

@@ -14,7 +14,6 @@ from palo.schemas import Verdict
 from palo.settings import ModelFilterSettings, Profile, RefineSettings
 from palo.shards import read_record, remove_shards, shard_paths
 from palo.workers import default_processes, in_order
-from refine.audit import export_audit
 from refine.intake import Intake, load_rejections, take_in
 from refine.judgement import (
     REASON_COUNT,
@@ -26,6 +25,7 @@ from refine.judgement import (
 from refine.queue import (
     Queue,
     export_adjudication,
+    export_audit,
     export_flagged,
     export_seed,
     export_workbooks,

@@ -1,26 +1,35 @@
-"""Collects the report's figures from refined shards and review files; what is missing is None."""
+"""Collects the report's figures from refined shards and review files; what is missing is None.
 
-from collections import Counter
+What reviewing said of the machine is told in rounds, of translators before and after, and in
+audits of what passed. A round is an exported batch, in the order of their numbers: the seed's
+first, then the others.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from palo.checks.language import LanguageId
 from palo.checks.structure import without_protected
-from palo.schemas import RefinedSample, Verdict
-from palo.settings import Profile, RefineSettings
+from palo.console import wilson
+from palo.paths import DataPaths
+from palo.schemas import Verdict
+from palo.settings import AcceptancePlan, Profile, RefineSettings
 from palo.shards import read_record, read_refined, shard_paths
 from refine.filters.thresholds import Bands, Thresholds, bands_of, load_thresholds, shipped
+from refine.queue import SEED, load_ledger
 from refine.registry import default_filters, version
-from refine.report.reviews import (
-    AuditedTranslator,
-    BeforeAfter,
-    Round,
-    TranslatorReview,
-    audits,
-    before_after,
-    rounds,
-    translators,
+from refine.review_file import (
+    ADJUDICATION,
+    ReviewVerdict,
+    parse_export_hash,
+    read_review,
+    returned_files,
 )
+from refine.review_status import EDITED, outcomes
 from refine.run import State, load_history
 
 EXAMPLES_PER_REASON = 2
@@ -28,6 +37,115 @@ LANGUAGE_ID_TURNS = 2000  # are asked again, spread evenly, for the distribution
 MIN_RATIO_CHARS = 20  # shorter texts have no telling ratio
 RATIO_STEP = 0.05
 MAX_RATIO = 4.0
+
+
+class RoundKind(StrEnum):
+    """Which turns a round holds."""
+
+    SEED = "seed"  # all of a sample of conversations
+    FLAGGED = "flagged"  # those that filters stopped
+    AUDIT = "audit"  # drawn from those that passed
+    CHOSEN = "chosen"  # by hand (`palo review export`), or nobody knows
+
+
+@dataclass(frozen=True)
+class JudgedRow:
+    """One decided row; `human` is "" where a person rejected the text and wrote no other."""
+
+    edited: bool
+    machine: str
+    human: str
+
+
+@dataclass(frozen=True)
+class RoundScore:
+    """`edit_rate`: share of decided rows that were corrected or rejected; chrF from 0 to 100."""
+
+    decided: int
+    edited: int
+    edit_rate: float
+    chrf: float | None
+    signature: str
+
+
+@dataclass(frozen=True)
+class Round:
+    """`translator` is "" where the ledger does not say; `rows` are by review id."""
+
+    name: str
+    kind: RoundKind
+    translator: str
+    rows: Mapping[str, JudgedRow]
+
+    @cached_property
+    def score(self) -> RoundScore:
+        return score(list(self.rows.values()))
+
+
+@dataclass(frozen=True)
+class Quality:
+    """`edit_rate`: share of turns that a person would change; `chrf`: 0 to 100, against theirs."""
+
+    edit_rate: float
+    chrf: float | None
+
+
+@dataclass(frozen=True)
+class TranslatorReview:
+    """What people said of one translator's turns; `flagged_share` is of them, when first judged."""
+
+    translator: str
+    flagged_share: float | None
+    scores: Mapping[RoundKind, RoundScore]
+
+    def quality(self, of_all: bool) -> Quality | None:
+        """Of all its turns, or of the flagged ones alone; None where that was not reviewed."""
+        flagged, passed = self.scores.get(RoundKind.FLAGGED), self.scores.get(RoundKind.AUDIT)
+        share, seed = self.flagged_share, self.scores.get(RoundKind.SEED)
+        if not of_all or seed:
+            weighed = [(1.0, seed if of_all else flagged)]
+        elif share is None:
+            return None
+        elif flagged or share:
+            weighed = [(share, flagged), (1 - share, passed)]
+        else:
+            weighed = [(1.0, passed)]
+        scores = [(weight, scored) for weight, scored in weighed if scored]
+        if len(scores) < len(weighed):
+            return None
+        rate = sum(weight * scored.edit_rate for weight, scored in scores)
+        chrfs = [weight * scored.chrf for weight, scored in scores if scored.chrf is not None]
+        return Quality(rate, sum(chrfs) if len(chrfs) == len(scores) else None)
+
+
+@dataclass(frozen=True)
+class BeforeAfter:
+    """The first translator and the last; `after` is None where there has been but one."""
+
+    of_all: bool
+    before: Quality
+    after: Quality | None
+
+
+class Acceptance(StrEnum):
+    MET = "met"
+    FAILED = "failed"
+    OPEN = "open"  # too few rows audited to say
+
+
+@dataclass(frozen=True)
+class AuditedTranslator:
+    """Errors (rows fixed or rejected) among audited rows of one translator that came back.
+
+    `low` and `high` bound their share in all turns that passed (Wilson, 95%).
+    """
+
+    translator: str
+    num_rows: int
+    num_errors: int
+    low: float
+    high: float
+    acceptance: Acceptance
 
 
 @dataclass(frozen=True)
@@ -84,6 +202,7 @@ class LanguageFigures:
 
     def as_json(self) -> dict[str, Any]:
         told = self.before_after
+        ratios = sorted(self.ratios.items())
         return {
             "samples": self.samples,
             "kept": self.kept,
@@ -91,27 +210,29 @@ class LanguageFigures:
             "flagged_share": self.flagged_share,
             "flagged_history": [vars(state) for state in self.history],
             "by_verdict": {str(verdict): self.by_verdict[verdict] for verdict in Verdict},
-            "by_reason": dict(sorted(self.by_reason.items())),
-            "length_ratios": {
-                f"{step * RATIO_STEP:.2f}": count for step, count in sorted(self.ratios.items())
-            },
-            "identified": dict(self.identified.most_common()),
-            "rounds": [batch.as_json() for batch in self.rounds],
-            "translators": [review.as_json() for review in self.translators],
+            "by_reason": self.by_reason,
+            "length_ratios": {f"{step * RATIO_STEP:.2f}": count for step, count in ratios},
+            "identified": self.identified,
+            "rounds": [
+                {"name": told.name, "kind": told.kind, "translator": told.translator}
+                | asdict(told.score)
+                for told in self.rounds
+            ],
+            "translators": [asdict(review) for review in self.translators],
             "before_after": asdict(told) if told else None,
             "audits": [asdict(audit) for audit in self.audits],
         }
 
 
 def collect(profile: Profile, lang: str) -> LanguageFigures:
-    paths = profile.paths
-    figures = LanguageFigures(lang, bands=load_thresholds(profile.refine.thresholds_path))
-    room: Counter[str] = Counter()
+    paths, settings = profile.paths, profile.refine
+    figures = LanguageFigures(lang, bands=load_thresholds(settings.thresholds_path))
     shards = shard_paths(paths.refined(lang))
     records = map(read_record, shards)
     num_turns = sum(record.counts.get("turns", 0) for record in records if record)
     every = max(1, num_turns // LANGUAGE_ID_TURNS)
-    identifier = LanguageId(profile.refine.language_id_model)
+    identifier = LanguageId(settings.language_id_model)
+    shown: Counter[str] = Counter()
     for refined in (refined for path in shards for refined in read_refined(path)):
         figures.samples += 1
         figures.kept += refined.kept
@@ -119,39 +240,138 @@ def collect(profile: Profile, lang: str) -> LanguageFigures:
         for turn, (source, target) in enumerate(pairs):
             if figures.turns % every == 0:
                 figures.identified[identifier.detect(target.text).lang or "none"] += 1
+            verdict = refined.turn_verdicts[turn]
             figures.turns += 1
-            figures.by_verdict[refined.turn_verdicts[turn]] += 1
-            _add_ratio(figures.ratios, source.text, target.text)
-            _add_reasons(figures, refined, turn, room)
+            figures.by_verdict[verdict] += 1
+            source_chars = len(without_protected(source.text).strip())
+            if source_chars >= MIN_RATIO_CHARS:
+                ratio = len(without_protected(target.text).strip()) / source_chars
+                figures.ratios[int(min(ratio, MAX_RATIO) / RATIO_STEP)] += 1
+            if not verdict.flagged:
+                continue
+            spoke = [said for said in refined.findings[turn] if said.verdict is not Verdict.PASS]
+            figures.by_reason.update({said.filter for said in spoke})
+            for said in spoke:
+                shown[said.filter] += 1
+                if shown[said.filter] <= EXAMPLES_PER_REASON:
+                    example = FlaggedTurn(
+                        said.filter, verdict, said.reason, source.text, target.text
+                    )
+                    figures.examples.append(example)
     figures.history = load_history(paths.refined(lang))
     figures.rounds = rounds(paths, lang)
     figures.translators = translators(paths, lang, figures.rounds, figures.history)
-    plan = profile.refine.acceptance
-    figures.audits = audits(paths, lang, (plan.rows, plan.max_errors))
+    figures.audits = audits(paths, lang, settings.acceptance)
     return figures
 
 
-def _add_ratio(ratios: Counter[int], source: str, target: str) -> None:
-    source_chars = len(without_protected(source).strip())
-    if source_chars >= MIN_RATIO_CHARS:
-        ratio = len(without_protected(target).strip()) / source_chars
-        ratios[int(min(ratio, MAX_RATIO) / RATIO_STEP)] += 1
+def rounds(paths: DataPaths, lang: str) -> list[Round]:
+    """Every batch of the language with at least one decision, in whatever file it came back.
+
+    Where several people judged a turn, the adjudicated word counts, else that of the last file.
+    """
+    folder = paths.review(lang)
+    ledger = {
+        name: batch
+        for name, batch in load_ledger(folder).items()
+        if not name.startswith(ADJUDICATION)
+    }
+    batches = {turn: name for name, batch in ledger.items() for turn in batch.rows.items()}
+    rows: dict[str, dict[str, JudgedRow]] = defaultdict(dict)
+    for path in sorted(returned_files(folder), key=lambda path: path.stem.startswith(ADJUDICATION)):
+        for row in (read.row for read in read_review(path).rows):
+            key, exported = row.id.strip(), parse_export_hash(row.hash)
+            name = batches.get((key, exported[1])) if exported else None
+            verdict = row.verdict.strip().lower()
+            if not name or verdict not in list(ReviewVerdict):
+                continue
+            edited = verdict != ReviewVerdict.ACCEPT
+            human = row.correction.strip() if edited else row.translation
+            rows[name][key] = JudgedRow(edited, row.translation, human)
+
+    def order(name: str) -> tuple[bool, int, str]:
+        number = name.rpartition("-")[2]
+        return not name.startswith(SEED), int(number) if number.isdecimal() else 0, name
+
+    told = []
+    for name in sorted(rows, key=order):
+        batch = ledger[name]
+        kind = RoundKind.FLAGGED if batch.translator else RoundKind.CHOSEN
+        kind = RoundKind.AUDIT if batch.audit else kind
+        kind = RoundKind.SEED if name.startswith(SEED) else kind
+        told.append(Round(name, kind, batch.translator, rows[name]))
+    return told
 
 
-def _add_reasons(
-    figures: LanguageFigures, refined: RefinedSample, turn: int, room: Counter[str]
-) -> None:
-    """Counts the filters that spoke of a flagged turn, and keeps the first examples of each."""
-    if not refined.turn_verdicts[turn].flagged:
-        return
-    sample, verdict = refined.sample, refined.turn_verdicts[turn]
-    spoke = [finding for finding in refined.findings[turn] if finding.verdict is not Verdict.PASS]
-    figures.by_reason.update({finding.filter for finding in spoke})
-    for finding in spoke:
-        if room[finding.filter] < EXAMPLES_PER_REASON:
-            room[finding.filter] += 1
-            texts = sample.source[turn].text, sample.target[turn].text
-            figures.examples.append(FlaggedTurn(finding.filter, verdict, finding.reason, *texts))
+def score(rows: Sequence[JudgedRow]) -> RoundScore:
+    """Of one row or more."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    edited = sum(row.edited for row in rows)
+    chrf, signature = None, ""
+    if texts := [(row.machine, row.human) for row in rows if row.human]:
+        metric = CHRF()
+        machine, human = map(list, zip(*texts, strict=True))
+        chrf = metric.corpus_score(machine, [human]).score
+        signature = str(metric.get_signature())
+    return RoundScore(len(rows), edited, edited / len(rows), chrf, signature)
+
+
+def translators(
+    paths: DataPaths, lang: str, reviewed: Sequence[Round], history: Sequence[State]
+) -> list[TranslatorReview]:
+    """Those whose turns were reviewed, in the order in which their turns first went out.
+
+    The flagged share is as the run found it that sent the first turns out; of copies of one file,
+    each turn counts once.
+    """
+    since: dict[str, str] = {}
+    for batch in sorted(load_ledger(paths.review(lang)).values(), key=lambda batch: batch.at):
+        if batch.translator:
+            since.setdefault(batch.translator, batch.at)
+    reviews = []
+    for name, at in since.items():
+        rows: dict[RoundKind, dict[str, JudgedRow]] = {}
+        for each in reviewed:
+            if each.translator == name:
+                rows.setdefault(each.kind, {}).update(each.rows)
+        if rows:
+            before = [state.machine_share for state in history if state.at <= at]
+            scores = {kind: score(list(judged.values())) for kind, judged in rows.items()}
+            reviews.append(TranslatorReview(name, before[-1] if before else None, scores))
+    return reviews
+
+
+def before_after(reviews: Sequence[TranslatorReview]) -> BeforeAfter | None:
+    """Of all turns where both translators can be told so, else of the flagged ones."""
+    alone = None
+    for of_all in (True, False) if reviews else ():
+        before = reviews[0].quality(of_all)
+        after = reviews[-1].quality(of_all) if len(reviews) > 1 else None
+        if before and after:
+            return BeforeAfter(of_all, before, after)
+        alone = alone or (BeforeAfter(of_all, before, None) if before else None)
+    return alone
+
+
+def audits(paths: DataPaths, lang: str, plan: AcceptancePlan) -> list[AuditedTranslator]:
+    """Of each translator of which audited rows came back, the oldest first."""
+    audited = []
+    for batch in sorted(load_ledger(paths.review(lang)).values(), key=lambda batch: batch.at):
+        done = list(outcomes(paths, lang, batch.rows).values()) if batch.audit else []
+        if done:
+            rows, errors = len(done), done.count(EDITED)
+            share = wilson(errors, rows)
+            acceptance = accepted(rows, errors, plan.rows, plan.max_errors)
+            audited.append(AuditedTranslator(batch.audit, rows, errors, *share, acceptance))
+    return audited
+
+
+def accepted(num_rows: int, num_errors: int, plan_rows: int, max_errors: int) -> Acceptance:
+    """Of more rows than the plan has, as many more may be wrong."""
+    if num_errors > max_errors * max(1.0, num_rows / plan_rows):
+        return Acceptance.FAILED
+    return Acceptance.MET if num_rows >= plan_rows else Acceptance.OPEN
 
 
 # As thresholds.yaml says at greater length.
@@ -172,11 +392,10 @@ def described(settings: RefineSettings, langs: list[str]) -> dict[str, Any]:
     The dataset's card is written from this, so it needs nothing of the filters' code.
     """
     bands = load_thresholds(settings.thresholds_path)
-    own = [lang for lang in langs if bands[lang] != shipped()[lang]]
     return {
         "version": version(),
         "filters": {judge.name: judge.about for judge in default_filters(settings)},
         "thresholds": {lang: bands[lang].model_dump(mode="json") for lang in langs},
         "threshold_sources": {name: SOURCES[name] for name in Thresholds.model_fields},
-        "calibrated": own,
+        "calibrated": [lang for lang in langs if bands[lang] != shipped()[lang]],
     }

@@ -13,8 +13,13 @@ from palo.languages import info
 from palo.report import pages
 from palo.settings import Profile
 from palo.shards import records_digest
-from refine.report.figures import RATIO_STEP, LanguageFigures, described
-from refine.report.reviews import AuditedTranslator, Quality
+from refine.report.figures import (
+    RATIO_STEP,
+    AuditedTranslator,
+    LanguageFigures,
+    Quality,
+    described,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,8 +4,10 @@ from collections import Counter
 
 import pytest
 
-from refine.audit import audit_results, draw, wilson
-from refine.report.reviews import Acceptance, audits
+from palo.console import wilson
+from palo.settings import AcceptancePlan
+from refine.queue import draw
+from refine.report.figures import Acceptance, audits
 from refine.review_file import ReviewRow
 
 
@@ -55,21 +57,22 @@ def test_what_reviewers_say_of_it_is_the_audited_error_rate(run):
     run.settings = {"audit_rows": 6}
     run.translated(*passed(run, 10))
     run.refine()
-    assert audits(run.paths, "ur", (6, 1)) == []
+    assert audits(run.paths, "ur", AcceptancePlan(rows=6, max_errors=1)) == []
     wrong, *good = [one["id"] for one in run.rows()]
     fixed = {"verdict": "fix", "correction": "دائرہ بالکل سرخ ہے۔"}
     if wrong.startswith("t0"):
         fixed["correction"] = "دائرہ کون سے رنگ کا ہے؟"
     run.edit({wrong: fixed, **{key: {"verdict": "accept"} for key in good}})
     run.refine(now="2026-01-02")
-    (found,) = audit_results(run.paths, "ur").values()
+    (found,) = audits(run.paths, "ur", AcceptancePlan(rows=6, max_errors=1))
     assert (found.num_rows, found.num_errors) == (6, 1)
     assert found.high == pytest.approx(0.5635, abs=1e-4)
-    assert audits(run.paths, "ur", (6, 1))[0].acceptance is Acceptance.MET
-    assert audits(run.paths, "ur", (6, 0))[0].acceptance is Acceptance.FAILED
+    assert found.acceptance is Acceptance.MET
+    (found,) = audits(run.paths, "ur", AcceptancePlan(rows=6, max_errors=0))
+    assert found.acceptance is Acceptance.FAILED
 
 
 def test_without_rows_to_audit_nothing_is_drawn(run):
     run.translated(*passed(run, 3))
     assert run.refine().queue.files == ()
-    assert audit_results(run.paths, "ur") == {}
+    assert audits(run.paths, "ur", AcceptancePlan()) == []

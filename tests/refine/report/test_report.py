@@ -11,9 +11,8 @@ import refine.cli
 from palo.errors import UserError
 from palo.files import read_json
 from palo.shards import records_digest
-from refine.report.figures import collect
+from refine.report.figures import Acceptance, accepted, collect
 from refine.report.page import render, table
-from refine.report.reviews import Acceptance, accepted
 
 
 def reviewed(run):

@@ -4,9 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from refine.report.figures import collect
+from refine.report.figures import (
+    JudgedRow,
+    RoundKind,
+    TranslatorReview,
+    before_after,
+    collect,
+    score,
+)
 from refine.report.page import lines
-from refine.report.reviews import JudgedRow, RoundKind, TranslatorReview, before_after, score
 
 RIGHT, WRONG = JudgedRow(False, "سرخ ہے۔", "سرخ ہے۔"), JudgedRow(True, "نیلا", "سرخ ہے۔")
 
