@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from palo.schemas import Role
 from sceneworld import messages as m
-from sceneworld.grammar.en import corner, indefinite
+from sceneworld.grammar import grammar_of
 from sceneworld.messages import Kind, Message
 from sceneworld.questions import Exchange, QuestionKind, ask, link, name_of
 from sceneworld.scene import GRID, Scene
@@ -173,8 +173,10 @@ def _sample(
 
 def caption(scene: Scene) -> str:
     """Every object in raster order: `A big red circle in the top left corner, a ... .`"""
-    parts = [f"{indefinite(thing.kind)} {corner(thing.region)}" for thing in scene.things]
-    text = ", ".join(parts)
+    english = grammar_of("en")
+    text = ", ".join(
+        f"{english.item(1, thing.kind)} {english.regions[thing.region]}" for thing in scene.things
+    )
     return f"{text[0].upper()}{text[1:]}."
 
 
