@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from palo.benchmark_set import IMAGES, BenchmarkSet, Line, write_set
 from palo.languages import ENGLISH
 from palo.schemas import IMAGE_TAG, Role
 from palo.settings import WorldSettings
 from sceneworld import messages as m
-from sceneworld.bench import build_bench
 from sceneworld.conversations import (
     CAPTION_PROMPTS,
     DETAIL_PROMPTS,
@@ -103,7 +104,7 @@ def build_world(world_dir: Path, settings: WorldSettings) -> WorldSummary:
     _write_lines(world_dir / "patches.jsonl", patch_rows)
     _write_lines(world_dir / "text.jsonl", text)
     _write_lines(world_dir / "evaluation.jsonl", evaluation)
-    bench_truth = build_bench(world_dir / "bench", held_out[: settings.bench_images], settings.seed)
+    bench_truth = _bench(world_dir / "bench", held_out[: settings.bench_images], settings.seed)
     _write_lines(world_dir / BENCH_TRUTH, rows(bench_truth))
     return WorldSummary(
         samples=len(source),
@@ -217,18 +218,13 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
         kinds = (*SEEING_KINDS, rng.choice(REASONING_KINDS))
         asked = filter(None, (ask(kind, scene, rng, told) for kind in kinds))
         questions = [_round(each.question, each.short, languages) for each in asked]
-        talk = _talk(scene, rng) if is_parallel else []
+        talk = [  # the rounds of the three samples that a picture of the scene would come with
+            _round(question.messages[0], reply.messages, SPOKEN)
+            for sample in (source_samples(scene, rng) if is_parallel else ())
+            for question, reply in zip(sample.turns[::2], sample.turns[1::2], strict=True)
+        ]
         rows.append({"caption": caption(scene), "questions": questions, "talk": talk})
     return rows
-
-
-def _talk(scene: Scene, rng: random.Random) -> list[dict[str, list[str]]]:
-    """The rounds of the three samples that a picture of the scene would come with."""
-    return [
-        _round(question.messages[0], reply.messages, SPOKEN)
-        for sample in source_samples(scene, rng)
-        for question, reply in zip(sample.turns[::2], sample.turns[1::2], strict=True)
-    ]
 
 
 def _round(
@@ -251,13 +247,24 @@ def _evaluation(
         save_picture(scene, images_dir / image)
         for number, (kind, exchange) in enumerate(zip(HELD_OUT_KINDS, exchanges, strict=True)):
             said[_answer_key(exchange)] += 1
-            row = {
-                "id": f"{index:06d}-{number}",
-                "image": image,
-                "kind": str(kind),
-                "reasoning": kind in REASONING_KINDS,
-            }
-            questions.append({**row, **_in_all_languages(exchange)})
+            asked = (exchange.question,)
+            questions.append(
+                {
+                    "id": f"{index:06d}-{number}",
+                    "image": image,
+                    "kind": str(kind),
+                    "reasoning": kind in REASONING_KINDS,
+                    "questions": {str(lang): say_turn(asked, lang) for lang in SPOKEN},
+                    # the short form and the sentence
+                    "answers": {
+                        str(lang): [
+                            say_turn(exchange.short, lang),
+                            say_turn(exchange.sentence, lang),
+                        ]
+                        for lang in SPOKEN
+                    },
+                }
+            )
     return questions, held_out
 
 
@@ -281,14 +288,68 @@ def _answer_key(exchange: Exchange) -> str:
     return f"{type(exchange.question).__name__} {say_turn(exchange.short, 'en')}"
 
 
-def _in_all_languages(exchange: Exchange) -> Row:
-    """Questions by language, answers by language as [short form, sentence form]."""
-    questions = {str(lang): say_turn((exchange.question,), lang) for lang in SPOKEN}
-    answers = {
-        str(lang): [say_turn(exchange.short, lang), say_turn(exchange.sentence, lang)]
-        for lang in SPOKEN
-    }
-    return {"questions": questions, "answers": answers}
+def _bench(folder: Path, scenes: Sequence[Scene], seed: int) -> Truth:
+    """A LLaVA-Bench-style set of held-out scenes: three questions a picture, as published.
+
+    `conv` asks one thing, `detail` for a description, `complex` for counting and comparing.
+    Reference answers and captions are exact; answers that can only be given in these words say so
+    (`exact`), so that they can be scored without a judge. Writes English and the pictures into an
+    empty `folder`; returns the true translations of every question, of every answer after its
+    question, and of every caption.
+    """
+    shutil.rmtree(folder, ignore_errors=True)  # translations of another world among them
+    (folder / IMAGES).mkdir(parents=True)
+    truth: Truth = {}
+    questions: list[Line] = []
+    answers: list[Line] = []
+    captions: list[Line] = []
+    for number, scene in enumerate(scenes):
+        rng = random.Random(f"{seed}/bench/{number}")
+        name = f"{number + 1:03d}"
+        image = f"{name}.jpg"
+        save_picture(scene, folder / IMAGES / image)
+        told = detail_answer(scene, rng)
+        captions.append(Line({"id": name, "image": image, "caption": say_turn(told, "en")}))
+        add_turn(truth, "", told)
+        for category, asked, reply in _bench_rounds(scene, rng, number):
+            add_turn(truth, "", (asked,))
+            text = say_turn((asked,), "en")
+            add_turn(truth, text, reply)
+            row = {"question_id": len(questions), "image": image, "text": text}
+            questions.append(Line(row | {"category": category}))
+            answer = {
+                "question_id": len(answers),
+                "prompt": text,
+                "answer_id": f"grammar-{len(answers):03d}",
+                "model_id": "grammar",
+                "metadata": {},
+                "text": say_turn(reply, "en"),
+            }
+            answers.append(Line(answer | ({} if category == "detail" else {"exact": True})))
+    english = BenchmarkSet(
+        "en", folder, folder / IMAGES, tuple(questions), tuple(captions),
+        {"answers_grammar": tuple(answers)},
+    )  # fmt: skip
+    write_set(english, folder / "en")
+    return truth
+
+
+def _bench_rounds(
+    scene: Scene, rng: random.Random, number: int
+) -> list[tuple[str, m.Message, tuple[m.Message, ...]]]:
+    """Category, question and answer; kinds take turns, and give way where a scene offers none."""
+
+    def in_turn(kinds: Sequence[QuestionKind]) -> Exchange:
+        start = number % len(kinds)
+        kinds = [*kinds[start:], *kinds[:start]]
+        return next(exchange for kind in kinds if (exchange := ask(kind, scene, rng)))
+
+    easy, hard = in_turn(HELD_OUT_KINDS), in_turn((QuestionKind.MORE, QuestionKind.LEFT))
+    return [
+        ("conv", easy.question, easy.short),
+        ("detail", m.AskDetail(number % DETAIL_PROMPTS), detail_answer(scene, rng)),
+        ("complex", hard.question, hard.sentence),
+    ]
 
 
 def _write_lines(path: Path, lines: Iterable[Row]) -> None:

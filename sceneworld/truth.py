@@ -15,16 +15,15 @@ from pathlib import Path
 
 from palo.languages import ENGLISH
 from palo.memory import english_context
-from palo.schemas import IMAGE_TAG, RefinedSample, TranslatedSample, TurnStatus
+from palo.schemas import IMAGE_TAG, TranslatedSample, TurnStatus
 from palo.settings import Profile
 from palo.shards import read_refined, read_translated, shard_paths
+from refine.review_file import escape, unescape
 from sceneworld.grammar import SPOKEN, say_turn
 from sceneworld.messages import Message
 
 BENCH_TRUTH = "bench_truth.jsonl"
 REVIEWER = "simulated"
-# Spreadsheets take a cell that begins with one of these for a formula; exporters put `'` first.
-FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "'")
 
 Truth = dict[tuple[str, str], dict[str, str]]
 
@@ -102,38 +101,22 @@ def _review(row: dict[str, str], truth: Truth) -> str:
     """Fill in one row; what became of it."""
     if row["verdict"]:
         return "judged before"
-    english = unescape_cell(row["english"])
-    true = _true_translation(truth, unescape_cell(row["previous"]), english, row["lang"])
+    english = unescape(row["english"])
+    # an answer is known after its question, a question on its own
+    text, question = without_image(english), without_image(unescape(row["previous"]))
+    true = (truth.get((question, text)) or truth.get(("", text)) or {}).get(row["lang"])
     if true is None:
         return "unknown"
     true = with_image_as_in(true, english)
     row["all_copies"] = "yes"
     row["reviewer"] = REVIEWER
-    if _same(unescape_cell(row["translation"]), true):
+    if _same(unescape(row["translation"]), true):
         row["verdict"] = "accept"
     else:
         row["verdict"] = "fix"
-        row["correction"] = escape_cell(true)
+        row["correction"] = escape(true)
         row["error_type"] = "grammar"
     return row["verdict"]
-
-
-def _true_translation(truth: Truth, previous: str, english: str, lang: str) -> str | None:
-    """An answer is known after its question, a question on its own."""
-    text = without_image(english)
-    row = truth.get((without_image(previous), text)) or truth.get(("", text)) or {}
-    return row.get(lang)
-
-
-def escape_cell(text: str) -> str:
-    """Guard a cell that a spreadsheet would take for a formula."""
-    return f"'{text}" if text.startswith(FORMULA_MARKS) else text
-
-
-def unescape_cell(cell: str) -> str:
-    """Undo `escape_cell`."""
-    guarded = cell.startswith("'") and cell[1:].startswith(FORMULA_MARKS)
-    return cell[1:] if guarded else cell
 
 
 @dataclass(frozen=True)
@@ -178,7 +161,8 @@ def measure_language(
         (refined.sample.sample_id, turn)
         for path in shard_paths(refined_dir)
         for refined in read_refined(path)
-        for turn in flagged_turns(refined)
+        for turn, verdict in enumerate(refined.turn_verdicts)
+        if verdict.flagged
     }
     outputs, references, turns, wrong, caught, false_alarms = [], [], 0, 0, 0, 0
     for path in shard_paths(translated_dir):
@@ -201,10 +185,6 @@ def measure_language(
     score = chrf.corpus_score(outputs, [references]).score
     signature = str(chrf.get_signature())
     return TruthFigures(turns, wrong, caught, false_alarms, score, signature)
-
-
-def flagged_turns(refined: RefinedSample) -> list[int]:
-    return [turn for turn, verdict in enumerate(refined.turn_verdicts) if verdict.flagged]
 
 
 def true_turns(sample: TranslatedSample, truth: Truth, lang: str) -> dict[int, str]:

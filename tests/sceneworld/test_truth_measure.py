@@ -18,7 +18,7 @@ from palo.schemas import (
 )
 from palo.settings import load_profile
 from palo.shards import refined_to_row, shard_name, translated_to_row, write_shard
-from sceneworld.truth import flagged_turns, measure, true_turns
+from sceneworld.truth import measure, true_turns
 
 TRUTH = {
     ("", "Where is it?"): {"fr": "Où est-ce ?", "ur": "کہاں ہے؟"},
@@ -134,9 +134,3 @@ def test_without_a_world_there_is_nothing_to_measure(project):
 def test_the_truth_carries_the_image_tag_where_the_english_does():
     found = true_turns(sample(0, "x", "y"), TRUTH, "fr")
     assert found == {0: TRUE_QUESTION, 1: "À gauche."}
-
-
-def test_flagged_turns_are_those_for_review_and_those_rejected():
-    each = sample(0, "x", "y")
-    judged = RefinedSample(each, ((), ()), (REVIEW, Verdict.NOTE), REVIEW, True)
-    assert flagged_turns(judged) == [0]

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from sceneworld.truth import ReviewSummary, escape_cell, review_csv, unescape_cell
+from sceneworld.truth import ReviewSummary, review_csv
 
 COLUMNS = [
     *("id", "lang", "image", "previous", "english", "translation", "reasons"),
@@ -104,13 +104,3 @@ def test_a_row_that_the_truth_does_not_know_is_left_alone(tmp_path, unknown):
     row, summary = review(tmp_path, **cells)
     assert summary == ReviewSummary(accepted=0, fixed=0, unknown=1, judged_before=0)
     assert row == dict.fromkeys(COLUMNS, "") | {"id": "t0.a", "lang": "fr", "hash": "h1"} | cells
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "'x", "''=x", "x", ""])
-def test_escaping_is_undone_exactly(text):
-    assert unescape_cell(escape_cell(text)) == text
-    assert escape_cell(text) == text or escape_cell(text)[0] == "'"
-
-
-def test_a_persons_own_apostrophe_is_kept():
-    assert unescape_cell("'tis") == "'tis"
