@@ -122,7 +122,7 @@ class LanguageEstimate:
         return quotient(self.output_tokens, self.tokens_per_s) if self.tokens_per_s else None
 
 
-class MeteredEngine:
+class MeteredEngine(Engine):
     """Passes an engine's stream on and notes when each answer came and what it took."""
 
     def __init__(

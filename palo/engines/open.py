@@ -15,27 +15,18 @@ def signature(weights: Weights, settings: TranslatorSettings) -> Signature:
     """What decides the text, whichever engine runs it. Raises MissingResource without a model."""
     if weights.local:
         name, version = Path(weights.model).name, weights_digest(Path(weights.model))
+    elif folder := cached_snapshot(weights.model, weights.revision):
+        # the commit in the cache: a branch's name says nothing about its weights
+        name, version = weights.model, folder.name
     else:
-        name, version = weights.model, _revision(weights)
+        raise MissingResource(f"Model {weights.model} is not in the Hugging Face cache.")
     adapter = weights_digest(weights.adapter_dir) if weights.adapter_dir else ""
     return Signature(name, version, settings.dtype, adapter, _asked_with(settings))
 
 
 def _asked_with(settings: TranslatorSettings) -> dict[str, str]:
-    return {
-        "max_tokens": str(settings.max_tokens),
-        "max_model_tokens": str(settings.max_model_tokens),
-        "max_attempts": str(settings.max_attempts),
-        "retry_temperature": str(settings.retry_temperature),
-    }
-
-
-def _revision(weights: Weights) -> str:
-    """The commit of a hub model in the cache: a branch name says nothing about its weights."""
-    folder = cached_snapshot(weights.model, weights.revision)
-    if folder is None:
-        raise MissingResource(f"Model {weights.model} is not in the Hugging Face cache.")
-    return folder.name
+    names = ("max_tokens", "max_model_tokens", "max_attempts", "retry_temperature")
+    return {name: str(getattr(settings, name)) for name in names}
 
 
 def missing(kind: EngineKind, weights: Weights) -> list[str]:

@@ -12,15 +12,24 @@ import asyncio
 import os
 import random
 import socket
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any, Self
+from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from palo.engines.stream import Message, Request, Result, Sampling, Signature
+from palo.engines.stream import (
+    Engine,
+    LoopThread,
+    Message,
+    Request,
+    Result,
+    Sampling,
+    Signature,
+    refused,
+)
 from palo.errors import UserError
 from palo.settings import ServerSettings
 
@@ -39,7 +48,7 @@ _ERROR_CHARS = 300
 _STOP_S = 10.0
 
 
-class OpenaiEngine:
+class OpenaiEngine(Engine):
     """Connects at the first request. The key comes from the environment and goes nowhere else."""
 
     kind = "openai"
@@ -51,8 +60,7 @@ class OpenaiEngine:
         self._model, self._server, self._stall_timeout_s = model, server, stall_timeout_s
         self._key = os.environ.get(API_KEY, "")
         self._client: Any = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._loop: LoopThread | None = None
         self._answers = 0
         self._answered_at = 0.0
 
@@ -101,10 +109,19 @@ class OpenaiEngine:
                 "mend the settings of the server and run the same command again."
             )
 
-    def _submit(self, request: Request) -> "Future[Result]":
-        self._start()
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(self._ask(request), self._loop)
+    def _submit(self, request: Request) -> Future[Result]:
+        if self._loop is None:
+            from openai import AsyncOpenAI
+
+            _check_host(self._server.base_url)
+            self._client = AsyncOpenAI(
+                base_url=self._server.base_url,
+                api_key=self._key or "none",
+                timeout=self._server.timeout_s,
+                max_retries=self._server.max_retries,
+            )
+            self._loop = LoopThread("openai")
+        return self._loop.start(self._ask(request))
 
     async def _ask(self, request: Request) -> Result:
         import openai
@@ -116,10 +133,16 @@ class OpenaiEngine:
                 result = _result(request, await self._complete(request))
             except openai.APIStatusError as error:
                 if error.status_code in _OF_THE_RUN:
-                    raise self._refusal(error) from None
+                    raise UserError(
+                        f"{self._server.base_url} refused the request for model '{self._model}': "
+                        f"{self._plain(error)}. {_OF_THE_RUN[error.status_code]}, and run the same "
+                        "command again."
+                    ) from None
                 if error.status_code < 500 and error.status_code not in _TRANSIENT:
-                    return _failed(request, self._plain(error))
-                reason, wait_s = self._plain(error), _retry_after_s(error)
+                    return refused(request, self._plain(error))
+                reason = self._plain(error)
+                with suppress(ValueError):  # asked for, where the SDK found it too long to wait
+                    wait_s = float(error.response.headers.get("retry-after", ""))
             except (openai.APIError, ValueError) as error:  # connection, timeout, broken JSON
                 reason = self._plain(error)
             else:
@@ -128,41 +151,30 @@ class OpenaiEngine:
                 return result
             rounds += self._answers > before  # the server answers others meanwhile
             if rounds >= _ROUNDS:
-                return _failed(request, f"no answer in {rounds} rounds of retries: {reason}")
+                return refused(request, f"no answer in {rounds} rounds of retries: {reason}")
             if wait_s is None:
                 wait_s = _PAUSE_S * (1 - random.random() / 2)
             # from its own start at least: between streams nobody asks, so nobody is answered
             silent_since = max(started_at, self._answered_at)
             if time.monotonic() + wait_s - silent_since > self._stall_timeout_s:
-                raise self._outage(reason)
+                raise UserError(
+                    f"{self._server.base_url} gave no answer for {self._stall_timeout_s:g} s "
+                    f"({reason}). What was answered is kept. Once the server answers, run the same "
+                    "command again."
+                )
             await asyncio.sleep(wait_s)
 
     async def _complete(self, request: Request) -> Any:
         wanted = request.sampling
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"logprobs": True} if self._server.logprobs else {}
         if wanted.temperature or self._server.seed:
             more["seed"] = wanted.seed
-        if self._server.logprobs:
-            more["logprobs"] = True
         return await self._client.chat.completions.create(
             model=self._model,
-            messages=[{"role": one.role, "content": one.content} for one in request.messages],
+            messages=[*map(vars, request.messages)],
             max_tokens=wanted.max_tokens,
             temperature=wanted.temperature,
             **more,
-        )
-
-    def _refusal(self, error: Any) -> UserError:
-        mend = _OF_THE_RUN[error.status_code]
-        return UserError(
-            f"{self._server.base_url} refused the request for model '{self._model}': "
-            f"{self._plain(error)}. {mend}, and run the same command again."
-        )
-
-    def _outage(self, reason: str) -> UserError:
-        return UserError(
-            f"{self._server.base_url} gave no answer for {self._stall_timeout_s:g} s ({reason}). "
-            "What was answered is kept. Once the server answers, run the same command again."
         )
 
     def _plain(self, error: Exception) -> str:
@@ -174,32 +186,10 @@ class OpenaiEngine:
             text = text.replace(self._key, "***")
         return text[:_ERROR_CHARS]
 
-    def _start(self) -> None:
-        if self._client is not None:
-            return
-        from openai import AsyncOpenAI
-
-        _check_host(self._server.base_url)
-        self._client = AsyncOpenAI(
-            base_url=self._server.base_url,
-            api_key=self._key or "none",
-            timeout=self._server.timeout_s,
-            max_retries=self._server.max_retries,
-        )
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *unused: object) -> None:
-        if self._loop is None or self._thread is None:
-            return
-        asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result(_STOP_S)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=_STOP_S)
-        self._client = self._loop = self._thread = None
+        if (loop := self._loop) is not None:
+            loop.close(lambda: loop.start(self._client.close()).result(_STOP_S))
+            self._client = self._loop = None
 
 
 def _check_host(base_url: str) -> None:
@@ -232,15 +222,3 @@ def _result(request: Request, answer: Any) -> Result:
         usage.completion_tokens if usage else 0,
         answered_by=getattr(answer, "model", None) or "",
     )
-
-
-def _failed(request: Request, error: str) -> Result:
-    return Result(request.tag, "", "error", error=error)
-
-
-def _retry_after_s(error: Any) -> float | None:
-    """What the server asks to wait, where the SDK found it too long to wait for."""
-    try:
-        return float(error.response.headers.get("retry-after", ""))
-    except ValueError:
-        return None

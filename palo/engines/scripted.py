@@ -4,9 +4,8 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Self
 
-from palo.engines.stream import Request, Result, Signature
+from palo.engines.stream import Engine, Request, Result, Signature
 
 _PLACEHOLDER = re.compile(r"<x\d+>")
 Script = Callable[[Request], Result]
@@ -27,7 +26,7 @@ def scripted_result(request: Request) -> Result:
     return Result(request.tag, " ".join(words), "stop", logprob, len(prompt.split()), len(words))
 
 
-class ScriptedEngine:
+class ScriptedEngine(Engine):
     """Answers in order, `delay_s` after each request; `script` replaces what it says."""
 
     kind = "scripted"
@@ -44,9 +43,3 @@ class ScriptedEngine:
             if self._delay_s:
                 time.sleep(self._delay_s)
             yield self._script(request)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        pass

@@ -1,13 +1,20 @@
 """What every engine is: a stream. Requests in, results out, unordered, failures as values."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self, TypeVar
 
 from palo.errors import MissingResource
 from palo.files import digest, file_digest, read_json, write_json
+
+Value = TypeVar("Value")
+
+_STOP_S = 10.0  # for tasks and threads to end
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,11 @@ class Signature:
         return "|".join(part for part in parts if part)
 
 
-class Engine(Protocol):
+def refused(request: Request, error: str, prompt_tokens: int = 0) -> Result:
+    return Result(request.tag, "", "error", None, prompt_tokens, 0, error)
+
+
+class Engine:
     """Use as a context manager: leaving it frees the model and ends every process it started."""
 
     kind: str
@@ -72,16 +83,41 @@ class Engine(Protocol):
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
         """Pulls requests as it has room for them and yields each one's result exactly once."""
-        ...
+        raise NotImplementedError
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *unused: object) -> None:
+        pass
+
+
+class LoopThread:
+    """An event loop in a thread of its own, for libraries that have no other door."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def start(self, work: Coroutine[Any, Any, Value]) -> Future[Value]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def close(self, last: Callable[[], object] | None = None) -> None:
+        """Ends every task (one left pending is complained of at exit), calls `last`, and stops."""
+        with suppress(TimeoutError):
+            self.start(_cancel_others()).result(_STOP_S)
+        if last is not None:
+            last()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=_STOP_S)
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 @dataclass(frozen=True)
@@ -118,12 +154,10 @@ def weights_digest(folder: Path) -> str:
         record = read_json(record_path)
         if record["files"] == seen:
             return str(record["digest"])
-    found = digest({path.name: file_digest(path) for path in files})[:12]
-    try:
-        write_json(record_path, {"files": seen, "digest": found})
-    except OSError:  # a read-only model folder: the digest is worked out again next time
-        return found
-    return found
+    value = digest({path.name: file_digest(path) for path in files})[:12]
+    with suppress(OSError):  # a read-only model folder: the digest is worked out again next time
+        write_json(record_path, {"files": seen, "digest": value})
+    return value
 
 
 def cached_snapshot(model: str, revision: str | None) -> Path | None:
@@ -209,13 +243,13 @@ def stop_ids(model: str, revision: str | None, tokenizer: Any) -> frozenset[int]
     """Every token that ends an answer: chat models often have more than the tokenizer's own."""
     # many models come without a generation config
     listed = _json_of(model, revision, "generation_config.json").get("eos_token_id")
-    found = listed if isinstance(listed, list) else [listed]
-    return frozenset(stop for stop in (*found, tokenizer.eos_token_id) if stop is not None)
+    stops = listed if isinstance(listed, list) else [listed]
+    return frozenset({*stops, tokenizer.eos_token_id} - {None})
 
 
 def chat_text(tokenizer: Any, messages: Sequence[Message]) -> str:
     """The text up to where the answer starts; the template writes all special tokens itself."""
-    turns = [{"role": message.role, "content": message.content} for message in messages]
+    turns = [dict(vars(message)) for message in messages]
     text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     return text
 
@@ -238,4 +272,4 @@ def too_long(request: Request, prompt_tokens: int, limit: int) -> Result | None:
     if prompt_tokens + request.sampling.max_tokens <= limit:
         return None
     error = f"the prompt has {prompt_tokens} tokens, the model takes {limit} with its answer"
-    return Result(request.tag, "", "error", None, prompt_tokens, 0, error)
+    return refused(request, error, prompt_tokens)

@@ -7,9 +7,10 @@ each draws from a generator of its own.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Self
+from typing import Any
 
 from palo.engines.stream import (
+    Engine,
     Request,
     Result,
     Signature,
@@ -48,16 +49,13 @@ class _Row:
             self.generator = torch.Generator().manual_seed(self.request.sampling.seed)
 
 
-class TransformersEngine:
+class TransformersEngine(Engine):
     """Loads its model at the first request."""
 
     kind = "transformers"
 
     def __init__(
-        self,
-        weights: Weights,
-        signature: Signature,
-        settings: TranslatorSettings,
+        self, weights: Weights, signature: Signature, settings: TranslatorSettings
     ) -> None:
         self.signature = signature
         self._weights, self._settings = weights, settings
@@ -174,9 +172,6 @@ class TransformersEngine:
             len(row.prompt),
             len(row.output),
         )
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *unused: object) -> None:
         self._model = None
