@@ -22,7 +22,7 @@ from palo.schemas import (
     Verdict,
 )
 from palo.settings import RefineSettings
-from palo.shards import is_current, read_translated, refined_to_row, write_shard
+from palo.shards import is_current, read_translated, to_row, write_shard
 from refine.filters import OtherPair, TurnPair
 from refine.filters.structure import PlaceholderFilter, StructureFilter, broken_structure
 from refine.filters.thresholds import load_thresholds
@@ -183,7 +183,7 @@ def refine_shard(
         return False
     refined = refine_samples(samples, settings, word, met)
     write_shard(
-        path, [refined_to_row(judged) for judged in refined], REFINED, inputs, _counts(refined)
+        path, [to_row(judged) for judged in refined], REFINED, inputs, _counts(refined)
     )
     return True
 

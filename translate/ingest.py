@@ -27,9 +27,9 @@ from palo.shards import (
     is_current,
     read_samples,
     remove_shards,
-    sample_to_row,
     shard_name,
     shard_paths,
+    to_row,
     write_shard,
 )
 
@@ -122,7 +122,7 @@ def _samples(settings: SourceSettings, aside: TextIO, report: IngestReport) -> I
 
 def _write_source(path: Path, samples: Sequence[Sample], inputs: dict[str, str]) -> None:
     counts = {"samples": len(samples), "turns": sum(len(sample.turns) for sample in samples)}
-    write_shard(path, [sample_to_row(sample) for sample in samples], SOURCE, inputs, counts)
+    write_shard(path, [to_row(sample) for sample in samples], SOURCE, inputs, counts)
 
 
 class Malformed(ValueError):

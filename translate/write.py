@@ -17,7 +17,7 @@ from palo.schemas import (
     TurnStatus,
 )
 from palo.settings import Context
-from palo.shards import is_current, read_samples, translated_to_row, write_shard
+from palo.shards import is_current, read_samples, to_row, write_shard
 from translate.fill import shown
 from translate.job import TranslationJob
 from translate.segments import Segment
@@ -71,9 +71,7 @@ class Writer:
         turns = sum(len(row.target) for row in rows)
         if not is_current(target, inputs):
             counts = {"samples": len(rows), "turns": turns}
-            write_shard(
-                target, [translated_to_row(row) for row in rows], TRANSLATED, inputs, counts
-            )
+            write_shard(target, [to_row(row) for row in rows], TRANSLATED, inputs, counts)
             self.written += 1
             self._wrote(target.name)
         self.turns += turns

@@ -20,7 +20,7 @@ from palo.schemas import (
     TurnStatus,
 )
 from palo.settings import load_profile
-from palo.shards import sample_to_row, shard_name, translated_to_row, write_shard
+from palo.shards import shard_name, to_row, write_shard
 from refine.run import refine_language
 
 PICTURE = "<image>\nWhat colour is the circle?"
@@ -115,12 +115,12 @@ def build(profile):
     turns = sum(len(row.turns) for row in rows)
     counts = {"samples": len(rows), "turns": turns}
     path = paths.source_dir / shard_name(0)
-    write_shard(path, [sample_to_row(row) for row in rows], SOURCE, {}, counts)
+    write_shard(path, [to_row(row) for row in rows], SOURCE, {}, counts)
     write_json(paths.source_dir / "manifest.json", {"report": {**counts, "set_aside": 2}})
     for lang in ("ur", "fr"):
         found = translated(lang)
         folder = paths.translated(lang)
-        shard = [translated_to_row(row) for row in found]
+        shard = [to_row(row) for row in found]
         write_shard(folder / shard_name(0), shard, TRANSLATED, {}, counts)
         failed = sum(meta.status is TurnStatus.FAILED for row in found for meta in row.meta)
         by_status = {"translated": turns - failed} | ({"failed": failed} if failed else {})

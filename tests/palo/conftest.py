@@ -19,7 +19,7 @@ from palo.schemas import (
     Verdict,
 )
 from palo.settings import load_profile
-from palo.shards import refined_to_row, sample_to_row, shard_name, translated_to_row, write_shard
+from palo.shards import shard_name, to_row, write_shard
 
 QUESTION = Turn(Role.HUMAN, "<image>\nHow many stars are there?")
 ASKED = Turn(Role.HUMAN, "<image>\nکتنے ستارے ہیں؟")
@@ -58,12 +58,12 @@ def run_data(project):
 
     samples = [source(0, "source/red.jpg"), source(1, "source/broken.jpg"), source(2, None)]
     for index, part in enumerate((samples[:2], samples[2:])):
-        rows = [sample_to_row(sample) for sample in part]
+        rows = [to_row(sample) for sample in part]
         path = paths.source_dir / shard_name(index)
         write_shard(path, rows, SOURCE, {}, {"samples": len(rows)})
 
     done = [translated(samples[0], "دو ستارے۔"), translated(samples[1], "<b>two</b>")]
-    rows = [translated_to_row(sample) for sample in done]
+    rows = [to_row(sample) for sample in done]
     write_shard(paths.translated("ur") / shard_name(0), rows, TRANSLATED, {}, {"samples": 2})
     judged = [
         refined(done[0], Verdict.PASS),
@@ -74,7 +74,7 @@ def run_data(project):
             Finding("language", None, Verdict.NOTE, "looks like en"),
         ),
     ]
-    rows = [refined_to_row(sample) for sample in judged]
+    rows = [to_row(sample) for sample in judged]
     write_shard(paths.refined("ur") / shard_name(0), rows, REFINED, {}, {"samples": 2})
     manifest = dict(zip(COUNTS, (2, 4, 1, 1, 3), strict=True))
     manifest |= {"lang": "ur", "by_reason": {"script": 1, "language": 1}}

@@ -55,7 +55,7 @@ REFINED_SAMPLE = RefinedSample(
 def write(path, text="Two.", inputs=None):
     sample = Sample("s-0", "1", None, (Turn(Role.GPT, text),), "x.json")
     shards.write_shard(
-        path, [shards.sample_to_row(sample)], SOURCE, inputs or {"source": "d1"}, {"samples": 1}
+        path, [shards.to_row(sample)], SOURCE, inputs or {"source": "d1"}, {"samples": 1}
     )
 
 
@@ -132,7 +132,7 @@ def test_a_new_shard_beside_an_old_record_is_redone(tmp_path):
 def test_rows_keep_their_order_and_text(tmp_path):
     path = tmp_path / "part-00000.parquet"
     other = Sample("s-1", "1", "b.jpg", (), "y.json")
-    rows = [shards.sample_to_row(sample) for sample in (SAMPLE, other)]
+    rows = [shards.to_row(sample) for sample in (SAMPLE, other)]
     shards.write_shard(path, rows, SOURCE, {}, {})
     assert shards.read_samples(path) == [SAMPLE, other]
     assert pq.read_schema(path).names == SOURCE.names
@@ -145,15 +145,15 @@ def test_an_empty_shard_is_a_shard(tmp_path):
 
 def test_translated_and_refined_rows_come_back_as_they_were(tmp_path):
     path = tmp_path / "part-00000.parquet"
-    shards.write_shard(path, [shards.translated_to_row(TRANSLATED_SAMPLE)], TRANSLATED, {}, {})
+    shards.write_shard(path, [shards.to_row(TRANSLATED_SAMPLE)], TRANSLATED, {}, {})
     assert shards.read_translated(path) == [TRANSLATED_SAMPLE]
-    shards.write_shard(path, [shards.refined_to_row(REFINED_SAMPLE)], REFINED, {}, {})
+    shards.write_shard(path, [shards.to_row(REFINED_SAMPLE)], REFINED, {}, {})
     assert shards.read_refined(path) == [REFINED_SAMPLE]
 
 
 def test_closed_sets_come_back_as_enums(tmp_path):
     path = tmp_path / "part-00000.parquet"
-    shards.write_shard(path, [shards.refined_to_row(REFINED_SAMPLE)], REFINED, {}, {})
+    shards.write_shard(path, [shards.to_row(REFINED_SAMPLE)], REFINED, {}, {})
     refined = shards.read_refined(path)[0]
     assert isinstance(refined.verdict, Verdict)
     assert isinstance(refined.sample.meta[1].status, TurnStatus)
@@ -218,7 +218,7 @@ def test_parquets_own_writer_reports_a_real_limit_as_a_full_disk(tmp_path):
         from palo import shards
         from palo.schemas import SOURCE, Role, Sample, Turn
         text = "".join(map(chr, random.Random(7).choices(range(0x4e00, 0x9fff), k=200_000)))
-        rows = [shards.sample_to_row(Sample("s", "1", None, (Turn(Role.GPT, text),), "x"))]
+        rows = [shards.to_row(Sample("s", "1", None, (Turn(Role.GPT, text),), "x"))]
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, {resource.RLIM_INFINITY}))
         try:
             shards.write_shard(Path("part-00000.parquet"), rows, SOURCE, {{}}, {{}})
@@ -290,14 +290,14 @@ def test_a_files_digest_covers_every_piece(tmp_path):
 def test_a_folders_digest_is_its_records_and_nothing_where_there_is_none(tmp_path):
     assert shards.records_digest(tmp_path) == ""
     path = tmp_path / shards.shard_name(0)
-    shards.write_shard(path, [shards.sample_to_row(SAMPLE)], SOURCE, {}, {"samples": 1})
+    shards.write_shard(path, [shards.to_row(SAMPLE)], SOURCE, {}, {"samples": 1})
     first = shards.records_digest(tmp_path)
     shards.write_shard(path, [], SOURCE, {}, {"samples": 0})
     assert "" != first != shards.records_digest(tmp_path)
 
 
 def test_rows_for_others_are_written_batch_by_batch_or_not_at_all(tmp_path):
-    row = shards.sample_to_row(SAMPLE)
+    row = shards.to_row(SAMPLE)
     shards.write_rows(tmp_path / "x.parquet", iter([[row], [row, row]]), SOURCE)
     assert shards.read_samples(tmp_path / "x.parquet") == [SAMPLE] * 3
 
@@ -321,7 +321,7 @@ def test_rows_for_others_are_written_batch_by_batch_or_not_at_all(tmp_path):
 def test_training_takes_what_the_policy_allows_and_the_shard_kept(run_data, policy, counts):
     folder = run_data.paths.refined("ur")
     path = folder / shards.shard_name(0)
-    rows = [shards.refined_to_row(row) for row in shards.read_refined(path)]
+    rows = [shards.to_row(row) for row in shards.read_refined(path)]
     found = list(shards.training_conversations(folder, policy, ("sample_id", "image")))
     assert found == [(2, 2, ["s-0", "source/red.jpg"]), (0, 2, ["s-1", "source/broken.jpg"])]
     rows = [{**row, "kept": True} for row in rows]

@@ -8,7 +8,7 @@ import pytest
 from palo.paths import DataPaths
 from palo.schemas import TRANSLATED, Role, TranslatedSample, Turn, TurnMeta, TurnStatus
 from palo.settings import Profile
-from palo.shards import read_refined, shard_name, shard_paths, translated_to_row, write_shard
+from palo.shards import read_refined, shard_name, shard_paths, to_row, write_shard
 from refine.run import refine_language
 
 
@@ -78,7 +78,7 @@ class Run:
         self._write(self.paths.seed_dir / samples[0].lang / shard_name(0), samples)
 
     def _write(self, path, samples):
-        rows = [translated_to_row(sample) for sample in samples]
+        rows = [to_row(sample) for sample in samples]
         write_shard(path, rows, TRANSLATED, {}, {"samples": len(rows)})
 
     def refine(self, lang="ur", seed=False, now="2026-01-01"):

@@ -17,7 +17,7 @@ from palo.schemas import (
     Verdict,
 )
 from palo.settings import load_profile
-from palo.shards import refined_to_row, shard_name, translated_to_row, write_shard
+from palo.shards import shard_name, to_row, write_shard
 from sceneworld.truth import measure, true_turns
 
 TRUTH = {
@@ -50,11 +50,11 @@ def measured(project):
             for (context, english), row in TRUTH.items()
         ]
         (paths.world_dir / "truth.jsonl").write_text("\n".join(lines), encoding="utf-8")
-        samples = [translated_to_row(each) for each, _ in rows]
+        samples = [to_row(each) for each, _ in rows]
         path = paths.translated("fr") / shard_name(0)
         write_shard(path, samples, TRANSLATED, {}, {})
         judged = [
-            refined_to_row(RefinedSample(each, ((), ()), verdicts, verdicts[1], True))
+            to_row(RefinedSample(each, ((), ()), verdicts, verdicts[1], True))
             for each, verdicts in rows
         ]
         write_shard(paths.refined("fr") / shard_name(0), judged, REFINED, {}, {})

@@ -23,7 +23,7 @@ from palo.schemas import (
     Verdict,
 )
 from palo.settings import WorldSettings, load_profile
-from palo.shards import refined_to_row, sample_to_row, shard_name, write_shard
+from palo.shards import shard_name, to_row, write_shard
 from sceneworld import standins
 from sceneworld.build import build_world
 from sceneworld.standins.tiny import tiny_llama, train_tokenizer
@@ -101,10 +101,10 @@ def write_shards(paths: DataPaths) -> None:
         )
         for number, row in enumerate(read_json(paths.world_dir / "source.json"))
     ]
-    rows = [sample_to_row(sample) for sample in samples]
+    rows = [to_row(sample) for sample in samples]
     write_shard(paths.source_dir / shard_name(0), rows, schemas.SOURCE, {}, {})
     for lang in TARGETS:
-        refined = [refined_to_row(_translated(sample, lang, truth)) for sample in samples]
+        refined = [to_row(_translated(sample, lang, truth)) for sample in samples]
         write_shard(paths.refined(lang) / shard_name(0), refined, schemas.REFINED, {}, {})
 
 

@@ -13,7 +13,7 @@ from palo.shards import (
     read_samples,
     read_translated,
     shard_paths,
-    translated_to_row,
+    to_row,
     write_shard,
 )
 from translate.account import AccountBroken, FaultKind, account_for, require_whole, turn_fault
@@ -35,7 +35,7 @@ def rewrite(path, change):
     """Writes other rows with the old record's inputs, as a faulty writer would."""
     record = read_record(path)
     rows = change(read_translated(path))
-    write_shard(path, [translated_to_row(row) for row in rows], TRANSLATED, record.inputs, {})
+    write_shard(path, [to_row(row) for row in rows], TRANSLATED, record.inputs, {})
 
 
 def with_target(row, index, text):

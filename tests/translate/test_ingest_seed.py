@@ -1,7 +1,7 @@
 import random
 
 from palo.schemas import SOURCE, Role, Sample, Turn
-from palo.shards import read_samples, sample_to_row, shard_name, shard_paths, write_shard
+from palo.shards import read_samples, shard_name, shard_paths, to_row, write_shard
 from translate.ingest import pick, write_seed
 
 
@@ -42,7 +42,7 @@ def test_asking_for_more_than_there_is_gives_all():
 def test_seed_shard_is_written_once_and_again_when_the_source_changes(tmp_path):
     def source(samples):
         path = tmp_path / "source" / shard_name(0)
-        write_shard(path, [sample_to_row(one) for one in samples], SOURCE, {}, {})
+        write_shard(path, [to_row(one) for one in samples], SOURCE, {}, {})
 
     source(mixed())
     folder = tmp_path / "seed"

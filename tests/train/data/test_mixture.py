@@ -17,7 +17,7 @@ from palo.settings import (
     SourceSettings,
     TrainSettings,
 )
-from palo.shards import read_refined, refined_to_row, shard_name, write_shard
+from palo.shards import read_refined, to_row, shard_name, write_shard
 from train.data import mixture as mixture_module
 from train.data.mixture import Mixture, llava_rows
 
@@ -64,7 +64,7 @@ def test_the_mixture_holds_every_kept_row_of_ten_languages(profile):
 def test_rows_that_were_not_kept_stay_out(profile):
     paths = profile.paths
     path = paths.refined("ur") / shard_name(0)
-    rows = [refined_to_row(one) for one in read_refined(path)]
+    rows = [to_row(one) for one in read_refined(path)]
     rows[0]["kept"] = False
     write_shard(path, rows, schemas.REFINED, {}, {})
     mixture = open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
@@ -75,7 +75,7 @@ def test_rows_that_were_not_kept_stay_out(profile):
 def test_a_conversation_is_cut_before_its_first_bad_round_where_the_policy_says_so(profile):
     paths = profile.paths
     path = paths.refined("ur") / shard_name(0)
-    rows = [refined_to_row(one) for one in read_refined(path)]
+    rows = [to_row(one) for one in read_refined(path)]
     long = next(row for row in rows if len(row["target"]) >= 4)
     long["turn_verdicts"][3] = str(Verdict.REJECT)
     write_shard(path, rows, schemas.REFINED, {}, {})
@@ -104,7 +104,7 @@ def test_the_cache_is_reused_and_rebuilt_when_a_shard_changes(profile):
     assert cache_files(paths) == first
     path = paths.refined("ur") / shard_name(0)
     refined = read_refined(path)[1:]
-    write_shard(path, [refined_to_row(one) for one in refined], schemas.REFINED, {}, {})
+    write_shard(path, [to_row(one) for one in refined], schemas.REFINED, {}, {})
     open_mixture(paths, profile.source.images_dir, NO_MIX, DROP)
     assert len(cache_files(paths)) == 1
     assert cache_files(paths) != first
@@ -297,7 +297,7 @@ def test_what_was_derived_from_an_old_cache_goes_with_it(profile):
 def test_a_row_kept_under_another_policy_comes_without_its_bad_rounds_or_not_at_all(profile):
     paths = profile.paths
     path = paths.refined("ur") / shard_name(0)
-    rows = [refined_to_row(one) for one in read_refined(path)]
+    rows = [to_row(one) for one in read_refined(path)]
     rows[0]["turn_verdicts"][1] = str(Verdict.REJECT)
     write_shard(path, rows, schemas.REFINED, {}, {})
     cut = RefineSettings(policy=ConversationPolicy.CUT)
