@@ -13,8 +13,7 @@ from data_cards.release import Release, load_report
 from palo import __version__
 from palo.files import digest, file_digest, read_json
 from palo.settings import Profile
-from palo.shards import records_digest
-from palo.status import manifest
+from palo.shards import manifest, records_digest
 
 VERSION = "1"  # raise it when the same data give another card
 DATASET_TEMPLATE = files("data_cards") / "dataset_card.md.j2"

@@ -12,13 +12,13 @@ from palo.paths import DataPaths
 from palo.schemas import TurnStatus, Verdict
 from palo.settings import Profile
 from palo.shards import (
+    manifest,
     read_columns,
     read_record,
     records_digest,
     shard_paths,
     training_conversations,
 )
-from palo.status import manifest
 
 MIXTURE = "mixture"
 ALL = "all"

@@ -21,7 +21,7 @@ import sceneworld.truth
 import train.cli
 import translate.benchmark_set
 import translate.cli
-from palo import pipeline, status
+from palo import pipeline, report
 from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
 from palo.errors import UserError
 from palo.files import disk_full, run_lock
@@ -56,14 +56,12 @@ def status_command(
     """Per language: source, translated, kept, flagged, reviewed, left to do."""
     settings = load_profile(profile).on(source)
     announce(settings, "status")
-    console.print(status.table(status.collect(settings)))
+    console.print(report.status_table(report.collect_status(settings)))
 
 
 @app.command("report")
 def report_command(profile: ProfileOption = None) -> None:
     """Tables of the whole run in the terminal, and one HTML page with figures and examples."""
-    from palo.report import run as report
-
     settings = load_profile(profile)
     announce(settings, "report")
     figures = report.collect(settings, sceneworld.truth.measure(settings))

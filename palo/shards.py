@@ -70,6 +70,12 @@ def is_current(path: Path, inputs: Mapping[str, str]) -> bool:
     return file_digest(path) == record.digest
 
 
+def manifest(folder: Path) -> dict[str, Any]:
+    """The manifest.json of a folder of shards, or an empty one where the stage has not run."""
+    path = folder / "manifest.json"
+    return read_json(path) if path.is_file() else {}
+
+
 def records_digest(folder: Path) -> str:
     """What a folder's shards hold, by their records alone; "" where there is none."""
     known = {

@@ -182,9 +182,7 @@ def refine_shard(
     if is_current(path, inputs):
         return False
     refined = refine_samples(samples, settings, word, met)
-    write_shard(
-        path, [to_row(judged) for judged in refined], REFINED, inputs, _counts(refined)
-    )
+    write_shard(path, [to_row(judged) for judged in refined], REFINED, inputs, _counts(refined))
     return True
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from palo.languages import ENGLISH
 from palo.memory import english_context
+from palo.report import AgainstTruth
 from palo.schemas import IMAGE_TAG, TranslatedSample, TurnStatus
 from palo.settings import Profile
 from palo.shards import read_refined, read_translated, shard_paths
@@ -119,24 +120,7 @@ def _review(row: dict[str, str], truth: Truth) -> str:
     return row["verdict"]
 
 
-@dataclass(frozen=True)
-class TruthFigures:
-    """Of the turns whose truth is known, whoever wrote them (copied ones left out).
-
-    `wrong`: turns that differ from the truth at all; `caught`: wrong turns that refine flagged;
-    `false_alarms`: right turns flagged. chrf: sacrebleu's corpus chrF, 0-100, with its signature,
-    of the turns that the engine wrote alone.
-    """
-
-    turns: int
-    wrong: int
-    caught: int
-    false_alarms: int
-    chrf: float
-    signature: str
-
-
-def measure(profile: Profile) -> dict[str, TruthFigures]:
+def measure(profile: Profile) -> dict[str, AgainstTruth]:
     """Figures by language, for those that have been translated; empty without a sample world."""
     path = profile.paths.world_dir / "truth.jsonl"
     if profile.world is None or not path.is_file():
@@ -153,7 +137,7 @@ def measure(profile: Profile) -> dict[str, TruthFigures]:
 
 def measure_language(
     lang: str, truth: Truth, translated_dir: Path, refined_dir: Path
-) -> TruthFigures | None:
+) -> AgainstTruth | None:
     """None where nothing of the language can be compared."""
     from sacrebleu.metrics.chrf import CHRF
 
@@ -184,7 +168,7 @@ def measure_language(
     chrf = CHRF()
     score = chrf.corpus_score(outputs, [references]).score
     signature = str(chrf.get_signature())
-    return TruthFigures(turns, wrong, caught, false_alarms, score, signature)
+    return AgainstTruth(turns, wrong, caught, false_alarms, score, signature)
 
 
 def true_turns(sample: TranslatedSample, truth: Truth, lang: str) -> dict[int, str]:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from palo import console
+from palo import console, pages
 from palo.console import NOTHING, percent
 from palo.files import write_json
 from palo.languages import info
-from palo.report import pages
 from palo.settings import Profile
 from palo.shards import records_digest
 from refine.report.figures import (

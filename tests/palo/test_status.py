@@ -5,16 +5,16 @@ import re
 
 from rich.console import Console
 
-from palo import status
+from palo import report
 from palo.languages import TARGETS
+from palo.report import LanguageStatus
 from palo.settings import load_profile
 from palo.shards import shard_name
-from palo.status import LanguageStatus
 
 
 def shown(rows, width=80):
     output = io.StringIO()
-    Console(file=output, width=width).print(status.table(rows))
+    Console(file=output, width=width).print(report.status_table(rows))
     return output.getvalue()
 
 
@@ -24,12 +24,12 @@ def cells(text, name):
 
 
 def test_before_any_run_everything_is_zero(project):
-    rows = status.collect(load_profile("sample"))
+    rows = report.collect_status(load_profile("sample"))
     assert rows == [LanguageStatus(lang, 0, 0, 0, 0, 0) for lang in TARGETS]
 
 
 def test_each_language_counts_its_own_work(run_data):
-    rows = {row.lang: row for row in status.collect(run_data)}
+    rows = {row.lang: row for row in report.collect_status(run_data)}
     assert rows["ur"] == LanguageStatus("ur", 3, 2, 1, 1, 3)
     assert rows["fr"] == LanguageStatus("fr", 3, 0, 0, 0, 0)
     assert (rows["ur"].left, rows["fr"].left) == (1, 3)
@@ -38,12 +38,12 @@ def test_each_language_counts_its_own_work(run_data):
 def test_shards_are_not_opened(run_data):
     for path in run_data.paths.source_dir.glob("*.parquet"):
         path.write_bytes(b"")
-    assert status.collect(run_data)[0].source == 3
+    assert report.collect_status(run_data)[0].source == 3
 
 
 def test_a_shard_without_a_record_does_not_count(run_data):
     (run_data.paths.source_dir / shard_name(1)).with_suffix(".json").unlink()
-    assert status.collect(run_data)[0].source == 2
+    assert report.collect_status(run_data)[0].source == 2
 
 
 def test_more_translated_than_in_the_source_leaves_nothing_to_do():
@@ -51,7 +51,7 @@ def test_more_translated_than_in_the_source_leaves_nothing_to_do():
 
 
 def test_the_table_shows_every_number_in_80_columns(run_data):
-    text = shown(status.collect(run_data))
+    text = shown(report.collect_status(run_data))
     assert cells(text, "ur Urdu") == ["ur Urdu", "3", "2", "1", "1", "3", "1"]
     assert cells(text, "zh Chinese") == ["zh Chinese", "3", "0", "0", "0", "0", "3"]
     heads = ["source", "translated", "kept", "flagged", "reviewed", "left to do"]

@@ -6,9 +6,8 @@ import pytest
 from PIL import Image
 
 from palo.languages import LANGUAGES
-from palo.report.run import Answers, ExampleTurn, Figures, LanguageFigures
+from palo.report import Answers, ExampleTurn, Figures, LanguageFigures, LanguageStatus
 from palo.schemas import Verdict
-from palo.status import LanguageStatus
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from palo.settings import (
     SourceSettings,
     TrainSettings,
 )
-from palo.shards import read_refined, to_row, shard_name, write_shard
+from palo.shards import read_refined, shard_name, to_row, write_shard
 from train.data import mixture as mixture_module
 from train.data.mixture import Mixture, llava_rows
 

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from palo.report.pages import thumbnail
-from palo.report.run import collect, render, write_page
+from palo.pages import thumbnail
+from palo.report import collect, render, write_page
 
 
 class Page(HTMLParser):

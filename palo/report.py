@@ -1,29 +1,26 @@
-"""`palo report`: what the stages wrote, as a table in the terminal and one HTML page.
+"""`palo status` and `palo report`: where a run stands, and what its stages wrote, as tables in the
+terminal and one HTML page.
 
 Measures nothing itself; what has not been run yet is missing, not zero.
 """
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from palo import console
 from palo.console import NOTHING
 from palo.files import read_json
-from palo.languages import LANGUAGES, TARGETS
-from palo.paths import DataPaths
-from palo.report.pages import BLUE, GREY, ORANGE, rendered, svg, thumbnail
-from palo.report.pages import write_page as write
-from palo.schemas import RefinedSample, Verdict
+from palo.languages import LANGUAGES, TARGETS, info
+from palo.pages import BLUE, GREY, ORANGE, rendered, svg, thumbnail
+from palo.pages import write_page as write
+from palo.schemas import Verdict
 from palo.settings import Profile
-from palo.shards import read_refined, shard_paths
-from palo.status import LanguageStatus, manifest
-from palo.status import collect as collect_status
+from palo.shards import manifest, read_record, read_refined, shard_paths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,21 +30,68 @@ ANSWERS_SHOWN = 30
 PLOT_WIDTH = 7.6  # inches
 
 
-class AgainstTruth(Protocol):
-    """Figures against a known truth; only the sample world has one."""
+@dataclass(frozen=True)
+class LanguageStatus:
+    """Samples, but for `reviewed`, which counts turns that a person accepted or wrote."""
+
+    lang: str
+    source: int
+    translated: int
+    kept: int
+    flagged: int
+    reviewed: int
 
     @property
-    def turns(self) -> int: ...
-    @property
-    def wrong(self) -> int: ...
-    @property
-    def caught(self) -> int: ...
-    @property
-    def false_alarms(self) -> int: ...
-    @property
-    def chrf(self) -> float: ...
-    @property
-    def signature(self) -> str: ...
+    def left(self) -> int:
+        return max(0, self.source - self.translated)
+
+
+def collect_status(profile: Profile) -> list[LanguageStatus]:
+    """From records and manifests alone."""
+
+    def samples_in(folder: Path) -> int:
+        records = (read_record(path) for path in shard_paths(folder))
+        return sum(record.counts.get("samples", 0) for record in records if record)
+
+    paths, rows = profile.paths, []
+    source = samples_in(paths.source_dir)
+    for lang in TARGETS:
+        refined = manifest(paths.refined(lang))
+        counts = (int(refined.get(name, 0)) for name in ("kept", "flagged", "reviewed"))
+        rows.append(LanguageStatus(lang, source, samples_in(paths.translated(lang)), *counts))
+    return rows
+
+
+def status_table(rows: list[LanguageStatus]) -> Table:
+    def cells(row: LanguageStatus) -> tuple[str, ...]:
+        numbers = (row.source, row.translated, row.kept, row.flagged, row.reviewed, row.left)
+        return f"{row.lang} {info(row.lang).name}", *(f"{number:,}" for number in numbers)
+
+    return console.table(
+        "language",
+        *("source", "translated", "kept", "flagged", "reviewed", "left to do"),
+        rows=map(cells, rows),
+        narrow=True,
+        title="samples per language (reviewed: turns)",
+    )
+
+
+@dataclass(frozen=True)
+class AgainstTruth:
+    """Of the turns whose truth is known, whoever wrote them (copied ones left out); only the
+    sample world knows any.
+
+    `wrong`: turns that differ from the truth at all; `caught`: wrong turns that refine flagged;
+    `false_alarms`: right turns flagged. chrf: sacrebleu's corpus chrF, 0-100, with its signature,
+    of the turns that the engine wrote alone.
+    """
+
+    turns: int
+    wrong: int
+    caught: int
+    false_alarms: int
+    chrf: float
+    signature: str
 
 
 @dataclass(frozen=True)
@@ -72,12 +116,12 @@ class LanguageFigures:
 
     @property
     def name(self) -> str:
-        return LANGUAGES[self.lang].name  # type: ignore[index]
+        return info(self.lang).name
 
 
 @dataclass(frozen=True)
 class ExampleTurn:
-    """One turn as the page shows it; `truth` is "" where nothing is known."""
+    """One turn as the page shows it."""
 
     lang: str
     image_path: Path | None
@@ -101,7 +145,10 @@ class Figures:
 
 def collect(profile: Profile, against_truth: Mapping[str, AgainstTruth]) -> Figures:
     paths = profile.paths
-    evaluation = _latest(paths.root / "evaluation")
+    # the one written last, of whichever scale
+    evaluations = (paths.root / "evaluation").glob("*.json")
+    newest = max(evaluations, key=lambda path: path.stat().st_mtime, default=None)
+    evaluation = read_json(newest) if newest else {}
     states = {state.lang: state for state in collect_status(profile)}
     languages = tuple(
         LanguageFigures(
@@ -120,18 +167,12 @@ def collect(profile: Profile, against_truth: Mapping[str, AgainstTruth]) -> Figu
         finetune=_optional(paths.translator_report),
         evaluation=evaluation,
         steps=tuple(_optional(paths.root / "demo-times.json") or ()),
-        examples=tuple(_examples(profile, paths)),
+        examples=tuple(_examples(profile)),
     )
 
 
 def _optional(path: Path) -> Any:
     return read_json(path) if path.is_file() else {}
-
-
-def _latest(folder: Path) -> dict[str, Any]:
-    """The evaluation written last, of whichever scale."""
-    files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-    return json.loads(files[-1].read_text(encoding="utf-8")) if files else {}
 
 
 def _answers(evaluation: dict[str, Any], lang: str) -> Answers | None:
@@ -141,34 +182,35 @@ def _answers(evaluation: dict[str, Any], lang: str) -> Answers | None:
     return Answers(**{name: row[name] for name in names}) if names.keys() <= row.keys() else None
 
 
-def _examples(profile: Profile, paths: DataPaths) -> list[ExampleTurn]:
+def _examples(profile: Profile) -> list[ExampleTurn]:
     """For each language the first answers of every verdict, worst first."""
-    examples = []
+    images_dir, examples = profile.source.images_dir, []
     for lang in TARGETS:
         room = dict.fromkeys(Verdict, EXAMPLES_PER_VERDICT)
         rows: list[ExampleTurn] = []
-        for path in shard_paths(paths.refined(lang)):
-            for refined in read_refined(path):
-                for turn, verdict in enumerate(refined.turn_verdicts):
-                    if turn % 2 and room[verdict]:  # answers; questions repeat too much
-                        room[verdict] -= 1
-                        rows.append(_example(profile, refined, turn))
+        shards = shard_paths(profile.paths.refined(lang))
+        for refined in (refined for path in shards for refined in read_refined(path)):
+            sample = refined.sample
+            for turn, verdict in enumerate(refined.turn_verdicts):
+                if turn % 2 == 0 or not room[verdict]:  # answers alone: questions repeat too much
+                    continue
+                room[verdict] -= 1
+                reasons = [finding.reason for finding in refined.findings[turn] if finding.reason]
+                rows.append(
+                    ExampleTurn(
+                        lang=lang,
+                        image_path=images_dir / sample.image
+                        if images_dir and sample.image
+                        else None,
+                        previous=sample.source[turn - 1].text,
+                        english=sample.source[turn].text,
+                        translation=sample.target[turn].text,
+                        verdict=verdict,
+                        reasons="; ".join(reasons),
+                    )
+                )
         examples += sorted(rows, key=lambda row: -row.verdict.severity)
     return examples
-
-
-def _example(profile: Profile, refined: RefinedSample, turn: int) -> ExampleTurn:
-    sample, images_dir = refined.sample, profile.source.images_dir
-    reasons = [finding.reason for finding in refined.findings[turn] if finding.reason]
-    return ExampleTurn(
-        lang=sample.lang,
-        image_path=images_dir / sample.image if images_dir and sample.image else None,
-        previous=sample.source[turn - 1].text if turn else "",
-        english=sample.source[turn].text,
-        translation=sample.target[turn].text,
-        verdict=refined.turn_verdicts[turn],
-        reasons="; ".join(reasons),
-    )
 
 
 # By heading in the terminal, how a value is written.
@@ -252,28 +294,24 @@ def render(figures: Figures, evaluation_images_dir: Path) -> str:
     answers = figures.evaluation.get("examples", [])[:ANSWERS_SHOWN]
     rows = texts(figures)
     means = rows.pop("mean")
+    by_reason = [row.by_reason for row in figures.languages if row.status]
     return rendered(
-        "palo.report",
-        "run.html.j2",
+        "palo",
+        "report.html.j2",
         figures=figures,
         headings=[heading.replace("-\n", "") for heading in COLUMNS],  # the page has room
         rows=rows.items(),
         means=means,
         plots=plots(figures),
         signatures=sorted({row.truth.signature for row in figures.languages if row.truth}),
-        reasons=_reasons(figures),
+        reasons=sorted(
+            ((name, [row.get(name, 0) for row in by_reason]) for name in {*chain(*by_reason)}),
+            key=lambda item: (-sum(item[1]), item[0]),
+        ),
         examples=[(example, thumbnail(example.image_path)) for example in figures.examples],
         answers=[(row, thumbnail(evaluation_images_dir / row["image"])) for row in answers],
         languages=LANGUAGES,
     )
-
-
-def _reasons(figures: Figures) -> list[tuple[str, list[int]]]:
-    """Filter -> turns it spoke of, one number a translated language, most frequent first."""
-    rows = [row.by_reason for row in figures.languages if row.status]
-    totals: Counter[str] = sum(map(Counter, rows), Counter())
-    names = sorted(totals, key=lambda name: (-totals[name], name))
-    return [(name, [row.get(name, 0) for row in rows]) for name in names]
 
 
 def plots(figures: Figures) -> dict[str, str]:
@@ -281,35 +319,27 @@ def plots(figures: Figures) -> dict[str, str]:
     drawn = {}
     if scores := figures.finetune.get("languages", {}):
         drawn["Translator: chrF++ on held-out pairs, before and after the fine-tune"] = _bars(
-            list(scores),
-            {
-                "before": (GREY, [row["chrf_before"] for row in scores.values()]),
-                "after": (BLUE, [row["chrf_after"] for row in scores.values()]),
-            },
             "chrF++",
+            {lang: (row["chrf_before"], row["chrf_after"]) for lang, row in scores.items()},
+            before=GREY,
+            after=BLUE,
         )
     states = [row.status for row in figures.languages if row.status and row.status.translated]
     if states:
         drawn["Conversations kept and flagged"] = _bars(
-            [state.lang for state in states],
-            {
-                "kept": (BLUE, [state.kept for state in states]),
-                "flagged": (ORANGE, [state.flagged for state in states]),
-            },
             "conversations",
+            {state.lang: (state.kept, state.flagged) for state in states},
+            kept=BLUE,
+            flagged=ORANGE,
         )
     if answers := {row.lang: row.answers for row in figures.languages if row.answers}:
         drawn["Answers on held-out pictures"] = _bars(
-            list(answers),
-            {
-                "with its picture": (BLUE, [100 * row.accuracy for row in answers.values()]),
-                "pictures shuffled": (
-                    ORANGE,
-                    [100 * row.accuracy_shuffled for row in answers.values()],
-                ),
-                "guessing (chance)": (GREY, [100 * row.chance for row in answers.values()]),
-            },
             "right answers, %",
+            {
+                lang: (100 * row.accuracy, 100 * row.accuracy_shuffled, 100 * row.chance)
+                for lang, row in answers.items()
+            },
+            **{"with its picture": BLUE, "pictures shuffled": ORANGE, "guessing (chance)": GREY},
         )
     if steps := [step for step in figures.steps if not step["skipped"]]:
 
@@ -324,15 +354,16 @@ def plots(figures: Figures) -> dict[str, str]:
     return drawn
 
 
-def _bars(names: list[str], series: dict[str, tuple[str, Sequence[float]]], unit: str) -> str:
-    """Grouped bars, one group a language; `series` by label: colour, and a value a language."""
+def _bars(unit: str, values: Mapping[str, Sequence[float]], **series: str) -> str:
+    """Grouped bars, a group a language; `series`: a label and its colour for each of its values."""
 
     def draw(axes: "Axes") -> None:
         width = 0.8 / len(series)
-        for number, (label, (colour, values)) in enumerate(series.items()):
-            places = [place + (number + 0.5) * width - 0.4 for place in range(len(names))]
-            axes.bar(places, values, width * 0.92, label=label, color=colour)
-        axes.set_xticks(range(len(names)), names)
+        for number, (label, colour) in enumerate(series.items()):
+            places = [place + (number + 0.5) * width - 0.4 for place in range(len(values))]
+            heights = [row[number] for row in values.values()]
+            axes.bar(places, heights, width * 0.92, label=label, color=colour)
+        axes.set_xticks(range(len(values)), [*values])
         axes.set_ylabel(unit)
         axes.legend(frameon=False, ncols=len(series), loc="lower left", bbox_to_anchor=(0, 1))
 

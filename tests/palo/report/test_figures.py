@@ -6,7 +6,7 @@ import pytest
 
 from palo.errors import UserError
 from palo.files import write_json
-from palo.report.run import Answers, ExampleTurn, collect
+from palo.report import Answers, ExampleTurn, collect
 from palo.schemas import Verdict
 from palo.settings import load_profile
 

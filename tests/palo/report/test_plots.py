@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from palo.report.run import plots
+from palo.report import plots
 
 TITLES = [
     "Translator: chrF++ on held-out pairs, before and after the fine-tune",

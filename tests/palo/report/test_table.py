@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from palo.report.run import COLUMNS, table, texts
+from palo.report import COLUMNS, table, texts
 
 
 def shown(figures):
