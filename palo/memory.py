@@ -9,6 +9,7 @@ import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
@@ -22,7 +23,6 @@ from palo.schemas import IMAGE_TAG, Role, Turn, TurnStatus
 Row = tuple[Any, ...]
 
 _NOWHERE = Path(":memory:")  # SQLite's name for a database without a file
-_OF_SOURCE = "SELECT * FROM entries WHERE source = ?"
 # Keys fall anywhere in their index, so a batch touches a page an entry: pages are written back
 # seldom (every 16,000) and together. The cache (8,000 KiB) is small, so that memory stays flat.
 _TUNING = "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=16000; PRAGMA cache_size=-8000;"
@@ -111,15 +111,21 @@ def damaged(path: Path, why: str) -> UserError:
     )
 
 
-def _explain(path: Path, error: sqlite3.Error) -> UserError:
-    text = str(error)
-    if "full" in text:
-        return disk_full(path)
-    if any(word in text for word in ("malformed", "not a database", "decode to UTF-8")):
-        return damaged(path, text)
-    if "locked" in text:
-        return UserError(f"The translation memory {path} is in use by another process.")
-    return UserError(f"The translation memory {path} failed: {text}.")
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """SQLite's errors come out as sentences."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        if "full" in text:
+            raise disk_full(path) from error
+        if any(word in text for word in ("malformed", "not a database", "decode to UTF-8")):
+            raise damaged(path, text) from error
+        if "locked" in text:
+            what = f"The translation memory {path} is in use by another process."
+            raise UserError(what) from error
+        raise UserError(f"The translation memory {path} failed: {text}.") from error
 
 
 def _check_head(path: Path) -> None:
@@ -132,8 +138,12 @@ def _check_head(path: Path) -> None:
         )
 
 
+def _marks(number: int) -> str:
+    return ",".join("?" * number)
+
+
 class _Database:
-    """A SQLite file with one writer; errors come out as sentences."""
+    """A SQLite file with one writer."""
 
     _schema: str
 
@@ -141,12 +151,10 @@ class _Database:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         _check_head(path)
-        try:
+        with _explained(path):
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
             mode = self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
             self._connection.executescript(_TUNING + self._schema)
-        except sqlite3.Error as error:
-            raise _explain(self.path, error) from error
         if mode != ("memory" if path == _NOWHERE else "wal"):
             raise MissingResource(
                 f"{path} lies on a file system where SQLite cannot keep a write-ahead log "
@@ -160,29 +168,18 @@ class _Database:
         return cls(path if path.is_file() and path.stat().st_size else _NOWHERE)
 
     def _write(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        try:
+        with _explained(self.path), self._connection:  # which commits, or rolls back
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                self._connection.executemany(statement, rows)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise _explain(self.path, error) from error
+            self._connection.executemany(statement, rows)
 
     def _read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        try:
+        with _explained(self.path):
             return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise _explain(self.path, error) from error
 
     def take_rows(self, rows: Iterable[Row]) -> None:
         """Rows as they stand in another file of this kind; not one that lacks what it must have."""
         columns = self._read("SELECT count(*) FROM pragma_table_info('entries')")[0][0]
-        marks = ",".join("?" * columns)
-        self._write(f"INSERT OR IGNORE INTO entries VALUES ({marks})", rows)
+        self._write(f"INSERT OR IGNORE INTO entries VALUES ({_marks(columns)})", rows)
 
     def count(self) -> int:
         return int(self._read("SELECT count(*) FROM entries")[0][0])
@@ -221,8 +218,8 @@ class TranslationMemory(_Database):
     def _of_keys(self, columns: str, keys: Sequence[bytes]) -> Iterator[Row]:
         for start in range(0, len(keys), _KEYS_PER_QUERY):
             part = keys[start : start + _KEYS_PER_QUERY]
-            marks = ",".join("?" * len(part))
-            yield from self._read(f"SELECT {columns} FROM entries WHERE key IN ({marks})", part)
+            where = f"key IN ({_marks(len(part))})"
+            yield from self._read(f"SELECT {columns} FROM entries WHERE {where}", part)
 
     @staticmethod
     def _entry(row: Row) -> Entry:
@@ -230,24 +227,22 @@ class TranslationMemory(_Database):
 
     def put(self, entries: Sequence[Entry]) -> None:
         """Commits all of them or none."""
-        marks = ",".join("?" * 13)
         self._write(
             # unlike INSERT OR IGNORE this drops nothing but a key that is there
-            f"INSERT INTO entries VALUES ({marks}) ON CONFLICT (key) DO NOTHING",
+            f"INSERT INTO entries VALUES ({_marks(13)}) ON CONFLICT (key) DO NOTHING",
             (_entry_values(entry) for entry in entries),
         )
 
     def entries(self) -> Iterator[Entry]:
         """All of them, in the order they came; not held in memory at once."""
-        try:
+        with _explained(self.path):
             for row in self._connection.execute("SELECT * FROM entries ORDER BY rowid"):
                 yield self._entry(row)
-        except sqlite3.Error as error:
-            raise _explain(self.path, error) from error
 
     def of_source(self, text: str) -> list[Entry]:
         """Every entry of an English segment, whatever its context, translator or prompt."""
-        return [self._entry(row) for row in self._read(f"{_OF_SOURCE} ORDER BY rowid", (text,))]
+        rows = self._read("SELECT * FROM entries WHERE source = ? ORDER BY rowid", (text,))
+        return [self._entry(row) for row in rows]
 
     def forget(self, signature: str, problem: str) -> int:
         """Drops this translator's failures whose problem begins so, to be asked again; how many."""
@@ -258,21 +253,16 @@ class TranslationMemory(_Database):
             self._write(f"DELETE FROM entries WHERE {where}", [values])
         return int(number)
 
-    def by_status(self) -> Counter[str]:
-        return self._counts("status")
-
     def problems(self) -> Counter[str]:
         """Why entries failed, without the details behind a colon."""
         counts: Counter[str] = Counter()
-        for problem, number in self._counts("problem").items():
+        for problem, number in self.counts("problem").items():
             if problem:
                 counts[problem.partition(":")[0]] += number
         return counts
 
-    def signatures(self) -> Counter[str]:
-        return self._counts("signature")
-
-    def _counts(self, column: str) -> Counter[str]:
+    def counts(self, column: str) -> Counter[str]:
+        """How many entries have each value of a column."""
         return Counter(dict(self._read(f"SELECT {column}, count(*) FROM entries GROUP BY 1")))
 
 
@@ -287,12 +277,10 @@ class VerifiedMemory(_Database):
             created TEXT NOT NULL, PRIMARY KEY (segment, sample_id, turn)
         );
     """
-    _columns = "source, context, text, sample_id, turn, all_copies, reviewer, batch, created"
 
     def put(self, entries: Sequence[VerifiedEntry]) -> None:
         self._write(
-            f"INSERT OR REPLACE INTO entries (segment, {self._columns}) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?)",
+            f"INSERT OR REPLACE INTO entries VALUES ({_marks(10)})",
             ((segment_key(one.source, one.context), *astuple(one)) for one in entries),
         )
 
@@ -302,7 +290,7 @@ class VerifiedMemory(_Database):
         Of several that stand for all copies the newest counts; equal times fall to the turn's id.
         """
         rows = self._read(
-            f"SELECT {self._columns} FROM entries WHERE segment = ? AND "
+            "SELECT * FROM entries WHERE segment = ? AND "
             "(all_copies = 1 OR (sample_id = ? AND turn = ?)) "
             "ORDER BY (sample_id = ? AND turn = ?) DESC, created DESC, sample_id, turn LIMIT 1",
             (segment_key(text, context), sample_id, turn, sample_id, turn),
@@ -321,20 +309,18 @@ class VerifiedMemory(_Database):
 
     def entries(self) -> list[VerifiedEntry]:
         """All of them, in an order that does not depend on when they came."""
-        rows = self._read(f"SELECT {self._columns} FROM entries ORDER BY segment, sample_id, turn")
+        rows = self._read("SELECT * FROM entries ORDER BY segment, sample_id, turn")
         return [self._entry(row) for row in rows]
 
     def of_source(self, text: str) -> list[VerifiedEntry]:
         """Every word on a turn with this text, its image tag aside."""
         tagged = (text, f"{IMAGE_TAG}\n{text}", f"{text}\n{IMAGE_TAG}")
-        rows = self._read(
-            f"SELECT {self._columns} FROM entries WHERE source IN (?, ?, ?) ORDER BY rowid", tagged
-        )
+        rows = self._read("SELECT * FROM entries WHERE source IN (?, ?, ?) ORDER BY rowid", tagged)
         return [self._entry(row) for row in rows]
 
     @staticmethod
     def _entry(row: Row) -> VerifiedEntry:
-        return VerifiedEntry(*row[:5], bool(row[5]), *row[6:])  # type: ignore[call-arg]
+        return VerifiedEntry(*row[1:6], bool(row[6]), *row[7:])  # type: ignore[call-arg]
 
 
 class _ReadOnly(_Database):

@@ -184,14 +184,14 @@ def stats_command(
             TranslationMemory.existing(paths.memory(code)) as memory,
             VerifiedMemory.existing(paths.verified(code)) as verified,
         ):
-            by_status = memory.by_status()
+            by_status = memory.counts("status")
             problems += memory.problems()
             shown.add_row(
                 code,
                 f"{by_status[TurnStatus.TRANSLATED]:,}",
                 f"{by_status[TurnStatus.FAILED]:,}",
                 f"{verified.count():,}",
-                f"{len(memory.signatures())}",
+                f"{len(memory.counts('signature'))}",
                 f"{sum(path.stat().st_size for path in files) / 1e6:.1f}",
             )
     console.print(shown)
