@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import MIXTURE, SHAPES, cores, finish, measured_apart, peak_rss_mib
-from palo.engines.scripted import ScriptedEngine
-from palo.engines.stream import Request, Result
+from palo.engines.stream import Request, Result, ScriptedEngine
 from palo.memory import Entry, TranslationMemory, machine_key
 from palo.paths import DataPaths
 from palo.schemas import TurnStatus

@@ -119,7 +119,14 @@ def run_lock(folder: Path, what: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise Locked(_held(folder, owner_path)) from None
+        try:
+            owner = json.loads(owner_path.read_text(encoding="utf-8"))
+            who = f"{owner['what']}, process {owner['pid']}, since {owner['since']}"
+        except (OSError, ValueError, KeyError):
+            who = "another process"
+        raise Locked(
+            f"{folder} is in use ({who}). Wait for it to end, or stop it, then run this again."
+        ) from None
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         owner = {"pid": os.getpid(), "what": what, "since": since}
@@ -128,15 +135,6 @@ def run_lock(folder: Path, what: str) -> Iterator[None]:
     finally:
         owner_path.unlink(missing_ok=True)
         lock.release()
-
-
-def _held(folder: Path, owner_path: Path) -> str:
-    try:
-        owner = json.loads(owner_path.read_text(encoding="utf-8"))
-        who = f"{owner['what']}, process {owner['pid']}, since {owner['since']}"
-    except (OSError, ValueError, KeyError):
-        who = "another process"
-    return f"{folder} is in use ({who}). Wait for it to end, or stop it, then run this again."
 
 
 def uptodate(record_path: Path, inputs: Any) -> dict[str, Any] | None:

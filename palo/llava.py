@@ -66,9 +66,23 @@ def stream_list(path: Path) -> Iterator[Any]:
         reader = _Reader(file)
         first = reader.peek()
         if first != "[":
-            raise UserError(_not_a_list(path, first))
+            wrong = {"": "is empty", "{": "holds a JSON object, or one object a line"}
+            said = wrong.get(first, f"is not JSON: it starts with {first!r}")
+            such = ": [{...}, {...}]" if first == "{" else ""
+            raise UserError(f"{path} {said}. It must hold a JSON list of samples{such}.")
         reader.skip(1)
-        yield from _items(reader)
+        if reader.peek() == "]":
+            return
+        mark = ","
+        while mark == ",":
+            reader.peek()
+            yield reader.value()
+            if (mark := reader.peek()) not in (",", "]"):
+                what = f"{mark!r} for ','" if mark else "the file ends inside the list"
+                raise BrokenTail(what)
+            reader.skip(1)
+        if reader.peek():
+            raise BrokenTail("there is more text after the end of the list")
 
 
 def read_conversations(path: Path) -> Iterator[tuple[Any, str | None, tuple[tuple[str, str], ...]]]:
@@ -95,37 +109,9 @@ def read_conversations(path: Path) -> Iterator[tuple[Any, str | None, tuple[tupl
         raise UserError(f"Sample {number} of {path} has no LLaVA form: {error!r}.") from None
 
 
-def _items(reader: "_Reader") -> Iterator[Any]:
-    if reader.peek() == "]":
-        return
-    while True:
-        yield reader.value()
-        mark = reader.peek()
-        if mark == "]":
-            reader.skip(1)
-            if reader.peek():
-                raise BrokenTail("there is more text after the end of the list")
-            return
-        if mark != ",":
-            raise BrokenTail("the file ends inside the list" if not mark else f"{mark!r} for ','")
-        reader.skip(1)
-        reader.peek()
-
-
 def _past(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     return match.end() if match else at
-
-
-def _not_a_list(path: Path, first: str) -> str:
-    if not first:
-        return f"{path} is empty. It must hold a JSON list of samples."
-    if first == "{":
-        return (
-            f"{path} holds a JSON object, or one object a line. It must hold a JSON list of "
-            "samples: [{...}, {...}]."
-        )
-    return f"{path} is not JSON: it starts with {first!r}. It must hold a JSON list of samples."
 
 
 class _Reader:

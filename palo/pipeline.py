@@ -11,9 +11,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from palo.console import announce, console, note
 from palo.errors import UserError, unknown
@@ -24,7 +25,7 @@ CLEAN_STOP_S = 60.0  # what a step gets to stop cleanly before it is killed
 
 
 @dataclass(frozen=True)
-class _Aside:
+class _Running:
     number: int
     step: Step
     child: "subprocess.Popen[bytes]"
@@ -48,7 +49,7 @@ def run(name: str, profile: Profile) -> None:
 class _Run:
     def __init__(self, name: str, profile: Profile, steps: tuple[Step, ...]) -> None:
         self.name, self.profile, self.steps = name, profile, steps
-        self.aside: list[_Aside] = []
+        self.aside: list[_Running] = []
         self.times: dict[int, dict[str, Any]] = {}
 
     def run(self) -> None:
@@ -62,11 +63,17 @@ class _Run:
                 if step.needs and importlib.util.find_spec(step.needs) is None:
                     reason = f"{step.needs} is not installed (make {step.needs} installs it)"
                     note(f"left out: {reason}")
-                    self._ended(number, step, 0.0, reason)
-                elif step.aside:
-                    self._begin_aside(number, step)
-                else:
-                    self._take(number, step)
+                    self._record(number, step, 0.0, reason)
+                    continue
+                running = self._begin(number, step)
+                if step.aside:
+                    self.aside.append(running)
+                    note(f"runs beside the next steps; its output: {running.log_path}")
+                    continue
+                self._end(running)
+                for other in list(self.aside):  # a failure there ends the pipeline at once
+                    if other.child.poll() is not None:
+                        self._end(other)
             self._join()
         finally:
             for running in self.aside:
@@ -77,72 +84,51 @@ class _Run:
     def _rule(self, number: int, step: Step) -> None:
         console.rule(f"{number}/{len(self.steps)} {step.title}", align="left")
 
-    def _take(self, number: int, step: Step) -> None:
-        start = time.monotonic()
-        code = _wait(self._start(step, len(self.aside) + 1))
-        seconds = time.monotonic() - start
-        if code:
-            raise _failed(step, code)
-        note(f"({seconds:.0f} s)")
-        self._ended(number, step, seconds)
-        for running in list(self.aside):  # a failure there ends the pipeline at once
-            if running.child.poll() is not None:
-                self._take_in(running)
-
-    def _begin_aside(self, number: int, step: Step) -> None:
-        start = time.monotonic()
-        log_path = self.profile.data_dir / f"{self.name}-{number}.log"
-        log_path.parent.mkdir(parents=True, exist_ok=True)
-        with log_path.open("wb") as output:
-            child = self._start(step, len(self.aside) + 2, output)
-        self.aside.append(_Aside(number, step, child, start, log_path))
-        note(f"runs beside the next steps; its output: {log_path}")
-
-    def _start(
-        self, step: Step, at_once: int, output: IO[bytes] | None = None
-    ) -> "subprocess.Popen[bytes]":
-        words = [sys.executable, "-m", "palo", *shlex.split(step.run)]
-        settings = {"PROFILE": self.profile.name, "PALO_CONFIG": str(config_path())}
-        environment = {**os.environ, **settings}
-        if at_once > 1:  # each takes its share of the cores: more threads than cores stall all
-            threads = max(1, len(os.sched_getaffinity(0)) // at_once)
-            environment.setdefault("OMP_NUM_THREADS", str(threads))
-        return subprocess.Popen(words, env=environment, stdout=output, stderr=output)
-
     def _join(self) -> None:
         for running in list(self.aside):
             self._rule(running.number, running.step)
-            _wait(running.child)
-            self._take_in(running)
+            self._end(running)
 
-    def _take_in(self, running: _Aside) -> None:
-        self.aside.remove(running)
+    def _begin(self, number: int, step: Step) -> _Running:
+        start = time.monotonic()
+        words = [sys.executable, "-m", "palo", *shlex.split(step.run)]
+        settings = {"PROFILE": self.profile.name, "PALO_CONFIG": str(config_path())}
+        environment = {**os.environ, **settings}
+        if self.aside or step.aside:  # each takes its share: more threads than cores stall all
+            at_once = len(self.aside) + 1 + step.aside
+            threads = max(1, len(os.sched_getaffinity(0)) // at_once)
+            environment.setdefault("OMP_NUM_THREADS", str(threads))
+        log_path = self.profile.data_dir / f"{self.name}-{number}.log"
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        with log_path.open("wb") if step.aside else nullcontext() as output:
+            child = subprocess.Popen(words, env=environment, stdout=output, stderr=output)
+        return _Running(number, step, child, start, log_path)
+
+    def _end(self, running: _Running) -> None:
+        """Waits for the step. Ctrl-C reaches it too: it gets the time to stop cleanly."""
+        step, child = running.step, running.child
+        try:
+            child.wait()
+        except KeyboardInterrupt:
+            _stop(child, asked=True)
+            raise
         seconds = time.monotonic() - running.start
-        note(running.log_path.read_text(encoding="utf-8", errors="replace").rstrip())
-        if code := running.child.returncode:
-            raise _failed(running.step, code)
-        note(f"{running.step.title}: done beside the others ({seconds:.0f} s)")
-        self._ended(running.number, running.step, seconds)
+        done = f"({seconds:.0f} s)"
+        if step.aside:
+            self.aside.remove(running)
+            note(running.log_path.read_text(encoding="utf-8", errors="replace").rstrip())
+            done = f"{step.title}: done beside the others {done}"
+        if code := child.returncode:
+            raise UserError(f"Step '{step.title}' failed: palo {step.run} (exit code {code}).")
+        note(done)
+        self._record(running.number, step, seconds)
 
-    def _ended(self, number: int, step: Step, seconds: float, skipped: str = "") -> None:
+    def _record(self, number: int, step: Step, seconds: float, skipped: str = "") -> None:
         """`skipped` is "" or why the step was left out."""
         told = {"title": step.title, "command": f"palo {step.run}", "seconds": round(seconds, 1)}
         self.times[number] = {**told, "skipped": skipped}
         path = times_path(self.profile, self.name)
         write_json(path, [self.times[each] for each in sorted(self.times)])
-
-
-def _failed(step: Step, code: int) -> UserError:
-    return UserError(f"Step '{step.title}' failed: palo {step.run} (exit code {code}).")
-
-
-def _wait(child: "subprocess.Popen[bytes]") -> int:
-    """Ctrl-C reaches the child too: give it the time to stop cleanly, then stop as well."""
-    try:
-        return child.wait()
-    except KeyboardInterrupt:
-        _stop(child, asked=True)
-        raise
 
 
 def _stop(child: "subprocess.Popen[bytes]", asked: bool = False) -> None:

@@ -110,34 +110,6 @@ class FinetuneSettings(Section):
     seed: int = 7
 
 
-class TranslatorSettings(Section):
-    """The translation LLM: a Hugging Face id or a folder, and how it is asked."""
-
-    model: str
-    revision: str | None = None
-    licence: str = ""
-    finetuned_dir: Path  # where `palo translator train` writes, and translate looks first
-    dtype: str = "float32"
-    engine: EngineKind = EngineKind.TRANSFORMERS
-    context: Context = Context.SOURCE
-    glossary_dir: Path | None = None  # `<lang>.csv` files with columns english, translation
-    max_tokens: int = 512
-    max_model_tokens: int = 4096
-    max_attempts: int = Field(default=3, ge=1)
-    retry_temperature: float = 0.7
-    batch_size: int = 32  # transformers engine
-    max_num_seqs: int = 64  # vllm engine, for each model at work
-    gpu_memory_utilization: float = 0.9
-    tensor_parallel_size: int = Field(default=1, ge=1)  # GPUs that share one model
-    data_parallel_size: int = Field(default=1, ge=1)  # models side by side (vllm engine)
-    stall_timeout_s: float = 300.0
-    seed_samples: int = 1000  # how many samples `palo translator seed` picks
-    server: ServerSettings = ServerSettings()  # openai engine
-    ray: RaySettings = RaySettings()  # ray engine
-    standin: StandinTranslatorSettings | None = None
-    finetune: FinetuneSettings = FinetuneSettings()
-
-
 class AskedModel(Section):
     """A language model behind any engine: by default an OpenAI-compatible server."""
 
@@ -145,20 +117,38 @@ class AskedModel(Section):
     revision: str | None = None
     licence: str = "check the licence of the weights, or the terms of the server"
     engine: EngineKind = EngineKind.OPENAI
-    server: ServerSettings = ServerSettings()
+    server: ServerSettings = ServerSettings()  # openai engine
     dtype: str = "bfloat16"
     max_tokens: int = Field(default=512, ge=1)
     max_model_tokens: int = Field(default=4096, ge=1)
     batch_size: int = Field(default=32, ge=1)  # transformers engine
-    max_num_seqs: int = Field(default=64, ge=1)  # vllm engine
+    max_num_seqs: int = Field(default=64, ge=1)  # vllm engine, for each model at work
     stall_timeout_s: float = Field(default=300.0, gt=0)
 
-    def for_engine(self) -> TranslatorSettings:
+    def for_engine(self) -> "TranslatorSettings":
         """What engines are opened with; one attempt, greedy."""
-        same = ("model", "revision", "licence", "engine", "server", "dtype", "max_tokens")
-        more = ("max_model_tokens", "batch_size", "max_num_seqs", "stall_timeout_s")
-        said = {name: getattr(self, name) for name in (*same, *more)}
-        return TranslatorSettings(finetuned_dir=Path("none"), max_attempts=1, **said)
+        same = {name: getattr(self, name) for name in AskedModel.model_fields}
+        return TranslatorSettings(finetuned_dir=Path("none"), max_attempts=1, **same)
+
+
+class TranslatorSettings(AskedModel):
+    """The translation LLM: a Hugging Face id or a folder, and how it is asked."""
+
+    licence: str = ""
+    finetuned_dir: Path  # where `palo translator train` writes, and translate looks first
+    dtype: str = "float32"
+    engine: EngineKind = EngineKind.TRANSFORMERS
+    context: Context = Context.SOURCE
+    glossary_dir: Path | None = None  # `<lang>.csv` files with columns english, translation
+    max_attempts: int = Field(default=3, ge=1)
+    retry_temperature: float = 0.7
+    gpu_memory_utilization: float = 0.9
+    tensor_parallel_size: int = Field(default=1, ge=1)  # GPUs that share one model
+    data_parallel_size: int = Field(default=1, ge=1)  # models side by side (vllm engine)
+    seed_samples: int = 1000  # how many samples `palo translator seed` picks
+    ray: RaySettings = RaySettings()  # ray engine
+    standin: StandinTranslatorSettings | None = None
+    finetune: FinetuneSettings = FinetuneSettings()
 
 
 class BackTranslationSettings(AskedModel):
@@ -208,11 +198,8 @@ class ModelFilterSettings(Section):
 
     def licence_notes(self) -> tuple[str, ...]:
         """A line for each model that is on, for the run to print and for the dataset's card."""
-        sections = {name: getattr(self, name) for name in type(self).model_fields}
         return tuple(
-            f"filter {name} asks {one.model}: {one.licence}"
-            for name, one in sections.items()
-            if one
+            f"filter {name} asks {asked.model}: {asked.licence}" for name, asked in self if asked
         )
 
 

@@ -5,8 +5,14 @@ import os
 from functools import partial
 from pathlib import Path
 
-from palo.engines.scripted import ScriptedEngine
-from palo.engines.stream import Engine, Signature, Weights, cached_snapshot, weights_digest
+from palo.engines.stream import (
+    Engine,
+    ScriptedEngine,
+    Signature,
+    Weights,
+    cached_snapshot,
+    weights_digest,
+)
 from palo.errors import MissingResource
 from palo.settings import EngineKind, TranslatorSettings
 

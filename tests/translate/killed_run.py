@@ -5,8 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from palo.engines.scripted import ScriptedEngine, scripted_result
-from palo.engines.stream import Request, Result
+from palo.engines.stream import Request, Result, ScriptedEngine, scripted_result
 from palo.paths import DataPaths
 from palo.settings import SourceSettings, TranslatorSettings
 from translate import fill

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from palo.engines.scripted import ScriptedEngine
+from palo.engines.stream import ScriptedEngine
 from palo.files import read_json
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.schemas import TRANSLATED, Role, Turn, TurnStatus

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from palo.benchmark_set import read_set
-from palo.engines.scripted import ScriptedEngine, scripted_result
+from palo.engines.stream import ScriptedEngine, scripted_result
 from palo.errors import UserError
 from palo.files import read_json
 from palo.memory import VerifiedEntry, VerifiedMemory

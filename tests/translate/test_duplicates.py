@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from palo.engines.scripted import ScriptedEngine
+from palo.engines.stream import ScriptedEngine
 from palo.paths import DataPaths
 from palo.settings import Context, SourceSettings
 from palo.shards import read_translated, shard_paths

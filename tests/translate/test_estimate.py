@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from palo.engines.scripted import ScriptedEngine, scripted_result
+from palo.engines.stream import ScriptedEngine, scripted_result
 from palo.errors import UserError
 from palo.memory import TranslationMemory
 from palo.settings import Context, EngineKind, RaySettings

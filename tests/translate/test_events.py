@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from palo.engines.scripted import ScriptedEngine
+from palo.engines.stream import ScriptedEngine
 from palo.errors import UserError
 from translate.events import (
     Failed,

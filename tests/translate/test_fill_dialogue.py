@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from palo.engines.scripted import ScriptedEngine, scripted_result
+from palo.engines.stream import ScriptedEngine, scripted_result
 from palo.memory import TranslationMemory, VerifiedEntry, VerifiedMemory
 from palo.settings import Context
 from palo.shards import read_translated, shard_paths

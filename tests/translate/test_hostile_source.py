@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from palo.engines.open import open_engine
-from palo.engines.scripted import ScriptedEngine
-from palo.engines.stream import Weights
+from palo.engines.stream import ScriptedEngine, Weights
 from palo.paths import DataPaths
 from palo.schemas import TurnStatus
 from palo.settings import EngineKind, SourceSettings

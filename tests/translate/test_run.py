@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from palo.engines.scripted import ScriptedEngine, scripted_result
+from palo.engines.stream import ScriptedEngine, scripted_result
 from palo.errors import Locked, UserError
 from palo.files import read_json, run_lock
 from palo.memory import TranslationMemory, VerifiedEntry, VerifiedMemory

@@ -8,8 +8,7 @@ import pytest
 
 from palo.engines.open import open_engine, signature
 from palo.engines.ray import RayEngine
-from palo.engines.scripted import ScriptedEngine, scripted_result
-from palo.engines.stream import Signature, Weights
+from palo.engines.stream import ScriptedEngine, Signature, Weights, scripted_result
 from palo.errors import MissingResource, UserError
 from palo.settings import EngineKind, RaySettings
 

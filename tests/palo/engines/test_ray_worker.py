@@ -6,8 +6,7 @@ import pytest
 
 from palo.engines.open import open_engine, signature
 from palo.engines.ray import Worker
-from palo.engines.scripted import ScriptedEngine, scripted_result
-from palo.engines.stream import Weights
+from palo.engines.stream import ScriptedEngine, Weights, scripted_result
 from palo.settings import EngineKind
 
 SCRIPTED = "scripted|1|none"

@@ -1,5 +1,4 @@
-from palo.engines.scripted import ScriptedEngine, scripted_result
-from palo.engines.stream import Message, Request, Sampling
+from palo.engines.stream import Message, Request, Sampling, ScriptedEngine, scripted_result
 
 
 def request(text, tag="t", **sampling):

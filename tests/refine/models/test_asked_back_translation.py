@@ -3,8 +3,7 @@
 import pytest
 from sacrebleu.metrics.chrf import CHRF
 
-from palo.engines.scripted import ScriptedEngine
-from palo.engines.stream import Result
+from palo.engines.stream import Result, ScriptedEngine
 from palo.schemas import Verdict
 from palo.settings import BackTranslationSettings, ServerSettings
 from refine.filters import TurnPair

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from palo.engines.scripted import ScriptedEngine
-from palo.engines.stream import Result
+from palo.engines.stream import Result, ScriptedEngine
 from palo.schemas import Verdict
 from palo.settings import JudgeSettings, ServerSettings
 from refine.filters import TurnPair
