@@ -20,8 +20,8 @@ class Locked(UserError):
 
 def nearest(value: str, choices: Iterable[str]) -> str | None:
     """The choice most like `value`, or None where nothing comes close."""
-    found = difflib.get_close_matches(value.lower(), list(choices), n=1, cutoff=0.5)
-    return found[0] if found else None
+    close = difflib.get_close_matches(value.lower(), list(choices), n=1, cutoff=0.5)
+    return close[0] if close else None
 
 
 def unknown(what: str, value: str, choices: Iterable[str], plural: str | None = None) -> UserError:

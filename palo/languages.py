@@ -28,18 +28,11 @@ class LanguageInfo:
     spaced: bool = True
 
 
+_CHINESE = "zho cmn wuu yue hsn nan hak gan lzh"
 _ARABIC = "ara arb arz ary apc ajp acm acq aeb ars afb ayl apd acx"
 _ROWS = (
     LanguageInfo("en", "English", "English", ("Latin",), ".!?", "eng"),
-    LanguageInfo(
-        "zh",
-        "Chinese",
-        "简体中文",
-        ("Han",),
-        "。！？",
-        "zho cmn wuu yue hsn nan hak gan lzh",
-        spaced=False,
-    ),
+    LanguageInfo("zh", "Chinese", "简体中文", ("Han",), "。！？", _CHINESE, spaced=False),
     LanguageInfo("fr", "French", "français", ("Latin",), ".!?", "fra"),
     LanguageInfo("es", "Spanish", "español", ("Latin",), ".!?", "spa"),
     LanguageInfo("ru", "Russian", "русский", ("Cyrillic",), ".!?", "rus"),

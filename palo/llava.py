@@ -146,7 +146,7 @@ class _Reader:
         size = _CHUNK_BYTES
         while True:
             try:
-                found, end = self._json.raw_decode(self._text, self._at)
+                item, end = self._json.raw_decode(self._text, self._at)
             except RecursionError:
                 raise BrokenTail("an item is nested too deeply") from None
             except ValueError as error:  # also a number of more digits than Python reads
@@ -160,7 +160,7 @@ class _Reader:
                     begin, self._at = self._at, end
                     if end - begin > MAX_ITEM_CHARS:
                         return Oversized(self._text[begin : begin + _HEAD_CHARS], end - begin)
-                    return found
+                    return item
             self._grow(size)
             size *= 2  # so that one huge item is not parsed again for every chunk of it
 

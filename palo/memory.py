@@ -281,7 +281,7 @@ class VerifiedMemory(_Database):
     def put(self, entries: Sequence[VerifiedEntry]) -> None:
         self._write(
             f"INSERT OR REPLACE INTO entries VALUES ({_marks(10)})",
-            ((segment_key(one.source, one.context), *astuple(one)) for one in entries),
+            ((segment_key(entry.source, entry.context), *astuple(entry)) for entry in entries),
         )
 
     def find(self, sample_id: str, turn: int, text: str, context: str) -> VerifiedEntry | None:
@@ -421,10 +421,10 @@ def _last_row(memory: _ReadOnly) -> int:
     last = memory.path.stat().st_size // _LEAST_ROW_BYTES
     for how in ("NOT INDEXED", "INDEXED BY sqlite_autoindex_entries_1"):
         try:
-            [(found,)] = memory._read(f"SELECT max(rowid) FROM entries {how}")
+            [(highest,)] = memory._read(f"SELECT max(rowid) FROM entries {how}")
         except UserError:
             continue
-        return min(max(last, found or 0), _MOST_ROWS)
+        return min(max(last, highest or 0), _MOST_ROWS)
     return last
 
 
@@ -449,7 +449,5 @@ class TemporaryCounts:
 
     def claim(self, key: str) -> int:
         """How often the key was met, for the first who asks; 0 for everyone after."""
-        found = self._db.execute(
-            "UPDATE met SET taken = 1 WHERE key = ? AND NOT taken RETURNING n", [key]
-        ).fetchone()
-        return found[0] if found else 0
+        claimed = "UPDATE met SET taken = 1 WHERE key = ? AND NOT taken RETURNING n"
+        return next((n for (n,) in self._db.execute(claimed, [key])), 0)

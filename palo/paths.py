@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -25,32 +24,20 @@ def leads_out(name: str) -> bool:
     return outside or re.match("[A-Za-z]:", name) is not None or "\0" in name
 
 
-@dataclass(frozen=True)
 class DataPaths:
     """The layout that all stages agree on; nothing here touches the disk."""
 
-    root: Path
-
-    @property
-    def world_dir(self) -> Path:
-        return self.root / "world"
-
-    @property
-    def source_dir(self) -> Path:
-        return self.root / "source"
-
-    @property
-    def memory_dir(self) -> Path:
-        return self.root / "memory"
-
-    @property
-    def seed_dir(self) -> Path:
-        """The first samples a person reviews; `<lang>/part-*.parquet` like translated/."""
-        return self.root / "seed"
-
-    @property
-    def models_dir(self) -> Path:
-        return self.root / "models"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.world_dir = root / "world"
+        self.source_dir = root / "source"
+        self.memory_dir = root / "memory"
+        # the first samples a person reviews; `<lang>/part-*.parquet` like translated/
+        self.seed_dir = root / "seed"
+        self.models_dir = root / "models"
+        self.translator_report = self.models_dir / "translator-training.json"
+        self.report = root / "report.html"
+        self.refine_report = root / "refine-report.html"
 
     def memory(self, lang: str) -> Path:
         return self.memory_dir / f"{lang}.sqlite"
@@ -72,15 +59,3 @@ class DataPaths:
 
     def evaluation(self, scale: str) -> Path:
         return self.root / "evaluation" / f"{scale}.json"
-
-    @property
-    def translator_report(self) -> Path:
-        return self.models_dir / "translator-training.json"
-
-    @property
-    def report(self) -> Path:
-        return self.root / "report.html"
-
-    @property
-    def refine_report(self) -> Path:
-        return self.root / "refine-report.html"

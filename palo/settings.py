@@ -236,7 +236,7 @@ class RefineSettings(Section):
         if self.policy is ConversationPolicy.WHOLE:
             return len(verdicts)
         bad = {Verdict.REJECT} if self.keep_review else {Verdict.REJECT, Verdict.REVIEW}
-        first_bad = next((at for at, one in enumerate(verdicts) if one in bad), len(verdicts))
+        first_bad = next((at for at, word in enumerate(verdicts) if word in bad), len(verdicts))
         if first_bad == len(verdicts):
             return first_bad
         # a round is a question and its answer: neither stays without the other
@@ -540,7 +540,4 @@ def _inner(annotation: Any) -> Any:
     """The settings model inside `X | None`, `dict[str, X]`, `tuple[X, ...]` or X itself."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for part in get_args(annotation):
-        if (found := _inner(part)) is not None:
-            return found
-    return None
+    return next(filter(None, map(_inner, get_args(annotation))), None)

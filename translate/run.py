@@ -34,9 +34,9 @@ _OBJECTS_A_COLLECTION = 50_000
 class SeedPaths(DataPaths):
     """The data of a run on the samples that people review first."""
 
-    @property
-    def source_dir(self) -> Path:
-        return self.seed_dir / "source"
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.source_dir = self.seed_dir / "source"
 
     def translated(self, lang: str) -> Path:
         return self.seed_dir / lang

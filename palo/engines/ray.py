@@ -210,7 +210,7 @@ class RayEngine(Engine):
         ready = [worker for worker in self._workers if worker.ready]
         for worker in sorted(ready, key=lambda worker: len(worker.flights)):
             batch = []
-            if self._suspects and not any(one.suspect for one in worker.flights.values()):
+            if self._suspects and not any(flight.suspect for flight in worker.flights.values()):
                 batch.append(self._suspects.popleft())
             while more and len(worker.flights) + len(batch) < self._limit:
                 request = next(source, None)

@@ -99,8 +99,8 @@ def watch(mark: str) -> None:
     """Returns once the run or the engine has ended and none of its processes is left."""
     sys.stdin.buffer.read()  # nothing is ever written: this ends when the other end closes
     for _ in range(_ROUNDS):
-        for process, found in list(_engine_processes()):
-            if found == mark:
+        for process, its_mark in list(_engine_processes()):
+            if its_mark == mark:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
         time.sleep(_ROUND_S)
