@@ -50,7 +50,7 @@ from train.loop.loss import Learner, recompute, sum_loss
 from train.loop.trainer import Job, StageTrainer
 from train.model.assembly import add_adapters, assemble
 from train.model.sizes import LanguageSize, Sizes, TowerSize, flop_count, sizes_of
-from train.planning.hardware import peak_flops
+from train.planning.memory import peak_flops
 from train.scale import Checkpointing, LossKernel, Scale, Stage, StageName, load_scale
 
 SCALES_DIR = ROOT / "train/scales"

@@ -81,6 +81,14 @@ def parse_languages(text: str) -> tuple[Language, ...]:
     return tuple(code for code in TARGETS if code in names)
 
 
+def parse_language(code: str) -> Language:
+    """Any of them, English included. Raises UserError."""
+    code = code.strip().lower()
+    if code not in LANGUAGES:
+        raise unknown("language", code, LANGUAGES)
+    return Language(code)
+
+
 def unknown_language(name: str) -> UserError:
     """Also knows English names and longer codes: 'urdu' and 'urd' both mean 'ur'."""
     by_name = {LANGUAGES[code].name.lower(): code for code in TARGETS}

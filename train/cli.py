@@ -11,13 +11,14 @@ import typer
 from palo.console import NOTHING, ProfileOption, announce, console, note, progress, table
 from palo.engines.open import has_gpu
 from palo.errors import MissingResource, UserError
+from palo.languages import parse_language
 from palo.settings import AnswerEngine, load_profile
 from train.model.layout import Layout, Part, PublishedType
 from train.scale import Scale, StageName, load_scale
 
 if TYPE_CHECKING:
     from train.data.image_check import Checked
-    from train.talk.talker import Talker
+    from train.serving.chat import Talker
 
 LOOPBACK = "127.0.0.1"
 INCOMPLETE = 1  # exit code of `palo images verify`; a user's mistake is 2
@@ -76,7 +77,7 @@ def train(
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
     if dry_run:
-        from train.planning.show import dry_run as plan
+        from train.planning.plan import dry_run as plan
 
         plan(chosen, settings, until, gpu, gpus, gpu_memory_gib, as_json)
         return
@@ -230,12 +231,12 @@ def evaluate(
     announce(settings, f"evaluate {scale}")
     chosen = load_scale(scale, settings.train.scales_dir)
     if bench is not None:
-        from train.evaluation import benchmark, scores
+        from train.evaluation import benchmark
 
         figures = benchmark.evaluate_set(chosen, settings, bench, engine, not no_judge)
-        for table in scores.tables(figures):
+        for table in benchmark.tables(figures):
             console.print(table)
-        for line in scores.notes(figures):
+        for line in benchmark.notes(figures):
             note(line)
         return
     if no_judge:
@@ -270,7 +271,6 @@ def chat(
     Questions come from the terminal, a pipe, or --ask.
     """
     from train.serving.server import find_checkpoint
-    from train.talk.interface import parse_language
 
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
@@ -284,10 +284,9 @@ def chat(
     if interactive:
         announce(settings, f"chat {scale}")
     talker = _load(folder, chosen, quiet=not interactive)
-    from train.talk import terminal
-    from train.talk.talker import Sampling
+    from train.serving import chat as terminal
 
-    sampling = Sampling(temperature, top_p, seed, max_new_tokens)
+    sampling = terminal.Sampling(temperature, top_p, seed, max_new_tokens)
     talk = terminal.Chat(talker, sampling, image, expected, interactive)
     if ask is not None:
         talk.ask(terminal.clean(ask))
@@ -352,8 +351,7 @@ def demo_ui(
 
     Nothing is fetched from elsewhere, and nothing sent there.
     """
-    from train.serving.server import Address, find_checkpoint
-    from train.talk.interface import load_examples, require_gradio
+    from train.serving.server import Address, find_checkpoint, require_gradio
 
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
@@ -363,22 +361,22 @@ def demo_ui(
     require_gradio()
     announce(settings, f"demo-ui {scale}")
     talker = _load(folder, chosen, quiet=False)
-    from train.talk.page import make_page, open_page
-    from train.talk.talker import Sampling
+    from train.serving.chat import Sampling
+    from train.serving.page import Page, load_examples
 
     sampling = Sampling(temperature, top_p, seed, max_new_tokens)
     examples = load_examples(settings.evaluate)
-    page = make_page(talker, sampling, examples, f"PALO {scale}", chosen.is_standin)
+    page = Page(talker, sampling, examples, f"PALO {scale}", chosen.is_standin)
     if not address.is_loopback:
         note(f"Warning: {host} lets other machines reach the page, without a password.")
     note(f"Talk at {address.url} (Ctrl-C ends it)")
-    open_page(page, examples, address)
+    page.serve(address)
 
 
 def _load(folder: Path, scale: Scale, quiet: bool) -> "Talker":
     from transformers.utils import logging
 
-    from train.talk.talker import Talker
+    from train.serving.chat import Talker
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()

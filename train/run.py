@@ -258,7 +258,7 @@ def _train(run: Run, name: StageName, examples: Mixture) -> None:
     from train.loop.processes import first_alone, processes
     from train.loop.trainer import Job, run_stage
     from train.model.sizes import flop_count, sizes_of
-    from train.planning.hardware import here
+    from train.planning.memory import here
 
     scale, settings, stage = run.scale, run.profile.train, run.scale.stage(name)
     journal, as_captions, title = run.journal, name is StageName.STAGE1, f"{scale.name} {name}"

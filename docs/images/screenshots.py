@@ -16,10 +16,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from palo.settings import load_profile  # noqa: E402
-from tests.train.talk.conftest import ListeningBrowser  # noqa: E402
+from tests.train.serving.conftest import ListeningBrowser  # noqa: E402
 from train.scale import load_scale  # noqa: E402
-from train.serving.server import Address, find_checkpoint  # noqa: E402
-from train.talk.interface import load_examples, require_gradio  # noqa: E402
+from train.serving.server import Address, find_checkpoint, require_gradio  # noqa: E402
 
 SIZE = {"width": 1200, "height": 760, "deviceScaleFactor": 1, "mobile": False}
 PICTURES = {"en": 1, "ur": 3}  # language: which example
@@ -32,20 +31,20 @@ def main() -> None:
     settings = load_profile("sample")
     scale = load_scale("7b", settings.train.scales_dir)
     require_gradio()
-    from train.talk.page import launch, make_page
-    from train.talk.talker import Sampling, Talker
+    from train.serving.chat import Sampling, Talker
+    from train.serving.page import Page, load_examples
 
     talker = Talker(find_checkpoint(scale, settings, given), scale.max_length)
     examples = load_examples(settings.evaluate)
-    page = make_page(talker, Sampling(), examples, f"PALO {scale.name}", scale.is_standin)
+    page = Page(talker, Sampling(), examples, f"PALO {scale.name}", scale.is_standin)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = Address("127.0.0.1", free.getsockname()[1])
-    launch(page, examples, address)
+    page.launch(address)
     for lang, example in PICTURES.items():
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             _take(lang, example, address, Path(folder))
-    page.close(verbose=False)
+    page.blocks.close(verbose=False)
 
 
 def _take(lang: str, example: int, address: Address, folder: Path) -> None:

@@ -43,6 +43,7 @@ class Request:
     tag: str
     messages: tuple[Message, ...]
     sampling: Sampling
+    prompt: Any = None  # vLLM's own in place of messages: token ids, a picture
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,10 @@ class VllmEngine(Engine):
     kind = "vllm"
 
     def __init__(
-        self, weights: Weights, signature: Signature, settings: TranslatorSettings
+        self, weights: Weights, signature: Signature, settings: TranslatorSettings, **more: Any
     ) -> None:
-        self.signature = signature
+        """`more`: further arguments of vLLM's engine."""
+        self.signature, self._more = signature, more
         self._weights, self._settings = weights, settings
         self._tokenizer: Any = None
         self._stops: list[int] = []
@@ -74,7 +75,8 @@ class VllmEngine(Engine):
                         more = False
                         break
                     self._start()
-                    ids = prompt_ids(self._tokenizer, request.messages)
+                    ids = request.prompt and request.prompt["prompt_token_ids"]
+                    ids = ids or prompt_ids(self._tokenizer, request.messages)
                     limit = self._settings.max_model_tokens
                     if refusal := too_long(request, len(ids), limit):
                         yield refusal
@@ -112,7 +114,7 @@ class VllmEngine(Engine):
         self._deaths += 1
         if self._deaths >= _MAX_DEATHS_IN_A_ROW:
             raise UserError(
-                f"vLLM died {self._deaths} times in a row ({reason}). What was translated is kept. "
+                f"vLLM died {self._deaths} times in a row ({reason}). What was done is kept. "
                 "Look at the GPU's memory, lower max_num_seqs or gpu_memory_utilization, and run "
                 "the same command again."
             )
@@ -139,7 +141,7 @@ class VllmEngine(Engine):
             detokenize=False,  # token by token; ours is done once an answer
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
-        prompt = TokensPrompt(prompt_token_ids=ids)
+        prompt = request.prompt or TokensPrompt(prompt_token_ids=ids)
         answer: Any = None
         try:
             async for output in self._llm.generate(
@@ -205,6 +207,7 @@ class VllmEngine(Engine):
                 enable_prefix_caching=True,
                 disable_log_stats=True,
                 **lora,
+                **self._more,
             )
         )
 

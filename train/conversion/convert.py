@@ -30,7 +30,6 @@ from transformers import AutoConfig, GenerationConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError
 from palo.files import replaced_folder
-from train.conversion import vocabulary
 from train.conversion.published import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -39,8 +38,6 @@ from train.conversion.published import (
     Conversion,
     Source,
     find,
-    for_ours,
-    for_published,
     gather,
     hf_config,
     known_tower,
@@ -55,12 +52,21 @@ from train.conversion.weights import (
     Files,
     Metadata,
     Weights,
+    cut,
+    is_padding,
     listed,
+    load_tokenizer,
+    pad,
+    padded_rows,
+    published_rows,
     read_file,
     read_json_object,
     read_stored,
     require_weights,
+    save_published_tokenizer,
+    tokenizer_files,
     write_files,
+    write_json,
     write_shards,
 )
 from train.data.images import make_processor
@@ -138,12 +144,6 @@ class Origin:
         """Whole weights are never written as .bin again."""
         return all(file.endswith(".safetensors") for file in self.files)
 
-    @property
-    def tokenizer_files(self) -> list[Path]:
-        """The tokenizer as published, `tokenizer.model` included where there was one."""
-        apart = self.files_dir.with_name(_TOKENIZER)
-        return vocabulary.tokenizer_files(apart if apart.is_dir() else self.files_dir)
-
     def named(self, weights: Weights, key_of: Callable[[str], str | None]) -> Weights | None:
         """The tensors under the very names that the origin stored; None where one is not to be had.
 
@@ -177,7 +177,7 @@ def keep_origin(fresh: Path, config_path: Path, source: Source, rows: int, kept:
                 shutil.copyfile(path, folder / _FILES / path.name)
     if not is_whole or source.tokenizer_dir != source.folder:
         (folder / _TOKENIZER).mkdir()
-        for path in vocabulary.tokenizer_files(source.tokenizer_dir):
+        for path in tokenizer_files(source.tokenizer_dir):
             shutil.copyfile(path, folder / _TOKENIZER / path.name)
     if kept:
         write_files(folder, kept, {_KEPT: list(kept)})
@@ -203,7 +203,7 @@ def read_origin(folder: Path, config_path: Path, layout: Layout) -> Origin | Non
     if manifest.get("layout") != layout:
         return None
     kept_path = folder / _KEEP_DIR / _KEPT
-    kept = read_file(kept_path)[0] if kept_path.is_file() else {}
+    kept = read_file(kept_path).weights if kept_path.is_file() else {}
     try:
         part, rows, files = Part(manifest["part"]), int(manifest["rows"]), manifest["files"]
         if any(Path(file).name != file for file in files):  # would lie outside the folder
@@ -363,7 +363,7 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
     source = gather(job, part, raw)
     kept = read_origin(job.source, config_path, Layout.HF)
     origin = kept if kept and kept.is_current else None
-    tokenizer = vocabulary.load_tokenizer(source.tokenizer_dir)
+    tokenizer = load_tokenizer(source.tokenizer_dir)
     image_token = add_image(tokenizer)
     embeddings = source.weights[names.PUBLISHED_EMBEDDINGS]
     rows = embeddings.shape[0]
@@ -372,14 +372,14 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
             f"{config_path}: vocab_size is {raw['vocab_size']}, but "
             f"{names.PUBLISHED_EMBEDDINGS} has {rows} rows: set it to that."
         )
-    total = origin.rows if origin else vocabulary.padded_rows(rows, len(tokenizer))
+    total = origin.rows if origin else padded_rows(rows, len(tokenizer))
     config = hf_config(raw, tower_config(job, raw), image_token, tokenizer.pad_token_id, total)
     config.dtype = embeddings.dtype
     what = "LLaVA-1.5, PALO or MobileVLM (v1) checkpoint"
     ours, computed = _classic(source.weights, names.from_published, job.source, what)
     for name in (names.EMBEDDINGS, names.HEAD):
         if name in ours:
-            ours[name] = vocabulary.pad(ours[name], total, kept.kept.get(name) if kept else None)
+            ours[name] = pad(ours[name], total, kept.kept.get(name) if kept else None)
     ours = _complete(config, ours, job.source)
     at = fresh if source.adapter is None else fresh / names.BASE
     at.mkdir(exist_ok=True)
@@ -397,11 +397,10 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
         write_shards(at, ours, job.max_shard_bytes, job.tick)
         _write_small_files(config, tokenizer, at)
     if source.adapter is not None:
-        settings, weights = for_ours(source.adapter)
+        settings, weights = source.adapter.renamed(Layout.HF, None)
         (fresh / names.ADAPTER).mkdir()
         write_files(fresh / names.ADAPTER, weights, {ADAPTER_WEIGHTS: list(weights)})
-        text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-        (fresh / names.ADAPTER / ADAPTER_CONFIG).write_text(text, encoding="utf-8")
+        write_json(fresh / names.ADAPTER / ADAPTER_CONFIG, settings)
     if again is None or computed:
         own = {name: lazy for name, lazy in computed.items() if name in source.stored.weights}
         keep_origin(fresh, at / "config.json", source, rows, own)
@@ -438,18 +437,18 @@ def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
     current = kept if kept and kept.is_current else None
     part = job.part or (current.part if current else held)
     _require_part(job, held, part)
-    tokenizer = vocabulary.load_tokenizer(model_at)
+    tokenizer = load_tokenizer(model_at)
     total = classic[names.EMBEDDINGS].shape[0]
-    rows = kept.rows if kept else vocabulary.published_rows(tokenizer, config.image_token_id, total)
+    rows = kept.rows if kept else published_rows(tokenizer, config.image_token_id, total)
     settings = published_config(
         config, job.model_type, _tower_of(job, config), rows, classic[names.EMBEDDINGS].dtype
     )
     cut_off = {  # rows that the published layout has no place for
-        name: vocabulary.cut(classic[name], rows, total)
+        name: cut(classic[name], rows, total)
         for name in (names.EMBEDDINGS, names.HEAD)
         if name in classic and total > rows
     }
-    short = {name: vocabulary.cut(classic[name], 0, rows) for name in cut_off}
+    short = {name: cut(classic[name], 0, rows) for name in cut_off}
     named = {names.published_name(name): lazy for name, lazy in {**classic, **short}.items()}
     published = {name: named[name] for name in sorted(named, key=_place)}
     if current and current.part is Part.FULL:
@@ -465,13 +464,12 @@ def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
     elif part is Part.FULL:
         _write_tokenizer(job, tokenizer, rows, fresh, kept)
     for name, fields in texts.items():
-        data = json.dumps(fields, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-        (fresh / name).write_text(data, encoding="utf-8")
+        write_json(fresh / name, fields)
     if files is None:
         write_shards(fresh, weights, job.max_shard_bytes, job.tick)
     else:
         write_files(fresh, weights, files, metadata, job.tick)
-    is_kept = computed or not all(vocabulary.is_padding(classic[name], rows) for name in cut_off)
+    is_kept = computed or not all(is_padding(classic[name], rows) for name in cut_off)
     if part is Part.FULL and (again is None or is_kept):
         source = Source(job.source, Layout.HF, Part.FULL, classic, stored, job.source)
         keep_origin(fresh, fresh / "config.json", source, total, {**computed, **cut_off})
@@ -519,7 +517,8 @@ def _parts(
         texts = {"config.json": {**settings, **base, "tune_mm_mlp_adapter": True}}
         return projector, {PROJECTOR_FILE: list(projector)}, texts
     if part is Part.LORA:
-        config, pairs = for_published(read_adapter(job.source / names.ADAPTER), job.base)
+        adapter = read_adapter(job.source / names.ADAPTER)
+        config, pairs = adapter.renamed(Layout.LLAVA, job.base)
         rest = {f"{PEFT_PREFIX}{name}": lazy for name, lazy in projector.items()}
         files = {ADAPTER_WEIGHTS: list(pairs), NON_LORA: list(rest)}
         return {**pairs, **rest}, files, {"config.json": settings, ADAPTER_CONFIG: config}
@@ -532,9 +531,12 @@ def _write_tokenizer(
 ) -> None:
     """The published one where it is at hand (its `tokenizer.model` can't be made of ours)."""
     base = find(job.base, job.source) if job.base else None
-    files = kept.tokenizer_files if kept else []
-    files = files or (vocabulary.tokenizer_files(base) if base else [])
+    files: list[Path] = []
+    if kept:  # as published, `tokenizer.model` included where there was one
+        apart = kept.files_dir.with_name(_TOKENIZER)
+        files = tokenizer_files(apart if apart.is_dir() else kept.files_dir)
+    files = files or (tokenizer_files(base) if base else [])
     for path in files:
         shutil.copyfile(path, fresh / path.name)
     if not files:
-        vocabulary.save_published_tokenizer(tokenizer, rows, fresh)
+        save_published_tokenizer(tokenizer, rows, fresh)

@@ -9,7 +9,6 @@ the prefix that peft puts before every name.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -203,10 +202,30 @@ class Adapter:
     stored: Stored
     pairs: dict[str, tuple[Lazy, Lazy]]  # module -> A, B
 
-    @property
-    def layers(self) -> list[str]:
-        """The last parts of the modules' names: `q_proj`."""
-        return sorted({module.rsplit(".", 1)[-1] for module in self.pairs})
+    def renamed(self, to: Layout, base: str | None) -> tuple[dict[str, Any], Weights]:
+        """Config and matrices for the other layout: ours as peft and vLLM load them for the model
+        in memory, the published one with its `base` language model."""
+        layers = sorted({module.rsplit(".", 1)[-1] for module in self.pairs})  # `q_proj`
+        targets: Any = layers
+        if to is Layout.HF:  # plain names would match the vision tower's layers too
+            base, targets = None, rf"model\.language_model\..*\.({'|'.join(layers)})"
+        weights: Weights = {}
+        for module, pair in self.pairs.items():
+            name = f"{module}.weight"
+            if to is Layout.HF:
+                classic = names.from_published(name)
+                if classic is None or not classic.startswith("language_model."):
+                    raise UserError(f"The adapter changes {module}, no part of the language model.")
+                name = names.in_memory_name(classic)
+            else:
+                classic = names.stored_as_classic(name)
+                if classic is None:
+                    raise UserError(f"The adapter changes {module}, which LLaVA does not have.")
+                name = names.published_name(classic)
+            for side, lazy in zip("AB", pair, strict=True):
+                weights[f"{PEFT_PREFIX}{name.removesuffix('.weight')}.lora_{side}.weight"] = lazy
+        settings = {"base_model_name_or_path": base, "target_modules": targets}
+        return {**self.config, **settings}, weights
 
 
 def read_adapter(folder: Path) -> Adapter:
@@ -244,15 +263,6 @@ def read_adapter(folder: Path) -> Adapter:
     return Adapter(config, stored, pairs)
 
 
-def read_non_lora(folder: Path) -> Weights:
-    """The projector, and whatever else was trained besides the adapters, under published names."""
-    weights, _ = read_file(folder / NON_LORA)
-    bare = {name.removeprefix("base_model."): lazy for name, lazy in weights.items()}
-    if any(name.startswith("model.model.") for name in bare):
-        bare = {name.removeprefix("model."): lazy for name, lazy in bare.items()}
-    return bare
-
-
 def merge(weights: Weights, adapter: Adapter, where: Path) -> Weights:
     """The weights with every pair's product added, as peft adds it: in single precision."""
     lost = [module for module in adapter.pairs if f"{module}.weight" not in weights]
@@ -269,54 +279,12 @@ def merge(weights: Weights, adapter: Adapter, where: Path) -> Weights:
                 f"{where}: the adapter of {module} is for {up.shape[0]} x {down.shape[1]}, the "
                 f"base's weight is {' x '.join(map(str, weights[name].shape))}: another --base?"
             )
-        merged[name] = _merged(weights[name], down, up, scaling)
+
+        def add(weight: torch.Tensor, down: Lazy = down, up: Lazy = up) -> torch.Tensor:
+            return weight.clone().add_((up.read().float() @ down.read().float()) * scaling)
+
+        merged[name] = weights[name].then(add)
     return merged
-
-
-def _merged(weight: Lazy, down: Lazy, up: Lazy, scaling: float) -> Lazy:
-    def read() -> torch.Tensor:
-        change = (up.read().float() @ down.read().float()) * scaling
-        return (weight.read().clone()).add_(change)
-
-    return Lazy(weight.shape, weight.dtype, read)
-
-
-def for_ours(adapter: Adapter) -> tuple[dict[str, Any], Weights]:
-    """The adapter's config and matrices for our model in memory, as peft and vLLM load them."""
-
-    def rename(name: str) -> str | None:
-        classic = names.from_published(name)
-        is_text = classic is not None and classic.startswith("language_model.")
-        return names.in_memory_name(classic) if classic is not None and is_text else None
-
-    # Plain names would match the vision tower's layers too.
-    targets = rf"model\.language_model\..*\.({'|'.join(adapter.layers)})"
-    settings = {"base_model_name_or_path": None, "target_modules": targets}
-    weights = _renamed(adapter, rename, "no part of the language model")
-    return {**adapter.config, **settings}, weights
-
-
-def for_published(adapter: Adapter, base: str | None) -> tuple[dict[str, Any], Weights]:
-    """The way back of `for_ours`."""
-
-    def rename(name: str) -> str | None:
-        classic = names.stored_as_classic(name)
-        return None if classic is None else names.published_name(classic)
-
-    settings = {"base_model_name_or_path": base, "target_modules": adapter.layers}
-    weights = _renamed(adapter, rename, "which LLaVA does not have")
-    return {**adapter.config, **settings}, weights
-
-
-def _renamed(adapter: Adapter, rename: Callable[[str], str | None], odd: str) -> Weights:
-    weights: Weights = {}
-    for module, pair in adapter.pairs.items():
-        name = rename(f"{module}.weight")
-        if name is None:
-            raise UserError(f"The adapter changes {module}, {odd}.")
-        for side, lazy in zip("AB", pair, strict=True):
-            weights[f"{PEFT_PREFIX}{name.removesuffix('.weight')}.lora_{side}.weight"] = lazy
-    return weights
 
 
 # The whole model
@@ -366,18 +334,21 @@ def gather(job: Conversion, part: Part, raw: dict[str, Any]) -> Source:
     elif part is Part.PROJECTOR:  # stage 1's, over the language model it was trained on
         tokenizer_dir = _base_of(job, raw.get("_name_or_path"), "a projector")
         file = next(folder / name for name in PROJECTOR_FILES if (folder / name).is_file())
-        projector, metadata = read_file(file)
-        wrong = [name for name in projector if "mm_projector." not in name]
+        stored = read_file(file)
+        wrong = [name for name in stored.weights if "mm_projector." not in name]
         if wrong:
             raise UserError(f"{file}: {listed(wrong)} is not of a projector.")
         weights = _language_weights(tokenizer_dir)
-        weights |= {names.projector_key(name): lazy for name, lazy in projector.items()}
-        stored = Stored(projector, {file.name: list(projector)}, {file.name: metadata})
+        weights |= {names.projector_key(name): lazy for name, lazy in stored.weights.items()}
     else:
         adapter = read_adapter(folder)
         named = adapter.config.get("base_model_name_or_path")
         tokenizer_dir = _base_of(job, named, "LoRA adapters")
-        rest = read_non_lora(folder)
+        # the projector, and whatever else was trained besides the adapters
+        trained = read_file(folder / NON_LORA).weights
+        rest = {name.removeprefix("base_model."): lazy for name, lazy in trained.items()}
+        if any(name.startswith("model.model.") for name in rest):
+            rest = {name.removeprefix("model."): lazy for name, lazy in rest.items()}
         weights = {**_language_weights(tokenizer_dir), **rest}
         files = {**adapter.stored.files, NON_LORA: [PEFT_PREFIX + name for name in rest]}
         stored = Stored({}, files, adapter.stored.metadata)
@@ -389,26 +360,30 @@ def gather(job: Conversion, part: Part, raw: dict[str, Any]) -> Source:
     return Source(folder, Layout.LLAVA, part, weights, stored, tokenizer_dir, kept, is_merged)
 
 
-def _tower_weights(job: Conversion, raw: dict[str, Any], dtype: torch.dtype) -> Weights:
-    """Under published names; of a whole CLIP the text side is left out."""
+def _tower_name(job: Conversion, raw: dict[str, Any], more: str = "") -> str:
     name = job.vision_tower or raw.get("mm_vision_tower")
     if name is None:
         raise MissingResource(
-            f"{job.source / 'config.json'} names no mm_vision_tower, and the weights hold none: "
+            f"{job.source / 'config.json'} names no mm_vision_tower{more}: "
             "name it with --vision-tower."
         )
+    return str(name)
+
+
+def _tower_weights(job: Conversion, raw: dict[str, Any], dtype: torch.dtype) -> Weights:
+    """Under published names; of a whole CLIP the text side is left out."""
+    name = _tower_name(job, raw, ", and the weights hold none")
     folder = _require(name, job.source, "vision tower", "--vision-tower")
     weights = read_stored(require_weights(folder)).weights
     vision = {name: lazy for name, lazy in weights.items() if name.startswith("vision_model.")}
     if not vision:  # as transformers 5 stores a tower alone
         vision = {f"vision_model.{name}": lazy for name, lazy in weights.items()}
-    return {names.TOWER + name: _cast(lazy, dtype) for name, lazy in vision.items()}
-
-
-def _cast(lazy: Lazy, dtype: torch.dtype) -> Lazy:
-    if not lazy.dtype.is_floating_point:
-        return lazy
-    return Lazy(lazy.shape, dtype, lambda: lazy.read().to(dtype))
+    return {
+        names.TOWER + name: lazy.then(lambda tensor: tensor.to(dtype), dtype=dtype)
+        if lazy.dtype.is_floating_point
+        else lazy
+        for name, lazy in vision.items()
+    }
 
 
 def _language_weights(folder: Path) -> Weights:
@@ -497,11 +472,7 @@ def tower_config(job: Conversion, raw: dict[str, Any]) -> CLIPVisionConfig:
     section = raw.get("palo") or {}
     if job.vision_tower is None and "vision_config" in section:
         return CLIPVisionConfig(**section["vision_config"])
-    name = job.vision_tower or raw.get("mm_vision_tower")
-    if name is None:
-        raise MissingResource(
-            f"{job.source / 'config.json'} names no mm_vision_tower: name it with --vision-tower."
-        )
+    name = _tower_name(job, raw)
     if name in _KNOWN_TOWERS and find(name, job.source) is None:
         return CLIPVisionConfig(**_KNOWN_TOWERS[name])
     path = _require(name, job.source, "vision tower", "--vision-tower") / "config.json"

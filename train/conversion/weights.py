@@ -4,21 +4,32 @@ A tensor is read when it is asked for; until then only its shape and kind are kn
 checkpoint of any size is renamed, cut or merged with one file of it in memory. Pickles of .bin
 files are never run. The cut into files is that of `huggingface_hub.save_torch_state_dict`: the same
 tensors in the same order give the same bytes, whichever of the two wrote them.
+
+The vocabulary in both layouts: ours has `<image>` and padding after the published rows. LLaVA knows
+no token for the image (its code splits texts at the tag), so its rows are the tokenizer's: 32000
+for Vicuna. Ours adds the token and pads to a multiple of 64: 32064. A row added here is the mean of
+the rows before it: its logit is then the mean of their logits, so no decoding by the greatest ever
+picks it, and converting again gives the same bytes.
 """
 
+import copy
 import json
 import pickle
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from transformers import AutoTokenizer
 
 from palo.errors import MissingResource, UserError
+from train.model.sizes import VOCABULARY_MULTIPLE
 
 INDEX = ".index.json"
 # A folder's weights, the preferred first.
@@ -48,6 +59,16 @@ class Lazy:
     def num_bytes(self) -> int:
         return torch.Size(self.shape).numel() * self.dtype.itemsize
 
+    def then(
+        self,
+        change: Callable[[torch.Tensor], torch.Tensor],
+        rows: int | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> "Lazy":
+        """What `change` makes of it, with so many rows and of this kind."""
+        shape = self.shape if rows is None else (rows, *self.shape[1:])
+        return Lazy(shape, dtype or self.dtype, lambda: change(self.read()))
+
 
 Weights = dict[str, Lazy]
 Files = dict[str, list[str]]  # names of tensors by file, in the files' order
@@ -55,8 +76,7 @@ Metadata = dict[str, dict[str, str]]  # what each safetensors file says of itsel
 Tick = Callable[[int], object]  # called with the number of tensors written
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """The weights of a folder, and how they lie in files."""
 
     weights: Weights
@@ -97,8 +117,7 @@ def read_stored(path: Path) -> Stored:
     contradicts its index.
     """
     if not path.name.endswith(INDEX):
-        weights, metadata = read_file(path)
-        return Stored(weights, {path.name: list(weights)}, {path.name: metadata})
+        return read_file(path)
     stored = Stored({}, {}, {})
     where = read_json_object(path).get("weight_map")
     if not isinstance(where, dict) or not where:
@@ -115,7 +134,8 @@ def read_stored(path: Path) -> Stored:
             "it: download the folder again, whole."
         )
     for file, names in stored.files.items():
-        tensors, stored.metadata[file] = read_file(path.parent / file)
+        tensors, _, metadata = read_file(path.parent / file)
+        stored.metadata.update(metadata)
         absent = [name for name in names if name not in tensors]
         if absent:
             raise UserError(f"{path} says that {file} holds {listed(absent)}; it does not.")
@@ -123,12 +143,13 @@ def read_stored(path: Path) -> Stored:
     return stored
 
 
-def read_file(path: Path) -> tuple[Weights, dict[str, str]]:
+def read_file(path: Path) -> Stored:
     """The tensors of one .safetensors or .bin file, and what the file says of itself."""
     if not path.is_file():
         raise MissingResource(f"There is no {path}.")
     try:
-        return _read_safetensors(path) if path.suffix == ".safetensors" else (_read_bin(path), {})
+        is_safe = path.suffix == ".safetensors"
+        weights, metadata = _read_safetensors(path) if is_safe else (_read_bin(path), {})
     except pickle.UnpicklingError:
         raise UserError(
             f"{path} holds more than tensors, and running its code is refused: "
@@ -137,6 +158,7 @@ def read_file(path: Path) -> tuple[Weights, dict[str, str]]:
     except (SafetensorError, RuntimeError, EOFError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is cut short or damaged ({first}): download it again.") from None
+    return Stored(weights, {path.name: list(weights)}, {path.name: metadata})
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -148,6 +170,12 @@ def read_json_object(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{path} must hold one JSON object.")
     return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Its keys in order, as peft and the published trainer write them."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    path.write_text(text, encoding="utf-8")
 
 
 def _read_safetensors(path: Path) -> tuple[Weights, dict[str, str]]:
@@ -220,3 +248,111 @@ def write_files(
                 seen.add(storage)
             save_file(tensors, folder / file, (metadata or {}).get(file, _METADATA))
         tick(len(names))
+
+
+# The vocabulary
+
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files of a folder that make up a tokenizer."""
+    return [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """A folder's tokenizer, whatever model its config.json names."""
+    files = tokenizer_files(folder)
+    if not {"tokenizer.json", "tokenizer.model"} & {path.name for path in files}:
+        raise MissingResource(
+            f"No tokenizer in {folder}: put the language model's tokenizer files there, or name "
+            "its folder with --base."
+        )
+    with tempfile.TemporaryDirectory() as alone:
+        for path in files:
+            shutil.copy(path, alone)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(alone)
+        except (ImportError, OSError, ValueError) as error:
+            reason = " ".join(str(error).replace(alone, str(folder)).split())
+            raise UserError(
+                f"The tokenizer in {folder} cannot be read ({reason[:200]}). A tokenizer.model "
+                "needs the packages sentencepiece and protobuf."
+            ) from None
+    # Left by loading from a folder; they would be written into the checkpoint.
+    for key in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(key, None)
+    return tokenizer
+
+
+def padded_rows(rows: int, tokens: int) -> int:
+    """Rows of ours for a vocabulary of `rows` and a tokenizer of `tokens`, `<image>` included."""
+    if tokens <= rows:
+        return rows
+    return -(-tokens // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+
+
+def published_rows(tokenizer: Any, image_token: int, rows: int) -> int:
+    """Rows that LLaVA keeps: those before `<image>`, or all where it is a token of the model."""
+    return image_token if tokenizer.vocab_size <= image_token < rows else rows
+
+
+def cut(lazy: Lazy, start: int, end: int) -> Lazy:
+    """Rows `start` to `end` of a matrix."""
+    return lazy.then(lambda matrix: matrix[start:end], end - start)
+
+
+def pad(lazy: Lazy, rows: int, kept: Lazy | None = None) -> Lazy:
+    """The matrix with rows added: those that were `kept` where they fit, else mean rows."""
+    added = rows - lazy.shape[0]
+    if added == 0:
+        return lazy
+    if kept and (kept.shape, kept.dtype) == ((added, *lazy.shape[1:]), lazy.dtype):
+        return lazy.then(lambda matrix: torch.cat([matrix, kept.read()]), rows)
+    return lazy.then(lambda matrix: torch.cat([matrix, mean_rows(matrix, added)]), rows)
+
+
+def mean_rows(matrix: torch.Tensor, count: int) -> torch.Tensor:
+    """`count` times the mean row, summed in double precision and in one order."""
+    total = torch.zeros(matrix.shape[1], dtype=torch.float64)
+    for rows in matrix.split(4096):
+        total += rows.double().sum(0)
+    return (total / len(matrix)).to(matrix.dtype).expand(count, -1)
+
+
+def is_padding(lazy: Lazy, rows: int) -> bool:
+    """Whether what lies after `rows` is what `pad` would add again."""
+    matrix = lazy.read()
+    return torch.equal(matrix[rows:], mean_rows(matrix[:rows], len(matrix) - rows))
+
+
+def save_published_tokenizer(tokenizer: Any, rows: int, folder: Path) -> None:
+    """The tokenizer without the tokens from `rows` on, `<image>` first of them."""
+    published = copy.deepcopy(tokenizer)
+    published.add_bos_token = True  # ours leaves it to the chat template, which theirs has not
+    if hasattr(published, "legacy"):  # else transformers forgets it
+        published.init_kwargs["legacy"] = published.legacy
+    published.save_pretrained(folder)
+    path = folder / "tokenizer.json"
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    gone = [token["content"] for token in whole["added_tokens"] if token["id"] >= rows]
+    if not gone:
+        return
+    whole["added_tokens"] = [token for token in whole["added_tokens"] if token["id"] < rows]
+    path.write_text(json.dumps(whole, ensure_ascii=False, indent=2), encoding="utf-8")
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    extra = [token for token in settings.pop("extra_special_tokens", []) if token not in gone]
+    if extra:
+        settings["extra_special_tokens"] = extra
+    for key in ("pad_token", "image_token"):
+        if settings.get(key) in gone:
+            settings[key] = settings.get("unk_token") if key == "pad_token" else None
+    settings.pop("processor_class", None)
+    path.write_text(json.dumps(settings, ensure_ascii=False, indent=2), encoding="utf-8")

@@ -4,18 +4,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from palo.engines.open import has_gpu
-from palo.engines.reaper import marked, new_mark, prepare_vllm, start_watcher
+from palo.engines.stream import Request, Sampling, Signature, Weights
+from palo.engines.vllm import VllmEngine
 from palo.errors import MissingResource, UserError
-from palo.settings import AnswerEngine, EvaluateSettings
+from palo.settings import AnswerEngine, BenchRunSettings, EvaluateSettings, TranslatorSettings
 from train.data.images import load_picture
 from train.data.steps import Item, Pictures
 from train.data.template import IMAGE_TOKEN, Encoded, Template
 from train.model.checkpoint import CheckpointModel
-
-_FEED = 1.75  # requests in flight per running sequence
 
 Asked = tuple[str, Path]  # question, image
 
@@ -54,8 +53,7 @@ def open_answerer(
             f"vLLM is not installed: run `pip install -e '.[{build}]'`, or use "
             f"--engine {AnswerEngine.TRANSFORMERS}."
         )
-    bench = settings.bench
-    return VllmAnswerer(folder, max_new_tokens, bench.max_num_seqs, bench.gpu_memory_utilization)
+    return VllmAnswerer(folder, max_new_tokens, settings.bench)
 
 
 class TransformersAnswerer(Answerer):
@@ -84,91 +82,49 @@ class TransformersAnswerer(Answerer):
 class VllmAnswerer(Answerer):
     """vLLM in process: the same prompts, pictures and greedy decoding.
 
-    Requests go in as others end, so the accelerator is never drained. MobilePALO comes in by the
-    package's own plug-in (train/serving), which vLLM finds by itself.
+    MobilePALO comes in by the package's own plug-in (train/serving), which vLLM finds by itself.
     """
 
-    def __init__(
-        self, folder: Path, max_new_tokens: int, max_num_seqs: int, gpu_memory_utilization: float
-    ) -> None:
+    def __init__(self, folder: Path, max_new_tokens: int, settings: BenchRunSettings) -> None:
         from transformers import AutoConfig, AutoTokenizer
 
-        self._max_new_tokens, self._limit = max_new_tokens, int(max_num_seqs * _FEED)
-        self._config = AutoConfig.from_pretrained(folder)
-        self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._template = Template(self._tokenizer)
-        prepare_vllm()
-        mark = new_mark()
-        self._watcher = start_watcher(mark)
-        with marked(mark):
-            self._engine = self._start(folder, max_num_seqs, gpu_memory_utilization)
-
-    def _start(self, folder: Path, max_num_seqs: int, gpu_memory_utilization: float) -> Any:
-        from vllm.engine.arg_utils import EngineArgs
-        from vllm.v1.engine.llm_engine import LLMEngine
-
-        arguments: Any = EngineArgs  # takes closed sets of names
-        return LLMEngine.from_engine_args(
-            arguments(
+        config = AutoConfig.from_pretrained(folder)
+        self._image_id, self._sampling = config.image_token_id, Sampling(max_new_tokens)
+        self._template = Template(AutoTokenizer.from_pretrained(folder))
+        dtype = "bfloat16" if has_gpu() else "float32"  # as the transformers engine does
+        self._engine = VllmEngine(
+            Weights(str(folder)),
+            Signature(str(folder), "", dtype),
+            TranslatorSettings(
                 model=str(folder),
-                dtype="bfloat16" if has_gpu() else "float32",  # as the transformers engine does
-                max_num_seqs=max_num_seqs,
-                gpu_memory_utilization=gpu_memory_utilization,
-                limit_mm_per_prompt={"image": 1},
-                mm_processor_kwargs={"backend": "pil"},  # whose resizing training used
-                generation_config="vllm",
-                disable_log_stats=True,
+                finetuned_dir=folder,
+                dtype=dtype,
+                max_model_tokens=config.text_config.max_position_embeddings,
+                max_num_seqs=settings.max_num_seqs,
+                gpu_memory_utilization=settings.gpu_memory_utilization,
             ),
-            enable_multiprocessing=True,
+            limit_mm_per_prompt={"image": 1},
+            mm_processor_kwargs={"backend": "pil"},  # whose resizing training used
         )
 
     def stream(self, asked: Sequence[Asked]) -> Iterator[tuple[int, str]]:
-        """Raises also UserError where vLLM takes a question not or dies."""
-        from vllm.v1.engine.exceptions import EngineDeadError
+        """Raises also UserError where vLLM does not take a question, or dies again and again."""
 
-        given, flying = 0, set[str]()
-        try:
-            while given < len(asked) or flying:
-                while given < len(asked) and len(flying) < self._limit:
-                    self._give(str(given), *asked[given])
-                    flying.add(str(given))
-                    given += 1
-                for output in self._engine.step():
-                    if output.finished:
-                        flying.remove(output.request_id)
-                        ids = output.outputs[0].token_ids
-                        text = str(self._tokenizer.decode(ids, skip_special_tokens=True))
-                        yield int(output.request_id), text.strip()
-        except EngineDeadError as error:
-            raise UserError(
-                f"vLLM died ({error}). What was answered is kept. Look at the GPU's memory, lower "
-                "evaluate: {bench: {max_num_seqs: ...}}, and run the same command again."
-            ) from None
+        def request(place: int) -> Request:
+            question, image = asked[place]
+            tokens = self._template.prompt(question, has_image=True)
+            ids = [self._image_id if token == IMAGE_TOKEN else token for token in tokens]
+            prompt = {"prompt_token_ids": ids, "multi_modal_data": {"image": load_picture(image)}}
+            return Request(str(place), (), self._sampling, prompt)
 
-    def _give(self, tag: str, question: str, image: Path) -> None:
-        from vllm import SamplingParams, TokensPrompt
-        from vllm.sampling_params import RequestOutputKind
-
-        image_id = self._config.image_token_id
-        tokens = self._template.prompt(question, has_image=True)
-        prompt = TokensPrompt(
-            prompt_token_ids=[image_id if token == IMAGE_TOKEN else token for token in tokens],
-            multi_modal_data={"image": load_picture(image)},
-        )
-        sampling = SamplingParams(
-            max_tokens=self._max_new_tokens,
-            temperature=0.0,
-            detokenize=False,  # token by token; ours is done once an answer
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
-        try:
-            self._engine.add_request(tag, prompt, sampling)
-        except ValueError as error:  # too long for the model
-            raise UserError(
-                f"vLLM does not take the question {question[:80]!r}: {error}. Shorten it."
-            ) from None
+        for result in self._engine.stream(map(request, range(len(asked)))):
+            place = int(result.tag)
+            if result.error:
+                raise UserError(
+                    f"vLLM does not take the question {asked[place][0][:80]!r}: {result.error}. "
+                    "Shorten it."
+                )
+            yield place, result.text.strip()
 
     def __exit__(self, *unused: object) -> None:
-        self._engine.engine_core.shutdown()
-        assert self._watcher.stdin is not None
-        self._watcher.stdin.close()
+        self._engine.__exit__()

@@ -149,13 +149,13 @@ def _ask(
     answerer: "Answerer", questions: Sequence[HeldOutQuestion], images: Sequence[Path], tick: Tick
 ) -> list[Answered]:
     """Every question in every language, by language and then in the order given."""
-    langs = list(questions[0].questions)
     pairs = list(zip(questions, images, strict=True))
-    texts = answerer.answer(
-        [(question.questions[lang], image) for lang in langs for question, image in pairs], tick
-    )
-    asked = [(question, lang) for lang in langs for question in questions]
-    return [Answered(*where, text) for where, text in zip(asked, texts, strict=True)]
+    asked = [(*pair, lang) for lang in questions[0].questions for pair in pairs]
+    texts = answerer.answer([(row.questions[lang], image) for row, image, lang in asked], tick)
+    return [
+        Answered(question, lang, text)
+        for (question, _, lang), text in zip(asked, texts, strict=True)
+    ]
 
 
 def normalise(text: str, lang: str) -> str:
@@ -230,22 +230,21 @@ def report(
     plain = [question for question in questions if not question.reasoning]
     languages: dict[str, dict[str, Any]] = {}
     for lang in plain[0].questions:
-        mine = [row for row in seen if row.lang == lang]
+        mine, others = ([row for row in rows if row.lang == lang] for rows in (seen, unseen))
         hard = [row for row in mine if row.question.reasoning]
         languages[str(lang)] = {
             "questions": len(mine) - len(hard),
             "accuracy": accuracy([row for row in mine if not row.question.reasoning]),
-            "accuracy_shuffled": accuracy(
-                [row for row in unseen if row.lang == lang and not row.question.reasoning]
-            ),
+            "accuracy_shuffled": accuracy([row for row in others if not row.question.reasoning]),
             "chance": chance(plain, lang),
             "reasoning": accuracy(hard) if hard else None,
             "fidelity": fidelity(mine, judge),
         }
     by_kind = {}
     for kind in dict.fromkeys(question.kind for question in questions):
-        mine = [row for row in seen if row.question.kind == kind]
-        others = [row for row in unseen if row.question.kind == kind]
+        mine, others = (
+            [row for row in rows if row.question.kind == kind] for rows in (seen, unseen)
+        )
         by_kind[kind] = {
             "questions": len(mine),
             "accuracy": accuracy(mine),
@@ -260,15 +259,8 @@ def report(
         "languages": languages,
         "by_kind": by_kind,
         "mean": mean,
-        "examples": list(_examples(seen)),
-    }
-
-
-def _examples(seen: Sequence[Answered]) -> Iterator[dict[str, Any]]:
-    """The first few answers a language, right and wrong as they come."""
-    for lang in dict.fromkeys(row.lang for row in seen):
-        for row in [row for row in seen if row.lang == lang][:EXAMPLES_PER_LANGUAGE]:
-            yield {
+        "examples": [
+            {
                 "image": str(row.question.image),
                 "lang": str(lang),
                 "kind": row.question.kind,
@@ -277,6 +269,10 @@ def _examples(seen: Sequence[Answered]) -> Iterator[dict[str, Any]]:
                 "answer": row.text,
                 "correct": row.correct,
             }
+            for lang in dict.fromkeys(row.lang for row in seen)
+            for row in [row for row in seen if row.lang == lang][:EXAMPLES_PER_LANGUAGE]
+        ],  # the first few answers a language, right and wrong as they come
+    }
 
 
 def tables(result: Mapping[str, Any]) -> Iterator[Table]:

@@ -156,66 +156,64 @@ class Store:
 
 
 class Judge:
-    """Opened at the first case that is not judged yet."""
+    """Opened at the first case that is not judged yet.
+
+    `failures`: what got no reply in this run, by key: question, and why.
+    """
 
     def __init__(self, settings: AnswerJudgeSettings, store: Store) -> None:
         self._settings, self._store = settings, store
         self._engine_settings = settings.for_engine()
         self._weights = Weights(settings.model, settings.revision)
-        self._orders = (True, False) if settings.order is Order.BOTH else (True,)
-        self._failures: dict[str, str] = {}  # by key of what got no reply in this run: why
+        if settings.engine is EngineKind.OPENAI:
+            self._name = settings.server.model or settings.model
+        else:
+            self._name = str(signature(self._weights, self._engine_settings))
+        self.failures: dict[str, str] = {}
 
-    def ask(self, cases: Sequence[Case], tick: Callable[[int], None]) -> None:
-        """Asks for whatever is not judged yet; each reply is stored as it comes.
+    def judge(self, cases: Sequence[Case], tick: Callable[[int], None]) -> list[Judged | None]:
+        """Asks for whatever is not judged yet, and stores each reply as it comes; what all replies
+        say of each case, None where one is still to be asked for.
 
         Raises UserError where the server is out or refuses everything; what was judged is kept.
         """
-        sittings = [sitting for case in cases for sitting in self._sittings(case)]
-        tick(sum(self._is_done(sitting) for sitting in sittings))
+        by_case = [list(self._sittings(case)) for case in cases]
+        sittings = [sitting for some in by_case for sitting in some]
+        tick(sum(map(self._is_done, sittings)))
         for _ in range(self._settings.max_attempts):
             left = [
                 sitting
                 for sitting in sittings
-                if not self._is_done(sitting) and sitting.key not in self._failures
+                if not self._is_done(sitting) and sitting.key not in self.failures
             ]
             if not left:
-                return
+                break
             kind = self._engine_settings.engine
             with open_engine(kind, self._weights, self._engine_settings) as engine:
                 self._round(engine, left, tick)
+        return [self._judged(some) if all(map(self._is_done, some)) else None for some in by_case]
 
-    @property
-    def failures(self) -> list[str]:
-        """What the server gave no reply to in this run, and why."""
-        return list(self._failures.values())
-
-    def judged(self, case: Case) -> Judged | None:
-        """What the stored replies say; None where one is still to be asked for."""
-        sittings = list(self._sittings(case))
-        if not all(map(self._is_done, sittings)):
-            return None
+    def _judged(self, sittings: Sequence[_Sitting]) -> Judged:
+        """What the stored replies say of a case, in each order."""
         rows = [self._store.rows(sitting.key) for sitting in sittings]
         attempts = sum(map(len, rows))
         judges = tuple(sorted({row["judge"] for some in rows for row in some}))
         said = rows[0][-1]["reply"].encode("utf-8", "replace").decode("utf-8")
-        read = [read_scores(some[-1]["reply"]) for some in rows]
-        faults = tuple(scores for scores in read if isinstance(scores, Fault))
+        faults, pairs = list[Fault](), list[tuple[float, float]]()  # model, reference
+        for sitting, some in zip(sittings, rows, strict=True):
+            scores = read_scores(some[-1]["reply"])
+            if isinstance(scores, Fault):
+                faults.append(scores)
+            else:
+                first, second = scores
+                pairs.append((second, first) if sitting.reference_first else (first, second))
         if faults:
-            return Judged(None, None, faults, attempts, None, judges, said)
-        pairs = [  # model, reference
-            (scores[1], scores[0]) if sitting.reference_first else (scores[0], scores[1])
-            for sitting, scores in zip(sittings, read, strict=True)
-            if isinstance(scores, Scores)
-        ]
+            return Judged(None, None, tuple(faults), attempts, None, judges, said)
         model, reference = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
         lead = None
         if len(pairs) == 2:  # the model came second, then first
             lead = ((pairs[1][0] - pairs[0][0]) + (pairs[0][1] - pairs[1][1])) / 2
         return Judged(model, reference, (), attempts, lead, judges, said)
-
-    def sittings_of(self, cases: Sequence[Case]) -> int:
-        """How many judgements the cases take."""
-        return len(cases) * len(self._orders)
 
     def signature(self, judges: Sequence[str] = ()) -> str:
         """What decides scores, in sacrebleu's manner; `judges` as the server named them."""
@@ -233,12 +231,6 @@ class Judge:
         ]
         return "|".join(parts)
 
-    @functools.cached_property
-    def _name(self) -> str:
-        if self._settings.engine is EngineKind.OPENAI:
-            return self._settings.server.model or self._settings.model
-        return str(signature(self._weights, self._engine_settings))
-
     def _round(
         self, engine: Engine, sittings: Sequence[_Sitting], tick: Callable[[int], None]
     ) -> None:
@@ -248,7 +240,7 @@ class Judge:
             case = sitting.case
             if result.error:
                 # left to the next run: the server is at fault, not the reply
-                self._failures[sitting.key] = f"{case.question_id} ({case.lang}): {result.error}"
+                self.failures[sitting.key] = f"{case.question_id} ({case.lang}): {result.error}"
                 continue
             row = {
                 "question": case.question_id,
@@ -273,14 +265,22 @@ class Judge:
     def _is_done(self, sitting: _Sitting) -> bool:
         """Whether it has scores, or was asked for them often enough."""
         rows = self._store.rows(sitting.key)
-        if len(rows) >= self._settings.max_attempts:
-            return True
-        return bool(rows) and isinstance(read_scores(rows[-1]["reply"]), Scores)
+        is_read = bool(rows) and isinstance(read_scores(rows[-1]["reply"]), Scores)
+        return is_read or len(rows) >= self._settings.max_attempts
 
     def _sittings(self, case: Case) -> Iterator[_Sitting]:
         settings = self._settings
-        for reference_first in self._orders:
-            prompt = _prompt(case, reference_first)
+        for reference_first in (True, False) if settings.order is Order.BOTH else (True,):
+            answers = (case.reference, case.answer)
+            material = {  # as JSON, so that no text can end its own quotation
+                "picture": case.context,
+                "question": case.question,
+                "answer_1": answers[not reference_first],
+                "answer_2": answers[reference_first],
+            }
+            quoted = json.dumps(material, ensure_ascii=False, indent=1)
+            prompt = _texts()["ask"].replace("{language}", info(case.lang).name)
+            prompt = prompt.replace("{material}", quoted)
             decided_by = [
                 VERSION,
                 case.checkpoint,
@@ -292,19 +292,6 @@ class Judge:
                 prompt,
             ]
             yield _Sitting(case, reference_first, prompt, digest(decided_by))
-
-
-def _prompt(case: Case, reference_first: bool) -> str:
-    """The material as JSON, so that no text can end its own quotation."""
-    answers = (case.reference, case.answer) if reference_first else (case.answer, case.reference)
-    material = {
-        "picture": case.context,
-        "question": case.question,
-        "answer_1": answers[0],
-        "answer_2": answers[1],
-    }
-    quoted = json.dumps(material, ensure_ascii=False, indent=1)
-    return _texts()["ask"].replace("{language}", info(case.lang).name).replace("{material}", quoted)
 
 
 @functools.cache

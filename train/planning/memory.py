@@ -1,4 +1,5 @@
-"""Memory of a device, by what holds it and by how several share one model; whether a stage fits.
+"""Devices, the memory of one by what holds it and by how several share a model; whether a stage
+fits.
 
 What is kept where: weights that no stage trains in bf16, all others in fp32 (train/run.py), with
 fp32 gradients and AdamW's two fp32 moments, 16 bytes a trained parameter in all; autocast's short
@@ -21,17 +22,23 @@ A test counts what PyTorch really saves, and finds these and nothing more.
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+import os
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+
+import yaml
 
 from palo.console import note
-from palo.errors import MissingResource, UserError
+from palo.engines.open import has_gpu
+from palo.errors import MissingResource, UserError, unknown
 from palo.settings import LoopSettings, Profile, Sharding
 from train.model.sizes import LanguageSize, Sizes, parameters, sizes_of
-from train.planning.hardware import GIB, Hardware, here
 from train.scale import Checkpointing, Lora, LossKernel, ProjectorKind, Scale, StageName
 
+GIB = 2**30
 FULL_BYTES = 4  # fp32
 MOMENTS = 2  # of AdamW
 CONTEXT_BYTES = int(1.5 * GIB)  # CUDA, cuBLAS and NCCL, before the first tensor
@@ -41,6 +48,112 @@ FRAGMENTS = 0.05  # of everything else: the allocator's gaps
 SUPERVISED_SHARE = 0.85
 SHORTEST_TEXT = 24  # tokens beside an image: a caption, or a question with its template
 MORE_DEVICES = (2, 4, 8, 16, 32)
+
+
+# Devices
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A kind of GPU, as gpus.yaml has it: what it can compute at most, and how much it holds."""
+
+    name: str
+    pattern: str
+    peak_tflops: float
+    memory_gib: float
+
+
+GPUS = tuple(
+    Gpu(**row)
+    for row in yaml.safe_load(Path(__file__).with_name("gpus.yaml").read_text(encoding="utf-8"))
+)
+_ALIASES = {"a100": "a100-80", "h100-sxm": "h100"}
+
+
+def gpu_of(device_name: str) -> Gpu | None:
+    """Of a name as torch gives it; None for one that is not in the table, and for a CPU."""
+    return next((gpu for gpu in GPUS if re.search(gpu.pattern, device_name)), None)
+
+
+def peak_flops(device_name: str) -> float | None:
+    """bf16 operations a second at most; None where it is not known: then there is no MFU."""
+    gpu = gpu_of(device_name)
+    return gpu.peak_tflops * 1e12 if gpu else None
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Equal devices, one process each; on a CPU all values are fp32 and nothing has a peak."""
+
+    devices: int
+    name: str
+    memory_bytes: int  # of one device
+    peak_flops: float | None
+    is_gpu: bool = True
+    is_here: bool = False  # then the memory is what is free of it now
+
+    @property
+    def short(self) -> int:
+        """Bytes of a value that a GPU keeps in bf16."""
+        return 2 if self.is_gpu else FULL_BYTES
+
+    @property
+    def memory(self) -> str:
+        return f"{self.memory_bytes / GIB:.1f} GiB{' free' if self.is_here else ''}"
+
+    def __str__(self) -> str:
+        return f"{self.devices} x {self.name}, {self.memory}" if self.is_gpu else self.name
+
+
+def hardware_for(
+    is_standin: bool, gpu: str | None, gpus: int | None, memory_gib: float | None
+) -> Hardware | None:
+    """What a plan is for: as named, else this machine's GPU, else its CPU where that can train the
+    scale; None where nothing is known of where it is to run.
+
+    Raises UserError for an unknown GPU, or a number of no known kind.
+    """
+    if gpus is not None and gpus < 1:
+        raise UserError(f"--gpus {gpus}: a run needs one at least.")
+    devices = gpus or _processes()
+    if gpu is not None:
+        known = {kind.name: kind for kind in GPUS}
+        kind = known.get(_ALIASES.get(gpu.lower(), gpu.lower()))
+        if kind is None:
+            raise unknown("GPU", gpu, known)
+        memory = int((memory_gib or kind.memory_gib) * GIB)
+        return Hardware(devices, kind.name, memory, kind.peak_tflops * 1e12)
+    if memory_gib is not None:
+        return Hardware(devices, "GPU", int(memory_gib * GIB), None)
+    if (hardware := here(gpus)) is not None:
+        return hardware
+    if gpus is not None:
+        raise UserError("--gpus: of which kind? There is none here: give --gpu too, as --gpu h100.")
+    if not is_standin:
+        return None
+    import psutil
+
+    free = psutil.virtual_memory().available
+    return Hardware(devices, "CPU", free, None, is_gpu=False, is_here=True)
+
+
+def here(gpus: int | None = None) -> Hardware | None:
+    """This process's GPU with the memory that is free of it; None where there is none."""
+    if not has_gpu():
+        return None
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    device = int(os.environ.get("LOCAL_RANK", "0"))  # torchrun's; each process looks at its own
+    free, _ = torch.cuda.mem_get_info(device)
+    name = torch.cuda.get_device_name(device)
+    return Hardware(gpus or _processes(), name, free, peak_flops(name), is_here=True)
+
+
+def _processes() -> int:
+    """That torchrun started; one without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 class Sharing(StrEnum):
@@ -88,17 +201,12 @@ class LayerBytes:
     products: int  # outputs of matrix products and attention: what `selective` keeps
     input: int  # the layer's own: what `full` keeps
 
-    def kept(self, checkpointing: Checkpointing) -> int:
-        """Of every layer, from its forward pass to its backward pass."""
+    def kept(self, checkpointing: Checkpointing) -> tuple[int, int]:
+        """Of every layer until its backward pass, and of the one that is computed again for it."""
         if checkpointing is Checkpointing.NONE:
-            return self.all
-        return self.input + (self.products if checkpointing is Checkpointing.SELECTIVE else 0)
-
-    def again(self, checkpointing: Checkpointing) -> int:
-        """Of the one layer that is being computed again."""
-        if checkpointing is Checkpointing.NONE:
-            return 0
-        return max(0, self.all - (self.products if checkpointing is Checkpointing.SELECTIVE else 0))
+            return self.all, 0
+        products = self.products if checkpointing is Checkpointing.SELECTIVE else 0
+        return self.input + products, max(0, self.all - products)
 
 
 def layer_bytes(
@@ -121,12 +229,6 @@ def layer_bytes(
     return LayerBytes(all=kept, products=products, input=stream)
 
 
-def gradient_bytes(language: LanguageSize, short: int = 2) -> int:
-    """Of one token: gradients alive at once where they are widest, within the MLP: those of its
-    product, gate and up, and one of them in fp32 on its way through an adapter's dropout."""
-    return (3 * short + FULL_BYTES) * language.intermediate + 2 * FULL_BYTES * language.hidden
-
-
 def image_bytes(sizes: Sizes, short: int = 2, norms: int = FULL_BYTES) -> int:
     """Of one image in the projector, which is trained.
 
@@ -144,18 +246,13 @@ def image_bytes(sizes: Sizes, short: int = 2, norms: int = FULL_BYTES) -> int:
     return sizes.patches * (linears + 2 * first + after) + sizes.patches // 4 * after
 
 
-def logit_bytes(vocabulary: int, supervised: int) -> int:
-    """Of the supervised tokens: log-probabilities, their gradient and that of the logits, fp32."""
-    return 3 * FULL_BYTES * vocabulary * supervised
-
-
 @dataclass(frozen=True)
 class RowBytes:
     """Of one row: what stays until the backward pass comes to it, and what is there for a while."""
 
     kept: int
     layer: int  # the last layer, computed again, and the gradients within it
-    logits: int  # gone before the layers' backward pass begins
+    logits: int  # fp32, with their gradient and log-probabilities; gone before the layers' turn
 
 
 def row_bytes(
@@ -175,12 +272,15 @@ def row_bytes(
         whole=sizes.lora is None,
         short=short,
     )
+    kept, again = layer.kept(checkpointing)
     embeddings = (2 if sizes.lora else 3) * FULL_BYTES * language.hidden  # and the last norm
+    # Alive at once where they are widest, within the MLP: the gradients of its product, gate and
+    # up, and one of them in fp32 on its way through an adapter's dropout.
+    gradients = (3 * short + FULL_BYTES) * language.intermediate + 2 * FULL_BYTES * language.hidden
     return RowBytes(
-        kept=tokens * (language.layers * layer.kept(checkpointing) + embeddings)
-        + images * image_bytes(sizes, short),
-        layer=tokens * (layer.again(checkpointing) + gradient_bytes(language, short)),
-        logits=logit_bytes(language.vocabulary, supervised),
+        kept=tokens * (language.layers * kept + embeddings) + images * image_bytes(sizes, short),
+        layer=tokens * (again + gradients),
+        logits=3 * FULL_BYTES * language.vocabulary * supervised,
     )
 
 
@@ -225,6 +325,9 @@ class Trained:
     a_layer_trained: int
     outside: int  # embeddings, head, projector, tower
 
+    def weight_bytes(self, short: int) -> int:
+        return self.short * short + self.whole * FULL_BYTES
+
 
 def trained(sizes: Sizes, stage: StageName) -> Trained:
     count, layers = parameters(sizes), sizes.language.layers
@@ -249,7 +352,7 @@ def memory_of(
     for_weights, for_gradients, for_moments = (
         devices if is_divided else 1 for is_divided in _DIVIDED[sharing]
     )
-    weights, gathered = math.ceil(_weight_bytes(held, short) / for_weights), 0
+    weights, gathered = math.ceil(held.weight_bytes(short) / for_weights), 0
     gradients = math.ceil(held.trained * FULL_BYTES / for_gradients)
     if for_weights > 1:  # the layer at work and the next one, and all that is not a layer
         gathered = short * (2 * held.a_layer + held.outside)
@@ -272,10 +375,6 @@ def memory_of(
     return Memory(weights, gradients, moments, activations, working, overhead)
 
 
-def _weight_bytes(held: Trained, short: int) -> int:
-    return held.short * short + held.whole * FULL_BYTES
-
-
 def host_bytes(
     sizes: Sizes, stage: StageName, batch_size: int, devices: int, workers: int
 ) -> dict[str, int]:
@@ -283,7 +382,7 @@ def host_bytes(
     workers hold ready (each two) and of the one at work."""
     picture = 3 * sizes.image_size**2 * FULL_BYTES
     return {
-        "weights": _weight_bytes(trained(sizes, stage), 2),
+        "weights": trained(sizes, stage).weight_bytes(2),
         "pictures": math.ceil(batch_size / devices) * picture * (2 * workers + 1),
     }
 
@@ -319,60 +418,55 @@ def why_not(
     if need.total <= hardware.memory_bytes:
         return None
     parts = ", ".join(f"{name} {value / GIB:.1f}" for name, value in vars(need).items())
-    advice = list(_advice(scale, sizes, stage, sharing, hardware))
-    if not advice:
-        advice = ["nothing here alone or together: take GPUs with more memory"]
     return (
         f"{stage} of {scale.name} needs {need.total / GIB:.1f} GiB a device ({parts}); "
         f"{hardware.name} has {hardware.memory}. What would help:"
-        + "".join(f"\n  - {line}" for line in advice)
+        + "".join(f"\n  - {line}" for line in _advice(scale, sizes, stage, sharing, hardware))
     )
 
 
 def _advice(
     scale: Scale, sizes: Sizes, stage: StageName, sharing: Sharing, hardware: Hardware
-) -> Iterator[str]:
+) -> list[str]:
     """One change at a time where that is enough, else all of them together."""
+    now, fewest = hardware.devices, scale.max_length
 
-    def fits(changed: Scale, how: Sharing, devices: int) -> str | None:
-        need = memory_of(changed, sizes, stage, how, devices, hardware.short).total
-        return f"({need / GIB:.1f} GiB)" if need <= hardware.memory_bytes else None
+    def first_fit(ways: Iterable[tuple[str, Scale, Sharing, int]]) -> list[str]:
+        for what, changed, how, devices in ways:
+            need = memory_of(changed, sizes, stage, how, devices, hardware.short).total
+            if need <= hardware.memory_bytes:
+                return [f"{what} ({need / GIB:.1f} GiB)"]
+        return []
 
     def with_rows(changed: Scale, tokens: int) -> Scale:
         rows = scale.stage(stage).model_copy(update={"row_tokens": tokens})
         return changed.model_copy(update={str(stage): rows})
 
-    def on(devices: int) -> str:
-        if sharing is Sharing.NONE:
-            return f"train: loop: sharding: fsdp2 in the profile, on {devices} GPUs"
-        return f"{devices} GPUs"
-
-    now, any_helps = hardware.devices, False
     recomputed = scale.model_copy(update={"checkpointing": Checkpointing.FULL})
-    need = fits(recomputed, sharing, now)
-    if need and scale.checkpointing is not Checkpointing.FULL:
-        yield f"checkpointing: full in the scale {need}"
-        any_helps = True
-    tokens = scale.stage(stage).row_tokens
-    while tokens > scale.max_length:
-        tokens = max(tokens // 2, scale.max_length)
-        if need := fits(with_rows(scale, tokens), sharing, now):
-            yield f"{stage}: row_tokens: {tokens} in the scale {need}"
-            any_helps = True
-            break
+    tokens, shorter = scale.stage(stage).row_tokens, list[int]()
+    while tokens > fewest:
+        tokens = max(tokens // 2, fewest)
+        shorter.append(tokens)
     shared = Sharing.FSDP2 if sharing is Sharing.NONE else sharing
     more = [devices for devices in sorted({now, *MORE_DEVICES}) if devices >= max(2, now)]
-    for devices in more:
-        if (devices, shared) == (now, sharing):
-            continue
-        if need := fits(scale, shared, devices):
-            yield f"{on(devices)} {need}"
-            return
-    fewest = with_rows(recomputed, scale.max_length)
-    for devices in [] if any_helps else more:
-        if need := fits(fewest, shared, devices):
-            yield (
-                f"all of these: checkpointing: full, {stage}: row_tokens: {scale.max_length}, "
-                f"{on(devices)} {need}"
-            )
-            return
+    turn_on = "" if sharing is shared else f"train: loop: sharding: {shared} in the profile, on "
+    alone = [
+        [("checkpointing: full in the scale", recomputed, sharing, now)],
+        [
+            (f"{stage}: row_tokens: {tokens} in the scale", with_rows(scale, tokens), sharing, now)
+            for tokens in shorter
+        ],
+        [(f"{turn_on}{devices} GPUs", scale, shared, devices) for devices in more],
+    ]
+    together = (
+        (
+            f"all of these: checkpointing: full, {stage}: row_tokens: {fewest}, "
+            f"{turn_on}{devices} GPUs",
+            with_rows(recomputed, fewest),
+            shared,
+            devices,
+        )
+        for devices in more
+    )
+    advice = [line for ways in alone for line in first_fit(ways)] or first_fit(together)
+    return advice or ["nothing here alone or together: take GPUs with more memory"]

@@ -1,5 +1,7 @@
 """The whole plan of a run: parameters, memory, steps, mixture, time, and what stands in its way.
 
+As a person sees it, within 80 columns, and as machines read it: `--dry-run`.
+
     palo train --scale 7b --dry-run
     palo train --scale 7b --dry-run --gpu a100-80 --gpus 8
 
@@ -9,15 +11,20 @@ are exact where their data are here; tokens are measured with the real tokenizer
 rows' filling is that of steps drawn evenly from the plan that training follows.
 """
 
+import json
 import math
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import typer
+from rich.table import Table
 
-from palo.console import progress
+from palo.console import NOTHING, announce, console, note, percent, progress, table
 from palo.errors import MissingResource
 from palo.languages import TARGETS
 from palo.settings import MixtureWeights, Profile
@@ -26,18 +33,21 @@ from train.data.mixture import Mixture, draw, expected_counts, open_captions, op
 from train.data.packing import Lengths, Measure, StepPlan, measure, steps_per_epoch, total_steps
 from train.data.template import Template, add_image
 from train.model.sizes import FlopCount, Parameters, Sizes, flop_count, parameters, sizes_of
-from train.planning.hardware import Hardware
 from train.planning.memory import (
+    GIB,
     SUPERVISED_SHARE,
+    CannotFit,
+    Hardware,
     Memory,
     Sharing,
+    hardware_for,
     host_bytes,
     memory_of,
     sharing_of,
     trained,
     why_not,
 )
-from train.resources import missing_for
+from train.resources import missing_for, refuse_training
 from train.scale import Scale, Stage, StageName
 
 ASSUMED_MFU = 0.35
@@ -66,7 +76,7 @@ class LanguagePlan:
 
 
 @dataclass(frozen=True)
-class StagePlan:
+class Steps:
     """Sums are over all steps; a step's are means. None: not known without data."""
 
     stage: StageName
@@ -86,7 +96,7 @@ class StagePlan:
 
 
 @dataclass(frozen=True)
-class StageOutlook:
+class StagePlan:
     """What one stage takes. None: not known without data, or without a GPU's name."""
 
     stage: StageName
@@ -95,7 +105,7 @@ class StageOutlook:
     memory: dict[Sharing, Memory]  # of a device
     problem: str | None  # why it does not fit
     host: dict[str, int]  # bytes of a process in the machine's own memory
-    steps: StagePlan | None
+    steps: Steps | None
     total_flops: float | None
     seconds: float | None  # at ASSUMED_MFU
 
@@ -107,14 +117,10 @@ class Plan:
     parameters: Parameters
     hardware: Hardware | None
     sharing: Sharing
-    stages: tuple[StageOutlook, ...]
+    stages: tuple[StagePlan, ...]
     weights: MixtureWeights
     english: str  # where it comes from
     missing: list[str]
-
-    @property
-    def problems(self) -> list[str]:
-        return [stage.problem for stage in self.stages if stage.problem]
 
 
 def make_plan(
@@ -141,7 +147,7 @@ def make_plan(
         flops = flop_count(sizes, name)
         total = flops.of(steps.tokens, steps.supervised, steps.images) if steps else None
         stages.append(
-            StageOutlook(
+            StagePlan(
                 stage=name,
                 trained=trained(sizes, name).trained,
                 flops=flops,
@@ -194,7 +200,7 @@ def _steps(
     tokenizer: Any,
     devices: int,
     is_silent: bool,
-) -> StagePlan | None:
+) -> Steps | None:
     """Of the data that are here, else of the published ones; None for a sample not yet built."""
     stage, is_first, max_length = scale.stage(name), name is StageName.STAGE1, scale.max_length
     mixture = _mixture(profile, name)
@@ -230,7 +236,7 @@ def _mixture(profile: Profile, name: StageName) -> Mixture | None:
         return None
 
 
-def published_plan(name: StageName, stage: Stage, sizes: Sizes, max_length: int) -> StagePlan:
+def published_plan(name: StageName, stage: Stage, sizes: Sizes, max_length: int) -> Steps:
     """Without data: as many conversations as were published, of assumed length."""
     conversations = PUBLISHED[name]
     text_only = PUBLISHED_TEXT_ONLY if name is StageName.STAGE2 else 0
@@ -250,7 +256,7 @@ def measured_plan(
     seed: int,
     devices: int,
     max_length: int,
-) -> StagePlan:
+) -> Steps:
     """Of data that are here; `lengths` is None where the tokenizer is not."""
     usable = np.ones(len(mixture), np.bool_) if lengths is None else lengths.usable
 
@@ -269,8 +275,7 @@ def measured_plan(
     if lengths is None:
         return plan
     steps = StepPlan(lengths.tokens, order, stage.batch_size, stage.row_tokens, plan.steps)
-    looked = np.linspace(0, steps.steps_per_epoch - 1, LOOKED_AT).astype(int)
-    chosen = sorted({int(step) for step in looked})
+    chosen = np.unique(np.linspace(0, steps.steps_per_epoch - 1, LOOKED_AT).astype(int)).tolist()
     packing = steps.packing(chosen, devices)
     return replace(
         plan,
@@ -283,13 +288,13 @@ def measured_plan(
 
 def _plan(
     name: StageName, stage: Stage, sizes: Sizes, conversations: int, tokens: int, images: int
-) -> StagePlan:
+) -> Steps:
     """`tokens` and `images` are an epoch's."""
     steps = total_steps(stage, conversations)
     epochs = steps / steps_per_epoch(conversations, stage.batch_size)
     text = max(0, tokens - images * sizes.image_tokens)
     supervised = text if name is StageName.STAGE1 else int(text * SUPERVISED_SHARE)
-    return StagePlan(
+    return Steps(
         stage=name,
         conversations=conversations,
         steps=steps,
@@ -315,20 +320,278 @@ def _languages(
     if lengths is not None:
         codes = mixture.langs[drawn]
         tokens = np.bincount(codes, lengths.tokens[drawn], minlength=len(mixture.languages))
-    languages = []
-    for code, lang in enumerate(mixture.languages):
-        if lang in mixture.counts:
-            cut = lengths.cut[lang] if lengths else None
-            languages.append(
-                LanguagePlan(
-                    lang=lang,
-                    conversations=mixture.counts[lang],
-                    weight=weights.weights.get(lang, 1.0) if weights.temperature is None else None,
-                    drawn=wanted[lang],
-                    share=wanted[lang] / total,
-                    tokens=int(tokens[code]) if tokens is not None else None,
-                    cut=cut.cut if cut else None,
-                    unusable=cut.unusable if cut else None,
-                )
-            )
-    return tuple(languages)
+    return tuple(
+        LanguagePlan(
+            lang=lang,
+            conversations=mixture.counts[lang],
+            weight=weights.weights.get(lang, 1.0) if weights.temperature is None else None,
+            drawn=wanted[lang],
+            share=wanted[lang] / total,
+            tokens=None if tokens is None else int(tokens[code]),
+            cut=lengths.cut[lang].cut if lengths else None,
+            unusable=lengths.cut[lang].unusable if lengths else None,
+        )
+        for code, lang in enumerate(mixture.languages)
+        if lang in mixture.counts
+    )
+
+
+# What is shown
+
+_MEMORY_ROWS = {
+    "weights": "weights",
+    "gradients": "gradients",
+    "moments": "AdamW's moments",
+    "activations": "activations of a row",
+    "working": "a layer's work, or logits",
+    "overhead": "CUDA, buffers, gaps",
+    "total": "total",
+}
+_STEPS_ROWS = (
+    "conversations an epoch",
+    "steps",
+    "of them warm-up",
+    "tokens a step",
+    "rows a step and device",
+    "padding",
+    "waiting for the longest row",
+    "operations",
+    "time",
+    "GPU-hours",
+)
+_table = partial(table, narrow=True, padding=(0, 1, 0, 0), title_justify="left", title_style="bold")
+
+
+def dry_run(
+    scale: Scale,
+    profile: Profile,
+    until: StageName,
+    gpu: str | None = None,
+    gpus: int | None = None,
+    gpu_memory_gib: float | None = None,
+    as_json: bool = False,
+) -> None:
+    """Prints the plan; tables, or JSON and nothing else. Then says what stands in its way.
+
+    Raises CannotFit or MissingResource once all that is known has been printed.
+    """
+    hardware = hardware_for(scale.is_standin, gpu, gpus, gpu_memory_gib)
+    is_elsewhere = gpu is not None or gpu_memory_gib is not None
+    if not as_json:
+        announce(profile, f"train {scale.name} --dry-run")
+    plan = make_plan(scale, profile, until, hardware, is_elsewhere, is_silent=as_json)
+    problems = [stage.problem for stage in plan.stages if stage.problem]
+    if as_json:
+        typer.echo(json.dumps(_as_json(plan, problems), indent=1))
+    else:
+        _show(plan)
+    try:
+        refuse_training(scale, profile, plan.missing)
+    except MissingResource as error:
+        raise MissingResource("\n".join([*problems, str(error)])) from None
+    if problems:
+        raise CannotFit("\n".join(problems))
+
+
+def _show(plan: Plan) -> None:
+    console.print(_parameter_table(plan))
+    last, length = plan.stages[-1], plan.scale.max_length
+    factor = "6N" if plan.sizes.lora is None and last.stage is StageName.STAGE2 else "4N"
+    note(
+        f"{last.stage}: {_flops(last.flops.per_token_headline)} a token ({factor}), "
+        f"{_flops(last.flops.per_token_packed(length))} with attention over {length:,}."
+    )
+    note(f"An image: {_flops(last.flops.per_image)}.")
+    for stage in plan.stages:
+        console.print()
+        console.print(_memory_table(plan, stage))
+    if plan.hardware is None:
+        note("No GPU here: --gpu a100-80 --gpus 8 tells whether it fits, and how long.")
+    elif len(last.memory) > 1:
+        note("* as the profile has it (train: loop: sharding).")
+    most = max((stage.host for stage in plan.stages), key=lambda host: sum(host.values()))
+    note(
+        "In the machine's own memory, a process: "
+        f"{most['weights'] / GIB:.1f} GiB of weights while they load,\n"
+        f"{most['pictures'] / GIB:.1f} GiB of pictures that workers hold ready."
+    )
+    console.print()
+    console.print(_steps_table(plan))
+    for line in _steps_notes(plan):
+        note(line)
+    for stage in plan.stages:
+        if stage.stage is StageName.STAGE2 and stage.steps and stage.steps.languages:
+            console.print()
+            console.print(_mixture_table(stage.steps))
+            note(f"English: {plan.english.removeprefix(f'{Path.cwd()}/')}")
+
+
+def _parameter_table(plan: Plan) -> Table:
+    """A line a part; what each stage trains of it."""
+    count, lora = plan.parameters, plan.sizes.lora
+    stages = [stage.stage for stage in plan.stages]
+    table = _table("", "all", *stages, title="Parameters, and those that each stage trains")
+    model, second = f"{count.language_model:,}", (StageName.STAGE2,)
+
+    def add(what: str, whole: str, number: int, *learning: StageName) -> None:
+        cells = (f"{number:,}" if stage in learning else NOTHING for stage in stages)
+        table.add_row(what, whole, *cells)
+
+    add("vision tower", f"{count.tower:,}", 0)
+    add(f"projector ({plan.sizes.projector})", f"{count.projector:,}", count.projector, *StageName)
+    add("language model", model, count.language_model, *(() if lora else second))
+    if lora:
+        add(f"adapters (LoRA {lora.rank})", NOTHING, count.adapters, *second)
+    table.add_section()
+    table.add_row("total", f"{count.total:,}", *(f"{stage.trained:,}" for stage in plan.stages))
+    return table
+
+
+def _memory_table(plan: Plan, stage: StagePlan) -> Table:
+    """A column a way of sharing the model; the profile's is marked."""
+    needs = stage.memory.values()
+    in_gib = max(memory.total for memory in needs) >= GIB
+    unit, name_of_unit = (GIB, "GiB") if in_gib else (2**20, "MiB")
+    table = _table(
+        f"{name_of_unit} a device",
+        *(f"{way}*" if way is plan.sharing else way for way in stage.memory),
+        title=f"{stage.stage} on {plan.hardware or 'a GPU'}: "
+        f"rows of {plan.scale.stage(stage.stage).row_tokens:,} tokens, "
+        f"checkpointing {plan.scale.checkpointing}",
+    )
+    for name, title in _MEMORY_ROWS.items():
+        if name == "total":
+            table.add_section()
+        table.add_row(title, *(f"{getattr(memory, name) / unit:.1f}" for memory in needs))
+    if plan.hardware:
+        most = plan.hardware.memory_bytes
+        table.add_row("fits", *("yes" if need.total <= most else "[red]no[/]" for need in needs))
+    return table
+
+
+def _steps_table(plan: Plan) -> Table:
+    """A column a stage."""
+    table = _table("", *(stage.stage for stage in plan.stages), title="Steps and time")
+    devices = plan.hardware.devices if plan.hardware else 1
+    sizes = (f"{plan.scale.stage(stage.stage).batch_size:,}" for stage in plan.stages)
+    table.add_row("conversations a step", *sizes)
+    columns = [_steps_column(stage, devices) for stage in plan.stages]
+    for row in zip(_STEPS_ROWS, *columns, strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _steps_column(stage: StagePlan, devices: int) -> list[str]:
+    """The cells of `_STEPS_ROWS`."""
+    if (steps := stage.steps) is None:
+        return [NOTHING] * len(_STEPS_ROWS)
+    mark = "" if steps.is_measured else "~"
+    hours = stage.seconds / 3600 if stage.seconds else None
+    return [
+        f"{steps.conversations:,}",
+        f"{steps.steps:,}",
+        f"{steps.warmup_steps:,}",
+        f"{mark}{steps.tokens_a_step:,}",
+        NOTHING if steps.rows_a_step is None else f"{steps.rows_a_step:.1f}",
+        percent(steps.padding_share),
+        percent(steps.idle_share),
+        f"{mark}{stage.total_flops:.2e}",
+        NOTHING if hours is None else f"{mark}{_time(hours)}",
+        NOTHING if hours is None else f"{mark}{hours * devices:,.3g}",
+    ]
+
+
+def _steps_notes(plan: Plan) -> Iterator[str]:
+    known = [stage.steps for stage in plan.stages if stage.steps]
+    if any(steps.is_published for steps in known):
+        yield "Not all data are here: conversations as published."
+    if len(known) < len(plan.stages):
+        yield "- the data are not here yet: steps are not known."
+    if any(not steps.is_measured for steps in known):
+        yield "~ assumed lengths: texts were not measured, for want of data or tokenizer."
+    if plan.hardware is None:
+        return
+    if not plan.hardware.is_gpu:
+        yield "On a CPU no time is estimated."
+    elif plan.hardware.peak_flops is None:
+        yield f"{plan.hardware.name}: its peak is not known, so no time is estimated (--gpu)."
+    else:
+        yield f"Time at {ASSUMED_MFU:.0%} of the peak (assumed MFU); docs/training-plan.md."
+
+
+def _mixture_table(steps: Steps) -> Table:
+    """A line a language: what there is, and an epoch's part of it."""
+    table = _table(
+        "", "there", "weight", "an epoch", "share", "tokens", "of tokens", "cut", "unusable"
+    )
+    languages = steps.languages
+    tokens = _sum(plan.tokens for plan in languages)
+    for plan in languages:
+        part = plan.tokens / tokens if plan.tokens is not None and tokens else None
+        table.add_row(
+            plan.lang,
+            f"{plan.conversations:,}",
+            NOTHING if plan.weight is None else f"{plan.weight:g}",
+            f"{plan.drawn:,}",
+            percent(plan.share),
+            *(_count(plan.tokens), percent(part), _count(plan.cut), _count(plan.unusable)),
+        )
+    table.add_section()
+    table.add_row(
+        "all",
+        f"{sum(plan.conversations for plan in languages):,}",
+        "",
+        f"{steps.conversations:,}",
+        "100.0%",
+        _count(tokens),
+        percent(1.0 if tokens else None),
+        _count(_sum(plan.cut for plan in languages)),
+        _count(_sum(plan.unusable for plan in languages)),
+    )
+    return table
+
+
+def _flops(count: float) -> str:
+    return f"{count / 1e9:,.1f} GFLOP" if count >= 1e9 else f"{count / 1e6:,.1f} MFLOP"
+
+
+def _time(hours: float) -> str:
+    if hours >= 48:
+        return f"{hours / 24:.1f} d"
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{hours * 60:.0f} min" if hours > 1 / 60 else f"{hours * 3600:.1f} s"
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _count(value: int | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value / 1e6:,.1f}M" if value >= 10_000_000 else f"{value:,}"
+
+
+def _as_json(plan: Plan, problems: list[str]) -> dict[str, Any]:
+    """All figures of the tables, in bytes, operations and seconds."""
+    stages = {}
+    for stage in plan.stages:
+        figures = stages[str(stage.stage)] = asdict(stage)
+        del figures["stage"], figures["problem"]
+        figures["flops"]["per_token_headline"] = stage.flops.per_token_headline
+        for way, memory in stage.memory.items():
+            figures["memory"][way]["total"] = memory.total
+    return {
+        "scale": plan.scale.name,
+        "parameters": {**plan.parameters.model_dump(), "total": plan.parameters.total},
+        "hardware": asdict(plan.hardware) if plan.hardware else None,
+        "sharding": plan.sharing,
+        "assumed_mfu": ASSUMED_MFU,
+        "english": plan.english,
+        "mixture": plan.weights.model_dump(),
+        "stages": stages,
+        "problems": problems,
+        "missing": plan.missing,
+    }

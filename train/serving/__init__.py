@@ -1,1 +1,1 @@
-"""Trained checkpoints in vLLM: the plug-in, MobilePALO's vLLM class, a server's arguments."""
+"""Talking to a trained checkpoint: terminal, page, vLLM's server and its plug-in."""

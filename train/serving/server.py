@@ -7,9 +7,12 @@ killed as one. A watcher stays behind: when the server is gone, however that cam
 what engine processes are left (palo/engines/reaper.py).
 """
 
+import atexit
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -139,30 +142,29 @@ def make_server(
         flag = word.partition("=")[0].replace("_", "-")
         if flag in _OWN:
             raise UserError(f"{flag} is not for vLLM here: {_OWN[flag]}.")
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
-    command += server_arguments(folder, name)
-    command += ["--host", address.host, "--port", str(address.port)]
-    command += ["--limit-mm-per-prompt", '{"image": 1}']
-    if on_cpu:
-        command += ["--dtype", "float32"]
+    command = (
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
+        *server_arguments(folder, name),
+        *("--host", address.host, "--port", str(address.port)),
+        *("--limit-mm-per-prompt", '{"image": 1}'),
+        *(("--dtype", "float32") if on_cpu else ()),
+        *more,
+    )
     environment = {**VLLM_SERVER, **os.environ}  # what was set stays
     plugins = environment.get(_PLUGINS)
     if plugins is not None and _OURS not in plugins.split(","):
         environment[_PLUGINS] = ",".join(filter(None, (plugins, _OURS)))
-    return Server((*command, *more), environment)
+    return Server(command, environment)
 
 
 def announcement(server: Server, name: str, address: Address) -> str:
     """Where it will be, and a request to try it with."""
-    lines = [f"Serving {name} at {address.url}/v1 (once vLLM says so). Try it:", ""]
-    lines += [example(server, name, address), ""]
+    said = f"Serving {name} at {address.url}/v1 (once vLLM says so). Try it:\n\n"
+    said += f"{example(server, name, address)}\n"
     if not address.is_loopback:
         key = f"those with the key in {API_KEY}" if server.has_key else "anyone who can reach it"
-        lines += [
-            f"Warning: {address.host} lets other machines in: {key}. It is not encrypted.",
-            "",
-        ]
-    return "\n".join(lines)
+        said += f"\nWarning: {address.host} lets other machines in: {key}. It is not encrypted.\n"
+    return said
 
 
 def example(server: Server, name: str, address: Address) -> str:
@@ -188,3 +190,14 @@ def replace_process(server: Server) -> None:
     os.set_inheritable(watcher.stdin.fileno(), True)
     with marked(mark):
         os.execve(server.command[0], server.command, {**os.environ, **server.environment})
+
+
+def require_gradio() -> None:
+    """Raises MissingResource; sets what Gradio reads when it is imported (page.py)."""
+    if find_spec("gradio") is None:
+        raise MissingResource("Gradio is not installed: make setup (or pip install 'palo[ui]')")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    if "GRADIO_TEMP_DIR" not in os.environ:  # uploads go when the page does
+        folder = tempfile.mkdtemp(prefix="palo-demo-ui-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["GRADIO_TEMP_DIR"] = folder

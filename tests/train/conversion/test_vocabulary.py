@@ -18,8 +18,9 @@ from tests.train.conversion.published_folders import (
 )
 from train.conversion.convert import convert
 from train.conversion.published import Conversion
-from train.conversion.vocabulary import (
+from train.conversion.weights import (
     cut,
+    held,
     is_padding,
     load_tokenizer,
     mean_rows,
@@ -28,7 +29,6 @@ from train.conversion.vocabulary import (
     published_rows,
     save_published_tokenizer,
 )
-from train.conversion.weights import held
 from train.data.template import add_image
 
 

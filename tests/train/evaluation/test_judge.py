@@ -21,8 +21,7 @@ def judged(store_path, settings, some):
     """What is judged of the cases, and the judge, after one run."""
     with Store(store_path) as store:
         judge = Judge(settings, store)
-        judge.ask(some, lambda count: None)
-        return [judge.judged(one) for one in some], judge
+        return judge.judge(some, lambda count: None), judge
 
 
 @pytest.fixture
@@ -128,7 +127,7 @@ def test_what_passes_is_retried_and_no_answer_is_the_worse_for_it(serve, path, f
     found, judge = judged(path, settings, cases(2))
     assert [(one.model, one.attempts) for one in found] == [(6, 1), (6, 1)]
     assert server.faults[fault] == 2
-    assert judge.failures == []
+    assert judge.failures == {}
 
 
 def test_one_request_that_is_refused_is_told_and_left_to_the_next_run(serve, path):
@@ -142,11 +141,11 @@ def test_one_request_that_is_refused_is_told_and_left_to_the_next_run(serve, pat
     found, judge = judged(path, settings, cases(3))
     assert [one.model if one else None for one in found] == [6, None, 6]
     assert len(judge.failures) == 1
-    assert judge.failures[0].startswith("1 (ur): Error code: 400")
+    assert next(iter(judge.failures.values())).startswith("1 (ur): Error code: 400")
     refused.clear()
     found, judge = judged(path, settings, cases(3))
     assert [one.model for one in found] == [6, 6, 6]
-    assert judge.failures == []
+    assert judge.failures == {}
     assert sorted(server.seen.values()) == [1, 1, 2]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.evaluation.scores import Bootstrap, Item, Outcome, Score, score_of, zeroed
+from train.evaluation.benchmark import Bootstrap, Item, Outcome, Score, score_of, zeroed
 
 
 def pairs_of(*scores, lang_ok=True):

@@ -1,7 +1,7 @@
 import pytest
 
 from palo.languages import LANGUAGES
-from train.evaluation.scores import Group, published
+from train.evaluation.benchmark import Group, published
 
 
 @pytest.mark.parametrize("model", ["LLaVA-7B", "PALO-7B", "PALO-13B", "MobilePALO-1.7B"])

@@ -1,7 +1,7 @@
 import pytest
 import sacrebleu
 
-from train.evaluation.scores import text_metrics
+from train.evaluation.benchmark import text_metrics
 
 SAID = ["A red circle is on the left.", "Two blue squares.", ""]
 WANTED = ["A red circle stands on the left.", "There are two blue squares.", "Nothing."]

@@ -1,7 +1,7 @@
 import pytest
 
 from palo.errors import UserError
-from train.planning.hardware import GIB, GPUS, gpu_called, gpu_of, hardware_for, peak_flops
+from train.planning.memory import GIB, GPUS, gpu_of, hardware_for, peak_flops
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from train.planning.hardware import GIB, GPUS, gpu_called, gpu_of, hardware_for,
 )
 def test_a_device_is_known_by_the_name_torch_gives_it(device_name, tflops, gib):
     gpu = gpu_of(device_name)
-    assert (gpu.peak_flops, gpu.memory_gib) == (tflops * 1e12, gib)
+    assert (peak_flops(device_name), gpu.memory_gib) == (tflops * 1e12, gib)
 
 
 @pytest.mark.parametrize("device_name", ["Tesla V100-SXM2-32GB", "cpu", "AMD Instinct MI300X"])
@@ -34,10 +34,11 @@ def test_what_is_not_in_the_table_has_no_peak(device_name):
 
 
 def test_a_user_may_write_it_short():
-    assert gpu_called("A100").name == "a100-80"
-    assert [gpu_called(gpu.name) for gpu in GPUS] == list(GPUS)
+    assert hardware_for(False, "A100", 1, None).name == "a100-80"
+    for gpu in GPUS:
+        assert hardware_for(False, gpu.name, 1, None).name == gpu.name
     with pytest.raises(UserError, match=r"Unknown GPU 'h101'\. Did you mean 'h100'\?"):
-        gpu_called("h101")
+        hardware_for(False, "h101", 1, None)
 
 
 def test_devices_as_a_user_names_them():

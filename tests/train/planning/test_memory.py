@@ -10,10 +10,10 @@ from palo.errors import UserError
 from palo.settings import LoopSettings
 from tests.train.conftest import make_scale
 from train.model.sizes import parameters, sizes_of
-from train.planning.hardware import GIB
 from train.planning.memory import (
     BUCKET_BYTES,
     CONTEXT_BYTES,
+    GIB,
     Sharing,
     host_bytes,
     largest_row,

@@ -4,8 +4,15 @@ import pytest
 
 from train.model.sizes import sizes_of
 from train.planning import memory
-from train.planning.hardware import GIB, Hardware, named
-from train.planning.memory import CannotFit, Sharing, require_fit, why_not
+from train.planning.memory import (
+    GIB,
+    CannotFit,
+    Hardware,
+    Sharing,
+    hardware_for,
+    require_fit,
+    why_not,
+)
 from train.scale import Checkpointing, StageName, load_scale
 
 SCALES = Path(__file__).parents[3] / "train" / "scales"
@@ -15,7 +22,8 @@ NOWHERE = Path("/nowhere")
 def problem(name, gpu, gpus=1, sharing=Sharing.NONE, **changes):
     scale = load_scale(name, SCALES).model_copy(update=changes)
     sizes = sizes_of(scale, NOWHERE)
-    return why_not(scale, sizes, StageName.STAGE2, sharing, named(gpu, gpus, None))
+    hardware = hardware_for(False, gpu, gpus, None)
+    return why_not(scale, sizes, StageName.STAGE2, sharing, hardware)
 
 
 def test_the_published_runs_fit_their_eight_a100s():

@@ -10,7 +10,7 @@ import train.loop.loss  # noqa: F401  (registers `documents`)
 from tests.train.model.test_sizes import TARGETS
 from train.model.assembly import LdpProjector
 from train.model.sizes import LanguageSize, Sizes, TowerSize
-from train.planning.memory import gradient_bytes, image_bytes, layer_bytes, logit_bytes, row_bytes
+from train.planning.memory import image_bytes, layer_bytes, row_bytes
 from train.scale import Attention, Checkpointing, Lora, ProjectorKind, StageName
 
 LANGUAGE = LanguageSize(hidden=64, intermediate=176, layers=2, heads=4, kv_heads=2, vocabulary=128)
@@ -86,7 +86,7 @@ def test_a_layer_keeps_what_pytorch_keeps_of_it_to_the_byte(lora, in_full, copie
 def test_with_full_recomputation_a_layer_keeps_its_input_alone(lora, in_full):
     expected = layer_bytes(LANGUAGE, lora, in_full, whole=in_full)
     measured = saved_by_a_layer(lora is not None, in_full, again=True)
-    assert measured == TOKENS * expected.kept(Checkpointing.FULL)
+    assert measured == TOKENS * expected.kept(Checkpointing.FULL)[0]
 
 
 def test_a_gpus_dropout_adds_a_byte_an_input():
@@ -99,11 +99,11 @@ def test_a_gpus_dropout_adds_a_byte_an_input():
 
 def test_selective_recomputation_lies_between_the_two_others():
     layer = layer_bytes(LANGUAGE, LORA, False, False)
-    kept = [layer.kept(one) for one in (Checkpointing.FULL, Checkpointing.SELECTIVE)]
+    kept = [layer.kept(way)[0] for way in (Checkpointing.FULL, Checkpointing.SELECTIVE)]
     # seven outputs of 64+32+32+64+176+176+64, twice, the attention's 64 and seven times rank 8
     assert kept == [128, 128 + 2 * (2 * 608 + 64 + 56)]
-    assert kept[1] < layer.kept(Checkpointing.NONE)
-    assert [layer.again(one) for one in Checkpointing] == [
+    assert kept[1] < layer.kept(Checkpointing.NONE)[0]
+    assert [layer.kept(way)[1] for way in Checkpointing] == [
         0,
         layer.all - (kept[1] - 128),
         layer.all,
@@ -144,12 +144,8 @@ def test_a_row_is_its_layers_and_what_is_computed_again_and_its_images():
     layer = layer_bytes(LANGUAGE, LORA, False, False)
     row = row_bytes(sizes, StageName.STAGE2, Checkpointing.FULL, 10, images=3, supervised=5)
     assert row.kept == 10 * (2 * layer.input + 2 * 4 * 64) + 3 * 4 * 2 * (8 + 2 * 64)
-    assert row.layer == 10 * (layer.all + gradient_bytes(LANGUAGE))
-    assert row.logits == logit_bytes(128, 5)
+    assert row.layer == 10 * (layer.all + (3 * 2 + 4) * 176 + 2 * 4 * 64)
+    assert row.logits == 12 * 128 * 5
     first = row_bytes(sizes, StageName.STAGE1, Checkpointing.FULL, 10, images=3, supervised=5)
     frozen = layer_bytes(LANGUAGE, None, False, False)
     assert row.layer - first.layer == 10 * (layer.all - frozen.all)
-
-
-def test_logits_of_supervised_tokens():
-    assert logit_bytes(vocabulary=32_064, supervised=1000) == 12 * 32_064_000

@@ -9,8 +9,7 @@ from palo.cli import guarded
 from palo.errors import MissingResource
 from tests.train.conftest import ROOT, make_scale
 from train.planning.memory import CannotFit
-from train.planning.plan import ASSUMED_MFU
-from train.planning.show import dry_run
+from train.planning.plan import ASSUMED_MFU, dry_run
 from train.scale import Part, StageName, ensure
 
 

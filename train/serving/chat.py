@@ -1,22 +1,37 @@
-"""A trained checkpoint to talk to: answers come piece by piece, and can be stopped."""
+"""A trained checkpoint to talk to, in the terminal or with what comes through a pipe.
 
+Answers come piece by piece, and can be stopped.
+"""
+
+import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TextIO
 
 import torch
+import yaml
 from transformers import StoppingCriteriaList, TextIteratorStreamer
 
+from palo.checks.language import LanguageId
 from palo.errors import UserError
+from palo.languages import LANGUAGES, Language, info, parse_language
 from train.data.images import UnreadableImage, load_picture, pixel_values
 from train.data.steps import Item
 from train.data.template import Encoded, Round, Template
 from train.model.checkpoint import CheckpointModel
 
+HELP = """/image PATH  a new conversation about this picture
+/new         a new conversation about the same picture
+/lang CODE   the language to expect answers in (en zh fr es ru ja ar hi bn ur)
+/help        this
+/quit        leave (Ctrl-D too); Ctrl-C stops an answer"""
 BROKEN = "\ufffd"  # what a decoder shows for bytes that are not yet, or never will be, a character
+_CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
 class End(StrEnum):
@@ -107,6 +122,19 @@ class Reply:
     num_tokens: int
     rounds_dropped: int
 
+    def remarks(self, on_page: bool = False) -> Iterator[str]:
+        """What there is to say of it, if anything; a page has no options."""
+        if self.rounds_dropped:
+            which = "rounds" if on_page else f"{self.rounds_dropped} of the rounds"
+            yield f"The first {which} no longer fit and are forgotten; the picture is not."
+        if self.end is End.LENGTH:
+            more = "." if on_page else ": --max-new-tokens allows more."
+            yield f"Cut after {self.num_tokens} tokens{more}"
+        if self.end is End.STOPPED:
+            yield "Stopped."
+        if not self.text:
+            yield "No words came."
+
 
 class Talker(CheckpointModel):
     """`max_tokens` is the longest conversation that the checkpoint was trained on."""
@@ -133,24 +161,22 @@ class Talker(CheckpointModel):
         return Answering(self, conversation, question, prompt, sampling)
 
 
+@dataclass(eq=False)
 class Answering:
     """An answer on its way: iterate for its pieces; `reply` is there afterwards."""
 
-    def __init__(
-        self,
-        talker: Talker,
-        conversation: Conversation,
-        question: str,
-        prompt: Prompt,
-        sampling: Sampling,
-    ) -> None:
-        self._talker, self._conversation, self._question = talker, conversation, question
-        self._prompt, self._sampling = prompt, sampling
-        self._streamer = CharacterStreamer(talker.tokenizer)
+    talker: Talker
+    conversation: Conversation
+    question: str
+    prompt: Prompt
+    sampling: Sampling
+    reply: Reply | None = None
+
+    def __post_init__(self) -> None:
+        self._streamer = CharacterStreamer(self.talker.tokenizer)
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._last_token: int | None = None
-        self.reply: Reply | None = None
 
     def stop(self) -> None:
         """No more tokens after the one that is being made; may be called from any thread."""
@@ -158,7 +184,7 @@ class Answering:
 
     def __iter__(self) -> Generator[str, None, None]:
         """Pieces of text. Left early, it stops, and what was said is a round all the same."""
-        with self._talker.busy:
+        with self.talker.busy:
             thread = threading.Thread(target=self._generate, name="answer", daemon=True)
             thread.start()
             said = ""
@@ -174,16 +200,13 @@ class Answering:
             raise self._error
 
     def _finish(self, text: str) -> None:
-        if self._last_token == self._talker.tokenizer.eos_token_id:
+        num_tokens, dropped = len(self._streamer.ids), self.prompt.rounds_dropped
+        end = End.LENGTH if num_tokens >= self.prompt.new_tokens else End.STOPPED
+        if self._last_token == self.talker.tokenizer.eos_token_id:
             end = End.DONE
-        elif self._streamer.num_tokens >= self._prompt.new_tokens:
-            end = End.LENGTH
-        else:
-            end = End.STOPPED
-        self._conversation.add(self._question, text)
-        dropped = self._prompt.rounds_dropped
-        del self._conversation.rounds[:dropped]  # else they would be dropped again, and said so
-        self.reply = Reply(text, end, self._streamer.num_tokens, dropped)
+        self.conversation.add(self.question, text)
+        del self.conversation.rounds[:dropped]  # else they would be dropped again, and said so
+        self.reply = Reply(text, end, num_tokens, dropped)
 
     def _generate(self) -> None:
         try:
@@ -199,16 +222,16 @@ class Answering:
         def stopped(input_ids: torch.Tensor, scores: Any, **unused: Any) -> torch.Tensor:
             return torch.full((len(input_ids),), self._stop.is_set(), device=input_ids.device)
 
-        sampling = self._sampling
+        sampling = self.sampling
         how: dict[str, Any] = {"do_sample": False}
         if sampling.temperature > 0:
             torch.manual_seed(sampling.seed)
             how = {"do_sample": True, "temperature": sampling.temperature}
             how |= {"top_p": sampling.top_p, "top_k": 0}
-        return self._talker.generate(
-            [Item(Encoded(self._prompt.ids, ()), self._conversation.pixels)],
-            self._prompt.new_tokens,
-            eos_token_id=self._talker.tokenizer.eos_token_id,
+        return self.talker.generate(
+            [Item(Encoded(self.prompt.ids, ()), self.conversation.pixels)],
+            self.prompt.new_tokens,
+            eos_token_id=self.talker.tokenizer.eos_token_id,
             streamer=self._streamer,
             stopping_criteria=StoppingCriteriaList([stopped]),
             **how,
@@ -224,19 +247,15 @@ class CharacterStreamer(TextIteratorStreamer):
 
     def __init__(self, tokenizer: Any) -> None:
         super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
-        self._ids: list[int] = []
+        self.ids: list[int] = []
         self._shown = 0
-
-    @property
-    def num_tokens(self) -> int:
-        return len(self._ids)
 
     def put(self, value: Any) -> None:
         """`value` holds the prompt at first, then one token at a time."""
         if self.next_tokens_are_prompt:
             self.next_tokens_are_prompt = False
             return
-        self._ids += value.reshape(-1).tolist()
+        self.ids += value.reshape(-1).tolist()
         self._show(self._text().rstrip(BROKEN))
 
     def end(self) -> None:
@@ -247,10 +266,156 @@ class CharacterStreamer(TextIteratorStreamer):
 
     def _text(self) -> str:
         # the blank after `ASSISTANT:` belongs to the template
-        return str(self.tokenizer.decode(self._ids, **self.decode_kwargs)).lstrip()
+        return str(self.tokenizer.decode(self.ids, **self.decode_kwargs)).lstrip()
 
     def _show(self, whole: str) -> None:
         """A byte that is new may break, for the moment, characters before it: then nothing is."""
         if len(whole) > self._shown:
             self.on_finalized_text(whole[self._shown :])
             self._shown = len(whole)
+
+
+# In the terminal
+
+
+def printable(text: str) -> str:
+    """Without control characters: a model must not command the terminal."""
+    return text.translate(_CONTROL)
+
+
+class Chat:
+    """Questions in, answers out; notices go to the standard error."""
+
+    def __init__(
+        self,
+        talker: Talker,
+        sampling: Sampling,
+        image: Path | None,
+        lang: Language | None,
+        interactive: bool,
+    ) -> None:
+        self.talker, self.sampling, self.lang = talker, sampling, lang
+        self.interactive = interactive
+        self.conversation = talker.look_at(image) if image else Conversation()
+
+    def ask(self, question: str) -> Reply:
+        """Prints the answer; on a terminal Ctrl-C stops it and ends here. Raises TooLong."""
+        answering = self.talker.ask(self.conversation, question, self.sampling)
+        pieces = iter(answering)
+        try:
+            for piece in pieces:
+                print(printable(piece), end="", flush=True)
+        except KeyboardInterrupt:
+            pieces.close()  # waits for the token that is being made
+            if not self.interactive or answering.reply is None:
+                raise
+        print(flush=True)
+        assert answering.reply is not None
+        for text in answering.reply.remarks():
+            self.notice(text)
+        if self.lang:
+            row, text = info(self.lang), answering.reply.text
+            detected = LanguageId().detect(text, self.lang).lang
+            if detected and detected != self.lang:
+                self.notice(f"That is not {row.name}, it seems: ask in {row.native_name}.")
+        return answering.reply
+
+    def notice(self, text: str) -> None:
+        print(f"[{text}]", file=sys.stderr, flush=True)
+
+    def follow(self, lines: Iterator[str]) -> None:
+        """One line after another until they end or one says /quit; a mistake ends nothing."""
+        for line in lines:
+            line = line.strip()
+            if not line:
+                continue
+            if line == "/quit":
+                return
+            try:
+                if line.startswith("/"):
+                    self._command(line)
+                else:
+                    self.ask(line)
+            except UserError as error:
+                self.notice(str(error))
+            except KeyboardInterrupt:
+                if not self.interactive:
+                    raise
+                self.notice("Stopped.")
+
+    def _command(self, line: str) -> None:
+        name, _, rest = line.partition(" ")
+        rest = rest.strip()
+        if name == "/help":
+            print(HELP, file=sys.stderr)
+        elif name == "/new":
+            self.conversation = Conversation(self.conversation.pixels)
+            self.notice("A new conversation.")
+        elif name == "/lang":
+            self.lang = parse_language(rest)
+            self.notice(hint(self.lang))
+        elif name != "/image":
+            raise UserError(f"Unknown command {name}. /help lists them.")
+        elif not rest:
+            raise UserError("Which picture? /image PATH")
+        else:
+            self.conversation = self.talker.look_at(Path(rest.strip("'\"")).expanduser())
+            self.notice("A new conversation about this picture.")
+
+
+class Phrases(NamedTuple):
+    """One language's: the hint in the empty field, and the page's buttons."""
+
+    ask: str
+    send: str
+    stop: str
+    new: str
+    picture: str
+    examples: str
+
+
+@cache
+def phrases() -> dict[Language, Phrases]:
+    """In the languages' own order."""
+    text = Path(__file__).with_name("phrases.yaml").read_text(encoding="utf-8")
+    rows = yaml.safe_load(text)
+    return {code: Phrases(**rows[code]) for code in LANGUAGES}
+
+
+def hint(lang: Language | None) -> str:
+    """How to go on; in that language, where one was chosen."""
+    if lang is None:
+        return "Ask in any of: " + ", ".join(row.native_name for row in LANGUAGES.values())
+    return f"{info(lang).native_name}: {phrases()[lang].ask}"
+
+
+def lines_of_a_terminal() -> Iterator[str]:
+    """Until Ctrl-D; Ctrl-C drops the line being typed."""
+    with suppress(ImportError):  # editing and history, where Python has them
+        import readline  # noqa: F401
+
+    while True:
+        try:
+            yield input("> ")
+        except EOFError:
+            print()
+            return
+        except KeyboardInterrupt:
+            print("\n[Ctrl-D or /quit leaves]")
+
+
+def lines_of(stream: TextIO) -> Iterator[str]:
+    """Of a pipe or a file."""
+    try:
+        yield from stream
+    except UnicodeDecodeError:
+        raise UserError("What came through the pipe is not UTF-8.") from None
+
+
+def clean(text: str) -> str:
+    """Raises UserError for bytes of the command line that are no text."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError("The question is not UTF-8.") from None
+    return text

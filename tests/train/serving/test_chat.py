@@ -5,11 +5,10 @@ import torch
 from PIL import Image
 
 from palo.errors import UserError
-from tests.train.serving.conftest import adapt, build
-from tests.train.talk.conftest import make_talkative
+from tests.train.serving.conftest import adapt, build, make_talkative
 from train.data.images import pixel_values
 from train.model.checkpoint import save_base_and_adapter, save_checkpoint
-from train.talk.talker import Conversation, End, Sampling, Talker, TooLong
+from train.serving.chat import Conversation, End, Sampling, Talker, TooLong
 
 SHORT = Sampling(max_new_tokens=12)
 LONG = Sampling(max_new_tokens=400)
@@ -86,7 +85,7 @@ def test_the_end_token_ends_an_answer(checkpoint):
     talker = Talker(checkpoint, 2000)
     answering = talker.ask(Conversation(), "What?", SHORT)
     list(answering)
-    ids = answering._streamer._ids
+    ids = answering._streamer.ids
     talker.tokenizer.eos_token = talker.tokenizer.convert_ids_to_tokens(ids[4])
     _, reply = say(talker, Conversation(), "What?")
     assert (reply.end, reply.num_tokens) == (End.DONE, ids.index(ids[4]) + 1)

@@ -6,9 +6,11 @@ module's import.
 """
 
 import html
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,16 +19,58 @@ import gradio as gr
 
 from palo.errors import UserError
 from palo.languages import ENGLISH, LANGUAGES, Language, info
+from palo.settings import EvaluateSettings
+from train.serving.chat import Answering, Conversation, Reply, Sampling, Talker, phrases
 from train.serving.server import Address
-from train.talk.interface import MAX_QUESTIONS, ExamplePicture, limits_of, phrases
-from train.talk.talker import Answering, Conversation, End, Reply, Sampling, Talker
 
 MAX_UPLOAD = "20mb"
+MAX_PICTURES = 6
+MAX_QUESTIONS = 4
 _MAX_WAITING = 32
 _CSS_PATH = Path(__file__).with_name("page.css")
 _FONTS = ["system-ui", "Noto Sans", "DejaVu Sans", "sans-serif"]  # names alone: nothing is fetched
+_LIMITS = "A research model: it can be wrong, and sure of it. One picture a conversation."
+_STANDIN_LIMITS = (
+    "A tiny twin, trained in minutes on drawn scenes of coloured shapes: it knows nothing else, "
+    "and is often wrong about counts and sides."
+)
 
 Message = dict[str, Any]
+
+
+@dataclass
+class ExamplePicture:
+    """A picture to begin with; `questions` of a language are at most MAX_QUESTIONS, each of
+    another kind."""
+
+    image: Path
+    questions: dict[Language, list[str]] = field(default_factory=dict)
+    kinds: list[str] = field(default_factory=list)
+
+
+def load_examples(settings: EvaluateSettings) -> list[ExamplePicture]:
+    """The first pictures of the held-out questions; what only takes seeing is asked first.
+
+    None where there are no such questions, or not their pictures.
+    """
+    if not settings.questions_path.is_file():
+        return []
+    with settings.questions_path.open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file if line.strip()]
+    pictures: dict[str, ExamplePicture] = {}
+    for row in sorted(rows, key=lambda row: bool(row.get("reasoning"))):
+        if row["image"] not in pictures:
+            if len(pictures) == MAX_PICTURES:
+                continue
+            pictures[row["image"]] = ExamplePicture(settings.images_dir / row["image"])
+        picture, kind = pictures[row["image"]], row.get("kind", "")
+        if len(picture.kinds) == MAX_QUESTIONS or (kind and kind in picture.kinds):
+            continue
+        picture.kinds.append(kind)
+        for lang, question in row["questions"].items():
+            if lang in LANGUAGES:
+                picture.questions.setdefault(Language(lang), []).append(question)
+    return [picture for picture in pictures.values() if picture.image.is_file()]
 
 
 class Answers:
@@ -61,13 +105,10 @@ class Answers:
         if wanted and answering.reply is not None:
             yield answering.reply.text, answering.reply
 
-    def stop(self, tab: str) -> None:
-        if (answering := self.running.get(tab)) is not None:
-            answering.stop()
-
-    def give_up(self, tab: str) -> None:
-        """Stops the answer, which nobody will see: the conversation is another by now."""
-        if (answering := self.running.pop(tab, None)) is not None:
+    def stop(self, tab: str, unseen: bool = False) -> None:
+        """`unseen`: nobody will see the answer, for the conversation is another by now."""
+        take = self.running.pop if unseen else self.running.get
+        if (answering := take(tab, None)) is not None:
             answering.stop()
 
 
@@ -95,71 +136,50 @@ def text_of(content: Any) -> str:
     return "".join(text_of(part) for part in content)
 
 
-def _remark(reply: Reply) -> str:
-    """What there is to say of a finished answer, if anything."""
-    said = []
-    if reply.rounds_dropped:
-        said.append("The first rounds no longer fit and are forgotten; the picture is not.")
-    if reply.end is End.LENGTH:
-        said.append(f"Cut after {reply.num_tokens} tokens.")
-    if reply.end is End.STOPPED:
-        said.append("Stopped.")
-    if not reply.text:
-        said.append("No words came.")
-    return " ".join(said)
-
-
-def open_page(page: gr.Blocks, examples: Sequence[ExamplePicture], address: Address) -> None:
-    """Serves the page until Ctrl-C."""
-    launch(page, examples, address)
-    with suppress(KeyboardInterrupt):
-        threading.Event().wait()
-    page.close(verbose=False)
-
-
-def launch(page: gr.Blocks, examples: Sequence[ExamplePicture], address: Address) -> None:
-    """Serves the page in threads of this process."""
-    page.queue(max_size=_MAX_WAITING).launch(
-        server_name=address.host,
-        server_port=address.port,
-        share=False,
-        quiet=True,
-        prevent_thread_lock=True,
-        ssr_mode=False,
-        mcp_server=False,
-        enable_monitoring=False,
-        footer_links=[],
-        max_file_size=MAX_UPLOAD,
-        allowed_paths=[str(picture.image) for picture in examples],
-        theme=gr.themes.Soft(primary_hue="teal", font=_FONTS, font_mono=["monospace"]),
-        css=_CSS_PATH.read_text(encoding="utf-8"),
-    )
-
-
-def make_page(
-    talker: Talker,
-    sampling: Sampling,
-    examples: Sequence[ExamplePicture],
-    title: str,
-    is_standin: bool,
-) -> gr.Blocks:
-    """The page, not yet open."""
-    return _Page(Answers(talker, sampling), examples, title, limits_of(is_standin)).blocks
-
-
-class _Page:
+class Page:
     """Lays the page out and says what each part does; handlers give updates by component."""
 
     def __init__(
-        self, answers: Answers, examples: Sequence[ExamplePicture], title: str, limits: str
+        self,
+        talker: Talker,
+        sampling: Sampling,
+        examples: Sequence[ExamplePicture],
+        title: str,
+        is_standin: bool,
     ) -> None:
-        self.answers, self.examples = answers, examples
+        self.answers, self.examples = Answers(talker, sampling), examples
         with gr.Blocks(
             title=title, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True
         ) as self.blocks:
+            limits = _STANDIN_LIMITS if is_standin else _LIMITS
             gr.Markdown(f"# {title}\n{limits}", elem_id="title")
             self._lay_out()
             self._connect()
+
+    def launch(self, address: Address) -> None:
+        """Serves the page in threads of this process."""
+        self.blocks.queue(max_size=_MAX_WAITING).launch(
+            server_name=address.host,
+            server_port=address.port,
+            share=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            ssr_mode=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            footer_links=[],
+            max_file_size=MAX_UPLOAD,
+            allowed_paths=[str(picture.image) for picture in self.examples],
+            theme=gr.themes.Soft(primary_hue="teal", font=_FONTS, font_mono=["monospace"]),
+            css=_CSS_PATH.read_text(encoding="utf-8"),
+        )
+
+    def serve(self, address: Address) -> None:
+        """Until Ctrl-C."""
+        self.launch(address)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        self.blocks.close(verbose=False)
 
     def _lay_out(self) -> None:
         words = phrases()[ENGLISH]
@@ -268,7 +288,7 @@ class _Page:
                     yield {self.chat: shown}
                 else:
                     kept = shown if text else list(history)
-                    yield {self.chat: kept, self.status: _remark(reply)}
+                    yield {self.chat: kept, self.status: " ".join(reply.remarks(on_page=True))}
         except UserError as error:
             yield {self.chat: list(history), self.box: question, self.status: str(error)}
         yield self._busy(False)
@@ -283,7 +303,7 @@ class _Page:
         self.answers.stop(str(request.session_hash))
 
     def _clear(self, request: gr.Request) -> dict[Any, Any]:
-        self.answers.give_up(str(request.session_hash))
+        self.answers.stop(str(request.session_hash), unseen=True)
         return {self.chat: [], self.status: ""}
 
     def _choose(self, lang: str, event: gr.SelectData, request: gr.Request) -> dict[Any, Any]:

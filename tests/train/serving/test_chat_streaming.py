@@ -3,7 +3,7 @@ import torch
 from transformers import AutoTokenizer
 
 from tests.train.conftest import ROOT, make_tokenizer
-from train.talk.talker import BROKEN, CharacterStreamer
+from train.serving.chat import BROKEN, CharacterStreamer
 
 TEXTS = {
     "hi": "यह एक लाल वृत्त है।",

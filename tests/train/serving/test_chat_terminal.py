@@ -13,8 +13,7 @@ import pytest
 
 from palo import cli
 from palo.cli import guarded
-from train.talk.talker import Conversation, Sampling
-from train.talk.terminal import printable
+from train.serving.chat import Conversation, Sampling, printable
 
 CHAT = ["chat", "--scale", "7b"]
 SHORT = ["--max-new-tokens", "8"]
@@ -77,7 +76,7 @@ def test_a_users_mistake_is_a_sentence_and_2(world, capsys, monkeypatch, words, 
 
 
 def test_an_answer_in_another_language_is_remarked(world, capsys, monkeypatch):
-    monkeypatch.setattr("train.talk.talker.Answering._written", _english)
+    monkeypatch.setattr("train.serving.chat.Answering._written", _english)
     code, out, error = run(capsys, *CHAT, "--lang", "ur", "--ask", "یہ کیا ہے؟")
     assert (code, out) == (0, "What is it\n")
     assert "[That is not Urdu, it seems: ask in اردو.]" in error
@@ -86,7 +85,7 @@ def test_an_answer_in_another_language_is_remarked(world, capsys, monkeypatch):
 def _english(answering):
     import torch
 
-    tokenizer = answering._talker.tokenizer
+    tokenizer = answering.talker.tokenizer
     ids = tokenizer("What is it", add_special_tokens=False, return_tensors="pt").input_ids
     answering._streamer.put(ids)
     for token in ids[0]:

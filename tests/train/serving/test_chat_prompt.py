@@ -4,7 +4,7 @@ from transformers import AutoTokenizer
 from palo.schemas import Role, Turn
 from tests.train.conftest import ROOT, make_tokenizer
 from train.data.template import IMAGE_TOKEN, Template
-from train.talk.talker import Conversation, TooLong, make_prompt
+from train.serving.chat import Conversation, TooLong, make_prompt
 
 WIDE = 100_000
 IMAGE_TOKENS = 576

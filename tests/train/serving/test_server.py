@@ -81,7 +81,7 @@ def test_a_busy_port_is_refused_before_anything_is_loaded(world, vllm_is_there, 
     ("command", "missing", "message"),
     [
         ("serve", "train.serving.server", "vLLM is not installed: make vllm\n"),
-        ("demo-ui", "train.talk.interface", "Gradio is not installed: make setup "),
+        ("demo-ui", "train.serving.server", "Gradio is not installed: make setup "),
     ],
 )
 def test_what_is_not_installed_is_said(world, capsys, monkeypatch, command, missing, message):

@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 
 from palo.languages import LANGUAGES
-from tests.train.talk.conftest import ListeningBrowser
-from train.serving.server import Address
-from train.talk.interface import load_examples, phrases, require_gradio
-from train.talk.talker import End, Sampling
+from tests.train.serving.conftest import ListeningBrowser
+from train.serving.chat import End, Sampling, phrases
+from train.serving.server import Address, require_gradio
 
 pytest.importorskip("gradio", reason="Gradio is not installed")
 pytestmark = pytest.mark.slow
@@ -25,7 +24,7 @@ USER = "[...document.querySelectorAll('#chat .user.message .message-content')].a
 def gradio_page():
     """The module, which imports Gradio."""
     require_gradio()
-    from train.talk import page
+    from train.serving import page
 
     return page
 
@@ -38,15 +37,15 @@ def address():
 
 
 @pytest.fixture
-def examples(world):
-    return load_examples(world.evaluate)
+def examples(gradio_page, world):
+    return gradio_page.load_examples(world.evaluate)
 
 
 @pytest.fixture
 def page(gradio_page, talker, examples, address, chromium, tmp_path):
     """The open page, its answers limited to 600 tokens."""
-    blocks = gradio_page.make_page(talker, Sampling(max_new_tokens=600), examples, "PALO 7b", True)
-    gradio_page.launch(blocks, examples, address)
+    shown = gradio_page.Page(talker, Sampling(max_new_tokens=600), examples, "PALO 7b", True)
+    shown.launch(address)
     browser = ListeningBrowser(chromium, tmp_path / "chromium")
     browser.go(address.url)
     browser.wait("document.querySelectorAll('#examples button img').length === 2", 90)
@@ -55,7 +54,7 @@ def page(gradio_page, talker, examples, address, chromium, tmp_path):
         yield browser
     finally:
         browser.close()
-        blocks.close(verbose=False)
+        shown.blocks.close(verbose=False)
 
 
 def wait_for_words(page):
@@ -120,8 +119,8 @@ def test_a_conversation_on_the_page(page, examples, picture, tmp_path):
 def test_nothing_is_offered_to_programs_and_nothing_else_is_read_from_the_disk(
     gradio_page, talker, examples, address, world
 ):
-    blocks = gradio_page.make_page(talker, Sampling(), examples, "PALO 7b", False)
-    gradio_page.launch(blocks, examples, address)
+    shown = gradio_page.Page(talker, Sampling(), examples, "PALO 7b", False)
+    shown.launch(address)
     try:
         with urllib.request.urlopen(f"{address.url}/gradio_api/info", timeout=30) as answer:
             assert json.load(answer)["named_endpoints"] == {}
@@ -129,9 +128,9 @@ def test_nothing_is_offered_to_programs_and_nothing_else_is_read_from_the_disk(
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"{address.url}/gradio_api/file={secret}", timeout=30)
         assert refused.value.code in (403, 404)
-        assert blocks.share_url is None
+        assert shown.blocks.share_url is None
     finally:
-        blocks.close(verbose=False)
+        shown.blocks.close(verbose=False)
 
 
 def test_a_tab_s_rounds_are_the_answered_ones_of_its_chat(gradio_page):
@@ -169,7 +168,7 @@ def test_an_answer_is_stopped_from_another_thread_and_one_given_up_says_no_more(
     assert (reply.end, reply.text) == (End.STOPPED, text)
     stream = answers.stream("tab", "What?", [], None)
     next(stream)
-    answers.give_up("tab")
+    answers.stop("tab", unseen=True)
     assert [reply for _, reply in stream if reply is not None] == []
     assert not talker.busy.locked() and answers.running == {}
 

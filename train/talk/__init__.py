@@ -1,1 +1,0 @@
-"""Talking to a trained checkpoint: in the terminal, on a page, through vLLM's server."""
