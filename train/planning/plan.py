@@ -13,7 +13,7 @@ rows' filling is that of steps drawn evenly from the plan that training follows.
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -32,7 +32,7 @@ from palo.shards import shard_paths
 from train.data.mixture import Mixture, draw, expected_counts, open_captions, open_mixture
 from train.data.packing import Lengths, Measure, StepPlan, measure, steps_per_epoch, total_steps
 from train.data.template import Template, add_image
-from train.model.sizes import FlopCount, Parameters, Sizes, flop_count, parameters, sizes_of
+from train.model.sizes import FlopCount, Sizes, flop_count, parameters, sizes_of
 from train.planning.memory import (
     GIB,
     SUPERVISED_SHARE,
@@ -110,80 +110,86 @@ class StagePlan:
     seconds: float | None  # at ASSUMED_MFU
 
 
-@dataclass(frozen=True)
 class Plan:
-    scale: Scale
-    sizes: Sizes
-    parameters: Parameters
-    hardware: Hardware | None
-    sharing: Sharing
-    stages: tuple[StagePlan, ...]
-    weights: MixtureWeights
-    english: str  # where it comes from
-    missing: list[str]
+    """All of a run, stage by stage.
 
+    `is_elsewhere`: the devices are not this machine's, so it needs none; `is_silent`: nothing is
+    printed, progress neither.
+    """
 
-def make_plan(
-    scale: Scale,
-    profile: Profile,
-    until: StageName,
-    hardware: Hardware | None,
-    is_elsewhere: bool = False,
-    is_silent: bool = False,
-) -> Plan:
-    """`is_elsewhere`: the devices are not this machine's, so it needs none; `is_silent`: nothing is
-    printed, progress neither."""
-    models_dir, settings = profile.data_dir / "models", profile.train
-    sizes = sizes_of(scale, models_dir)
-    sharing = sharing_of(settings.loop)
-    missing = missing_for(scale, profile, until, needs_gpu=not is_elsewhere)
-    tokenizer = _local_tokenizer(scale, models_dir)
-    devices, short = (hardware.devices, hardware.short) if hardware else (1, 2)
-    peak = hardware.peak_flops if hardware else None
-    workers = WORKERS if settings.loop.workers is None else settings.loop.workers
-    stages = []
-    for name in [name for name in StageName if name <= until]:
-        steps = _steps(scale, profile, name, sizes, tokenizer, devices, is_silent)
-        flops = flop_count(sizes, name)
+    def __init__(
+        self,
+        scale: Scale,
+        profile: Profile,
+        until: StageName,
+        hardware: Hardware | None,
+        is_elsewhere: bool,
+        is_silent: bool,
+    ) -> None:
+        self.scale, self.profile, self.hardware = scale, profile, hardware
+        self.devices, self.is_silent = hardware.devices if hardware else 1, is_silent
+        self.sizes = sizes_of(scale, profile.data_dir / "models")
+        self.parameters = parameters(self.sizes)
+        self.sharing = sharing_of(profile.train.loop)
+        self.missing = missing_for(scale, profile, until, needs_gpu=not is_elsewhere)
+        self.tokenizer = _local_tokenizer(scale, profile.data_dir / "models")
+        self.stages = [self._stage(name) for name in StageName if name <= until]
+        self.problems = [stage.problem for stage in self.stages if stage.problem]
+        self.english = str(profile.train.english_mix_path or profile.paths.source_dir)
+
+    def _stage(self, name: StageName) -> StagePlan:
+        scale, sizes, hardware, devices = self.scale, self.sizes, self.hardware, self.devices
+        workers = self.profile.train.loop.workers
+        workers = WORKERS if workers is None else workers
+        steps, flops = self._steps(name), flop_count(sizes, name)
         total = flops.of(steps.tokens, steps.supervised, steps.images) if steps else None
-        stages.append(
-            StagePlan(
-                stage=name,
-                trained=trained(sizes, name).trained,
-                flops=flops,
-                memory={
-                    way: memory_of(scale, sizes, name, way, devices, short)
-                    for way in (Sharing if devices > 1 else [sharing])
-                },
-                problem=why_not(scale, sizes, name, sharing, hardware) if hardware else None,
-                host=host_bytes(sizes, name, scale.stage(name).batch_size, devices, workers),
-                steps=steps,
-                total_flops=total,
-                seconds=total / (devices * peak * ASSUMED_MFU) if total and peak else None,
-            )
+        peak = hardware.peak_flops if hardware else None
+        return StagePlan(
+            stage=name,
+            trained=trained(sizes, name).trained,
+            flops=flops,
+            memory={
+                way: memory_of(scale, sizes, name, way, devices, hardware.short if hardware else 2)
+                for way in (Sharing if devices > 1 else [self.sharing])
+            },
+            problem=why_not(scale, sizes, name, self.sharing, hardware) if hardware else None,
+            host=host_bytes(sizes, name, scale.stage(name).batch_size, devices, workers),
+            steps=steps,
+            total_flops=total,
+            seconds=total / (devices * peak * ASSUMED_MFU) if total and peak else None,
         )
-    return Plan(
-        scale=scale,
-        sizes=sizes,
-        parameters=parameters(sizes),
-        hardware=hardware,
-        sharing=sharing,
-        stages=tuple(stages),
-        weights=settings.mixture,
-        english=str(settings.english_mix_path or profile.paths.source_dir),
-        missing=missing,
-    )
+
+    def _steps(self, name: StageName) -> Steps | None:
+        """Of the data that are here, else of the published; None for a sample not yet built."""
+        stage, sizes, max_length = self.scale.stage(name), self.sizes, self.scale.max_length
+        settings, is_first = self.profile.train, name is StageName.STAGE1
+        mixture = _mixture(self.profile, name)
+        if mixture is None:
+            is_sample = self.profile.world is not None
+            return None if is_sample else published_plan(name, stage, sizes, max_length)
+        lengths = None
+        if self.tokenizer is not None:
+            what = f"{name}: tokens of each conversation"
+            with nullcontext() if self.is_silent else progress(what, len(mixture)) as tick:
+                template = Template(self.tokenizer)
+                how = Measure(template, sizes.image_tokens, max_length, as_captions=is_first)
+                lengths = measure(mixture, how, tick=tick or (lambda _: None))
+        weights = MixtureWeights() if is_first else settings.mixture
+        return measured_plan(
+            name, stage, sizes, mixture, lengths, weights, settings.seed, self.devices, max_length
+        )
 
 
 def _local_tokenizer(scale: Scale, models_dir: Path) -> Any:
     """As training loads it, from this machine alone; None where it is not."""
     source = scale.language_model
-    built = models_dir / source.name
-    if source.standin is not None and not (built / "tokenizer.json").is_file():
-        return None
+    name, revision = source.name, source.revision
+    if source.standin is not None:
+        name, revision = str(models_dir / name), None
+        if not (models_dir / source.name / "tokenizer.json").is_file():
+            return None
     from transformers import AutoTokenizer
 
-    name, revision = (str(built), None) if source.standin else (source.name, source.revision)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=True)
     except (OSError, ValueError):
@@ -192,44 +198,15 @@ def _local_tokenizer(scale: Scale, models_dir: Path) -> Any:
     return tokenizer
 
 
-def _steps(
-    scale: Scale,
-    profile: Profile,
-    name: StageName,
-    sizes: Sizes,
-    tokenizer: Any,
-    devices: int,
-    is_silent: bool,
-) -> Steps | None:
-    """Of the data that are here, else of the published ones; None for a sample not yet built."""
-    stage, is_first, max_length = scale.stage(name), name is StageName.STAGE1, scale.max_length
-    mixture = _mixture(profile, name)
-    if mixture is None:
-        is_sample = profile.world is not None
-        return None if is_sample else published_plan(name, stage, sizes, max_length)
-    lengths = None
-    if tokenizer is not None:
-        what, template = f"{name}: tokens of each conversation", Template(tokenizer)
-        with nullcontext() if is_silent else progress(what, len(mixture)) as tick:
-            how = Measure(template, sizes.image_tokens, max_length, as_captions=is_first)
-            lengths = measure(mixture, how, tick=tick or (lambda _: None))
-    weights = MixtureWeights() if is_first else profile.train.mixture
-    seed = profile.train.seed
-    return measured_plan(name, stage, sizes, mixture, lengths, weights, seed, devices, max_length)
-
-
 def _mixture(profile: Profile, name: StageName) -> Mixture | None:
     """None where its texts are not here, or nothing of them was kept."""
     settings, paths = profile.train, profile.paths
     mix = settings.english_mix_path
     try:
         if name is StageName.STAGE1:
-            if not settings.captions_path.is_file():
-                return None
-            return open_captions(profile)
-        if not (mix.is_file() if mix else shard_paths(paths.source_dir)):
-            return None
-        if not any(shard_paths(paths.refined(lang)) for lang in TARGETS):
+            return open_captions(profile) if settings.captions_path.is_file() else None
+        has_english = mix.is_file() if mix else shard_paths(paths.source_dir)
+        if not has_english or not any(shard_paths(paths.refined(lang)) for lang in TARGETS):
             return None
         return open_mixture(profile)
     except MissingResource:
@@ -379,18 +356,17 @@ def dry_run(
     is_elsewhere = gpu is not None or gpu_memory_gib is not None
     if not as_json:
         announce(profile, f"train {scale.name} --dry-run")
-    plan = make_plan(scale, profile, until, hardware, is_elsewhere, is_silent=as_json)
-    problems = [stage.problem for stage in plan.stages if stage.problem]
+    plan = Plan(scale, profile, until, hardware, is_elsewhere, is_silent=as_json)
     if as_json:
-        typer.echo(json.dumps(_as_json(plan, problems), indent=1))
+        typer.echo(json.dumps(_as_json(plan), indent=1))
     else:
         _show(plan)
     try:
         refuse_training(scale, profile, plan.missing)
     except MissingResource as error:
-        raise MissingResource("\n".join([*problems, str(error)])) from None
-    if problems:
-        raise CannotFit("\n".join(problems))
+        raise MissingResource("\n".join([*plan.problems, str(error)])) from None
+    if plan.problems:
+        raise CannotFit("\n".join(plan.problems))
 
 
 def _show(plan: Plan) -> None:
@@ -472,10 +448,9 @@ def _memory_table(plan: Plan, stage: StagePlan) -> Table:
 def _steps_table(plan: Plan) -> Table:
     """A column a stage."""
     table = _table("", *(stage.stage for stage in plan.stages), title="Steps and time")
-    devices = plan.hardware.devices if plan.hardware else 1
     sizes = (f"{plan.scale.stage(stage.stage).batch_size:,}" for stage in plan.stages)
     table.add_row("conversations a step", *sizes)
-    columns = [_steps_column(stage, devices) for stage in plan.stages]
+    columns = [_steps_column(stage, plan.devices) for stage in plan.stages]
     for row in zip(_STEPS_ROWS, *columns, strict=True):
         table.add_row(*row)
     return table
@@ -521,33 +496,30 @@ def _steps_notes(plan: Plan) -> Iterator[str]:
 
 def _mixture_table(steps: Steps) -> Table:
     """A line a language: what there is, and an epoch's part of it."""
-    table = _table(
-        "", "there", "weight", "an epoch", "share", "tokens", "of tokens", "cut", "unusable"
-    )
-    languages = steps.languages
-    tokens = _sum(plan.tokens for plan in languages)
-    for plan in languages:
-        part = plan.tokens / tokens if plan.tokens is not None and tokens else None
+    names = ("there", "weight", "an epoch", "share", "tokens", "of tokens", "cut", "unusable")
+    table, languages = _table("", *names), steps.languages
+
+    def total(name: str) -> int | None:
+        return sum(getattr(plan, name) for plan in languages) if steps.is_measured else None
+
+    there, tokens = sum(plan.conversations for plan in languages), total("tokens")
+    counts = (tokens, total("cut"), total("unusable"))
+    whole = LanguagePlan("all", there, None, steps.conversations, 1.0, *counts)
+    for plan in (*languages, whole):
+        if plan is whole:
+            table.add_section()
+        weight = NOTHING if plan.weight is None else f"{plan.weight:g}"
         table.add_row(
             plan.lang,
             f"{plan.conversations:,}",
-            NOTHING if plan.weight is None else f"{plan.weight:g}",
+            "" if plan is whole else weight,
             f"{plan.drawn:,}",
             percent(plan.share),
-            *(_count(plan.tokens), percent(part), _count(plan.cut), _count(plan.unusable)),
+            _count(plan.tokens),
+            percent(plan.tokens / tokens if plan.tokens is not None and tokens else None),
+            _count(plan.cut),
+            _count(plan.unusable),
         )
-    table.add_section()
-    table.add_row(
-        "all",
-        f"{sum(plan.conversations for plan in languages):,}",
-        "",
-        f"{steps.conversations:,}",
-        "100.0%",
-        _count(tokens),
-        percent(1.0 if tokens else None),
-        _count(_sum(plan.cut for plan in languages)),
-        _count(_sum(plan.unusable for plan in languages)),
-    )
     return table
 
 
@@ -563,18 +535,13 @@ def _time(hours: float) -> str:
     return f"{hours * 60:.0f} min" if hours > 1 / 60 else f"{hours * 3600:.1f} s"
 
 
-def _sum(values: Iterable[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
-
-
 def _count(value: int | None) -> str:
     if value is None:
         return NOTHING
     return f"{value / 1e6:,.1f}M" if value >= 10_000_000 else f"{value:,}"
 
 
-def _as_json(plan: Plan, problems: list[str]) -> dict[str, Any]:
+def _as_json(plan: Plan) -> dict[str, Any]:
     """All figures of the tables, in bytes, operations and seconds."""
     stages = {}
     for stage in plan.stages:
@@ -590,8 +557,8 @@ def _as_json(plan: Plan, problems: list[str]) -> dict[str, Any]:
         "sharding": plan.sharing,
         "assumed_mfu": ASSUMED_MFU,
         "english": plan.english,
-        "mixture": plan.weights.model_dump(),
+        "mixture": plan.profile.train.mixture.model_dump(),
         "stages": stages,
-        "problems": problems,
+        "problems": plan.problems,
         "missing": plan.missing,
     }
