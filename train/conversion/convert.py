@@ -35,6 +35,7 @@ from train.conversion.published import (
     ADAPTER_WEIGHTS,
     NON_LORA,
     PEFT_PREFIX,
+    RULES,
     Conversion,
     Source,
     find,
@@ -81,13 +82,6 @@ _MANIFEST, _FILES, _TOKENIZER, _KEPT = "manifest.json", "files", "tokenizer", "k
 _WEIGHT_ENDS = (".safetensors", ".bin", ".bin" + INDEX, ".pt", ".pth", ".h5", ".msgpack")
 _MOST_BYTES = 64_000_000  # of a small file
 PROJECTOR_FILE = "mm_projector.bin"  # the published loaders read it under no other name
-# What the published layout cannot say of stock LLaVA; None stands for a field left out.
-_ONLY = {
-    "vision_feature_select_strategy": ("default", None),
-    "projector_hidden_act": ("gelu", None),
-    "multimodal_projector_bias": (True, None),
-    "quantization_config": (None,),
-}
 
 
 def convert(job: Conversion) -> str:
@@ -266,7 +260,7 @@ def _read_ours(folder: Path) -> LlavaConfig:
     no words for."""
     path = folder / "config.json"
     raw = read_json_object(path)
-    for key, allowed in _ONLY.items():
+    for key, allowed in RULES["ours"].items():
         if raw.get(key) not in allowed:
             raise UserError(
                 f"{path}: {key} is {raw[key]!r}; the published layout knows only {allowed[0]!r}."

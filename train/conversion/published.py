@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
@@ -47,51 +48,8 @@ PEFT_PREFIX = "base_model.model."
 _LORA_NAME = re.compile(
     r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])(\.default)?\.weight"
 )
-_TEXT_KEYS = (
-    "attention_bias", "attention_dropout", "bos_token_id", "eos_token_id", "hidden_act",
-    "hidden_size", "initializer_range", "intermediate_size", "max_position_embeddings", "mlp_bias",
-    "num_attention_heads", "num_hidden_layers", "num_key_value_heads", "pad_token_id",
-    "pretraining_tp", "rms_norm_eps", "tie_word_embeddings",
-)  # fmt: skip
 _PROJECTORS = {name: kind for kind, name in names.PUBLISHED_PROJECTORS.items()}
-# What would make another model of the same weights; None stands for a field left out.
-_ONLY = {
-    "mm_vision_select_feature": ("patch", None),
-    "mm_patch_merge_type": ("flat", None),
-    "mm_use_im_start_end": (False, None),
-    "mm_resampler_type": (None,),
-    "quantization_config": (None,),
-    "image_aspect_ratio": ("pad", "square", None),
-}
-# What would add something else than scaled B times A; None stands for a field left out.
-_ONLY_LORA: dict[str, tuple[Any, ...]] = {
-    "peft_type": ("LORA",),
-    "bias": ("none", None),
-    "use_dora": (False, None),
-    "lora_bias": (False, None),
-    "fan_in_fan_out": (False, None),
-    "modules_to_save": (None, []),
-    "alpha_pattern": ({}, None),
-    "rank_pattern": ({}, None),
-}
-_CLIP_L = {
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "num_attention_heads": 16,
-    "num_hidden_layers": 24,
-    "patch_size": 14,
-    "projection_dim": 768,
-}
-_TOWER_KEYS = (
-    *_CLIP_L, "attention_dropout", "hidden_act", "image_size", "initializer_factor",
-    "initializer_range", "layer_norm_eps", "num_channels",
-)  # fmt: skip
-# Shapes of the towers that published checkpoints name: a folder that holds the tower's weights
-# converts without the tower at hand.
-_KNOWN_TOWERS: dict[str, dict[str, Any]] = {
-    "openai/clip-vit-large-patch14-336": {**_CLIP_L, "image_size": 336},
-    "openai/clip-vit-large-patch14": {**_CLIP_L, "image_size": 224},
-}
+RULES = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
 
 
 # `config.json`
@@ -100,7 +58,7 @@ _KNOWN_TOWERS: dict[str, dict[str, Any]] = {
 def read_published(path: Path) -> dict[str, Any]:
     """Raises UserError for a model that is not PALO's kind, naming the field and its value."""
     raw = read_json_object(path)
-    for key, allowed in _ONLY.items():
+    for key, allowed in RULES["published"].items():
         if raw.get(key) not in allowed:
             able = " or ".join(repr(value) for value in allowed if value is not None) or "none"
             raise UserError(f"{path}: {key} is {raw[key]!r}; only {able} can be converted.")
@@ -123,7 +81,7 @@ def hf_config(
     raw: dict[str, Any], tower: Any, image_token: int, pad_token: int, rows: int
 ) -> LlavaConfig:
     """Ours, for `rows` rows of vocabulary."""
-    text = {key: raw[key] for key in _TEXT_KEYS if key in raw}
+    text = {key: raw[key] for key in RULES["text_keys"] if key in raw}
     rope = {key: raw[key] for key in ("rope_theta", "rope_scaling") if raw.get(key) is not None}
     projector = _PROJECTORS[raw["mm_projector_type"]]
     side = tower.image_size // tower.patch_size // STRIDES[projector]
@@ -165,27 +123,20 @@ def published_config(
     theta = rope.pop("rope_theta", 10_000.0)
     is_plain = rope.get("rope_type", "default") == "default"
     return {
+        **RULES["constants"],
         "architectures": [names.ARCHITECTURES[kind]],
-        "freeze_mm_mlp_adapter": False,
         "image_aspect_ratio": config.palo["image_aspect_ratio"],
         "mm_hidden_size": vision.hidden_size,
         "mm_projector_type": names.PUBLISHED_PROJECTORS[projector],
-        "mm_use_im_patch_token": False,
-        "mm_use_im_start_end": False,
-        "mm_vision_select_feature": "patch",
         "mm_vision_select_layer": config.vision_feature_layer,
         "mm_vision_tower": tower,
         "model_type": str(kind),
         "palo": {"layout": str(Layout.LLAVA), "vision_config": shape},
         "rope_scaling": None if is_plain else {**rope, "type": rope["rope_type"]},
         "rope_theta": theta,
-        **{key: getattr(text, key) for key in _TEXT_KEYS if hasattr(text, key)},
+        **{key: getattr(text, key) for key in RULES["text_keys"] if hasattr(text, key)},
         "tie_word_embeddings": bool(config.tie_word_embeddings),
-        "tokenizer_padding_side": "right",
         "torch_dtype": str(dtype).removeprefix("torch."),
-        "tune_mm_mlp_adapter": False,
-        "use_cache": True,
-        "use_mm_proj": True,
         **({"vision_tower_type": "clip"} if kind == PublishedType.MOBILEVLM else {}),
         "vocab_size": rows,
     }
@@ -232,7 +183,7 @@ def read_adapter(folder: Path) -> Adapter:
     """Raises UserError for an adapter that is no plain LoRA, naming the field and its value."""
     path = folder / ADAPTER_CONFIG
     config = read_json_object(path)
-    for key, allowed in _ONLY_LORA.items():
+    for key, allowed in RULES["lora"].items():
         if config.get(key) not in allowed:
             raise UserError(
                 f"{path}: {key} is {config.get(key)!r}; only plain LoRA ({key} {allowed[0]!r}) "
@@ -473,8 +424,8 @@ def tower_config(job: Conversion, raw: dict[str, Any]) -> CLIPVisionConfig:
     if job.vision_tower is None and "vision_config" in section:
         return CLIPVisionConfig(**section["vision_config"])
     name = _tower_name(job, raw)
-    if name in _KNOWN_TOWERS and find(name, job.source) is None:
-        return CLIPVisionConfig(**_KNOWN_TOWERS[name])
+    if name in RULES["known_towers"] and find(name, job.source) is None:
+        return CLIPVisionConfig(**RULES["known_towers"][name])
     path = _require(name, job.source, "vision tower", "--vision-tower") / "config.json"
     vision = read_json_object(path)
     if vision.get("model_type") == "clip":
@@ -484,12 +435,12 @@ def tower_config(job: Conversion, raw: dict[str, Any]) -> CLIPVisionConfig:
             f"{path}: model_type is {vision.get('model_type')!r}; the vision tower "
             "must be a CLIP ('clip' or 'clip_vision_model')."
         )
-    return CLIPVisionConfig(**{key: vision[key] for key in _TOWER_KEYS if key in vision})
+    return CLIPVisionConfig(**{key: vision[key] for key in RULES["tower_keys"] if key in vision})
 
 
 def known_tower(config: Any) -> str | None:
     """The published tower of that shape: PALO and LLaVA-1.5 leave theirs as OpenAI made it."""
-    for name, shape in _KNOWN_TOWERS.items():
+    for name, shape in RULES["known_towers"].items():
         if all(getattr(config, key) == value for key, value in shape.items()):
-            return name
+            return str(name)
     return None

@@ -145,8 +145,29 @@ def read_items(root: Path, reference: str | None) -> list[Item]:
             f"{root} holds no LLaVA-Bench-style set: no questions.jsonl there, nor in a folder "
             "of a language below it, such as en/ or ur/."
         )
-    digests: dict[Path, str] = {}
-    return [item for lang in langs for item in _items(read_set(root, lang), reference, digests)]
+    items, digests = list[Item](), dict[Path, str]()
+    for benchmark in (read_set(root, lang) for lang in langs):
+        references = benchmark.reference(reference)
+        for question in benchmark.questions:
+            image, answer = benchmark.images_dir / question.image, references[question.question_id]
+            if image not in digests:
+                digests[image] = _image_digest(image, question, benchmark)
+            exact = answer.fields.get(EXACT, False)
+            if isinstance(exact, bool):
+                exact = [answer.text] if exact else []
+            elif not (exact and isinstance(exact, list) and all(isinstance(x, str) for x in exact)):
+                raise UserError(
+                    f"Answer to question {answer.question_id} in {benchmark.folder}: field "
+                    f"'{EXACT}' is {str(exact)[:40]!r}; it must be true or a list of texts."
+                )
+            items.append(
+                Item(
+                    *(benchmark.lang, str(question.question_id), question.category, question.text),
+                    *(image, digests[image], benchmark.caption(question.image), answer.text),
+                    tuple(exact),
+                )
+            )
+    return items
 
 
 def set_digest(items: Sequence[Item]) -> str:
@@ -155,36 +176,6 @@ def set_digest(items: Sequence[Item]) -> str:
         [value for name, value in sorted(vars(item).items()) if name != "image"] for item in items
     ]
     return digest(sorted(parts))[:8]
-
-
-def _items(
-    benchmark: BenchmarkSet, reference: str | None, digests: dict[Path, str]
-) -> Iterator[Item]:
-    references = benchmark.reference(reference)
-    for question in benchmark.questions:
-        image = benchmark.images_dir / question.image
-        if image not in digests:
-            digests[image] = _image_digest(image, question, benchmark)
-        answer = references[question.question_id]
-        exact = answer.fields.get(EXACT, False)
-        if isinstance(exact, bool):
-            exact = [answer.text] if exact else []
-        elif not exact or not isinstance(exact, list) or not all(isinstance(x, str) for x in exact):
-            raise UserError(
-                f"Answer to question {answer.question_id} in {benchmark.folder}: field '{EXACT}' "
-                f"is {str(exact)[:40]!r}; it must be true or a list of texts."
-            )
-        yield Item(
-            benchmark.lang,
-            str(question.question_id),
-            question.category,
-            question.text,
-            image,
-            digests[image],
-            benchmark.caption(question.image),
-            answer.text,
-            tuple(exact),
-        )
 
 
 def _image_digest(path: Path, question: Line, benchmark: BenchmarkSet) -> str:
@@ -404,22 +395,23 @@ def summary(
     draws = Bootstrap(ids, settings.resamples, settings.seed)
     langs = [str(lang) for lang in LANGUAGES if any(row.item.lang == lang for row in outcomes)]
 
+    def within(rows: Iterable[Outcome], langs: Sequence[str]) -> list[Outcome]:
+        return [row for row in rows if row.item.lang in langs]
+
     def score(
-        rows: Sequence[Outcome], langs: Sequence[str], zero: bool = False
+        rows: Iterable[Outcome], langs: Sequence[str], zero: bool = False
     ) -> dict[str, Any] | None:
         """The mean of the languages; None where not every one has a score."""
-        by_language: dict[str, list[Outcome]] = {lang: [] for lang in langs}
-        for row in rows:
-            if row.model is not None and row.reference is not None:
-                by_language[row.item.lang].append(row)
-        if zero:
-            by_language = {lang: zeroed(some) for lang, some in by_language.items()}
-        mean = draws.mean(by_language)
+        asked = within(rows, langs)
+        scored = [row for row in asked if row.model is not None and row.reference is not None]
+        scored = zeroed(scored) if zero else scored
+        mean = draws.mean({lang: within(scored, [lang]) for lang in langs})
         if mean is None:
             return None
-        return asdict(mean) | {"signature": f"{signature}|n:{mean.n}/{len(rows)}"}
+        return asdict(mean) | {"signature": f"{signature}|n:{mean.n}/{len(asked)}"}
 
-    def figures(rows: Sequence[Outcome], langs: Sequence[str]) -> dict[str, Any]:
+    def figures(langs: Sequence[str]) -> dict[str, Any]:
+        rows = within(outcomes, langs)
         return {
             "questions": len(rows),
             "score": score(rows, langs),
@@ -427,14 +419,20 @@ def summary(
             "fidelity": sum(row.in_language for row in rows) / len(rows) if rows else None,
         }
 
+    def by_category(rows: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+        categories: dict[str, list[Outcome]] = defaultdict(list)
+        for row in rows:
+            categories[row.item.category].append(row)
+        return categories
+
     languages = {}
     for lang in langs:
-        mine = [row for row in outcomes if row.item.lang == lang]
+        mine = within(outcomes, [lang])
         faults = [row.judged.faults for row in mine if row.judged and row.judged.faults]
-        languages[lang] = figures(mine, [lang]) | {
+        languages[lang] = figures([lang]) | {
             "unparsed": len(faults),
             "faults": Counter(str(fault) for some in faults for fault in some),
-            "categories": {name: score(rows, [lang]) for name, rows in _by_category(mine).items()},
+            "categories": {name: score(rows, [lang]) for name, rows in by_category(mine).items()},
             "text": text_metrics(
                 lang, [row.text for row in mine], [row.item.reference for row in mine]
             ),
@@ -447,29 +445,16 @@ def summary(
         "signature": signature,
         "judged": any(row.judged for row in outcomes),
         "languages": languages,
-        "groups": {
-            str(group): figures(_within(outcomes, some), some) for group, some in groups.items()
-        },
+        "groups": {str(group): figures(some) for group, some in groups.items()},
         "categories": {
-            name: {str(group): score(_within(rows, some), some) for group, some in groups.items()}
-            for name, rows in _by_category(outcomes).items()
+            name: {str(group): score(rows, some) for group, some in groups.items()}
+            for name, rows in by_category(outcomes).items()
         },
         # what standing first was worth to an answer; None where one order was judged
         "first_place_lead": sum(known_leads) / len(known_leads) if known_leads else None,
         "published": published().model_dump(mode="json"),
         "answers": [_answer(row) for row in outcomes],
     }
-
-
-def _within(outcomes: Iterable[Outcome], langs: Sequence[str]) -> list[Outcome]:
-    return [row for row in outcomes if row.item.lang in langs]
-
-
-def _by_category(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-    rows: dict[str, list[Outcome]] = defaultdict(list)
-    for row in outcomes:
-        rows[row.item.category].append(row)
-    return rows
 
 
 def _answer(outcome: Outcome) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import regex
 import yaml
@@ -26,7 +26,6 @@ from palo.settings import AnswerJudgeSettings, EngineKind, Order
 
 VERSION = "1"  # raise it when the same replies give other scores, or the material another form
 LOWEST, HIGHEST = 1.0, 10.0
-_PROMPT_PATH = Path(__file__).with_name("judge_prompt.yaml")
 _NUMBER = r"\d+(?:\.\d+)?"
 _TWO = regex.compile(rf"({_NUMBER})(?:\s+|\s*,\s*)({_NUMBER})")
 _SOME = regex.compile(rf"[+-]?{_NUMBER}(?:[\s,]+[+-]?{_NUMBER})*")
@@ -57,15 +56,9 @@ class Fault(StrEnum):
     STEP = "a score is neither a whole nor a half point"
 
 
-class Scores(NamedTuple):
-    """In the order in which the answers were shown."""
-
-    first: float
-    second: float
-
-
-def read_scores(reply: str) -> Scores | Fault:
-    """The two numbers that the first line with anything on it consists of; nothing is guessed.
+def read_scores(reply: str) -> tuple[float, float] | Fault:
+    """The two numbers that the first line with anything on it consists of, in the order in which
+    the answers were shown; nothing is guessed.
 
     The published script takes -1 for a reply that it cannot read, and averages it with the others.
     Digits of any script count (full-width ones, Arabic ones): a judge may write as it reads.
@@ -76,12 +69,12 @@ def read_scores(reply: str) -> Scores | Fault:
         return Fault.EMPTY
     if (match := _TWO.fullmatch(line)) is None:
         return Fault.COUNT if _SOME.fullmatch(line) else Fault.PROSE
-    scores = Scores(*map(float, match.groups()))
-    if not all(LOWEST <= score <= HIGHEST for score in scores):
+    first, second = map(float, match.groups())
+    if not all(LOWEST <= score <= HIGHEST for score in (first, second)):
         return Fault.RANGE
-    if any(score * 2 % 1 for score in scores):
+    if first * 2 % 1 or second * 2 % 1:
         return Fault.STEP
-    return scores
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -265,7 +258,7 @@ class Judge:
     def _is_done(self, sitting: _Sitting) -> bool:
         """Whether it has scores, or was asked for them often enough."""
         rows = self._store.rows(sitting.key)
-        is_read = bool(rows) and isinstance(read_scores(rows[-1]["reply"]), Scores)
+        is_read = bool(rows) and not isinstance(read_scores(rows[-1]["reply"]), Fault)
         return is_read or len(rows) >= self._settings.max_attempts
 
     def _sittings(self, case: Case) -> Iterator[_Sitting]:
@@ -296,7 +289,8 @@ class Judge:
 
 @functools.cache
 def _texts() -> dict[str, str]:
-    return dict(yaml.safe_load(_PROMPT_PATH.read_text(encoding="utf-8")))
+    text = Path(__file__).with_name("judge_prompt.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
 
 
 @functools.cache

@@ -390,12 +390,8 @@ def host_bytes(
 # Whether it fits
 
 
-class CannotFit(UserError):
-    """A stage needs more memory than a device has."""
-
-
 def require_fit(scale: Scale, profile: Profile, stages: Sequence[StageName]) -> None:
-    """Raises CannotFit before anything is loaded; asks nothing where there is no GPU."""
+    """Raises UserError before anything is loaded; asks nothing where there is no GPU."""
     hardware = here()
     if hardware is None:
         return
@@ -407,7 +403,7 @@ def require_fit(scale: Scale, profile: Profile, stages: Sequence[StageName]) -> 
     sharing = sharing_of(profile.train.loop)
     for stage in stages:
         if problem := why_not(scale, sizes, stage, sharing, hardware):
-            raise CannotFit(problem)
+            raise UserError(problem)
 
 
 def why_not(

@@ -25,7 +25,7 @@ import typer
 from rich.table import Table
 
 from palo.console import NOTHING, announce, console, note, percent, progress, table
-from palo.errors import MissingResource
+from palo.errors import MissingResource, UserError
 from palo.languages import TARGETS
 from palo.settings import MixtureWeights, Profile
 from palo.shards import shard_paths
@@ -36,7 +36,6 @@ from train.model.sizes import FlopCount, Sizes, flop_count, parameters, sizes_of
 from train.planning.memory import (
     GIB,
     SUPERVISED_SHARE,
-    CannotFit,
     Hardware,
     Memory,
     Sharing,
@@ -350,7 +349,7 @@ def dry_run(
 ) -> None:
     """Prints the plan; tables, or JSON and nothing else. Then says what stands in its way.
 
-    Raises CannotFit or MissingResource once all that is known has been printed.
+    Raises UserError or MissingResource once all that is known has been printed.
     """
     hardware = hardware_for(scale.is_standin, gpu, gpus, gpu_memory_gib)
     is_elsewhere = gpu is not None or gpu_memory_gib is not None
@@ -366,7 +365,7 @@ def dry_run(
     except MissingResource as error:
         raise MissingResource("\n".join([*plan.problems, str(error)])) from None
     if plan.problems:
-        raise CannotFit("\n".join(plan.problems))
+        raise UserError("\n".join(plan.problems))
 
 
 def _show(plan: Plan) -> None:

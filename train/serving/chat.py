@@ -42,10 +42,6 @@ class End(StrEnum):
     STOPPED = "stopped"  # by whoever asked
 
 
-class TooLong(UserError):
-    """A question that does not fit, even with nothing before it."""
-
-
 @dataclass
 class Conversation:
     """Rounds of questions and answers, all about one picture or none.
@@ -84,7 +80,7 @@ def make_prompt(
 
     The picture never is: it moves to the first round that is left, where training has it.
     `max_tokens` hold prompt and answer. Room is kept for an answer of `max_new_tokens`, or for a
-    quarter of all where that is less. Raises TooLong.
+    quarter of all where that is less. Raises UserError where that is too little.
     """
     has_image, rounds = conversation.pixels is not None, conversation.rounds
     reserved = min(max_new_tokens, max_tokens // 4)
@@ -97,7 +93,7 @@ def make_prompt(
         room = max_tokens - Encoded(ids, ids).length(image_tokens)
         if room >= reserved:
             return Prompt(ids, min(max_new_tokens, room), dropped)
-    raise TooLong(
+    raise UserError(
         f"The question is too long: with template and picture {max_tokens - room} tokens, where "
         f"{max_tokens - reserved} leave room for an answer."
     )
@@ -154,7 +150,10 @@ class Talker(CheckpointModel):
             raise UserError(f"{reason[0].upper()}{reason[1:]}") from None
 
     def ask(self, conversation: Conversation, question: str, sampling: Sampling) -> "Answering":
-        """Begins to answer; the round joins the conversation once it has ended. Raises TooLong."""
+        """Begins to answer; the round joins the conversation once it has ended.
+
+        Raises UserError for too long a question.
+        """
         question = question.strip()
         limits = (sampling.max_new_tokens, self.max_tokens, self.packer.image_tokens)
         prompt = make_prompt(self.template, conversation, question, *limits)
@@ -299,7 +298,7 @@ class Chat:
         self.conversation = talker.look_at(image) if image else Conversation()
 
     def ask(self, question: str) -> Reply:
-        """Prints the answer; on a terminal Ctrl-C stops it and ends here. Raises TooLong."""
+        """Prints the answer; on a terminal Ctrl-C stops it and ends here."""
         answering = self.talker.ask(self.conversation, question, self.sampling)
         pieces = iter(answering)
         try:

@@ -1,6 +1,6 @@
 import pytest
 
-from train.evaluation.judge import Fault, Scores, read_scores
+from train.evaluation.judge import Fault, read_scores
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from train.evaluation.judge import Fault, Scores, read_scores
     ],
 )
 def test_two_numbers_alone_on_the_first_line_are_scores(reply):
-    assert read_scores(reply) == Scores(8, 6.5)
+    assert read_scores(reply) == (8, 6.5)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_anything_else_gives_no_scores_and_says_why(reply, fault):
 
 
 def test_the_bounds_belong_to_the_scale():
-    assert read_scores("1 10") == Scores(1, 10)
+    assert read_scores("1 10") == (1, 10)
 
 
 def test_a_line_break_is_no_blank_between_two_scores():

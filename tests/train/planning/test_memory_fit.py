@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from palo.errors import UserError
 from train.model.sizes import sizes_of
 from train.planning import memory
 from train.planning.memory import (
     GIB,
-    CannotFit,
     Hardware,
     Sharing,
     hardware_for,
@@ -68,12 +68,12 @@ def test_a_gpu_that_nothing_helps_is_said_to_be_too_small():
 def test_a_run_that_cannot_fit_never_starts(profile, monkeypatch):
     scale = load_scale("7b", SCALES)
     monkeypatch.setattr(memory, "here", lambda: Hardware(1, "NVIDIA L4", 22 * GIB, None))
-    with pytest.raises(CannotFit, match=r"stage2 of 7b needs 26\.8 GiB a device"):
+    with pytest.raises(UserError, match=r"stage2 of 7b needs 26\.8 GiB a device"):
         require_fit(scale, profile, list(StageName))
     require_fit(scale, profile, [StageName.STAGE1])
     little = Hardware(1, "NVIDIA L4", GIB, None, is_here=True)
     monkeypatch.setattr(memory, "here", lambda: little)
-    with pytest.raises(CannotFit, match=r"NVIDIA L4 has 1\.0 GiB free\."):
+    with pytest.raises(UserError, match=r"NVIDIA L4 has 1\.0 GiB free\."):
         require_fit(scale, profile, [StageName.STAGE1])
     monkeypatch.setattr(memory, "here", lambda: None)
     require_fit(scale, profile, list(StageName))

@@ -6,9 +6,8 @@ import pytest
 
 from palo import cli, console
 from palo.cli import guarded
-from palo.errors import MissingResource
+from palo.errors import MissingResource, UserError
 from tests.train.conftest import ROOT, make_scale
-from train.planning.memory import CannotFit
 from train.planning.plan import ASSUMED_MFU, dry_run
 from train.scale import Part, StageName, ensure
 
@@ -138,7 +137,7 @@ def test_an_unknown_gpu_is_refused_with_the_nearest_name(palo):
 
 def test_problems_come_before_what_is_missing(profile):
     scale = make_scale("1.7b")
-    with pytest.raises(CannotFit, match=r"stage1 of 1\.7b needs"):
+    with pytest.raises(UserError, match=r"stage1 of 1\.7b needs"):
         dry_run(scale, profile, StageName.STAGE1, gpu_memory_gib=0.1)
     profile.train.captions_path.unlink()
     with pytest.raises(MissingResource, match=r"(?s)stage1 of 1\.7b needs.*Missing:"):

@@ -8,7 +8,7 @@ from palo.errors import UserError
 from tests.train.serving.conftest import adapt, build, make_talkative
 from train.data.images import pixel_values
 from train.model.checkpoint import save_base_and_adapter, save_checkpoint
-from train.serving.chat import Conversation, End, Sampling, Talker, TooLong
+from train.serving.chat import Conversation, End, Sampling, Talker
 
 SHORT = Sampling(max_new_tokens=12)
 LONG = Sampling(max_new_tokens=400)
@@ -105,7 +105,7 @@ def test_early_rounds_fall_away_once_and_are_forgotten(checkpoint, red):
     conversation.rounds = [("What is it?" * 4, "A red circle." * 4)] * 3
     _, reply = say(talker, conversation, "What?")
     assert reply.rounds_dropped == 3 - (len(conversation.rounds) - 1) > 0
-    with pytest.raises(TooLong):
+    with pytest.raises(UserError, match="too long"):
         talker.ask(conversation, "What? " * 200, SHORT)
 
 

@@ -1,10 +1,11 @@
 import pytest
 from transformers import AutoTokenizer
 
+from palo.errors import UserError
 from palo.schemas import Role, Turn
 from tests.train.conftest import ROOT, make_tokenizer
 from train.data.template import IMAGE_TOKEN, Template
-from train.serving.chat import Conversation, TooLong, make_prompt
+from train.serving.chat import Conversation, make_prompt
 
 WIDE = 100_000
 IMAGE_TOKENS = 576
@@ -61,7 +62,7 @@ def test_whole_early_rounds_are_dropped_and_the_picture_never(template, has_imag
         encoded = template.encode(turns(left, has_image), has_image)
         assert encoded.input_ids[: len(prompt.ids)] == prompt.ids
         assert prompt.ids.count(IMAGE_TOKEN) == has_image
-    with pytest.raises(TooLong, match=f"too long: with template and picture {length} tokens"):
+    with pytest.raises(UserError, match=f"too long: with template and picture {length} tokens"):
         prompt_of(template, rounds, question, has_image, length + 4, 5)
 
 
