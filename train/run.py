@@ -69,7 +69,7 @@ def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STA
     """Trains the scale unless its checkpoint is up to date; the checkpoint's folder.
 
     `until` stage 1: the projector alone, which needs no instructions; the folder that holds
-    projector.safetensors, and the next call goes on from it. Raises MissingResource or CannotFit
+    projector.safetensors, and the next call goes on from it. Raises MissingResource or UserError
     before anything heavy is loaded.
     """
     require_for_training(scale, profile, until)

@@ -209,8 +209,6 @@ def language_judge(
 
 def fidelity(answered: Sequence[Answered], judge: LanguageJudge) -> float:
     """Share of answers in the language of their question; silence is in no language."""
-    if not answered:
-        return 0.0
     good = sum(bool(row.text.strip()) and judge(row.text, row.lang) for row in answered)
     return good / len(answered)
 
@@ -228,27 +226,23 @@ def report(
     over all. Where none takes reasoning its accuracy is None.
     """
     plain = [question for question in questions if not question.reasoning]
+    kinds = dict.fromkeys(question.kind for question in questions)
+
+    def shares(is_meant: Callable[[Answered], bool]) -> dict[str, Any]:
+        mine, others = (list(filter(is_meant, rows)) for rows in (seen, unseen))
+        right = {"accuracy": accuracy(mine), "accuracy_shuffled": accuracy(others)}
+        return {"questions": len(mine), **right}
+
     languages: dict[str, dict[str, Any]] = {}
-    for lang in plain[0].questions:
-        mine, others = ([row for row in rows if row.lang == lang] for rows in (seen, unseen))
+    for lang in map(str, plain[0].questions):
+        mine = [row for row in seen if row.lang == lang]
         hard = [row for row in mine if row.question.reasoning]
-        languages[str(lang)] = {
-            "questions": len(mine) - len(hard),
-            "accuracy": accuracy([row for row in mine if not row.question.reasoning]),
-            "accuracy_shuffled": accuracy([row for row in others if not row.question.reasoning]),
+        languages[lang] = shares(
+            lambda row, lang=lang: row.lang == lang and not row.question.reasoning
+        ) | {
             "chance": chance(plain, lang),
             "reasoning": accuracy(hard) if hard else None,
             "fidelity": fidelity(mine, judge),
-        }
-    by_kind = {}
-    for kind in dict.fromkeys(question.kind for question in questions):
-        mine, others = (
-            [row for row in rows if row.question.kind == kind] for rows in (seen, unseen)
-        )
-        by_kind[kind] = {
-            "questions": len(mine),
-            "accuracy": accuracy(mine),
-            "accuracy_shuffled": accuracy(others),
         }
     mean: dict[str, Any] = {"questions": sum(not row.question.reasoning for row in seen)}
     for key in _SHARES:
@@ -257,7 +251,9 @@ def report(
     return {
         "scale": scale,
         "languages": languages,
-        "by_kind": by_kind,
+        "by_kind": {
+            kind: shares(lambda row, kind=kind: row.question.kind == kind) for kind in kinds
+        },
         "mean": mean,
         "examples": [
             {

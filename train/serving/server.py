@@ -158,27 +158,24 @@ def make_server(
 
 
 def announcement(server: Server, name: str, address: Address) -> str:
-    """Where it will be, and a request to try it with."""
-    said = f"Serving {name} at {address.url}/v1 (once vLLM says so). Try it:\n\n"
-    said += f"{example(server, name, address)}\n"
+    """Where it will be, and a shell command to try it with, which asks about `picture.jpg`."""
+    header = f' -H "Authorization: Bearer ${API_KEY}"' if server.has_key else ""
+    host = "127.0.0.1" if address.host == "0.0.0.0" else address.host
+    image = "data:image/jpeg;base64,$(base64 < picture.jpg | tr -d '\\n')"
+    said = f"""\
+Serving {name} at {address.url}/v1 (once vLLM says so). Try it:
+
+curl {Address(host, address.port).url}/v1/chat/completions \
+-H "Content-Type: application/json"{header} -d @- <<END
+{{"model": "{name}", "temperature": 0, "messages": [{{"role": "user", "content": [
+  {{"type": "image_url", "image_url": {{"url": "{image}"}}}},
+  {{"type": "text", "text": "What is it?"}}]}}]}}
+END
+"""
     if not address.is_loopback:
         key = f"those with the key in {API_KEY}" if server.has_key else "anyone who can reach it"
         said += f"\nWarning: {address.host} lets other machines in: {key}. It is not encrypted.\n"
     return said
-
-
-def example(server: Server, name: str, address: Address) -> str:
-    """A shell command that asks about `picture.jpg`."""
-    key = f' -H "Authorization: Bearer ${API_KEY}"' if server.has_key else ""
-    host = "127.0.0.1" if address.host == "0.0.0.0" else address.host
-    url = Address(host, address.port).url
-    image = "data:image/jpeg;base64,$(base64 < picture.jpg | tr -d '\\n')"
-    return f"""\
-curl {url}/v1/chat/completions -H "Content-Type: application/json"{key} -d @- <<END
-{{"model": "{name}", "temperature": 0, "messages": [{{"role": "user", "content": [
-  {{"type": "image_url", "image_url": {{"url": "{image}"}}}},
-  {{"type": "text", "text": "What is it?"}}]}}]}}
-END"""
 
 
 def replace_process(server: Server) -> None:

@@ -20,7 +20,7 @@ from palo.cli import guarded
 from palo.errors import UserError
 from tests.train.serving.conftest import build
 from train.model.checkpoint import save_checkpoint
-from train.serving.server import Address, announcement, example, make_server
+from train.serving.server import Address, announcement, make_server
 
 HERE = Address("127.0.0.1", 8000)
 
@@ -47,7 +47,7 @@ def test_the_command_and_the_environment(checkpoint, vllm_is_there, monkeypatch)
     assert server.environment["VLLM_PLUGINS"] == "lora_filesystem_resolver,palo"
     assert server.environment["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
     assert "secret" not in text + announcement(server, "m", HERE)
-    assert "Bearer $VLLM_API_KEY" in example(server, "m", HERE)
+    assert "Bearer $VLLM_API_KEY" in announcement(server, "m", HERE)
     assert "float32" not in " ".join(make_server(checkpoint, "m", HERE, [], False).command)
 
 
