@@ -33,16 +33,14 @@ from palo.files import digest, run_lock, write_json
 from palo.languages import LANGUAGES
 from palo.settings import (
     AnswerEngine,
-    AnswerJudgeSettings,
     BenchRunSettings,
     EvaluateSettings,
-    Order,
     Profile,
     Section,
 )
 from train.data.images import UnreadableImage, stored
 from train.evaluation.held_out import MAX_NEW_TOKENS, is_right, language_judge
-from train.evaluation.judge import Case, Judge, Judged, Store
+from train.evaluation.judge import Item, Judge, Outcome, Store
 from train.resources import require_for_evaluation
 from train.scale import Scale
 
@@ -57,34 +55,6 @@ _PERCENTILES = (2.5, 97.5)
 _BLEU_TOKENIZERS = {"zh": "zh", "ja": "ja-mecab"}
 
 Figures = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Item:
-    """One question in one language; `accepted` are all right answers, where they are known."""
-
-    lang: str
-    question_id: str
-    category: str
-    question: str
-    image: Path
-    image_digest: str
-    context: str
-    reference: str
-    accepted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """An answer and its scores, 1 to 10, or 0 or 1 beside 1; None where there are none, and
-    `judged` says why."""
-
-    item: Item
-    text: str
-    in_language: bool
-    model: float | None = None
-    reference: float | None = None
-    judged: Judged | None = None
 
 
 def evaluate_set(
@@ -122,7 +92,11 @@ def evaluate_set(
                     outcomes[place] = replace(row, model=right, reference=1.0)
         elif with_judge:
             assert settings.judge is not None
-            outcomes, signature, failures = _judge(settings.judge, outcomes, checkpoint, folder)
+            with Store(folder / "judgements.jsonl") as store:
+                judge = Judge(settings.judge, store, checkpoint)
+                outcomes = judge.judge(outcomes)
+            judges = [name for row in outcomes if row.judged for name in row.judged.judges]
+            signature, failures = judge.signature(judges), list(judge.failures.values())
         signature += f"|bench:{set_digest(items)}"
         result = summary(scale.name, outcomes, signature, settings.bench)
         result |= {"checkpoint": checkpoint, "engine": str(engine), "failures": failures}
@@ -243,33 +217,6 @@ def _answers(
                     f"{error}. Mend or replace it; what was answered is kept."
                 ) from None
         return [str(store.rows(key)[0]["answer"]) for key in keys]
-
-
-def _judge(
-    settings: AnswerJudgeSettings, outcomes: Sequence[Outcome], checkpoint: str, folder: Path
-) -> tuple[list[Outcome], str, list[str]]:
-    """The same with what the judge says of each, its signature, and what got no reply."""
-    cases = [
-        Case(
-            checkpoint,
-            *(row.item.question_id, row.item.lang, row.item.question, row.item.context),
-            *(row.item.reference, row.text),
-        )
-        for row in outcomes
-    ]
-    orders = 2 if settings.order is Order.BOTH else 1
-    with Store(folder / "judgements.jsonl") as store:
-        judge = Judge(settings, store)
-        with progress("judgements", len(cases) * orders) as tick:
-            every = judge.judge(cases, tick)
-    outcomes = [
-        replace(row, model=judged.model, reference=judged.reference, judged=judged)
-        if judged
-        else row
-        for row, judged in zip(outcomes, every, strict=True)
-    ]
-    judges = [name for judged in every if judged for name in judged.judges]
-    return outcomes, judge.signature(judges), list(judge.failures.values())
 
 
 # Scores

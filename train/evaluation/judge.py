@@ -8,8 +8,8 @@ import functools
 import json
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,7 @@ from typing import Any, Self
 import regex
 import yaml
 
+from palo.console import Tick, progress
 from palo.engines.open import open_engine, signature
 from palo.engines.stream import Engine, Message, Request, Sampling, Weights
 from palo.errors import UserError
@@ -31,19 +32,6 @@ _TWO = regex.compile(rf"({_NUMBER})(?:\s+|\s*,\s*)({_NUMBER})")
 _SOME = regex.compile(rf"[+-]?{_NUMBER}(?:[\s,]+[+-]?{_NUMBER})*")
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One answer to be judged; `checkpoint` is a digest of the model that gave it."""
-
-    checkpoint: str
-    question_id: str
-    lang: str
-    question: str
-    context: str
-    reference: str
-    answer: str
 
 
 class Fault(StrEnum):
@@ -79,13 +67,11 @@ def read_scores(reply: str) -> tuple[float, float] | Fault:
 
 @dataclass(frozen=True)
 class Judged:
-    """Scores of a case, the mean of its orders; None and why where they could not be read.
+    """What the replies on a case say: why they could not be read, where they could not.
 
     `first_lead` is what the first place was worth to an answer, where both orders were judged.
     """
 
-    model: float | None
-    reference: float | None
     faults: tuple[Fault, ...] = ()
     attempts: int = 0
     first_lead: float | None = None
@@ -94,10 +80,38 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Item:
+    """One question in one language; `accepted` are all right answers, where they are known."""
+
+    lang: str
+    question_id: str
+    category: str
+    question: str
+    image: Path
+    image_digest: str
+    context: str
+    reference: str
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An answer and its scores, 1 to 10, or 0 or 1 beside 1; None where there are none, and
+    `judged` says why."""
+
+    item: Item
+    text: str
+    in_language: bool
+    model: float | None = None
+    reference: float | None = None
+    judged: Judged | None = None
+
+
+@dataclass(frozen=True)
 class _Sitting:
     """A case in one order, and where its replies are stored."""
 
-    case: Case
+    case: Outcome
     reference_first: bool
     prompt: str
     key: str
@@ -149,13 +163,14 @@ class Store:
 
 
 class Judge:
-    """Opened at the first case that is not judged yet.
+    """Of one model's answers, opened at the first that is not judged yet.
 
-    `failures`: what got no reply in this run, by key: question, and why.
+    `checkpoint` is a digest of that model. `failures`: what got no reply in this run, by key.
     """
 
-    def __init__(self, settings: AnswerJudgeSettings, store: Store) -> None:
-        self._settings, self._store = settings, store
+    def __init__(self, settings: AnswerJudgeSettings, store: Store, checkpoint: str) -> None:
+        self._settings, self._store, self._checkpoint = settings, store, checkpoint
+        self._orders = (True, False) if settings.order is Order.BOTH else (True,)
         self._engine_settings = settings.for_engine()
         self._weights = Weights(settings.model, settings.revision)
         if settings.engine is EngineKind.OPENAI:
@@ -164,30 +179,34 @@ class Judge:
             self._name = str(signature(self._weights, self._engine_settings))
         self.failures: dict[str, str] = {}
 
-    def judge(self, cases: Sequence[Case], tick: Callable[[int], None]) -> list[Judged | None]:
-        """Asks for whatever is not judged yet, and stores each reply as it comes; what all replies
-        say of each case, None where one is still to be asked for.
+    def judge(self, cases: Sequence[Outcome]) -> list[Outcome]:
+        """Asks for whatever is not judged yet, and stores each reply as it comes; the cases with
+        what all their replies say, but for those that are still to be asked for.
 
         Raises UserError where the server is out or refuses everything; what was judged is kept.
         """
         by_case = [list(self._sittings(case)) for case in cases]
         sittings = [sitting for some in by_case for sitting in some]
-        tick(sum(map(self._is_done, sittings)))
-        for _ in range(self._settings.max_attempts):
-            left = [
-                sitting
-                for sitting in sittings
-                if not self._is_done(sitting) and sitting.key not in self.failures
-            ]
-            if not left:
-                break
-            kind = self._engine_settings.engine
-            with open_engine(kind, self._weights, self._engine_settings) as engine:
-                self._round(engine, left, tick)
-        return [self._judged(some) if all(map(self._is_done, some)) else None for some in by_case]
+        with progress("judgements", len(sittings)) as tick:
+            tick(sum(map(self._is_done, sittings)))
+            for _ in range(self._settings.max_attempts):
+                left = [
+                    sitting
+                    for sitting in sittings
+                    if not self._is_done(sitting) and sitting.key not in self.failures
+                ]
+                if not left:
+                    break
+                kind = self._engine_settings.engine
+                with open_engine(kind, self._weights, self._engine_settings) as engine:
+                    self._round(engine, left, tick)
+        return [
+            self._judged(case, some) if all(map(self._is_done, some)) else case
+            for case, some in zip(cases, by_case, strict=True)
+        ]
 
-    def _judged(self, sittings: Sequence[_Sitting]) -> Judged:
-        """What the stored replies say of a case, in each order."""
+    def _judged(self, case: Outcome, sittings: Sequence[_Sitting]) -> Outcome:
+        """The case with what the stored replies say of it, in each order."""
         rows = [self._store.rows(sitting.key) for sitting in sittings]
         attempts = sum(map(len, rows))
         judges = tuple(sorted({row["judge"] for some in rows for row in some}))
@@ -201,12 +220,14 @@ class Judge:
                 first, second = scores
                 pairs.append((second, first) if sitting.reference_first else (first, second))
         if faults:
-            return Judged(None, None, tuple(faults), attempts, None, judges, said)
+            judged = Judged(tuple(faults), attempts, None, judges, said)
+            return replace(case, judged=judged)
         model, reference = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
         lead = None
         if len(pairs) == 2:  # the model came second, then first
             lead = ((pairs[1][0] - pairs[0][0]) + (pairs[0][1] - pairs[1][1])) / 2
-        return Judged(model, reference, (), attempts, lead, judges, said)
+        judged = Judged((), attempts, lead, judges, said)
+        return replace(case, model=model, reference=reference, judged=judged)
 
     def signature(self, judges: Sequence[str] = ()) -> str:
         """What decides scores, in sacrebleu's manner; `judges` as the server named them."""
@@ -224,20 +245,18 @@ class Judge:
         ]
         return "|".join(parts)
 
-    def _round(
-        self, engine: Engine, sittings: Sequence[_Sitting], tick: Callable[[int], None]
-    ) -> None:
+    def _round(self, engine: Engine, sittings: Sequence[_Sitting], tick: Tick) -> None:
         """One attempt at each; those without scores get another round."""
         for result in engine.stream(map(self._request, map(str, range(len(sittings))), sittings)):
             sitting = sittings[int(result.tag)]
-            case = sitting.case
+            item = sitting.case.item
             if result.error:
                 # left to the next run: the server is at fault, not the reply
-                self.failures[sitting.key] = f"{case.question_id} ({case.lang}): {result.error}"
+                self.failures[sitting.key] = f"{item.question_id} ({item.lang}): {result.error}"
                 continue
             row = {
-                "question": case.question_id,
-                "lang": case.lang,
+                "question": item.question_id,
+                "lang": item.lang,
                 "reference_first": sitting.reference_first,
                 "judge": result.answered_by or self._name,
                 "reply": result.text,
@@ -261,22 +280,21 @@ class Judge:
         is_read = bool(rows) and not isinstance(read_scores(rows[-1]["reply"]), Fault)
         return is_read or len(rows) >= self._settings.max_attempts
 
-    def _sittings(self, case: Case) -> Iterator[_Sitting]:
-        settings = self._settings
-        for reference_first in (True, False) if settings.order is Order.BOTH else (True,):
-            answers = (case.reference, case.answer)
+    def _sittings(self, case: Outcome) -> Iterator[_Sitting]:
+        settings, item, answers = self._settings, case.item, (case.item.reference, case.text)
+        for reference_first in self._orders:
             material = {  # as JSON, so that no text can end its own quotation
-                "picture": case.context,
-                "question": case.question,
+                "picture": item.context,
+                "question": item.question,
                 "answer_1": answers[not reference_first],
                 "answer_2": answers[reference_first],
             }
             quoted = json.dumps(material, ensure_ascii=False, indent=1)
-            prompt = _texts()["ask"].replace("{language}", info(case.lang).name)
+            prompt = _texts()["ask"].replace("{language}", info(item.lang).name)
             prompt = prompt.replace("{material}", quoted)
             decided_by = [
                 VERSION,
-                case.checkpoint,
+                self._checkpoint,
                 self._name,
                 settings.server.version,
                 settings.max_tokens,

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.evaluation.benchmark import Bootstrap, Item, Outcome, Score, score_of, zeroed
+from train.evaluation.benchmark import Bootstrap, Score, score_of, zeroed
+from train.evaluation.judge import Item, Outcome
 
 
 def pairs_of(*scores, lang_ok=True):
