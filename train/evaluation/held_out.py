@@ -226,24 +226,29 @@ def report(
     over all. Where none takes reasoning its accuracy is None.
     """
     plain = [question for question in questions if not question.reasoning]
-    kinds = dict.fromkeys(question.kind for question in questions)
 
-    def shares(is_meant: Callable[[Answered], bool]) -> dict[str, Any]:
-        mine, others = (list(filter(is_meant, rows)) for rows in (seen, unseen))
+    def shares(mine: Sequence[Answered], others: Sequence[Answered]) -> dict[str, Any]:
         right = {"accuracy": accuracy(mine), "accuracy_shuffled": accuracy(others)}
         return {"questions": len(mine), **right}
 
+    def seeing(rows: Iterable[Answered]) -> list[Answered]:
+        return [row for row in rows if not row.question.reasoning]
+
     languages: dict[str, dict[str, Any]] = {}
     for lang in map(str, plain[0].questions):
-        mine = [row for row in seen if row.lang == lang]
+        mine, others = ([row for row in rows if row.lang == lang] for rows in (seen, unseen))
         hard = [row for row in mine if row.question.reasoning]
-        languages[lang] = shares(
-            lambda row, lang=lang: row.lang == lang and not row.question.reasoning
-        ) | {
+        languages[lang] = shares(seeing(mine), seeing(others)) | {
             "chance": chance(plain, lang),
             "reasoning": accuracy(hard) if hard else None,
             "fidelity": fidelity(mine, judge),
         }
+    by_kind = {}
+    for kind in dict.fromkeys(question.kind for question in questions):
+        mine, others = (
+            [row for row in rows if row.question.kind == kind] for rows in (seen, unseen)
+        )
+        by_kind[kind] = shares(mine, others)
     mean: dict[str, Any] = {"questions": sum(not row.question.reasoning for row in seen)}
     for key in _SHARES:
         known = [row[key] for row in languages.values() if row[key] is not None]
@@ -251,9 +256,7 @@ def report(
     return {
         "scale": scale,
         "languages": languages,
-        "by_kind": {
-            kind: shares(lambda row, kind=kind: row.question.kind == kind) for kind in kinds
-        },
+        "by_kind": by_kind,
         "mean": mean,
         "examples": [
             {

@@ -446,7 +446,7 @@ def _advice(
     shared = Sharing.FSDP2 if sharing is Sharing.NONE else sharing
     more = [devices for devices in sorted({now, *MORE_DEVICES}) if devices >= max(2, now)]
     turn_on = "" if sharing is shared else f"train: loop: sharding: {shared} in the profile, on "
-    alone = [
+    alone: list[list[tuple[str, Scale, Sharing, int]]] = [
         [("checkpointing: full in the scale", recomputed, sharing, now)],
         [
             (f"{stage}: row_tokens: {tokens} in the scale", with_rows(scale, tokens), sharing, now)
