@@ -41,7 +41,6 @@ from train.conversion.published import (
     find,
     gather,
     hf_config,
-    known_tower,
     published_config,
     published_part,
     read_adapter,
@@ -430,13 +429,20 @@ def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
     kept = read_origin(job.source, model_at / "config.json", Layout.LLAVA)
     current = kept if kept and kept.is_current else None
     part = job.part or (current.part if current else held)
-    _require_part(job, held, part)
+    if part is Part.LORA and held is not Part.LORA:
+        raise UserError(
+            f"{job.source} holds no adapter to write for --part lora. One that was merged cannot "
+            "be taken out again; convert with --keep-adapter to have it both ways."
+        )
+    if part is Part.FULL and held is Part.LORA:
+        raise UserError(
+            f"{job.source} keeps its adapter apart: convert to --part lora, "
+            "or convert the published folder again without --keep-adapter."
+        )
     tokenizer = load_tokenizer(model_at)
     total = classic[names.EMBEDDINGS].shape[0]
     rows = kept.rows if kept else published_rows(tokenizer, config.image_token_id, total)
-    settings = published_config(
-        config, job.model_type, _tower_of(job, config), rows, classic[names.EMBEDDINGS].dtype
-    )
+    settings = published_config(job, config, rows, classic[names.EMBEDDINGS].dtype)
     cut_off = {  # rows that the published layout has no place for
         name: cut(classic[name], rows, total)
         for name in (names.EMBEDDINGS, names.HEAD)
@@ -470,34 +476,10 @@ def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
     return part, len(weights)
 
 
-def _require_part(job: Conversion, held: Part, part: Part) -> None:
-    if part is Part.LORA and held is not Part.LORA:
-        raise UserError(
-            f"{job.source} holds no adapter to write for --part lora. One that was merged cannot "
-            "be taken out again; convert with --keep-adapter to have it both ways."
-        )
-    if part is Part.FULL and held is Part.LORA:
-        raise UserError(
-            f"{job.source} keeps its adapter apart: convert to --part lora, "
-            "or convert the published folder again without --keep-adapter."
-        )
-
-
 def _place(name: str) -> int:
     """In the published model's order: the language model, the tower, the projector, the head."""
     places = (names.TOWER, names.PROJECTOR, names.PUBLISHED_HEAD)
     return next((at for at, start in enumerate(places, 1) if name.startswith(start)), 0)
-
-
-def _tower_of(job: Conversion, config: LlavaConfig) -> str:
-    vision: Any = config.vision_config
-    named = job.vision_tower or config.palo["vision_tower"] or known_tower(vision)
-    if named is None:
-        raise MissingResource(
-            f"{job.source / 'config.json'} does not say which vision tower it has "
-            "(palo.vision_tower), and the published layout must: name it with --vision-tower."
-        )
-    return named
 
 
 def _parts(

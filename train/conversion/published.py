@@ -102,11 +102,11 @@ def hf_config(
 
 
 def published_config(
-    config: LlavaConfig, kind: PublishedType | None, tower: str, rows: int, dtype: torch.dtype
+    job: "Conversion", config: LlavaConfig, rows: int, dtype: torch.dtype
 ) -> dict[str, Any]:
-    """What the code base `kind` expects (None: the first that knows the projector)."""
+    """What the code base asked for expects, else the first that knows the projector."""
     projector = projector_of(config)
-    kind = kind or names.LOADERS[projector][0]
+    kind = job.model_type or names.LOADERS[projector][0]
     if kind not in names.LOADERS[projector]:
         raise UserError(
             f"--model-type {kind}: its code cannot build the projector "
@@ -115,6 +115,12 @@ def published_config(
         )
     text: Any = config.text_config
     vision: Any = config.vision_config
+    tower = job.vision_tower or config.palo["vision_tower"] or known_tower(vision)
+    if tower is None:
+        raise MissingResource(
+            f"{job.source / 'config.json'} does not say which vision tower it has "
+            "(palo.vision_tower), and the published layout must: name it with --vision-tower."
+        )
     # What transformers adds to every config says nothing of the tower.
     noise = ("transformers_version", "_name_or_path", "architectures", "dtype")
     shape = {key: value for key, value in vision.to_diff_dict().items() if key not in noise}

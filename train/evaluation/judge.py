@@ -125,7 +125,6 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self._rows: dict[str, list[Row]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
