@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from palo.errors import UserError, unknown
+from palo.errors import UserError, listed, unknown
 from palo.files import replaced
 from palo.languages import ENGLISH, LANGUAGES, Language
 from palo.paths import leads_out
@@ -249,7 +249,7 @@ def _captions(path: Path, images: set[str]) -> tuple[Line, ...]:
         if known.setdefault(line.image, line.captions) != line.captions:
             raise UserError(f"{path} has two captions of {line.image}: keep one of them.")
     if lacking := sorted(images - {*known}):
-        raise UserError(f"{path} has no caption of {_listed(lacking)}.")
+        raise UserError(f"{path} has no caption of {listed(lacking, 5)}.")
     return lines
 
 
@@ -262,7 +262,7 @@ def _answers(path: Path, ids: Sequence[QuestionId]) -> tuple[Line, ...]:
     answered = [line.question_id for line in lines]
     _require_unique(path, answered)
     if lacking := [question_id for question_id in ids if question_id not in {*answered}]:
-        raise UserError(f"{path} has no answer to question {_listed(lacking)}.")
+        raise UserError(f"{path} has no answer to question {listed(lacking, 5)}.")
     return tuple(lines)
 
 
@@ -272,8 +272,3 @@ def _require_unique(path: Path, ids: Iterable[QuestionId]) -> None:
         if name in seen:
             raise UserError(f"{path} has question_id {name} twice: remove one of them.")
         seen.add(name)
-
-
-def _listed(values: Sequence[object], most: int = 5) -> str:
-    shown = ", ".join(map(str, values[:most]))
-    return f"{shown} and {len(values) - most} more" if len(values) > most else shown

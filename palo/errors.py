@@ -31,3 +31,10 @@ def unknown(what: str, value: str, choices: Iterable[str], plural: str | None = 
     hint = f" Did you mean '{close}'?" if close else ""
     plural = plural or f"{what}s"
     return UserError(f"Unknown {what} '{value}'.{hint} {plural.capitalize()}: {' '.join(ordered)}")
+
+
+def listed(values: Iterable[object], most: int = 3) -> str:
+    """The first few, and how many more there are."""
+    texts = list(map(str, values))
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more

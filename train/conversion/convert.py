@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, GenerationConfig, LlavaConfig
 
-from palo.errors import MissingResource, UserError
+from palo.errors import MissingResource, UserError, listed
 from palo.files import replaced_folder
 from train.conversion.published import (
     ADAPTER_CONFIG,
@@ -54,7 +54,6 @@ from train.conversion.weights import (
     Weights,
     cut,
     is_padding,
-    listed,
     load_tokenizer,
     pad,
     padded_rows,

@@ -19,7 +19,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
 
-from palo.errors import MissingResource, UserError
+from palo.errors import MissingResource, UserError, listed
 from train.conversion.weights import (
     MAX_SHARD_BYTES,
     STEMS,
@@ -27,7 +27,6 @@ from train.conversion.weights import (
     Stored,
     Tick,
     Weights,
-    listed,
     read_file,
     read_json_object,
     read_stored,

@@ -28,7 +28,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
-from palo.errors import MissingResource, UserError
+from palo.errors import MissingResource, UserError, listed
 from train.model.sizes import VOCABULARY_MULTIPLE
 
 INDEX = ".index.json"
@@ -87,13 +87,6 @@ class Stored(NamedTuple):
 def held(tensor: torch.Tensor) -> Lazy:
     """A tensor in memory among lazy ones."""
     return Lazy(tuple(tensor.shape), tensor.dtype, lambda: tensor)
-
-
-def listed(names: Iterable[str], most: int = 3) -> str:
-    """The first few names, and how many more there are."""
-    ordered = list(names)
-    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
-    return ", ".join(ordered[:most]) + more
 
 
 def weights_at(folder: Path, stems: Iterable[str] = STEMS) -> Path | None:

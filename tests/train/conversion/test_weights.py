@@ -6,11 +6,10 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from safetensors.torch import load_file, save_file
 
-from palo.errors import MissingResource, UserError
+from palo.errors import MissingResource, UserError, listed
 from train.conversion.weights import (
     Lazy,
     held,
-    listed,
     read_file,
     read_stored,
     weights_at,
