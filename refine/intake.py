@@ -19,11 +19,7 @@ from palo.memory import VerifiedEntry, VerifiedMemory, check_memory, english_con
 from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.shards import read_translated, shard_paths
-from refine.filters import Filter, TurnPair
-from refine.filters.characters import EncodingFilter, lost_letters
-from refine.filters.completeness import EmptyFilter
-from refine.filters.language import LanguageFilter, ScriptFilter
-from refine.filters.structure import PlaceholderFilter, StructureFilter
+from refine.filters import Filter, TurnPair, characters, completeness, language, structure
 from refine.judgement import Rejection
 from refine.review_file import (
     ADJUDICATION,
@@ -49,12 +45,13 @@ _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"", "no", "n", "false", "0"})
 # A person's word beats the machine's, but not the structure: these must hold for it, too.
 _MUST_HOLD: tuple[Filter, ...] = (
-    StructureFilter(),
-    PlaceholderFilter(),
-    EmptyFilter(),
-    ScriptFilter(),
+    structure.StructureFilter(),
+    structure.PlaceholderFilter(),
+    completeness.EmptyFilter(),
+    language.ScriptFilter(),
 )
-_STRICT = frozenset({PlaceholderFilter.name, EncodingFilter.name})  # whatever their verdict
+# whatever their verdict
+_STRICT = frozenset({structure.PlaceholderFilter.name, characters.EncodingFilter.name})
 
 
 @dataclass(frozen=True)
@@ -129,11 +126,9 @@ def take_in(paths: DataPaths, lang: str, memory: VerifiedMemory, now: str) -> In
             write_json(folder / REJECTED_NAME, content)
         else:
             (folder / REJECTED_NAME).unlink(missing_ok=True)
-    by_file: dict[str, list[Problem]] = defaultdict(list)
-    for problem in sorted(intake.problems, key=lambda problem: (problem.line, problem.id)):
-        by_file[problem.file].append(problem)
+    problems = sorted(intake.problems, key=lambda problem: (problem.line, problem.id))
     for path in files:
-        write_problems(errors_path(path), by_file[path.name])
+        write_problems(errors_path(path), [told for told in problems if told.file == path.name])
     return intake
 
 
@@ -254,20 +249,14 @@ def read_decisions(
 def _reviewed_turns(paths: DataPaths, lang: str, keys: set[TurnKey]) -> dict[TurnKey, ReviewedTurn]:
     """The turns that reviewers wrote about, from the run's shards and the seed's."""
     turns: dict[TurnKey, ReviewedTurn] = {}
-    wanted: dict[str, list[int]] = defaultdict(list)
-    for sample_id, turn in sorted(keys):
-        wanted[sample_id].append(turn)
     shards = [*shard_paths(paths.translated(lang)), *shard_paths(paths.seed_dir / lang)]
-    shards = shards if keys else []
-    for sample in (sample for path in shards for sample in read_translated(path)):
-        for turn in wanted.get(sample.sample_id, ()):
-            if turn < min(len(sample.source), len(sample.target)):
-                key = (sample.sample_id, turn)
+    for sample in (sample for path in shards if keys for sample in read_translated(path)):
+        for turn, (source, target) in enumerate(zip(sample.source, sample.target, strict=False)):
+            key = (sample.sample_id, turn)
+            if key in keys:
+                known = turns[key].translations if key in turns else ()
                 context = english_context(sample.source, turn)
-                new = ReviewedTurn(*key, sample.source[turn].text, context, ())
-                known = turns.get(key, new)
-                texts = (*known.translations, sample.target[turn].text)
-                turns[key] = replace(known, translations=texts)
+                turns[key] = ReviewedTurn(*key, source.text, context, (*known, target.text))
     return turns
 
 
@@ -280,11 +269,9 @@ def settle(decisions: Sequence[Decision]) -> tuple[list[Decision], list[list[Dec
     for decision in decisions:
         by_id[decision.id].append(decision)
     settled, conflicts = [], []
-    for group in by_id.values():
-        decisive = [one for one in group if one.entry.batch.startswith(ADJUDICATION)]
-        group = decisive or group
-        texts = {one.entry.text for one in group}
-        if len({(text_hash(text), text == "") for text in texts}) == 1:
+    for rows in by_id.values():
+        group = [row for row in rows if row.entry.batch.startswith(ADJUDICATION)] or rows
+        if len({(text_hash(row.entry.text), row.entry.text == "") for row in group}) == 1:
             settled.append(group[0])
         else:
             conflicts.append(group)
@@ -331,21 +318,21 @@ def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | tu
     if exported[0] != _plain_hash(turn.source):
         said = "the English is no longer the one that was exported"
         return (read.problem("english", said),)
-    problems = []
-    word = row.verdict.strip().lower()
+    word, all_copies = row.verdict.strip().lower(), row.all_copies.strip().lower()
     verdict = ReviewVerdict(word) if word in list(ReviewVerdict) else None
-    if not word:
-        problems.append(read.problem("verdict", "half filled in: write accept, fix or reject"))
-    elif verdict is None:
-        close = nearest(word, ReviewVerdict)
-        hint = f"; did you mean {close}?" if close else ""
-        problems.append(read.problem("verdict", f"unknown{hint} Write accept, fix or reject"))
-    if row.error_type.strip().lower() not in ("", *ErrorType):
-        known = f"unknown; use one of {' '.join(ErrorType)}"
-        problems.append(read.problem("error_type", known))
-    all_copies = row.all_copies.strip().lower()
-    if all_copies not in _YES | _NO:
-        problems.append(read.problem("all_copies", "write yes or leave it empty"))
+    close = nearest(word, ReviewVerdict)
+    hint = f"; did you mean {close}?" if close else ""
+    fault, known = row.error_type.strip().lower(), " ".join(ErrorType)
+    problems = [
+        read.problem(column, said)
+        for wrong, column, said in (
+            (not word, "verdict", "half filled in: write accept, fix or reject"),
+            (word and not verdict, "verdict", f"unknown{hint} Write accept, fix or reject"),
+            (fault not in ("", *ErrorType), "error_type", f"unknown; use one of {known}"),
+            (all_copies not in _YES | _NO, "all_copies", "write yes or leave it empty"),
+        )
+        if wrong
+    ]
     # a text under a misspelt verdict is looked at as what it looks like
     meant = verdict or (ReviewVerdict.FIX if row.correction.strip() else None)
     text = _text(read, meant, exported[1], turn) if meant else ""
@@ -385,7 +372,7 @@ def _text(
     row = read.row
     correction = row.correction.strip()
     edited = text_hash(row.translation) != exported
-    if edited and lost_letters(row.english, row.translation):
+    if edited and characters.lost_letters(row.english, row.translation):
         said = "its letters were lost when the file was saved; copy your verdicts into the "
         return read.problem("translation", f"{said}exported file, and save that as CSV UTF-8")
     if verdict is ReviewVerdict.REJECT:
@@ -426,4 +413,4 @@ def _broken(pair: TurnPair, lang: str, verdict: ReviewVerdict | None) -> str | N
 
 @cache
 def _typed_must_hold() -> tuple[Filter, ...]:
-    return EncodingFilter(), LanguageFilter(LanguageId())
+    return characters.EncodingFilter(), language.LanguageFilter(LanguageId())

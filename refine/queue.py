@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from itertools import chain, islice
+from operator import add
 from pathlib import Path
 
 from palo.checks.structure import without_frame
@@ -81,12 +82,7 @@ class Queue:
     unwritable: tuple[str, ...] = ()
 
     def __add__(self, other: "Queue") -> "Queue":
-        return Queue(
-            self.waiting + other.waiting,
-            self.later + other.later,
-            self.files + other.files,
-            self.unwritable + other.unwritable,
-        )
+        return Queue(*map(add, vars(self).values(), vars(other).values()))
 
 
 @dataclass(frozen=True)
@@ -198,7 +194,7 @@ def export_review(
 
 
 def export_flagged(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queue:
-    """The next batch of turns that ask for a person, those of most gain first."""
+    """The next batch of turns that ask for a person and had none, those of most gain first."""
     shards = shard_paths(paths.refined(lang))
     if not shards:
         return Queue()
@@ -209,7 +205,10 @@ def export_flagged(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queu
             record = read_record(path)
             if record is None or record.counts.get("flagged", 1):
                 for refined in read_refined(path):
-                    yield from flagged_rows(refined)
+                    for turn, row in open_rows(refined, copied=True):
+                        verdict, meta = refined.turn_verdicts[turn], refined.sample.meta[turn]
+                        if verdict.flagged:
+                            yield Candidate(row, _WORTH[verdict], meta.mean_logprob or 0.0)
 
     candidates = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
     translated = map(read_translated, shard_paths(paths.translated(lang)))
@@ -434,57 +433,38 @@ def export_chosen(paths: DataPaths, lang: str, only: str, max_rows: int, now: st
         return export_review(folder, BATCH, rows, max_rows, now, one_file=False)
 
 
-def flagged_rows(refined: RefinedSample) -> list[Candidate]:
-    """The turns that ask for a person and that no person has judged."""
-    return [
-        Candidate(
-            _row(refined, turn, blind=False),
-            _WORTH[refined.turn_verdicts[turn]],
-            refined.sample.meta[turn].mean_logprob or 0.0,
-        )
-        for turn in _unjudged(refined)
-        if refined.turn_verdicts[turn].flagged
-    ]
+def open_rows(
+    refined: RefinedSample, blind: bool = False, copied: bool = False
+) -> Iterator[tuple[int, ReviewRow]]:
+    """Every turn that no person has judged, by number; `copied` ones had nothing to translate.
 
-
-def open_rows(refined: RefinedSample, blind: bool = False) -> Iterator[tuple[int, ReviewRow]]:
-    """Every turn that has something to translate and that no person has judged, by number.
-
-    `blind` rows do not say what the filters found.
+    `blind` rows do not say what the filters found. A broken sample may lack some sides.
     """
-    for turn in _unjudged(refined):
-        if refined.sample.meta[turn].status is not TurnStatus.COPIED:
-            yield turn, _row(refined, turn, blind)
-
-
-def _unjudged(refined: RefinedSample) -> list[int]:
-    """Turns that have both sides (a broken sample may lack some) and no person's word."""
     sample = refined.sample
-    turns = range(min(len(sample.source), len(sample.target), len(sample.meta)))
-    return [
-        turn
-        for turn in turns
-        if sample.meta[turn].status is not TurnStatus.VERIFIED
-        and all(finding.filter != REVIEWER for finding in refined.findings[turn])
-    ]
-
-
-def _row(refined: RefinedSample, turn: int, blind: bool) -> ReviewRow:
-    sample = refined.sample
-    english = without_frame(sample.source[turn].text)
-    translation = without_frame(sample.target[turn].text)
-    reasons = (
-        f"{finding.filter}: {finding.reason}"
-        for finding in refined.findings[turn]
-        if finding.verdict is not Verdict.PASS and not blind
-    )
-    return ReviewRow(
-        id=review_id(sample.sample_id, turn),
-        lang=sample.lang,
-        image=sample.image or "",
-        previous=without_frame(sample.source[turn - 1].text) if turn else "",
-        english=english,
-        translation=translation,
-        reasons="; ".join(reasons),
-        hash=export_hash(english, translation),
-    )
+    for turn, (source, target, meta) in enumerate(
+        zip(sample.source, sample.target, sample.meta, strict=False)
+    ):
+        findings = refined.findings[turn]
+        if (
+            meta.status is TurnStatus.VERIFIED
+            or (meta.status is TurnStatus.COPIED and not copied)
+            or any(finding.filter == REVIEWER for finding in findings)
+        ):
+            continue
+        english, translation = without_frame(source.text), without_frame(target.text)
+        reasons = (
+            f"{finding.filter}: {finding.reason}"
+            for finding in findings
+            if finding.verdict is not Verdict.PASS and not blind
+        )
+        row = ReviewRow(
+            id=review_id(sample.sample_id, turn),
+            lang=sample.lang,
+            image=sample.image or "",
+            previous=without_frame(sample.source[turn - 1].text) if turn else "",
+            english=english,
+            translation=translation,
+            reasons="; ".join(reasons),
+            hash=export_hash(english, translation),
+        )
+        yield turn, row

@@ -24,9 +24,14 @@ from refine.filters import (
     structure,
 )
 from refine.filters.thresholds import load_thresholds
-from refine.models import ModelFilter
-from refine.models.asked import BackTranslationFilter, JudgeFilter, prompts
-from refine.models.estimation import LabseFilter, MetricxFilter
+from refine.models import (
+    BackTranslationFilter,
+    JudgeFilter,
+    LabseFilter,
+    MetricxFilter,
+    ModelFilter,
+    prompts,
+)
 
 VERSION = "4"  # raise it with any change of code that changes what a filter says
 

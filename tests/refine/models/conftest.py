@@ -49,7 +49,7 @@ def tiny_mt5(tmp_path_factory):
     from tokenizers.processors import TemplateProcessing
     from transformers import MT5Config
 
-    from refine.models.estimation import model_class
+    from refine.models import model_class
     from sceneworld.standins.tiny import train_tokenizer
 
     tokenizer = train_tokenizer(TEXTS * 4, 400)

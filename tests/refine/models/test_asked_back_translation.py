@@ -7,7 +7,7 @@ from palo.engines.stream import Result, ScriptedEngine
 from palo.schemas import Verdict
 from palo.settings import BackTranslationSettings, ServerSettings
 from refine.filters import TurnPair
-from refine.models.asked import BackTranslationFilter
+from refine.models import BackTranslationFilter
 from tests.faulty_server import Fault, FaultyServer
 
 SETTINGS = BackTranslationSettings(model="any")

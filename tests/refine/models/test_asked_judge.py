@@ -9,7 +9,7 @@ from palo.engines.stream import Result, ScriptedEngine
 from palo.schemas import Verdict
 from palo.settings import JudgeSettings, ServerSettings
 from refine.filters import TurnPair
-from refine.models.asked import JudgeFilter, parse_opinion
+from refine.models import JudgeFilter, parse_opinion
 from tests.faulty_server import Fault, FaultyServer
 
 SETTINGS = JudgeSettings(model="judge")

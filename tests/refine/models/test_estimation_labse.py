@@ -9,7 +9,7 @@ from palo.errors import MissingResource
 from palo.schemas import TurnStatus, Verdict
 from palo.settings import LabseSettings
 from refine.filters import TurnPair
-from refine.models.estimation import LabseFilter
+from refine.models import LabseFilter
 
 
 def by_hand(folder, pair, dense=None):

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, MT5ForConditionalGeneration
 from palo.errors import UserError
 from palo.schemas import Verdict
 from palo.settings import MetricxSettings
-from refine.models.estimation import MetricxFilter
+from refine.models import MetricxFilter
 
 
 def settings(folder, **more):

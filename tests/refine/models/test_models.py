@@ -62,11 +62,9 @@ def test_a_servers_version_is_an_input_and_its_concurrency_is_none():
     assert inputs(concurrency=3) == inputs()
 
 
-def test_every_module_imports_by_itself():
-    for name in ("asked", "estimation"):
-        module = f"refine.models.{name}"
-        done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True)
-        assert done.returncode == 0, done.stderr
+def test_the_module_imports_by_itself():
+    done = subprocess.run([sys.executable, "-c", "import refine.models"], capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_run_judges_by_them_and_anew_only_when_they_change(run, tiny_bert):
