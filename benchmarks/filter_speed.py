@@ -88,7 +88,7 @@ def batches(pairs: dict[str, list[SourceTarget]], num_rows: int) -> Iterator[Bat
         if not size:
             return
         rows = islice(sources[lang], size)
-        yield lang, [NumberedRow(number, row) for number, row in enumerate(rows)]
+        yield lang, list(enumerate(rows))
         left -= size
 
 
@@ -110,10 +110,10 @@ def timed(pairs: dict[str, list[SourceTarget]], num_rows: int) -> tuple[float, f
 def datatrove(python: str, pairs: dict[str, list[SourceTarget]], num_rows: int) -> float | None:
     """Its segments a second, or None where it is not installed."""
     rows = (
-        {"lang": lang, "text": numbered.row.target}
+        {"lang": lang, "text": row.target}
         for lang, batch in batches(pairs, num_rows)
-        for numbered in batch
-        if isinstance(numbered.row, SourceTarget)
+        for _, row in batch
+        if isinstance(row, SourceTarget)
     )
     with (
         tempfile.TemporaryDirectory() as cache,

@@ -75,59 +75,38 @@ def calibrated(
     told: Sequence[TurnPair], lang: str, identifier: LanguageId | None = None
 ) -> Thresholds:
     """The bands of these pairs, with that language ID. Raises UserError for too few of them."""
-    ratios = sorted(
+    ratios = [
         len(pair.target_words) / len(pair.source_words)
         for pair in told
         if len(pair.source_words) >= MIN_SOURCE_CHARS and pair.target_words
-    )
+    ]
     if len(ratios) < MIN_PAIRS:
         raise UserError(
             f"{lang}: {len(ratios)} pairs have {MIN_SOURCE_CHARS} characters of English or more; "
             f"at least {MIN_PAIRS} are needed to tell what is usual."
         )
-    shares = sorted(
-        share for pair in told if (share := script_share(without_names(pair), lang)) is not None
-    )
+    bands = bands_of(lang).model_dump()  # what is not told stays
+    bands["length_ratio"] = (round(_at(ratios, _TAIL), 3), round(_at(ratios, 1 - _TAIL), 3))
+    bands["usual_ratio"] = round(statistics.median(ratios), 3)
+    shares = (script_share(without_names(pair), lang) for pair in told)
     least, most = _SCRIPT_SHARES
-    logprobs = sorted(pair.mean_logprob for pair in told if pair.mean_logprob is not None)
-    known = bands_of(lang)
-    return Thresholds(
-        length_ratio=(round(_at(ratios, _TAIL), 3), round(_at(ratios, 1 - _TAIL), 3)),
-        usual_ratio=round(statistics.median(ratios), 3),
-        script_share=round(min(most, max(least, _at(shares, _TAIL))), 3),
-        short_unfinished_share=known.short_unfinished_share,
-        foreign_share=_foreign_share(told, lang, identifier or LanguageId()),
-        lexicon_score=_lexicon_score(told, lang),
-        low_logprob=(
-            round(_at(logprobs, _LOGPROB_TAIL), 3)
-            if len(logprobs) >= MIN_LOGPROBS
-            else known.low_logprob
-        ),
-    )
-
-
-def _lexicon_score(told: Sequence[TurnPair], lang: str) -> float:
-    """Where the lexicon has no words of the language there is nothing to count."""
-    if lang not in lexicon_languages():
-        return bands_of(lang).lexicon_score
-    scores = sorted(agreement(pair.source_words, pair.target_words, lang).score for pair in told)
-    return round(min(0.0, _at(scores, _TAIL)), 2)
-
-
-def _foreign_share(told: Sequence[TurnPair], lang: str, identifier: LanguageId) -> float:
-    """The shipped share, or a higher one where language ID is surer of wrong guesses."""
-    seen = (
-        identifier.detect_letters(pair.target_words, lang, pair.target_scripts) for pair in told
-    )
-    wrong = sorted(
-        (guess.share for guess in seen if guess.lang != lang and guess.letters >= SURE_LETTERS),
-        reverse=True,
-    )
-    spared = round(_FOREIGN_TAIL * len(told))
-    known = bands_of(lang).foreign_share
-    if len(wrong) <= spared:
-        return known
-    return max(known, min(_MOST_FOREIGN, round(wrong[spared] + _FOREIGN_ROOM, 3)))
+    known = [share for share in shares if share is not None]
+    bands["script_share"] = round(min(most, max(least, _at(known, _TAIL))), 3)
+    # higher than shipped where language ID is surer of wrong guesses
+    detect = (identifier or LanguageId()).detect_letters
+    seen = [detect(pair.target_words, lang, pair.target_scripts) for pair in told]
+    sure = [guess for guess in seen if guess.lang != lang and guess.letters >= SURE_LETTERS]
+    wrong = sorted((guess.share for guess in sure), reverse=True)
+    if len(wrong) > (spared := round(_FOREIGN_TAIL * len(told))):
+        highest = min(_MOST_FOREIGN, round(wrong[spared] + _FOREIGN_ROOM, 3))
+        bands["foreign_share"] = max(bands["foreign_share"], highest)
+    if lang in lexicon_languages():
+        scores = [agreement(pair.source_words, pair.target_words, lang).score for pair in told]
+        bands["lexicon_score"] = round(min(0.0, _at(scores, _TAIL)), 2)
+    logprobs = [pair.mean_logprob for pair in told if pair.mean_logprob is not None]
+    if len(logprobs) >= MIN_LOGPROBS:
+        bands["low_logprob"] = round(_at(logprobs, _LOGPROB_TAIL), 3)
+    return Thresholds(**bands)
 
 
 def reviewed_pairs(paths: DataPaths, lang: str) -> Iterator[TurnPair]:
@@ -161,7 +140,7 @@ def write_thresholds(path: Path, bands: Mapping[str, Thresholds]) -> None:
 
 def _at(values: Sequence[float], share: float) -> float:
     """The value below which the share lies."""
-    return values[min(len(values) - 1, max(0, round(share * (len(values) - 1))))]
+    return sorted(values)[round(share * (len(values) - 1))]
 
 
 def _table(bands: Mapping[str, Thresholds], counts: Mapping[str, int]) -> Table:

@@ -4,7 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -14,12 +14,12 @@ from typing import IO
 from palo.errors import UserError
 from palo.files import replaced
 from palo.schemas import Finding, Verdict
-from palo.settings import ModelFilterSettings, RefineSettings
-from palo.workers import default_processes, in_order
+from palo.settings import RefineSettings
+from palo.workers import in_order
 from refine.filters import TurnPair
 from refine.filters.thresholds import load_thresholds, without_bands
 from refine.pairs import STDIN, NumberedRow, SourceTarget, Unreadable, read_rows
-from refine.registry import default_filters, judge, verdict
+from refine.registry import default_filters, judge, processes, verdict
 
 UNREADABLE = "unreadable"  # the reason of a row that is no pair
 _BATCH_ROWS = 2048
@@ -55,8 +55,13 @@ def check_file(pairs: Path, lang: str, output: Path | None, settings: RefineSett
         print(line, file=sys.stderr)
     if lacks := without_bands(lang, load_thresholds(settings.thresholds_path)):
         print(lacks, file=sys.stderr)
-    with _writer(output) as file:
+    with ExitStack() as stack:
+        file: IO[str] = sys.stdout
+        if output is not None:
+            temporary = stack.enter_context(replaced(output))
+            file = stack.enter_context(temporary.open("w", encoding="utf-8"))
         summary = check_pairs(read_rows(pairs), lang, settings, file.write)
+        file.flush()
     print(summary.said(), file=sys.stderr)
     if summary.unreadable:
         shown = ", ".join(map(str, summary.unreadable[:_SHOWN_NUMBERS]))
@@ -77,12 +82,10 @@ def check_pairs(
     summary = Judged()
     batches = _batches(iter(rows))
     head = list(islice(batches, _ROWS_FOR_PROCESSES // _BATCH_ROWS + 1))
-    many = len(head) * _BATCH_ROWS > _ROWS_FOR_PROCESSES
-    many = many and settings.models == ModelFilterSettings()  # else one copy of the weights
-    processes = (settings.processes or default_processes()) if many else 1
+    number = processes(settings, len(head) * _BATCH_ROWS > _ROWS_FOR_PROCESSES)
     work = partial(judge_batch, settings, lang)
     for judged in in_order(
-        work, chain(head, batches), processes, "judged translations", "refine.processes"
+        work, chain(head, batches), number, "judged translations", "refine.processes"
     ):
         write(judged.lines)
         summary.verdicts.update(judged.verdicts)
@@ -91,23 +94,12 @@ def check_pairs(
     return summary
 
 
-@contextmanager
-def _writer(output: Path | None) -> Iterator[IO[str]]:
-    if output is None:
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    with replaced(output) as temporary, temporary.open("w", encoding="utf-8") as file:
-        yield file
-
-
 def _batches(rows: Iterator[NumberedRow]) -> Iterator[list[NumberedRow]]:
     """So many rows, fewer where they are long, so that a few batches always fit the memory."""
     batch: list[NumberedRow] = []
     chars = 0
-    for numbered in rows:
-        row = numbered.row
-        batch.append(numbered)
+    for number, row in rows:
+        batch.append((number, row))
         chars += len(row.text if isinstance(row, Unreadable) else row.target)
         if len(batch) == _BATCH_ROWS or chars > _BATCH_CHARS:
             yield batch
@@ -117,25 +109,22 @@ def _batches(rows: Iterator[NumberedRow]) -> Iterator[list[NumberedRow]]:
 
 
 def judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -> Judged:
-    good = [numbered.row for numbered in batch if isinstance(numbered.row, SourceTarget)]
-    pairs = [TurnPair(row.source, row.target) for row in good]
+    pairs = [TurnPair(row.source, row.target) for _, row in batch if isinstance(row, SourceTarget)]
     of_pairs = iter(judge(default_filters(settings), pairs, lang))
     judged, lines = Judged(), []
-    for numbered in batch:
-        row = numbered.row
+    for number, row in batch:
         if isinstance(row, Unreadable):
             findings: tuple[Finding, ...] = (Finding(UNREADABLE, None, Verdict.REJECT, row.reason),)
             texts = {"text": row.text}
-            judged.unreadable.append(numbered.number)
+            judged.unreadable.append(number)
         else:
-            findings = next(of_pairs)
-            texts = {"source": row.source, "target": row.target}
+            findings, texts = next(of_pairs), vars(row)
         said = verdict(findings, settings.notes_for_review)
         judged.verdicts[said] += 1
         if said.flagged:
             judged.reasons.update({finding.filter for finding in findings})
         reasons = [dict(vars(finding)) for finding in findings]
-        line = {"line": numbered.number, **texts, "verdict": said, "reasons": reasons}
+        line = {"line": number, **texts, "verdict": said, "reasons": reasons}
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     judged.lines = "".join(lines)
     return judged

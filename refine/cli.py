@@ -31,7 +31,7 @@ from palo.shards import shard_paths
 from refine import calibrate, check
 from refine.filters.thresholds import load_thresholds, without_bands
 from refine.intake import import_file, languages_of, own_name
-from refine.queue import FLAGGED, check_choice, export_chosen
+from refine.queue import FLAGGED, Queue, check_choice, export_chosen
 from refine.review_file import errors_path
 from refine.review_status import review_status
 from refine.run import LanguageSummary, has_input, refine_language
@@ -72,9 +72,7 @@ def refine_command(
         langs = [code for code in named if has_input(paths, code)]
         hint = f"palo translate --lang {','.join(named)}"
     if not langs:
-        raise UserError(
-            f"Nothing to refine for {' '.join(named)} in {settings.data_dir}. Run `{hint}` first."
-        )
+        raise _nothing("Nothing to refine", named, settings, hint)
     bands = load_thresholds(settings.refine.thresholds_path)
     for line in filter(None, (without_bands(code, bands) for code in langs)):
         note(line)
@@ -87,7 +85,12 @@ def refine_all(settings: Profile, langs: Sequence[str], seed: bool = False) -> N
     shards = sum(len(shard_paths(paths.translated(code))) for code in langs)
     with progress("refine", 0 if seed else shards) as tick:
         summaries = [refine_language(settings, code, seed, now, tick) for code in langs]
-    console.print(_seed_table(summaries) if seed else _table(summaries))
+    if seed:
+        rows = ((row.lang, str(row.intake.taken), str(row.queue.waiting)) for row in summaries)
+        title = "the seed's turns in review"
+        console.print(table("language", "taken in now", "in queue", rows=rows, title=title))
+    else:
+        console.print(_table(summaries))
     for summary in summaries:
         lang, intake = summary.lang, summary.intake
         if intake.taken:
@@ -99,10 +102,7 @@ def refine_all(settings: Profile, langs: Sequence[str], seed: bool = False) -> N
         for file, count in sorted(Counter(problem.file for problem in intake.problems).items()):
             sidecar = errors_path(Path(file)).name
             note(f"{lang}: {count} rows of {file} were not taken; {sidecar} beside it says why")
-        _name_files(lang, summary.queue.files)
-        if later := summary.queue.later:
-            note(f"{lang}: {later} more turns wait for room in the queue (max_review_rows)")
-        _name_unwritable(lang, summary.queue.unwritable)
+        _name_rows(lang, summary.queue)
 
 
 @refine_app.command("calibrate")
@@ -163,10 +163,7 @@ def report_command(
         if shard_paths(paths.refined(code)) or paths.review(code).is_dir()
     ]
     if not {*refined} & {*langs}:
-        raise UserError(
-            f"Nothing was refined for {' '.join(langs)} in {settings.data_dir}. "
-            "Run `palo refine` first."
-        )
+        raise _nothing("Nothing was refined", langs, settings)
     figures = [collect(settings, code) for code in refined]
     console.print(page.table([row for row in figures if row.lang in langs], settings.name))
     path = page.write_report(settings, figures)
@@ -191,10 +188,7 @@ def status_command(
     paths, langs = settings.paths, _codes(lang)
     statuses = [review_status(paths, code) for code in langs if paths.review(code).is_dir()]
     if not statuses:
-        raise UserError(
-            f"Nothing is in review for {' '.join(langs)} in {settings.data_dir}. "
-            "Run `palo refine` first."
-        )
+        raise _nothing("Nothing is in review", langs, settings)
     if as_json:
         typer.echo(json.dumps([asdict(status) for status in statuses], indent=2))
         return
@@ -235,18 +229,14 @@ def export_command(
     paths, named = settings.paths, _codes(lang)
     langs = [code for code in named if shard_paths(paths.refined(code))]
     if not langs:
-        raise UserError(
-            f"Nothing was refined for {' '.join(named)} in {settings.data_dir}. "
-            "Run `palo refine` first."
-        )
+        raise _nothing("Nothing was refined", named, settings)
     announce(settings, "review export")
     rows, now = max_rows or settings.refine.max_review_rows, _now()
     for code in langs:
         queue = export_chosen(paths, code, only, rows, now)
-        _name_files(code, queue.files)
         if not queue.files:
             note(f"{code}: no turn of {only} that is not out already")
-        _name_unwritable(code, queue.unwritable)
+        _name_rows(code, queue)
 
 
 @review_app.command("import")
@@ -339,6 +329,12 @@ def _codes(lang: str) -> list[str]:
     return [str(code) for code in parse_languages(lang)]
 
 
+def _nothing(
+    what: str, langs: Sequence[str], settings: Profile, first: str = "palo refine"
+) -> UserError:
+    return UserError(f"{what} for {' '.join(langs)} in {settings.data_dir}. Run `{first}` first.")
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -360,17 +356,10 @@ def _table(summaries: Sequence[LanguageSummary]) -> Table:
     )
 
 
-def _seed_table(summaries: Sequence[LanguageSummary]) -> Table:
-    rows = ((row.lang, str(row.intake.taken), str(row.queue.waiting)) for row in summaries)
-    title = "the seed's turns in review"
-    return table("language", "taken in now", "in queue", rows=rows, title=title)
-
-
-def _name_files(lang: str, files: Sequence[Path]) -> None:
-    for path in files:
+def _name_rows(lang: str, queue: Queue) -> None:
+    for path in queue.files:
         note(f"{lang}: to review: {path}")
-
-
-def _name_unwritable(lang: str, ids: Sequence[str]) -> None:
-    if ids:
-        note(f"{lang}: too long for a spreadsheet cell: {', '.join(ids)}")
+    if queue.later:
+        note(f"{lang}: {queue.later} more turns wait for room in the queue (max_review_rows)")
+    if queue.unwritable:
+        note(f"{lang}: too long for a spreadsheet cell: {', '.join(queue.unwritable)}")

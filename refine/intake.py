@@ -27,7 +27,7 @@ from refine.review_file import (
     ErrorType,
     Problem,
     ReadFile,
-    ReadRow,
+    ReviewRow,
     ReviewVerdict,
     errors_path,
     parse_export_hash,
@@ -45,13 +45,13 @@ _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"", "no", "n", "false", "0"})
 # A person's word beats the machine's, but not the structure: these must hold for it, too.
 _MUST_HOLD: tuple[Filter, ...] = (
-    structure.StructureFilter(),
-    structure.PlaceholderFilter(),
-    completeness.EmptyFilter(),
-    language.ScriptFilter(),
+    structure.structure,
+    structure.placeholder,
+    completeness.empty,
+    language.script,
 )
 # whatever their verdict
-_STRICT = frozenset({structure.PlaceholderFilter.name, characters.EncodingFilter.name})
+_STRICT = frozenset({structure.placeholder.name, characters.encoding.name})
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Decision:
     exported: str
     stale: bool
     note: str
-    row: ReadRow
+    row: ReviewRow
 
     @property
     def rejection(self) -> Rejection | None:
@@ -169,7 +169,7 @@ def own_name(file: Path) -> str:
 
 def languages_of(file: Path) -> list[str]:
     """The languages that the rows name. Raises UserError where the file cannot be read at all."""
-    return sorted({row.row.lang.strip() for row in _read_mailed(file).rows} - {""})
+    return sorted({row.lang.strip() for row in _read_mailed(file).rows} - {""})
 
 
 def _read_mailed(file: Path) -> ReadFile:
@@ -232,8 +232,8 @@ def read_decisions(
     paths: DataPaths, lang: str, reads: Sequence[ReadFile]
 ) -> tuple[list[Decision], list[Problem]]:
     """Every filled-in row as a decision, before those that disagree are set apart."""
-    touched = [row for read in reads for row in read.rows if not is_untouched(row)]
-    keys = [parse_review_id(row.row.id) for row in touched]
+    touched = [row for read in reads for row in read.rows if not row.untouched]
+    keys = [parse_review_id(row.id) for row in touched]
     turns = _reviewed_turns(paths, lang, {key for key in keys if key})
     decisions: list[Decision] = []
     problems = [problem for read in reads for problem in read.problems]
@@ -295,36 +295,30 @@ def conflict_problems(conflicts: Sequence[Sequence[Decision]]) -> list[Problem]:
     return problems
 
 
-def is_untouched(read: ReadRow) -> bool:
-    row = read.row
-    return not (row.verdict.strip() or row.correction.strip() or row.error_type.strip())
-
-
-def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | tuple[Problem, ...]:
+def decide(row: ReviewRow, lang: str, turn: ReviewedTurn | None) -> Decision | tuple[Problem, ...]:
     """What one filled-in row says, or all that is wrong with it.
 
     Where a row cannot be told to belong to its turn, nothing else of it can be judged.
     """
-    row = read.row
     exported = parse_export_hash(row.hash)
     if row.lang.strip() not in ("", lang):
-        return (read.problem("lang", f"this folder holds '{lang}'"),)
+        return (row.problem("lang", f"this folder holds '{lang}'"),)
     if parse_review_id(row.id) is None:
-        return (read.problem("id", "not an id of a review row; copy it from the exported file"),)
+        return (row.problem("id", "not an id of a review row; copy it from the exported file"),)
     if turn is None:
-        return (read.problem("id", "unknown: no such turn in the translated data"),)
+        return (row.problem("id", "unknown: no such turn in the translated data"),)
     if exported is None:
-        return (read.problem("hash", "damaged; copy it from the exported file"),)
+        return (row.problem("hash", "damaged; copy it from the exported file"),)
     if exported[0] != _plain_hash(turn.source):
         said = "the English is no longer the one that was exported"
-        return (read.problem("english", said),)
+        return (row.problem("english", said),)
     word, all_copies = row.verdict.strip().lower(), row.all_copies.strip().lower()
     verdict = ReviewVerdict(word) if word in list(ReviewVerdict) else None
     close = nearest(word, ReviewVerdict)
     hint = f"; did you mean {close}?" if close else ""
     fault, known = row.error_type.strip().lower(), " ".join(ErrorType)
     problems = [
-        read.problem(column, said)
+        row.problem(column, said)
         for wrong, column, said in (
             (not word, "verdict", "half filled in: write accept, fix or reject"),
             (word and not verdict, "verdict", f"unknown{hint} Write accept, fix or reject"),
@@ -335,12 +329,9 @@ def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | tu
     ]
     # a text under a misspelt verdict is looked at as what it looks like
     meant = verdict or (ReviewVerdict.FIX if row.correction.strip() else None)
-    text = _text(read, meant, exported[1], turn) if meant else ""
+    text = _text(row, lang, meant, exported[1], turn) if meant else ""
     if isinstance(text, Problem):
         problems.append(text)
-    elif text and (broken := _broken(TurnPair(turn.source, text), lang, meant)):
-        edited = "correction" if row.correction.strip() else "translation"
-        problems.append(read.problem(edited, broken))
     if problems or verdict is None or isinstance(text, Problem):
         return tuple(problems)
     return Decision(
@@ -355,62 +346,57 @@ def decide(read: ReadRow, lang: str, turn: ReviewedTurn | None) -> Decision | tu
             turn=turn.turn,
             all_copies=all_copies in _YES,
             reviewer=row.reviewer.strip(),
-            batch=read.file.rpartition(".")[0],
+            batch=row.file.rpartition(".")[0],
             created="",
         ),
         exported=exported[1],
         stale=turn.exported(exported[1]) is None,
         note=row.note.strip(),
-        row=read,
+        row=row,
     )
 
 
 def _text(
-    read: ReadRow, verdict: ReviewVerdict, exported: str, turn: ReviewedTurn
+    row: ReviewRow, lang: str, verdict: ReviewVerdict, exported: str, turn: ReviewedTurn
 ) -> str | Problem:
-    """The verified turn, image tags put back. An edit may also stand in the translation cell."""
-    row = read.row
+    """The verified turn, image tags put back, or why it cannot stand, in the filters' words.
+
+    An edit may also stand in the translation cell. What a person typed must also be in the
+    language, and whole: a spreadsheet may have lost its letters. What the machine wrote and a
+    person accepted is not doubted again.
+    """
     correction = row.correction.strip()
     edited = text_hash(row.translation) != exported
     if edited and characters.lost_letters(row.english, row.translation):
         said = "its letters were lost when the file was saved; copy your verdicts into the "
-        return read.problem("translation", f"{said}exported file, and save that as CSV UTF-8")
+        return row.problem("translation", f"{said}exported file, and save that as CSV UTF-8")
     if verdict is ReviewVerdict.REJECT:
-        if correction:
-            said = "rejected and corrected: write fix to use the correction"
-            return read.problem("correction", said)
-        return ""
+        said = "rejected and corrected: write fix to use the correction"
+        return row.problem("correction", said) if correction else ""
     if verdict is ReviewVerdict.FIX:
         if not correction and not edited:
-            return read.problem("correction", "verdict is fix but there is no correction")
-        return reframed(turn.source, correction or row.translation.strip())
-    if correction and text_hash(correction) != exported:
+            return row.problem("correction", "verdict is fix but there is no correction")
+        text = reframed(turn.source, correction or row.translation.strip())
+    elif correction and text_hash(correction) != exported:
         said = "accepted and corrected: write fix to use the correction"
-        return read.problem("correction", said)
-    if edited:
-        return read.problem("translation", "accepted but edited: write fix to use your edit")
-    machine = turn.exported(exported)
-    return reframed(turn.source, row.translation if machine is None else machine)
+        return row.problem("correction", said)
+    elif edited:
+        return row.problem("translation", "accepted but edited: write fix to use your edit")
+    else:
+        machine = turn.exported(exported)
+        text = reframed(turn.source, row.translation if machine is None else machine)
+    typed = _typed_must_hold() if verdict is ReviewVerdict.FIX else ()
+    for rule in (*typed, *_MUST_HOLD) if text else ():
+        finding = rule.look(TurnPair(turn.source, text), lang)
+        if finding and (finding.verdict is Verdict.REJECT or rule.name in _STRICT):
+            return row.problem("correction" if correction else "translation", finding.reason)
+    return text
 
 
 def _plain_hash(text: str) -> str:
     return text_hash(without_frame(text))
 
 
-def _broken(pair: TurnPair, lang: str, verdict: ReviewVerdict | None) -> str | None:
-    """Why a person's text cannot stand, in the filters' words.
-
-    What a person typed must also be in the language, and whole: a spreadsheet may have lost its
-    letters. What the machine wrote and a person accepted is not doubted again.
-    """
-    typed = _typed_must_hold() if verdict is ReviewVerdict.FIX else ()
-    for rule in (*typed, *_MUST_HOLD):
-        finding = rule.look(pair, lang)
-        if finding and (finding.verdict is Verdict.REJECT or rule.name in _STRICT):
-            return finding.reason
-    return None
-
-
 @cache
 def _typed_must_hold() -> tuple[Filter, ...]:
-    return characters.EncodingFilter(), language.LanguageFilter(LanguageId())
+    return characters.encoding, language.LanguageFilter(LanguageId())

@@ -24,7 +24,7 @@ from palo.schemas import (
 from palo.settings import RefineSettings
 from palo.shards import is_current, read_translated, to_row, write_shard
 from refine.filters import OtherPair, TurnPair
-from refine.filters.structure import PlaceholderFilter, StructureFilter, broken_structure
+from refine.filters.structure import broken_structure, placeholder, structure
 from refine.filters.thresholds import load_thresholds
 from refine.registry import default_filters, judge, models_digest, verdict, version
 from refine.review_file import review_id, text_hash
@@ -33,7 +33,7 @@ from refine.signatures import SIGNATURES, TurnKey, load_table, met_in_shard
 VERIFIED = "verified"
 REVIEWER = "reviewer"
 # What no policy lets into training: a conversation that lost its structure.
-_SACRED = frozenset({StructureFilter.name, PlaceholderFilter.name})
+_SACRED = frozenset({structure.name, placeholder.name})
 
 # Prefixes of a record's counts.
 VERDICT_COUNT, REASON_COUNT = "verdict:", "reason:"
@@ -98,7 +98,7 @@ def refine_samples(
         turns = range(len(sample.source))
         findings: tuple[tuple[Finding, ...], ...]
         if reason:  # the first turn says it of all
-            finding = Finding(StructureFilter.name, None, Verdict.REJECT, reason)
+            finding = Finding(structure.name, None, Verdict.REJECT, reason)
             findings = ((finding,), *(() for _ in turns[1:]))
         else:
             findings = tuple(_human_first(sample, turn, next(judged), word) for turn in turns)
@@ -130,8 +130,8 @@ def _human_first(
     if sample.meta[turn].status is TurnStatus.VERIFIED:
         entry = word.verified.get((sample.sample_id, turn))
         who = f"by {entry.reviewer or 'a reviewer'} in {entry.batch}" if entry else "by a reviewer"
-        structure = tuple(each for each in findings if each.filter == StructureFilter.name)
-        return (*structure, Finding(VERIFIED, None, Verdict.PASS, f"verified {who}"))
+        sacred = tuple(each for each in findings if each.filter == structure.name)
+        return (*sacred, Finding(VERIFIED, None, Verdict.PASS, f"verified {who}"))
     rejection = word.rejected.get(review_id(sample.sample_id, turn))
     text = without_frame(sample.target[turn].text)
     if rejection is None or rejection.translation != text_hash(text):

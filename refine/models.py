@@ -60,7 +60,6 @@ class ModelFilter(Filter):
     """
 
     def __init__(self, settings: Any) -> None:
-        super().__init__()
         self._settings = settings
 
     @abstractmethod
@@ -70,9 +69,6 @@ class ModelFilter(Filter):
     @abstractmethod
     def inputs(self) -> list[object]:
         """What decides the findings. Raises MissingResource for weights that are not here."""
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        return self.judge([pair], lang)[0]
 
     def judge(self, pairs: Sequence[TurnPair], lang: str) -> list[Finding | None]:
         asked = [
@@ -162,7 +158,7 @@ class AskingFilter(ModelFilter):
             self._engine = stack.enter_context(open_engine(settings.engine, weights, settings))
             atexit.register(stack.close)
         answers = {answer.tag: answer for answer in self._engine.stream(requests)}
-        findings = []
+        findings: list[Finding | None] = []
         for at, (english, _) in enumerate(texts):
             answer = answers.get(str(at))
             if answer is None:

@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -40,20 +42,16 @@ class Unreadable:
     text: str = ""
 
 
-@dataclass(frozen=True)
-class NumberedRow:
-    """`number` is the line of a text file, from 1 and its header counted, or a Parquet row."""
-
-    number: int
-    row: SourceTarget | Unreadable
+Row = SourceTarget | Unreadable
+# The number is the line of a text file, from 1 and its header counted, or a Parquet row.
+NumberedRow = tuple[int, Row]
 
 
 def read_pairs(path: Path) -> Iterator[SourceTarget]:
     """The pairs of a file, in order. Raises UserError at the first row that is none."""
-    for numbered in read_rows(path):
-        row = numbered.row
+    for number, row in read_rows(path):
         if isinstance(row, Unreadable):
-            raise UserError(f"{path}, line {numbered.number}: {row.reason}. Mend the line.")
+            raise UserError(f"{path}, line {number}: {row.reason}. Mend the line.")
         yield row
 
 
@@ -63,8 +61,7 @@ def read_rows(path: Path) -> Iterator[NumberedRow]:
     Raises UserError for a file that is none of the formats, or has no such columns.
     """
     if _format(path.name) == ".parquet":
-        for number, row in enumerate(read_columns(path, COLUMNS), start=1):
-            yield NumberedRow(number, _pair(*row))
+        yield from enumerate(starmap(_pair, read_columns(path, COLUMNS)), start=1)
         return
     with _opened(path) as file:
         suffix = _format(path.name) or (".jsonl" if _head(file).lstrip()[:1] == b"{" else ".tsv")
@@ -75,11 +72,10 @@ def read_rows(path: Path) -> Iterator[NumberedRow]:
         readers = {".jsonl": _jsonl, ".csv": _csv, ".tsv": _tsv}
         last = 0
         try:
-            for numbered in readers[suffix](path, file):
-                yield numbered
-                last = numbered.number
+            for last, row in readers[suffix](path, file):
+                yield last, row
         except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-            yield NumberedRow(last + 1, Unreadable(f"the rest of the file is damaged: {error}"))
+            yield last + 1, Unreadable(f"the rest of the file is damaged: {error}")
 
 
 def _format(name: str) -> str:
@@ -125,12 +121,10 @@ def _head(file: io.BufferedReader) -> bytes:
 
 def _lines(file: io.BufferedReader) -> Iterator[tuple[int, str | Unreadable]]:
     """Lines by number without their ends; only a line feed ends one, as U+2028 is text."""
-    number = 0
-    while line := file.readline(MAX_LINE_BYTES):
-        number += 1
+    for number, line in enumerate(iter(partial(file.readline, MAX_LINE_BYTES), b""), start=1):
         if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
-            while line and not line.endswith(b"\n"):
-                line = file.readline(MAX_LINE_BYTES)
+            while (rest := file.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+                pass
             yield number, Unreadable(f"longer than {MAX_LINE_BYTES >> 20} MiB")
             continue
         try:
@@ -155,13 +149,13 @@ def _tsv(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
                 places, width = _places(path, cells), len(cells)
                 continue
         if isinstance(line, Unreadable):
-            yield NumberedRow(number, line)
+            yield number, line
         elif len(cells) != width:
             said = f"{len(cells)} columns, not {width}"
-            yield NumberedRow(number, Unreadable(said, line))
+            yield number, Unreadable(said, line)
         else:
             assert places is not None
-            yield NumberedRow(number, _pair(cells[places[0]], cells[places[1]]))
+            yield number, _pair(cells[places[0]], cells[places[1]])
 
 
 def _csv(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
@@ -176,12 +170,12 @@ def _csv(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
                 continue
             if len(cells) != len(header):
                 said = f"{len(cells)} columns, not {len(header)}"
-                yield NumberedRow(reader.line_num, Unreadable(said, _safe(",".join(cells))))
+                yield reader.line_num, Unreadable(said, _safe(",".join(cells)))
             else:
-                yield NumberedRow(reader.line_num, _pair(cells[source], cells[target]))
+                yield reader.line_num, _pair(cells[source], cells[target])
     except csv.Error as error:
         number = reader.line_num + 1
-        yield NumberedRow(number, Unreadable(f"the rest of the file is no CSV: {error}"))
+        yield number, Unreadable(f"the rest of the file is no CSV: {error}")
 
 
 def _places(path: Path, header: list[str]) -> tuple[int, ...]:
@@ -197,21 +191,19 @@ def _places(path: Path, header: list[str]) -> tuple[int, ...]:
 def _jsonl(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
     for number, line in _lines(file):
         if isinstance(line, Unreadable):
-            yield NumberedRow(number, line)
+            yield number, line
         elif line.strip():
-            yield NumberedRow(number, _object(line))
-
-
-def _object(line: str) -> SourceTarget | Unreadable:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return Unreadable(f"no JSON: {getattr(error, 'msg', error)}", line)
-    if not isinstance(row, dict):
-        return Unreadable("no JSON object", line)
-    if missing := [name for name in COLUMNS if name not in row]:
-        return Unreadable(f"no {' and no '.join(missing)} in the object", line)
-    return _pair(row["source"], row["target"])
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield number, Unreadable(f"no JSON: {getattr(error, 'msg', error)}", line)
+                continue
+            if not isinstance(row, dict):
+                yield number, Unreadable("no JSON object", line)
+            elif missing := [name for name in COLUMNS if name not in row]:
+                yield number, Unreadable(f"no {' and no '.join(missing)} in the object", line)
+            else:
+                yield number, _pair(row["source"], row["target"])
 
 
 def _pair(source: object, target: object) -> SourceTarget | Unreadable:

@@ -108,8 +108,7 @@ def load_ledger(folder: Path) -> Ledger:
     }
     for file in review_csvs(folder):
         if file.stem not in ledger and _EXPORTED.fullmatch(file.stem):
-            rows = [read.row for read in read_review(file).rows]
-            hashes = {row.id: parse_export_hash(row.hash) for row in rows}
+            hashes = {row.id: parse_export_hash(row.hash) for row in read_review(file).rows}
             ledger[file.stem] = Exported({key: known[1] for key, known in hashes.items() if known})
     return ledger
 
@@ -289,7 +288,7 @@ def export_adjudication(
 
     rows = []
     for group in conflicts:
-        first, shown = group[0], group[0].row.row
+        first, shown = group[0], group[0].row
         # not what a reviewer may have made of the translation in its cell
         reviewed = first.turn.exported(first.exported)
         row = ReviewRow(
@@ -311,7 +310,7 @@ def export_workbooks(files: Sequence[Path]) -> Queue:
     """A workbook beside each new CSV."""
     books = tuple(path.with_suffix(XLSX) for path in files)
     for path, book in zip(files, books, strict=True):
-        write_review(book, [read.row for read in read_review(path).rows])
+        write_review(book, read_review(path).rows)
     return Queue(files=books)
 
 

@@ -13,12 +13,12 @@ from palo.files import digest
 from palo.languages import LANGUAGES
 from palo.schemas import Finding, Verdict
 from palo.settings import ModelFilterSettings, RefineSettings
+from palo.workers import default_processes
 from refine.filters import (
     Filter,
     TurnPair,
     characters,
     completeness,
-    copies,
     faults,
     language,
     structure,
@@ -57,35 +57,35 @@ def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
     identifier = LanguageId(settings.language_id_model)
     bands = load_thresholds(settings.thresholds_path)
     return (
-        structure.StructureFilter(),
-        structure.PlaceholderFilter(),
-        completeness.EmptyFilter(),
-        faults.FailedFilter(),
-        faults.TruncatedFilter(),
-        copies.SourceCopyFilter(),
+        structure.structure,
+        structure.placeholder,
+        completeness.empty,
+        faults.failed,
+        faults.truncated,
+        faults.source_copy,
         language.LanguageFilter(identifier, bands),
-        language.MixedFilter(identifier),
-        language.ScriptFilter(bands),
-        language.TraditionalFilter(),
-        language.ArabicLettersFilter(),
-        completeness.LengthFilter(bands),
-        completeness.UnfinishedFilter(bands),
-        faults.RepetitionFilter(),
-        faults.PreambleFilter(),
-        faults.RefusalFilter(),
-        faults.AnsweredFilter(),
-        characters.InvisibleFilter(),
-        characters.EncodingFilter(),
-        completeness.NumbersFilter(),
-        completeness.LexiconFilter(bands),
-        completeness.PunctuationFilter(),
-        faults.ConfidenceFilter(bands),
+        language.mixed(identifier),
+        language.script.by(bands),
+        language.traditional,
+        language.arabic_letters,
+        completeness.length.by(bands),
+        completeness.unfinished.by(bands),
+        faults.repetition,
+        faults.preamble,
+        faults.refusal,
+        faults.answered,
+        characters.invisible,
+        characters.encoding,
+        completeness.numbers,
+        completeness.lexicon.by(bands),
+        completeness.punctuation,
+        faults.confidence.by(bands),
         *model_filters(settings.models),
-        copies.DuplicateFilter(),
+        faults.duplicate,
     )
 
 
-def model_filters(settings: ModelFilterSettings) -> list[ModelFilter]:
+def model_filters(settings: ModelFilterSettings) -> tuple[ModelFilter, ...]:
     """Those that are on."""
     kinds: tuple[tuple[Any, Callable[[Any], ModelFilter]], ...] = (
         (settings.labse, LabseFilter),
@@ -93,7 +93,16 @@ def model_filters(settings: ModelFilterSettings) -> list[ModelFilter]:
         (settings.back_translation, BackTranslationFilter),
         (settings.judge, JudgeFilter),
     )
-    return [kind(section) for section, kind in kinds if section]
+    return tuple(kind(section) for section, kind in kinds if section)
+
+
+def processes(settings: RefineSettings, is_much: bool) -> int:
+    """One where there is little to do, as starting processes takes a second or two.
+
+    One copy of models' weights, too.
+    """
+    alone = not is_much or settings.models != ModelFilterSettings()
+    return 1 if alone else settings.processes or default_processes()
 
 
 def models_digest(settings: ModelFilterSettings) -> str:

@@ -16,7 +16,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
@@ -70,7 +70,10 @@ class ErrorType(StrEnum):
 
 @dataclass(frozen=True)
 class ReviewRow:
-    """One turn for a reviewer; the last six but `hash` are theirs to fill in."""
+    """One turn for a reviewer; `verdict` to `reviewer` are theirs to fill in.
+
+    A row that came back knows its file, and the line of it that the row begins on.
+    """
 
     id: str
     lang: str
@@ -86,9 +89,18 @@ class ReviewRow:
     note: str = ""
     reviewer: str = ""
     hash: str = ""
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+
+    def problem(self, column: str, text: str) -> "Problem":
+        return Problem(self.file, self.line, self.id, column, getattr(self, column), text)
+
+    @property
+    def untouched(self) -> bool:
+        return not (self.verdict.strip() or self.correction.strip() or self.error_type.strip())
 
 
-COLUMNS = tuple(field.name for field in fields(ReviewRow))
+COLUMNS = tuple(column.name for column in fields(ReviewRow) if column.compare)
 
 
 @dataclass(frozen=True)
@@ -104,20 +116,8 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class ReadRow:
-    """A row as it came back, with the line of the file it begins on."""
-
-    file: str
-    line: int
-    row: ReviewRow
-
-    def problem(self, column: str, text: str) -> Problem:
-        return Problem(self.file, self.line, self.row.id, column, getattr(self.row, column), text)
-
-
-@dataclass(frozen=True)
 class ReadFile:
-    rows: tuple[ReadRow, ...]
+    rows: tuple[ReviewRow, ...]
     problems: tuple[Problem, ...]
 
 
@@ -211,7 +211,7 @@ def write_problems(path: Path, problems: Sequence[Problem]) -> None:
     if not problems:
         path.unlink(missing_ok=True)
         return
-    names = [field.name for field in fields(Problem)]
+    names = [column.name for column in fields(Problem)]
     _write_csv(path, names, [[getattr(problem, name) for name in names] for problem in problems])
 
 
@@ -240,9 +240,9 @@ def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str | 
 
 def _write_workbook(path: Path, rows: Sequence[ReviewRow]) -> None:
     from openpyxl import Workbook
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
-    from openpyxl.utils.exceptions import IllegalCharacterError
     from openpyxl.worksheet.datavalidation import DataValidation
 
     book = Workbook()
@@ -257,29 +257,25 @@ def _write_workbook(path: Path, rows: Sequence[ReviewRow]) -> None:
         cell.fill = PatternFill("solid", start_color="DDE6F0")
         cell.alignment = Alignment(vertical="top")
         sheet.column_dimensions[get_column_letter(column)].width = _WIDTHS.get(name, _WIDTH)
-    line = 2
-    for row in rows:
-        try:
-            for column, name in enumerate(COLUMNS, start=1):
-                cell = sheet.cell(line, column)
-                if text := getattr(row, name):
-                    cell.value = text
-                    cell.data_type = "s"  # else "=1+1" is a formula
-                cell.number_format = "@"
-                in_language = right_to_left and name in ("translation", "correction")
-                order = _RTL_ORDER if in_language else _LTR_ORDER
-                cell.alignment = Alignment(wrap_text=True, vertical="top", readingOrder=order)
-        except IllegalCharacterError:
-            sheet.delete_rows(line)
-            continue
-        line += 1
+    texts = [[getattr(row, name) for name in COLUMNS] for row in rows]
+    texts = [row for row in texts if not any(map(ILLEGAL_CHARACTERS_RE.search, row))]
+    for line, row in enumerate(texts, start=2):
+        for column, (name, text) in enumerate(zip(COLUMNS, row, strict=True), start=1):
+            cell = sheet.cell(line, column)
+            if text:
+                cell.value = text
+                cell.data_type = "s"  # else "=1+1" is a formula
+            cell.number_format = "@"
+            in_language = right_to_left and name in ("translation", "correction")
+            order = _RTL_ORDER if in_language else _LTR_ORDER
+            cell.alignment = Alignment(wrap_text=True, vertical="top", readingOrder=order)
     choices = {"verdict": ReviewVerdict, "error_type": ErrorType, "all_copies": ("yes",)}
     for name, words in choices.items():
         letter = get_column_letter(COLUMNS.index(name) + 1)
         offered = DataValidation("list", formula1=f'"{",".join(words)}"', allow_blank=True)
         offered.showErrorMessage = False  # intake says what is wrong, with the row
         sheet.add_data_validation(offered)
-        offered.add(f"{letter}2:{letter}{max(2, line - 1)}")
+        offered.add(f"{letter}2:{letter}{max(2, len(texts) + 1)}")
     with replaced(path) as temporary:
         book.save(temporary)
 
@@ -306,8 +302,8 @@ def read_review(path: Path) -> ReadFile:
             problems.append(Problem(path.name, line, cells[0], "", "", wrong))
             continue
         values = dict(zip(header, cells, strict=False))
-        row = ReviewRow(**{name: as_typed(values.get(name, "")) for name in COLUMNS})
-        rows.append(ReadRow(path.name, line, row))
+        texts = {name: as_typed(values.get(name, "")) for name in COLUMNS}
+        rows.append(ReviewRow(**texts, file=path.name, line=line))
     return ReadFile(tuple(rows), tuple(problems))
 
 

@@ -13,7 +13,6 @@ from refine.intake import load_rejections, read_decisions, settle
 from refine.queue import load_ledger
 from refine.review_file import read_review, returned_files, review_id, text_hash
 
-EDITED, ACCEPTED = "edited", "accepted"
 Ratings = Mapping[str, str]  # of one turn: reviewer -> label
 
 
@@ -43,7 +42,7 @@ def review_status(paths: DataPaths, lang: str) -> ReviewStatus:
     for batch in sorted(load_ledger(folder).values(), key=lambda batch: batch.at):
         exported.update(batch.rows)
         when.update(dict.fromkeys(batch.rows, batch.at))
-    edits = list(outcomes(paths, lang, exported).values())
+    done = edits(paths, lang, exported)
     reads = [read_review(path) for path in returned_files(folder)]
     decisions, _ = read_decisions(paths, lang, reads)
     # who said what of each turn; a row without a name counts for its file
@@ -61,27 +60,26 @@ def review_status(paths: DataPaths, lang: str) -> ReviewStatus:
     return ReviewStatus(
         lang=lang,
         out=len(exported),
-        done=len(edits),
+        done=len(done),
         conflicts=len(settle(decisions)[1]),
         agreement=agreement(list(ratings.values())),
-        edit_rate=edits.count(EDITED) / len(edits) if edits else None,
+        edit_rate=sum(done) / len(done) if done else None,
         median_hours=median(hours) if hours else None,
     )
 
 
-def outcomes(paths: DataPaths, lang: str, exported: Mapping[str, str]) -> dict[str, str]:
-    """EDITED or ACCEPTED by review id, of those turns that are done.
+def edits(paths: DataPaths, lang: str, exported: Mapping[str, str]) -> list[bool]:
+    """Of each turn that is done, whether it was rewritten or rejected.
 
-    `exported` holds the hash of the translation that each turn went out with.
+    `exported` holds the hash of the translation that each turn went out with, by review id.
     """
     verified, rejected = _verified(paths, lang), load_rejections(paths.review(lang))
-    done = {}
+    done = []
     for key, translation in exported.items():
         if key in verified:
-            same = text_hash(without_frame(verified[key].text)) == translation
-            done[key] = ACCEPTED if same else EDITED
+            done.append(text_hash(without_frame(verified[key].text)) != translation)
         elif key in rejected and rejected[key].translation == translation:
-            done[key] = EDITED
+            done.append(True)
     return done
 
 

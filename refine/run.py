@@ -1,7 +1,7 @@
 """Runs refine for one language: reviews in, shards judged, the next review batch out."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,9 @@ from palo.files import file_digest, read_json, run_lock, write_json
 from palo.memory import VerifiedMemory, check_memory
 from palo.paths import DataPaths
 from palo.schemas import Verdict
-from palo.settings import ModelFilterSettings, Profile, RefineSettings
+from palo.settings import Profile, RefineSettings
 from palo.shards import read_record, remove_shards, shard_paths
-from palo.workers import default_processes, in_order
+from palo.workers import in_order
 from refine.intake import Intake, load_rejections, take_in
 from refine.judgement import (
     REASON_COUNT,
@@ -30,6 +30,7 @@ from refine.queue import (
     export_seed,
     export_workbooks,
 )
+from refine.registry import processes
 from refine.signatures import SIGNATURES, build_table
 
 _SAMPLES_FOR_PROCESSES = 4000
@@ -94,8 +95,10 @@ def _refine_shards(
 ) -> tuple[int, int]:
     """How many shards were written, and how many were up to date."""
     sources, folder = shard_paths(paths.translated(lang)), paths.refined(lang)
-    processes = _processes(sources, settings)
-    table = build_table(sources, folder / SIGNATURES, lang, processes)
+    records = map(read_record, sources)
+    samples = sum(record.counts.get("samples", 0) for record in records if record)
+    number = min(processes(settings, samples >= _SAMPLES_FOR_PROCESSES), max(1, len(sources)))
+    table = build_table(sources, folder / SIGNATURES, lang, number)
     work = partial(
         refine_shard,
         settings,
@@ -107,22 +110,11 @@ def _refine_shards(
         judge_inputs(settings),
     )
     done = 0
-    for written in in_order(work, sources, processes, "judged translations", "refine.processes"):
+    for written in in_order(work, sources, number, "judged translations", "refine.processes"):
         done += written
         tick()
     remove_shards(folder, [folder / source.name for source in sources])
     return done, len(sources) - done
-
-
-def _processes(sources: Sequence[Path], settings: RefineSettings) -> int:
-    """One where there is little to do: starting processes takes a second or two."""
-    records = map(read_record, sources)
-    rows = sum(record.counts.get("samples", 0) for record in records if record)
-    if rows < _SAMPLES_FOR_PROCESSES:
-        return 1
-    if settings.models != ModelFilterSettings():
-        return 1  # one copy of the models' weights
-    return min(settings.processes or default_processes(), max(1, len(sources)))
 
 
 def _manifest(lang: str, folder: Path) -> dict[str, Any]:

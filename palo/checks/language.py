@@ -16,13 +16,7 @@ from typing import Any
 
 import regex
 
-from palo.checks.script import (
-    chinese_characters,
-    japanese_characters,
-    script_counts,
-    scripts_of,
-    weighted,
-)
+from palo.checks.script import only_in, script_counts, scripts_of, weighted
 from palo.checks.structure import without_protected
 from palo.errors import MissingResource
 from palo.languages import LANGUAGES
@@ -157,9 +151,9 @@ def _may_be_japanese(text: str, letters: int) -> bool:
 
     Of 1,000 Japanese sentences of benchmarks/gold one has no kana, and it has two characters.
     """
-    if chinese_characters(text):
+    if any(only_in(char, "gb2312", "euc_jp") for char in text):
         return False
-    return letters < _MAX_KANALESS or bool(japanese_characters(text))
+    return letters < _MAX_KANALESS or any(only_in(char, "euc_jp", "gb2312") for char in text)
 
 
 def _dominant(counts: Counter[str]) -> tuple[str, float]:

@@ -74,11 +74,17 @@ def count_weights(pairs: Iterable[tuple[str, str]], lang: str) -> list[NotionWei
         rows += 1
         text, named = comparable(target, lang), notions(source)
         for notion, said in enumerate(beginnings):
-            found = any(beginning in text for beginning in said)
-            by_chance[notion] += found
+            is_met = any(beginning in text for beginning in said)
+            by_chance[notion] += is_met
             wanted[notion] += notion in named
-            met[notion] += found and notion in named
-    return [_weight(w, m, c / max(1, rows)) for w, m, c in zip(wanted, met, by_chance, strict=True)]
+            met[notion] += is_met and notion in named
+    weights = []
+    for expected, hits, chance in zip(wanted, met, by_chance, strict=True):
+        share = min(_MOST_FOUND, (hits + _PRIOR_FOUND) / (expected + _PRIOR_ROWS))
+        other = max(_LEAST_CHANCE, min(_MOST_CHANCE, chance / max(1, rows)))
+        told = round(max(0.0, log(share / other)), 2)
+        weights.append(NotionWeights(told, round(min(0.0, log((1 - share) / (1 - other))), 2)))
+    return weights
 
 
 def comparable(text: str, lang: str) -> str:
@@ -94,15 +100,6 @@ def languages() -> Sequence[str]:
 def english_words() -> list[str]:
     """The first English word of each notion."""
     return [row[0].split()[0] for row in _table()[1:]]
-
-
-def _weight(wanted: int, met: int, chance: float) -> NotionWeights:
-    found = min(_MOST_FOUND, (met + _PRIOR_FOUND) / (wanted + _PRIOR_ROWS))
-    by_chance = max(_LEAST_CHANCE, min(_MOST_CHANCE, chance))
-    return NotionWeights(
-        round(max(0.0, log(found / by_chance)), 2),
-        round(min(0.0, log((1 - found) / (1 - by_chance))), 2),
-    )
 
 
 @cache

@@ -85,17 +85,7 @@ def traditional_characters(text: str) -> list[str]:
     Those are the ones in Big5, the standard of Taiwan, that GB 2312, the standard of simplified
     Chinese, lacks. On 1,000 Tatoeba rows this finds the very rows that CC-CEDICT's two columns do.
     """
-    return [char for char in dict.fromkeys(text) if _only_in(char, "big5", "gb2312")]
-
-
-def chinese_characters(text: str) -> list[str]:
-    """The simplified characters that Japanese (JIS X 0208) does not know, each once, in order."""
-    return [char for char in dict.fromkeys(text) if _only_in(char, "gb2312", "euc_jp")]
-
-
-def japanese_characters(text: str) -> list[str]:
-    """The Han characters of JIS X 0208 that simplified Chinese does not know: 駅, 図, 話."""
-    return [char for char in dict.fromkeys(text) if _only_in(char, "euc_jp", "gb2312")]
+    return [char for char in dict.fromkeys(text) if only_in(char, "big5", "gb2312")]
 
 
 def arabic_letters(text: str) -> list[tuple[str, str]]:
@@ -106,8 +96,10 @@ def arabic_letters(text: str) -> list[tuple[str, str]]:
 
 
 @cache
-def _only_in(char: str, encoding: str, other: str) -> bool:
-    def has(name: str) -> bool:
-        return bool(char.encode(name, "ignore"))
+def only_in(char: str, encoding: str, other: str) -> bool:
+    """Whether a Han character is in one standard but not in another one.
 
-    return "\u4e00" <= char <= "\u9fff" and has(encoding) and not has(other)
+    Those are Big5, GB 2312 (simplified Chinese), and JIS X 0208 (`euc_jp`).
+    """
+    is_han = "\u4e00" <= char <= "\u9fff"
+    return is_han and bool(char.encode(encoding, "ignore")) and not char.encode(other, "ignore")

@@ -1,13 +1,14 @@
-"""What every filter is: a name, a reason, and a judgement over a column of pairs.
+"""What every filter is: a name, words of what it looks for, a judgement over a column of pairs.
 
 A file here holds the filters of one theme; refine/registry.py lists them all.
 """
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from palo.checks.script import script_counts
 from palo.checks.structure import Span, protected_spans, without_spans
@@ -67,29 +68,56 @@ class TurnPair:
 class Filter(ABC):
     """One small thing that can be wrong with a translation.
 
-    `name` is what reports count by; `about` says in words what it looks for. `bands` are the
-    thresholds of each language, None for the shipped ones.
+    `name` is what reports count by; `about` says in words what it looks for.
     """
 
     name: str
     about: str
 
-    def __init__(self, bands: Bands | None = None) -> None:
-        self._bands = bands
-
     @abstractmethod
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        """What this filter finds in one pair, or None."""
-
     def judge(self, pairs: Sequence[TurnPair], lang: str) -> list[Finding | None]:
         """One finding (or None) a pair, in order."""
-        return [self.look(pair, lang) for pair in pairs]
 
-    def usual(self, lang: str) -> Thresholds:
-        return bands_of(lang, self._bands)
+    def look(self, pair: TurnPair, lang: str) -> Finding | None:
+        return self.judge([pair], lang)[0]
 
     def finding(self, verdict: Verdict, reason: str, score: float | None = None) -> Finding:
         return Finding(self.name, score, verdict, reason)
+
+
+class Said(NamedTuple):
+    """What a rule says of a pair; `score` is its own measure, if it has one."""
+
+    verdict: Verdict
+    reason: str
+    score: float | None = None
+
+
+Says = Callable[[TurnPair, str, Thresholds], Said | None]
+
+
+class Rule(Filter):
+    """A filter that is a function of a pair, its language, and what is usual in that language.
+
+    It has the function's name. `bands` are the thresholds by language, None for the shipped ones.
+    """
+
+    def __init__(self, says: Says, about: str, bands: Bands | None = None) -> None:
+        self.name, self.about = says.__name__, about
+        self._says, self._bands = says, bands
+
+    def by(self, bands: Bands) -> "Rule":
+        return Rule(self._says, self.about, bands)
+
+    def judge(self, pairs: Sequence[TurnPair], lang: str) -> list[Finding | None]:
+        usual = bands_of(lang, self._bands)
+        said = (self._says(pair, lang, usual) for pair in pairs)
+        return [self.finding(*each) if each else None for each in said]
+
+
+def rule(about: str) -> Callable[[Says], Rule]:
+    """Makes a filter of a function; `about` says what it looks for."""
+    return lambda says: Rule(says, about)
 
 
 def quoted(text: str, limit: int = 40) -> str:

@@ -6,8 +6,9 @@ from collections import Counter
 
 import regex
 
-from palo.schemas import Finding, Verdict
-from refine.filters import Filter, TurnPair, quoted
+from palo.schemas import Verdict
+from refine.filters import Said, TurnPair, quoted, rule
+from refine.filters.thresholds import Thresholds
 
 # What Windows-1252 and Latin-1 make of the bytes of UTF-8: two characters or more in a row.
 _RUN = re.compile("[\u0080-\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2,}")
@@ -28,24 +29,21 @@ _HIDDEN = re.compile(
 )
 
 
-class EncodingFilter(Filter):
-    name = "encoding"
-    about = "damaged letters: mojibake, replacement characters, HTML entities"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        if pair.target.count(_REPLACEMENT) > pair.source.count(_REPLACEMENT):
-            return self.finding(Verdict.REJECT, "letters are lost (U+FFFD)")
-        if damaged := mojibake(pair.target):
-            if damaged in pair.source:
-                return None
-            said = f"UTF-8 read in another encoding: {quoted(damaged)}"
-            return self.finding(Verdict.REJECT, said)
-        if marks := lost_letters(pair.source, pair.target):
-            said = f"question marks in place of letters: {quoted(marks)}"
-            return self.finding(Verdict.REVIEW, said)
-        if written := entity(pair.source, pair.target):
-            return self.finding(Verdict.REVIEW, f"HTML entity {quoted(written)}")
-        return None
+@rule("damaged letters: mojibake, replacement characters, HTML entities")
+def encoding(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
+    if pair.target.count(_REPLACEMENT) > pair.source.count(_REPLACEMENT):
+        return Said(Verdict.REJECT, "letters are lost (U+FFFD)")
+    if damaged := mojibake(pair.target):
+        if damaged in pair.source:
+            return None
+        said = f"UTF-8 read in another encoding: {quoted(damaged)}"
+        return Said(Verdict.REJECT, said)
+    if marks := lost_letters(pair.source, pair.target):
+        said = f"question marks in place of letters: {quoted(marks)}"
+        return Said(Verdict.REVIEW, said)
+    if written := entity(pair.source, pair.target):
+        return Said(Verdict.REVIEW, f"HTML entity {quoted(written)}")
+    return None
 
 
 def mojibake(text: str) -> str | None:
@@ -96,18 +94,15 @@ def entity(source: str, target: str) -> str | None:
     return written.group() if written and written.group() not in source else None
 
 
-class InvisibleFilter(Filter):
-    name = "invisible"
-    about = "invisible characters, such as zero-width spaces and bidi overrides"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        hidden = hidden_characters(pair.source, pair.target)
-        if not hidden:
-            return None
-        # a control character has no name
-        named = [f"U+{ord(char):04X} {unicodedata.name(char, '')}" for char in sorted(hidden)]
-        said = f"invisible characters: {', '.join(map(str.rstrip, named))}"
-        return self.finding(Verdict.REVIEW, said, float(hidden.total()))
+@rule("invisible characters, such as zero-width spaces and bidi overrides")
+def invisible(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
+    hidden = hidden_characters(pair.source, pair.target)
+    if not hidden:
+        return None
+    # a control character has no name
+    named = [f"U+{ord(char):04X} {unicodedata.name(char, '')}" for char in sorted(hidden)]
+    said = f"invisible characters: {', '.join(map(str.rstrip, named))}"
+    return Said(Verdict.REVIEW, said, float(hidden.total()))
 
 
 def hidden_characters(source: str, target: str) -> Counter[str]:

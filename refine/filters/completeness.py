@@ -7,8 +7,9 @@ import regex
 from palo.checks.lexicon import agreement
 from palo.checks.lexicon import languages as lexicon_languages
 from palo.languages import LANGUAGES, info
-from palo.schemas import Finding, Verdict
-from refine.filters import Filter, TurnPair
+from palo.schemas import Verdict
+from refine.filters import Said, TurnPair, rule
+from refine.filters.thresholds import Thresholds
 
 # The bands are those of whole sentences. Short texts vary more, so the band is widened by
 # 9/n + 100/n² for n characters of English: at most 2% of Tatoeba's gold pairs (20-40 characters)
@@ -34,107 +35,84 @@ _MIN_LEXICON_WORDS = 4  # shorter answers are said in too many ways
 _SHOWN_WORDS = 4
 
 
-class EmptyFilter(Filter):
-    name = "empty"
-    about = "there is no translation"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        if any(map(str.isalnum, pair.target_words)):
-            return None
-        if not any(map(str.isalnum, pair.source_words)):
-            return None
-        return self.finding(Verdict.REJECT, "the translation is empty")
+@rule("there is no translation")
+def empty(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
+    says = any(map(str.isalnum, pair.target_words)) or not any(map(str.isalnum, pair.source_words))
+    return None if says else Said(Verdict.REJECT, "the translation is empty")
 
 
-class LengthFilter(Filter):
+@rule("much shorter or longer than translations from English usually are")
+def length(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     """Catches truncation and rambling."""
-
-    name = "length"
-    about = "much shorter or longer than translations from English usually are"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        source, target = len(pair.source_words), len(pair.target_words)
-        if not source or not target:
-            return None
-        ratio = target / source
-        low, high = self.usual(lang).length_ratio
-        outside = max(low / ratio, ratio / high)
-        room = 1 + _ROOM_CHARS / source + _ROOM_CHARS_SQUARED / source**2
-        if outside > room * _REJECT_FACTOR:
-            verdict = Verdict.REJECT
-        elif outside > room:
-            verdict = Verdict.REVIEW
-        elif outside > 1 + _NOTE_ROOM_CHARS / source:
-            verdict = Verdict.NOTE
-        else:
-            return None
-        word = "short" if ratio < low else "long"
-        said = f"too {word}: {target} characters for {source} of English"
-        return self.finding(verdict, said, ratio)
+    source, target = len(pair.source_words), len(pair.target_words)
+    if not source or not target:
+        return None
+    ratio = target / source
+    low, high = usual.length_ratio
+    outside = max(low / ratio, ratio / high)
+    room = 1 + _ROOM_CHARS / source + _ROOM_CHARS_SQUARED / source**2
+    if outside > room * _REJECT_FACTOR:
+        verdict = Verdict.REJECT
+    elif outside > room:
+        verdict = Verdict.REVIEW
+    elif outside > 1 + _NOTE_ROOM_CHARS / source:
+        verdict = Verdict.NOTE
+    else:
+        return None
+    word = "short" if ratio < low else "long"
+    said = f"too {word}: {target} characters for {source} of English"
+    return Said(verdict, said, ratio)
 
 
-class UnfinishedFilter(Filter):
+@rule("stops without a final mark, shorter than usual")
+def unfinished(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     """Stops in the middle although the engine says that it is whole.
 
     The missing mark alone is a note of `punctuation`: 0-3% of gold rows miss it, ours to ask.
     Together with a text shorter than usual, or a bracket that nothing closes, it asks for review.
     """
-
-    name = "unfinished"
-    about = "stops without a final mark, shorter than usual"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        source, target = pair.source_words.rstrip(_CLOSING), pair.target_words.rstrip(_CLOSING)
-        if len(source) < _MIN_CHARS or source[-1] not in _MARKS:
-            return None
-        if not target or target[-1] in _ENDS:
-            return None
-        bands = self.usual(lang)
-        ratio = len(target) / len(source)
-        share = _SHORTER if len(source) >= _SHORT_CHARS else bands.short_unfinished_share
-        if ratio < bands.usual_ratio * share:
-            said = f"no mark at the end, {ratio / bands.usual_ratio:.0%} of the usual length"
-            return self.finding(Verdict.REVIEW, said, ratio)
-        if _left_open(pair.target_words) > 0 and _left_open(pair.source_words) == 0:
-            said = "no mark at the end, and a bracket left open"
-            return self.finding(Verdict.REVIEW, said, ratio)
+    source, target = pair.source_words.rstrip(_CLOSING), pair.target_words.rstrip(_CLOSING)
+    if len(source) < _MIN_CHARS or source[-1] not in _MARKS:
         return None
+    if not target or target[-1] in _ENDS:
+        return None
+    ratio = len(target) / len(source)
+    share = _SHORTER if len(source) >= _SHORT_CHARS else usual.short_unfinished_share
+    if ratio < usual.usual_ratio * share:
+        said = f"no mark at the end, {ratio / usual.usual_ratio:.0%} of the usual length"
+        return Said(Verdict.REVIEW, said, ratio)
+    if _left_open(pair.target_words) > 0 and _left_open(pair.source_words) == 0:
+        said = "no mark at the end, and a bracket left open"
+        return Said(Verdict.REVIEW, said, ratio)
+    return None
 
 
 def _left_open(text: str) -> int:
     return len(_OPEN.findall(text)) - len(_CLOSED.findall(text))
 
 
-class PunctuationFilter(Filter):
+@rule("the final mark is missing, or is another language's")
+def punctuation(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     """A note only: usage varies (7-12% of gold Bengali and Urdu sentences end otherwise)."""
-
-    name = "punctuation"
-    about = "the final mark is missing, or is another language's"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        source, target = pair.source.rstrip(_CLOSING), pair.target.rstrip(_CLOSING)
-        if not source or not target or source[-1] not in _MARKS:
-            return None
-        if target[-1] not in _MARKS:
-            return self.finding(Verdict.NOTE, "no mark at the end")
-        if target[-1] != "…" and target[-1] not in info(lang).final_marks:
-            return self.finding(Verdict.NOTE, f"ends with '{target[-1]}'")
+    source, target = pair.source.rstrip(_CLOSING), pair.target.rstrip(_CLOSING)
+    if not source or not target or source[-1] not in _MARKS:
         return None
+    if target[-1] not in _MARKS:
+        return Said(Verdict.NOTE, "no mark at the end")
+    if target[-1] != "…" and target[-1] not in info(lang).final_marks:
+        return Said(Verdict.NOTE, f"ends with '{target[-1]}'")
+    return None
 
 
-class NumbersFilter(Filter):
+@rule("a number of the English is not in the translation")
+def numbers(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     """A note only: 3-18% of gold pairs spell a number out, or write it otherwise."""
-
-    name = "numbers"
-    about = "a number of the English is not in the translation"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        wanted = _numbers(pair.source_words)
-        missing = wanted - _numbers(pair.target_words) if wanted else wanted
-        if not missing:
-            return None
-        said = "numbers missing: " + ", ".join(missing)
-        return self.finding(Verdict.NOTE, said, float(missing.total()))
+    wanted = _numbers(pair.source_words)
+    missing = wanted - _numbers(pair.target_words) if wanted else wanted
+    if not missing:
+        return None
+    said = "numbers missing: " + ", ".join(missing)
+    return Said(Verdict.NOTE, said, float(missing.total()))
 
 
 def _numbers(text: str) -> Counter[str]:
@@ -145,19 +123,15 @@ def _numbers(text: str) -> Counter[str]:
     )
 
 
-class LexiconFilter(Filter):
+@rule("common words of the English have no counterpart: perhaps another text's translation")
+def lexicon(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     """Sees some of the translations that stand in the wrong row; see palo/checks/lexicon.py."""
-
-    name = "lexicon"
-    about = "common words of the English have no counterpart: perhaps another text's translation"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        if lang not in lexicon_languages() or not pair.target_words:
-            return None
-        if len(pair.source_words.split()) < _MIN_LEXICON_WORDS:
-            return None
-        agreed = agreement(pair.source_words, pair.target_words, lang)
-        if agreed.score >= self.usual(lang).lexicon_score:
-            return None
-        named = ", ".join(agreed.missing[:_SHOWN_WORDS])
-        return self.finding(Verdict.REVIEW, f"nothing says: {named}", agreed.score)
+    if lang not in lexicon_languages() or not pair.target_words:
+        return None
+    if len(pair.source_words.split()) < _MIN_LEXICON_WORDS:
+        return None
+    agreed = agreement(pair.source_words, pair.target_words, lang)
+    if agreed.score >= usual.lexicon_score:
+        return None
+    named = ", ".join(agreed.missing[:_SHOWN_WORDS])
+    return Said(Verdict.REVIEW, f"nothing says: {named}", agreed.score)

@@ -6,13 +6,14 @@ from itertools import pairwise
 
 import regex
 
+from palo.checks import script as letters
 from palo.checks.faults import phrases
 from palo.checks.language import MIN_LETTERS, UNKNOWN, Detection, LanguageId
-from palo.checks.script import arabic_letters, script_counts, script_share, traditional_characters
+from palo.checks.script import script_counts, script_share
 from palo.languages import LANGUAGES, Language, info
 from palo.schemas import Finding, Verdict
-from refine.filters import Filter, TurnPair, quoted
-from refine.filters.thresholds import Bands
+from refine.filters import Filter, Rule, Said, TurnPair, quoted, rule
+from refine.filters.thresholds import Bands, Thresholds, bands_of
 
 # On 1,000 Tatoeba pairs a language, text in the right language was called another one with at most
 # 27 letters; only rows that truly are in another language have more.
@@ -54,15 +55,12 @@ class LanguageFilter(Filter):
     about = "the translation is in another language"
 
     def __init__(self, identifier: LanguageId, bands: Bands | None = None) -> None:
-        super().__init__(bands)
-        self._identifier = identifier
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        return self._finding(self._detect(pair, lang), lang)
+        self._identifier, self._bands = identifier, bands
 
     def judge(self, pairs: Sequence[TurnPair], lang: str) -> list[Finding | None]:
-        seen = [self._detect(pair, lang) for pair in pairs]
-        findings = [self._finding(detection, lang) for detection in seen]
+        detect, least = self._identifier.detect_letters, bands_of(lang, self._bands).foreign_share
+        seen = [detect(pair.target_words, lang, pair.target_scripts) for pair in pairs]
+        findings = [self._finding(detection, lang, least) for detection in seen]
         turns: dict[str, list[int]] = defaultdict(list)
         for at, pair in enumerate(pairs):
             if pair.conversation:
@@ -75,20 +73,17 @@ class LanguageFilter(Filter):
             if not short or (num_long and len(right) - len(short) == num_long):
                 continue
             words = "\n".join(pairs[at].target_words for at in places)
-            whole = self._identifier.detect_letters(words, lang)
-            if whole.lang != lang and self._is_sure(whole, lang):
+            whole = detect(words, lang)
+            if whole.lang != lang and _is_sure(whole, least):
                 said = f"short, in a conversation that looks like {_name(whole.lang)}"
                 for at in short:
                     findings[at] = self.finding(Verdict.REVIEW, said, whole.share)
         return findings
 
-    def _detect(self, pair: TurnPair, lang: str) -> Detection:
-        return self._identifier.detect_letters(pair.target_words, lang, pair.target_scripts)
-
-    def _finding(self, seen: Detection, lang: str) -> Finding | None:
+    def _finding(self, seen: Detection, lang: str, least: float) -> Finding | None:
         if not seen.letters or seen.lang == lang:
             return None
-        if self._is_sure(seen, lang):
+        if _is_sure(seen, least):
             verdict = Verdict.REJECT
         elif seen.share >= _DOUBT_SHARE or seen.letters >= _DOUBT_LETTERS:
             verdict = Verdict.REVIEW
@@ -97,9 +92,9 @@ class LanguageFilter(Filter):
         said = f"looks like {_name(seen.lang)}, not {_name(lang)}"
         return self.finding(verdict, said, seen.share)
 
-    def _is_sure(self, seen: Detection, lang: str) -> bool:
-        share = self.usual(lang).foreign_share
-        return seen.share >= share and seen.letters >= SURE_LETTERS
+
+def _is_sure(seen: Detection, least: float) -> bool:
+    return seen.share >= least and seen.letters >= SURE_LETTERS
 
 
 def _name(code: str) -> str:
@@ -110,25 +105,19 @@ def _name(code: str) -> str:
     return "Persian" if code == "fa" else f"another language ({code})"
 
 
-class ScriptFilter(Filter):
+@rule("letters of another script, such as English left in")
+def script(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     """The letters must be the language's own: catches English left in."""
-
-    name = "script"
-    about = "letters of another script, such as English left in"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        usual = self.usual(lang).script_share
-        share = script_share(pair.target_scripts, lang)
-        if share is None or share >= usual:
-            return None
+    share = script_share(pair.target_scripts, lang)
+    if share is not None and share < usual.script_share:
         share = script_share(without_names(pair), lang)
-        if share is None or share >= usual:
-            return None
-        verdict = Verdict.REJECT if share < _REJECT_SCRIPT_SHARE else Verdict.REVIEW
-        left = _LATIN_WORD.search(pair.target_words)
-        example = f", for example {quoted(left.group())}" if left else ""
-        said = f"{share:.0%} of the letters are of the language's script{example}"
-        return self.finding(verdict, said, share)
+    if share is None or share >= usual.script_share:
+        return None
+    verdict = Verdict.REJECT if share < _REJECT_SCRIPT_SHARE else Verdict.REVIEW
+    left = _LATIN_WORD.search(pair.target_words)
+    example = f", for example {quoted(left.group())}" if left else ""
+    said = f"{share:.0%} of the letters are of the language's script{example}"
+    return Said(verdict, said, share)
 
 
 def without_names(pair: TurnPair) -> Counter[str]:
@@ -162,36 +151,34 @@ def _may_stay(text: str, start: int, word: str) -> bool:
     return bool(before) and before[-1] not in ".!?:\n"
 
 
-class MixedFilter(Filter):
+def mixed(identifier: LanguageId) -> Rule:
     """English sentences, halves of them, or lone words of them."""
 
-    name = "mixed"
-    about = "English words or sentences inside the translation"
-
-    def __init__(self, identifier: LanguageId) -> None:
-        super().__init__()
-        self._identifier = identifier
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
+    @rule("English words or sentences inside the translation")
+    def mixed(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
         if lang == "en" or not pair.target_scripts["Latin"]:
             return None
         words = _WORD.findall(pair.target_words)
         is_told = lang in _HELD_AGAINST or "Latin" not in info(lang).scripts
         only = phrases().only_english if is_told else frozenset[str]()
-        left = _echo(pair.source_words, words, only) or self._sentence(pair.target_words)
-        return self.finding(Verdict.REVIEW, f"English left in: {quoted(left)}") if left else None
+        left = _echo(pair.source_words, words, only) or _sentence(pair.target_words, identifier)
+        return Said(Verdict.REVIEW, f"English left in: {quoted(left)}") if left else None
 
-    def _sentence(self, text: str) -> str | None:
-        if _ENGLISH.search(text) is None:
-            return None
-        for sentence in map(str.strip, _SENTENCE.findall(text)):
-            latin = " ".join(_WORD.findall(sentence))
-            if _ENGLISH.search(sentence) is None or len(latin) < _MIN_SENTENCE_LETTERS:
-                continue
-            seen = self._identifier.detect_letters(latin)
-            if seen.lang == "en" and seen.share >= _SURE_SHARE:
-                return sentence
+    return mixed
+
+
+def _sentence(text: str, identifier: LanguageId) -> str | None:
+    """The first one that is surely English."""
+    if _ENGLISH.search(text) is None:
         return None
+    for sentence in map(str.strip, _SENTENCE.findall(text)):
+        latin = " ".join(_WORD.findall(sentence))
+        if _ENGLISH.search(sentence) is None or len(latin) < _MIN_SENTENCE_LETTERS:
+            continue
+        seen = identifier.detect_letters(latin)
+        if seen.lang == "en" and seen.share >= _SURE_SHARE:
+            return sentence
+    return None
 
 
 def _echo(source: str, words: Sequence[str], only_english: Set[str]) -> str | None:
@@ -217,23 +204,17 @@ def _echo(source: str, words: Sequence[str], only_english: Set[str]) -> str | No
     return None
 
 
-class TraditionalFilter(Filter):
-    name = "traditional"
-    about = "traditional characters in simplified Chinese"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        if lang != "zh" or not (characters := traditional_characters(pair.target_words)):
-            return None
-        said = f"traditional characters: {' '.join(characters[:_SHOWN_CHARACTERS])}"
-        return self.finding(Verdict.REVIEW, said, len(characters))
+@rule("traditional characters in simplified Chinese")
+def traditional(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
+    if lang != "zh" or not (characters := letters.traditional_characters(pair.target_words)):
+        return None
+    said = f"traditional characters: {' '.join(characters[:_SHOWN_CHARACTERS])}"
+    return Said(Verdict.REVIEW, said, len(characters))
 
 
-class ArabicLettersFilter(Filter):
-    name = "arabic_letters"
-    about = "Arabic letters where Urdu has its own"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        if lang != "ur" or not (letters := arabic_letters(pair.target_words)):
-            return None
-        said = ", ".join(f"{arabic} for {urdu}" for arabic, urdu in letters)
-        return self.finding(Verdict.REVIEW, f"Arabic letters: {said}", len(letters))
+@rule("Arabic letters where Urdu has its own")
+def arabic_letters(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
+    if lang != "ur" or not (twins := letters.arabic_letters(pair.target_words)):
+        return None
+    said = ", ".join(f"{arabic} for {urdu}" for arabic, urdu in twins)
+    return Said(Verdict.REVIEW, f"Arabic letters: {said}", len(twins))

@@ -1,37 +1,31 @@
 """Structure is sacred: same turns, same roles, `<image>` and all protected spans as they were."""
 
 from palo.checks.structure import image_tags_moved, spans_difference
-from palo.schemas import IMAGE_TAG, Finding, TranslatedSample, Verdict
-from refine.filters import Filter, TurnPair, quoted
+from palo.schemas import IMAGE_TAG, TranslatedSample, Verdict
+from refine.filters import Said, TurnPair, quoted, rule
+from refine.filters.thresholds import Thresholds
 
 
-class StructureFilter(Filter):
-    name = "structure"
-    about = "the image tag is not byte for byte where it was"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        if not image_tags_moved(pair.source, pair.target):
-            return None
-        return self.finding(Verdict.REJECT, "the <image> tag was lost, added or moved")
-
-
-class PlaceholderFilter(Filter):
-    """Spans are URLs, code, LaTeX, boxes, placeholders; the image tag is `structure`'s."""
-
-    name = "placeholder"
-    about = "a protected span is missing, changed or made up"
-
-    def look(self, pair: TurnPair, lang: str) -> Finding | None:
-        if not pair.source_spans and not pair.target_spans:
-            return None
-        difference = spans_difference(pair.source_spans, pair.target_spans)
-        for verdict, said, spans in (
-            (Verdict.REJECT, "missing or changed", difference.missing),
-            (Verdict.REVIEW, "not in the English", difference.extra),
-        ):
-            if named := [quoted(text) for text in spans if text != IMAGE_TAG]:
-                return self.finding(verdict, f"{said}: {', '.join(named)}", float(len(named)))
+@rule("the image tag is not byte for byte where it was")
+def structure(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
+    if not image_tags_moved(pair.source, pair.target):
         return None
+    return Said(Verdict.REJECT, "the <image> tag was lost, added or moved")
+
+
+@rule("a protected span is missing, changed or made up")
+def placeholder(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
+    """Spans are URLs, code, LaTeX, boxes, placeholders; the image tag is `structure`'s."""
+    if not pair.source_spans and not pair.target_spans:
+        return None
+    difference = spans_difference(pair.source_spans, pair.target_spans)
+    for verdict, said, spans in (
+        (Verdict.REJECT, "missing or changed", difference.missing),
+        (Verdict.REVIEW, "not in the English", difference.extra),
+    ):
+        if named := [quoted(text) for text in spans if text != IMAGE_TAG]:
+            return Said(verdict, f"{said}: {', '.join(named)}", float(len(named)))
+    return None
 
 
 def broken_structure(sample: TranslatedSample) -> str | None:

@@ -29,7 +29,7 @@ from refine.review_file import (
     read_review,
     returned_files,
 )
-from refine.review_status import EDITED, outcomes
+from refine.review_status import edits
 from refine.run import State, load_history
 
 EXAMPLES_PER_REASON = 2
@@ -279,7 +279,7 @@ def rounds(paths: DataPaths, lang: str) -> list[Round]:
     batches = {turn: name for name, batch in ledger.items() for turn in batch.rows.items()}
     rows: dict[str, dict[str, JudgedRow]] = defaultdict(dict)
     for path in sorted(returned_files(folder), key=lambda path: path.stem.startswith(ADJUDICATION)):
-        for row in (read.row for read in read_review(path).rows):
+        for row in read_review(path).rows:
             key, exported = row.id.strip(), parse_export_hash(row.hash)
             name = batches.get((key, exported[1])) if exported else None
             verdict = row.verdict.strip().lower()
@@ -358,9 +358,9 @@ def audits(paths: DataPaths, lang: str, plan: AcceptancePlan) -> list[AuditedTra
     """Of each translator of which audited rows came back, the oldest first."""
     audited = []
     for batch in sorted(load_ledger(paths.review(lang)).values(), key=lambda batch: batch.at):
-        done = list(outcomes(paths, lang, batch.rows).values()) if batch.audit else []
+        done = edits(paths, lang, batch.rows) if batch.audit else []
         if done:
-            rows, errors = len(done), done.count(EDITED)
+            rows, errors = len(done), sum(done)
             share = wilson(errors, rows)
             acceptance = accepted(rows, errors, plan.rows, plan.max_errors)
             audited.append(AuditedTranslator(batch.audit, rows, errors, *share, acceptance))

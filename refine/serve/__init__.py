@@ -8,9 +8,9 @@ and, to change anything, from the page itself.
 import ipaddress
 import secrets
 import socket
+from contextlib import AbstractContextManager, suppress
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -33,14 +33,8 @@ from refine.serve.store import ReviewStore, RowEntry, Unsaved
 MAX_BODY_BYTES = 512 * 1024  # two full spreadsheet cells, every character as \uXXXX
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _STATIC = {"page.js": "text/javascript", "page.css": "text/css"}
-_IMAGES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".bmp": "image/bmp",
-}
+_IMAGES = {f".{kind}": f"image/{kind}" for kind in ("png", "jpeg", "gif", "webp", "bmp")}
+_IMAGES[".jpg"] = "image/jpeg"
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -58,7 +52,7 @@ class _Posted(RowEntry):
     id: str
 
 
-class ReviewServer:
+class ReviewServer(AbstractContextManager["ReviewServer"]):
     """Serves one store; a context manager. Port 0 takes a free one; `url` holds the token."""
 
     def __init__(
@@ -78,10 +72,11 @@ class ReviewServer:
         self.cookie = f"palo_review_{self.port}"
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.port}/?token={self.token}"
+        no_icon = Response(status_code=204)  # every browser asks; a 404 would stand in its log
         routes = [
             Route("/", self._page),
             Route("/static/{name}", self._static),
-            Route("/favicon.ico", self._no_icon),
+            Route("/favicon.ico", lambda request: no_icon),
             Route("/batch", self._batch),
             Route("/image/{number}", self._image),
             Route("/save", self._save, methods=["POST"]),
@@ -89,7 +84,7 @@ class ReviewServer:
         app = Starlette(
             routes=routes,
             middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._guarded)],
-            exception_handlers={HTTPException: _refusal},
+            exception_handlers={HTTPException: lambda _, error: _refused(error)},
         )
         app.router.redirect_slashes = False
         config = uvicorn.Config(
@@ -106,9 +101,6 @@ class ReviewServer:
         )
         self._server = uvicorn.Server(config)
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *unused: object) -> None:
         self._socket.close()
 
@@ -122,9 +114,9 @@ class ReviewServer:
     async def _guarded(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         reason = self._forbidden(request)
         if not self.is_own_name(request.headers.get("host", "")):
-            response = _refused(421, "not a name of this server")
+            response = _refused(HTTPException(421, "not a name of this server"))
         elif reason:
-            response = _refused(403, reason)
+            response = _refused(HTTPException(403, reason))
         else:
             response = await call_next(request)
         response.headers.update(_HEADERS)
@@ -143,7 +135,10 @@ class ReviewServer:
             return True
         if self.host in LOOPBACK:
             return False
-        return name == socket.gethostname().lower() or _is_address(name)
+        with suppress(ValueError):
+            ipaddress.ip_address(name)
+            return True
+        return name == socket.gethostname().lower()
 
     def _forbidden(self, request: Request) -> str | None:
         """Why this may not be asked, or None."""
@@ -181,18 +176,13 @@ class ReviewServer:
         content = resources.files("refine.serve").joinpath(name).read_bytes()
         return Response(content, media_type=_STATIC[name])
 
-    def _no_icon(self, request: Request) -> Response:
-        """Every browser asks; a 404 would stand in its log."""
-        return Response(status_code=204)
-
     def _batch(self, request: Request) -> Response:
         """All that the page shows, read from disk."""
-        store = self.store
+        store, language = self.store, info(self.store.lang)
         try:
             entries, elsewhere = store.entries(), store.decided_elsewhere()
         except UserError as error:
             raise HTTPException(409, str(error)) from None
-        language = info(store.lang)
         shown = ("id", "image", "previous", "english", "translation", "reasons")
         content = {
             "lang": store.lang,
@@ -251,22 +241,11 @@ class ReviewServer:
             raise HTTPException(409, str(error)) from None
         except OSError as error:
             raise HTTPException(500, f"not saved: {error}") from None
-        decided = self.store.num_decided()
-        return JSONResponse({"entry": saved.model_dump(), "decided": decided})
+        content = {"entry": saved.model_dump(), "decided": self.store.num_decided()}
+        return JSONResponse(content)
 
 
-def _refused(status: int, problem: str) -> Response:
+def _refused(error: HTTPException) -> Response:
     # a body may be unread
-    return JSONResponse({"problem": problem}, status, headers={"Connection": "close"})
-
-
-def _refusal(request: Request, error: Any) -> Response:
-    return _refused(error.status_code, error.detail)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    headers = {"Connection": "close"}
+    return JSONResponse({"problem": error.detail}, error.status_code, headers=headers)

@@ -15,9 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from palo.errors import UserError, unknown
 from palo.files import read_json, replaced, write_json
-from refine.intake import Decision, ReviewedTurn, decide, is_untouched
+from refine.intake import Decision, ReviewedTurn, decide
 from refine.review_file import (
-    ReadRow,
     ReviewRow,
     ReviewVerdict,
     parse_review_id,
@@ -105,8 +104,8 @@ class ReviewStore:
             why = "; ".join(problem.problem for problem in read.problems) or "it has no rows"
             raise UserError(f"{exported} cannot be reviewed: {why}.")
         self._by_id: dict[str, ReviewRow] = {}
-        for line in read.rows:
-            self._by_id.setdefault(line.row.id, line.row)
+        for row in read.rows:
+            self._by_id.setdefault(row.id, row)
         self.rows = tuple(self._by_id.values())
 
     def entries(self) -> dict[str, RowEntry]:
@@ -119,8 +118,8 @@ class ReviewStore:
 
     def decided_elsewhere(self) -> dict[str, str]:
         """Verdicts that the exported file holds by now, by row id; "edited" where there is none."""
-        touched = [read for read in read_review(self.exported).rows if not is_untouched(read)]
-        return {read.row.id: read.row.verdict.strip() or "edited" for read in touched}
+        touched = [row for row in read_review(self.exported).rows if not row.untouched]
+        return {row.id: row.verdict.strip() or "edited" for row in touched}
 
     def save(self, row_id: str, entry: RowEntry) -> RowEntry:
         """Keeps the entry on disk and returns what stands there.
@@ -159,7 +158,7 @@ class ReviewStore:
         key = parse_review_id(row.id)
         # the page has no shards: the exported texts stand for the turn
         turn = ReviewedTurn(*key, row.english, "", (row.translation,)) if key else None
-        outcome = decide(ReadRow(self.path.name, 0, filled), self.lang, turn)
+        outcome = decide(replace(filled, file=self.path.name, line=0), self.lang, turn)
         if not isinstance(outcome, Decision):
             raise Unsaved(outcome[0].column, "; ".join(problem.problem for problem in outcome))
         return filled
@@ -174,7 +173,7 @@ class ReviewStore:
                 f"{self.path} was changed by another program and cannot be read: "
                 f"{read.problems[0].problem}. Mend it or move it away; nothing was overwritten."
             )
-        return {line.row.id: line.row for line in read.rows}
+        return {row.id: row for row in read.rows}
 
     def _write_own(self, rows: dict[str, ReviewRow]) -> None:
         if not rows:

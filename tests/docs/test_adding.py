@@ -39,7 +39,7 @@ def copy(tmp_path):
     path = root / "refine/registry.py"
     text = path.read_text("utf-8")
     for line, before in (
-        (imported, "from refine.filters.structure"),
+        (imported, "from refine.filters.thresholds"),
         (listed, "        *model_filters"),
     ):
         assert text.count(before) == 1

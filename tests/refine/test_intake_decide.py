@@ -8,10 +8,9 @@ from refine.intake import (
     ReviewVerdict,
     conflict_problems,
     decide,
-    is_untouched,
     settle,
 )
-from refine.review_file import ReadRow, ReviewRow, export_hash, review_id
+from refine.review_file import ReviewRow, export_hash, review_id
 
 SOURCE = "<image>\nWhat is at [0.25, 0.5]?"
 ENGLISH = "What is at [0.25, 0.5]?"
@@ -30,7 +29,7 @@ def read(file="batch-0001.csv", line=2, **values):
         "reasons": "",
         "hash": export_hash(ENGLISH, MACHINE),
     }
-    return ReadRow(file, line, ReviewRow(**(filled | values)))
+    return ReviewRow(**(filled | values), file=file, line=line)
 
 
 def decided(turn=TURN, **values):
@@ -146,9 +145,9 @@ def test_an_unknown_turn_is_reported():
 
 
 def test_only_the_reviewers_own_cells_make_a_row_touched():
-    assert is_untouched(read(note="later", reviewer="Ana"))
-    assert not is_untouched(read(correction="x"))
-    assert not is_untouched(read(verdict="accept"))
+    assert read(note="later", reviewer="Ana").untouched
+    assert not read(correction="x").untouched
+    assert not read(verdict="accept").untouched
 
 
 def test_reviewers_who_agree_make_one_decision():

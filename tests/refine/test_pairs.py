@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from palo.errors import UserError
-from refine.pairs import NumberedRow, SourceTarget, Unreadable, read_pairs, read_rows
+from refine.pairs import SourceTarget, Unreadable, read_pairs, read_rows
 
 PAIRS = [
     SourceTarget("Red.", "سرخ۔"),
@@ -107,11 +107,11 @@ BAD_LINES = [
 def test_a_bad_line_costs_only_itself_and_is_named_by_its_number(tmp_path, line, reason):
     good = json.dumps(vars(PAIRS[0]))
     path = write(tmp_path / "a.jsonl", f"{good}\n\n{line}\n{good}\n")
-    first, bad, last = read_rows(path)
-    assert (first, last) == (NumberedRow(1, PAIRS[0]), NumberedRow(4, PAIRS[0]))
-    assert bad.number == 3
-    assert isinstance(bad.row, Unreadable)
-    assert bad.row.reason.startswith(reason)
+    first, (number, bad), last = read_rows(path)
+    assert (first, last) == ((1, PAIRS[0]), (4, PAIRS[0]))
+    assert number == 3
+    assert isinstance(bad, Unreadable)
+    assert bad.reason.startswith(reason)
     with pytest.raises(UserError, match="line 3: "):
         list(read_pairs(path))
 
@@ -122,9 +122,9 @@ def test_a_row_of_other_width_and_bytes_that_are_no_utf8_are_refused(tmp_path):
     data = path.read_bytes().replace(b"Caf\xc3\xa9", b"Caf\xe9")
     path.write_bytes(data)
     assert list(read_rows(path)) == [
-        NumberedRow(2, Unreadable("1 columns, not 2", "Red.")),
-        NumberedRow(3, Unreadable("no UTF-8 at byte 4 of the line", "Caf\ufffd.\tx")),
-        NumberedRow(4, PAIRS[0]),
+        (2, Unreadable("1 columns, not 2", "Red.")),
+        (3, Unreadable("no UTF-8 at byte 4 of the line", "Caf\ufffd.\tx")),
+        (4, PAIRS[0]),
     ]
 
 
@@ -134,6 +134,6 @@ def test_a_gzip_that_breaks_off_gives_what_came_before(tmp_path):
     path.write_bytes(gzip.compress(text.encode("utf-8"))[:-5000])
     rows = list(read_rows(path))
     assert len(rows) > 1000
-    assert isinstance(rows[-1].row, Unreadable)
-    assert rows[-1].row.reason.startswith("the rest of the file is damaged")
-    assert not any(isinstance(one.row, Unreadable) for one in rows[:-1])
+    assert isinstance(rows[-1][1], Unreadable)
+    assert rows[-1][1].reason.startswith("the rest of the file is damaged")
+    assert not any(isinstance(row, Unreadable) for _, row in rows[:-1])

@@ -3,10 +3,10 @@
 import pytest
 
 from refine.filters.characters import (
-    EncodingFilter,
-    InvisibleFilter,
+    encoding,
     entity,
     hidden_characters,
+    invisible,
     lost_letters,
     mojibake,
 )
@@ -73,13 +73,13 @@ def test_joiners_direction_marks_and_spaces_are_none(char):
 
 def test_a_code_point_is_written_out(look):
     reason = "invisible characters: U+0007, U+200B ZERO WIDTH SPACE"
-    assert look(InvisibleFilter(), "red", "سر\u200bخ\x07") == ("review", reason)
+    assert look(invisible, "red", "سر\u200bخ\x07") == ("review", reason)
 
 
 def test_invisible_characters_ask_for_review(look):
-    found = look(InvisibleFilter(), "The circle is red.", "دائرہ \u202eسرخ ہے۔", "ur")
+    found = look(invisible, "The circle is red.", "دائرہ \u202eسرخ ہے۔", "ur")
     assert found == ("review", "invisible characters: U+202E RIGHT-TO-LEFT OVERRIDE")
-    assert look(InvisibleFilter(), "The circle is red.", "می\u200cخواهم", "ur") is None
+    assert look(invisible, "The circle is red.", "می\u200cخواهم", "ur") is None
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_invisible_characters_ask_for_review(look):
     ],
 )
 def test_damaged_letters_are_found(look, target, verdict):
-    assert look(EncodingFilter(), "The pupil is there.", target, "fr")[0] == verdict
+    assert look(encoding, "The pupil is there.", target, "fr")[0] == verdict
 
 
 def test_damage_that_the_english_has_is_no_fault_of_the_translation(look):
-    assert look(EncodingFilter(), "Write \ufffd here.", "Écrivez \ufffd ici.", "fr") is None
+    assert look(encoding, "Write \ufffd here.", "Écrivez \ufffd ici.", "fr") is None

@@ -3,26 +3,26 @@
 import pytest
 
 from refine.filters.completeness import (
-    EmptyFilter,
-    LengthFilter,
-    LexiconFilter,
-    NumbersFilter,
-    PunctuationFilter,
-    UnfinishedFilter,
+    empty,
+    length,
+    lexicon,
+    numbers,
+    punctuation,
+    unfinished,
 )
 from refine.filters.thresholds import shipped
 
 
 @pytest.mark.parametrize("target", ["", "  \n", "。", "۔", "।", "<image>\n"])
 def test_nothing_is_rejected(look, target):
-    assert look(EmptyFilter(), "Two.", target) == ("reject", "the translation is empty")
+    assert look(empty, "Two.", target) == ("reject", "the translation is empty")
 
 
 @pytest.mark.parametrize(
     ("source", "target"), [("Two.", "二"), ("Two.", "२"), ("Two.", "د"), ("...", ""), ("", "")]
 )
 def test_something_or_nothing_to_say_passes(look, source, target):
-    assert look(EmptyFilter(), source, target) is None
+    assert look(empty, source, target) is None
 
 
 ENGLISH = "The circle in the middle of the picture is red, and the square beside it is blue."
@@ -40,14 +40,14 @@ ENGLISH = "The circle in the middle of the picture is red, and the square beside
     ],
 )
 def test_a_whole_translation_passes_and_a_third_of_it_does_not(look, target, lang):
-    assert look(LengthFilter(), ENGLISH, target, lang) is None
-    verdict, reason = look(LengthFilter(), ENGLISH, target[: len(target) // 3], lang)
+    assert look(length, ENGLISH, target, lang) is None
+    verdict, reason = look(length, ENGLISH, target[: len(target) // 3], lang)
     assert verdict in ("review", "reject")
     assert reason.startswith("too short")
 
 
 def test_rambling_is_rejected(look):
-    verdict, reason = look(LengthFilter(), ENGLISH, "دائرہ سرخ ہے۔ " * 40)
+    verdict, reason = look(length, ENGLISH, "دائرہ سرخ ہے۔ " * 40)
     assert (verdict, reason[:9]) == ("reject", "too long:")
 
 
@@ -61,7 +61,7 @@ def test_rambling_is_rejected(look):
     ],
 )
 def test_short_answers_pass(look, source, target, lang):
-    assert look(LengthFilter(), source, target, lang) is None
+    assert look(length, source, target, lang) is None
 
 
 DOGS = "The two dogs are running after a red ball on the grass."
@@ -76,7 +76,7 @@ DOGS = "The two dogs are running after a red ball on the grass."
     ],
 )
 def test_a_text_that_stops_short_without_a_mark_asks_for_review(look, target, lang):
-    verdict, reason = look(UnfinishedFilter(), DOGS, target, lang)
+    verdict, reason = look(unfinished, DOGS, target, lang)
     assert verdict == "review"
     assert reason.startswith("no mark at the end, ")
 
@@ -92,12 +92,12 @@ def test_a_text_that_stops_short_without_a_mark_asks_for_review(look, target, la
     ],
 )
 def test_whole_texts_labels_and_short_answers_pass(look, source, target):
-    assert look(UnfinishedFilter(), source, target, "fr") is None
+    assert look(unfinished, source, target, "fr") is None
 
 
 def test_an_open_bracket_at_the_end_asks_for_review(look):
     target = "Les deux chiens (un brun et un blanc) courent après une balle (rouge sur"
-    assert look(UnfinishedFilter(), DOGS, target, "fr") == (
+    assert look(unfinished, DOGS, target, "fr") == (
         "review",
         "no mark at the end, and a bracket left open",
     )
@@ -118,7 +118,7 @@ def test_an_open_bracket_at_the_end_asks_for_review(look):
     ],
 )
 def test_the_languages_own_mark_passes(look, target, lang):
-    assert look(PunctuationFilter(), "Red.", target, lang) is None
+    assert look(punctuation, "Red.", target, lang) is None
 
 
 @pytest.mark.parametrize(
@@ -132,11 +132,11 @@ def test_the_languages_own_mark_passes(look, target, lang):
     ],
 )
 def test_another_mark_or_none_is_noted(look, target, lang, reason):
-    assert look(PunctuationFilter(), "Red.", target, lang) == ("note", reason)
+    assert look(punctuation, "Red.", target, lang) == ("note", reason)
 
 
 def test_a_source_without_a_mark_asks_for_none(look):
-    assert look(PunctuationFilter(), "red", "红色", "zh") is None
+    assert look(punctuation, "red", "红色", "zh") is None
 
 
 @pytest.mark.parametrize(
@@ -153,29 +153,29 @@ def test_a_source_without_a_mark_asks_for_none(look):
     ],
 )
 def test_the_same_number_in_other_clothes_passes(look, source, target, lang):
-    assert look(NumbersFilter(), source, target, lang) is None
+    assert look(numbers, source, target, lang) is None
 
 
 def test_a_missing_number_is_noted(look):
-    assert look(NumbersFilter(), "20 and 3 birds", "20只鸟", "zh") == ("note", "numbers missing: 3")
-    assert look(NumbersFilter(), "20 birds", "二十只鸟", "zh")[0] == "note"
+    assert look(numbers, "20 and 3 birds", "20只鸟", "zh") == ("note", "numbers missing: 3")
+    assert look(numbers, "20 birds", "二十只鸟", "zh")[0] == "note"
 
 
 BOOKS = "My father did not buy the three books yesterday."
 
 
 def test_the_translation_of_another_sentence_asks_for_review(look):
-    verdict, reason = look(LexiconFilter(), BOOKS, "Le train arrive à huit heures.", "fr")
+    verdict, reason = look(lexicon, BOOKS, "Le train arrive à huit heures.", "fr")
     assert verdict == "review"
     assert reason == "nothing says: my, father, not, buy"
 
 
 def test_a_translation_passes_and_so_does_english_itself(look):
     true = "Mon père n'a pas acheté les trois livres hier."
-    assert look(LexiconFilter(), BOOKS, true, "fr") is None
-    assert look(LexiconFilter(), BOOKS, "Trains.", "en") is None
+    assert look(lexicon, BOOKS, true, "fr") is None
+    assert look(lexicon, BOOKS, "Trains.", "en") is None
 
 
 def test_the_cut_is_a_matter_of_the_bands(look):
     bands = {"fr": shipped()["fr"].model_copy(update={"lexicon_score": -100.0})}
-    assert look(LexiconFilter(bands), BOOKS, "Le train arrive à huit heures.", "fr") is None
+    assert look(lexicon.by(bands), BOOKS, "Le train arrive à huit heures.", "fr") is None

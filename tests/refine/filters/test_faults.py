@@ -2,37 +2,37 @@
 
 from palo.schemas import TurnStatus
 from refine.filters.faults import (
-    AnsweredFilter,
-    ConfidenceFilter,
-    FailedFilter,
-    PreambleFilter,
-    RefusalFilter,
-    RepetitionFilter,
-    TruncatedFilter,
+    answered,
+    confidence,
+    failed,
+    preamble,
+    refusal,
+    repetition,
+    truncated,
 )
 
 
 def test_a_failed_turn_is_rejected_with_its_problem(look):
-    found = look(FailedFilter(), "Two.", "", status=TurnStatus.FAILED, problem="empty")
+    found = look(failed, "Two.", "", status=TurnStatus.FAILED, problem="empty")
     assert found == ("reject", "translation failed: empty")
-    assert look(FailedFilter(), "Two.", "دو۔") is None
+    assert look(failed, "Two.", "دو۔") is None
 
 
 def test_a_turn_cut_off_at_the_limit_is_rejected(look):
-    found = look(TruncatedFilter(), "Two.", "دو", finish_reason="length")
+    found = look(truncated, "Two.", "دو", finish_reason="length")
     assert found == ("reject", "cut off at the translator's token limit")
-    assert look(TruncatedFilter(), "Two.", "دو۔", finish_reason="stop") is None
+    assert look(truncated, "Two.", "دو۔", finish_reason="stop") is None
 
 
 def test_a_question_that_asks_nothing_was_answered(look):
     source = "What colour is the circle?"
-    assert look(AnsweredFilter(), source, "دائرہ سرخ ہے۔", "ur")[0] == "review"
-    assert look(AnsweredFilter(), source, "دائرہ کس رنگ کا ہے؟", "ur") is None
-    assert look(AnsweredFilter(), source, "", "ur") is None
+    assert look(answered, source, "دائرہ سرخ ہے۔", "ur")[0] == "review"
+    assert look(answered, source, "دائرہ کس رنگ کا ہے؟", "ur") is None
+    assert look(answered, source, "", "ur") is None
 
 
 def test_a_low_mean_logprob_is_a_note(look):
-    doubt = ConfidenceFilter()
+    doubt = confidence
     assert look(doubt, "Red.", "سرخ۔", "ur", mean_logprob=-2.0) == (
         "note",
         "mean log probability -2.00",
@@ -42,7 +42,7 @@ def test_a_low_mean_logprob_is_a_note(look):
 
 
 def test_preambles_and_delimiters_are_rejected_and_explanations_reviewed(look):
-    one = PreambleFilter()
+    one = preamble
     assert look(one, "Red.", "Here is the translation: سرخ۔") == (
         "reject",
         "begins with 'here is the translation'",
@@ -56,23 +56,21 @@ def test_preambles_and_delimiters_are_rejected_and_explanations_reviewed(look):
 
 
 def test_a_refusal_is_rejected(look):
-    assert look(RefusalFilter(), "Red.", "Sorry, I can't do that.", "bn") == (
+    assert look(refusal, "Red.", "Sorry, I can't do that.", "bn") == (
         "reject",
         "refuses: 'sorry, i can't'",
     )
-    assert look(RefusalFilter(), "Red.", "抱歉，我无法翻译。", "zh")[0] == "reject"
-    assert look(RefusalFilter(), "Red.", "سرخ۔") is None
+    assert look(refusal, "Red.", "抱歉，我无法翻译。", "zh")[0] == "reject"
+    assert look(refusal, "Red.", "سرخ۔") is None
 
 
 def test_a_loop_asks_for_review_in_unspaced_and_spaced_scripts(look):
-    assert look(RepetitionFilter(), "Red ball.", "红色的球红色的球红色的球", "zh") == (
+    assert look(repetition, "Red ball.", "红色的球红色的球红色的球", "zh") == (
         "review",
         "repeats '红色的球' again and again",
     )
-    assert look(RepetitionFilter(), "It is red.", "लाल है। लाल है। लाल है। ", "hi")[0] == "review"
+    assert look(repetition, "It is red.", "लाल है। लाल है। लाल है। ", "hi")[0] == "review"
 
 
 def test_a_source_that_repeats_itself_may(look):
-    assert (
-        look(RepetitionFilter(), "red ball red ball red ball", "红色的球红色的球红色的球") is None
-    )
+    assert look(repetition, "red ball red ball red ball", "红色的球红色的球红色的球") is None

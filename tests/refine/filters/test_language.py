@@ -5,11 +5,11 @@ import pytest
 from palo.checks.language import LanguageId
 from refine.filters import TurnPair
 from refine.filters.language import (
-    ArabicLettersFilter,
     LanguageFilter,
-    MixedFilter,
-    ScriptFilter,
-    TraditionalFilter,
+    arabic_letters,
+    mixed,
+    script,
+    traditional,
 )
 from refine.filters.thresholds import shipped
 
@@ -90,7 +90,7 @@ def test_short_answers_pass_where_their_conversation_is_in_the_language(language
 
 @pytest.mark.parametrize("lang", ["zh", "ru", "ja", "ar", "hi", "bn", "ur"])
 def test_an_english_answer_left_in_is_rejected(look, lang):
-    verdict, reason = look(ScriptFilter(), "Two.", "Two.", lang)
+    verdict, reason = look(script, "Two.", "Two.", lang)
     assert verdict == "reject"
     assert reason == "0% of the letters are of the language's script, for example 'Two'"
 
@@ -106,7 +106,7 @@ def test_an_english_answer_left_in_is_rejected(look, lang):
     ],
 )
 def test_a_mixture_is_at_least_reviewed(look, source, target, lang):
-    assert look(ScriptFilter(), source, target, lang)[0] in ("review", "reject")
+    assert look(script, source, target, lang)[0] in ("review", "reject")
 
 
 @pytest.mark.parametrize(
@@ -125,20 +125,20 @@ def test_a_mixture_is_at_least_reviewed(look, source, target, lang):
     ],
 )
 def test_the_languages_own_letters_names_and_units_pass(look, source, target, lang):
-    assert look(ScriptFilter(), source, target, lang) is None
+    assert look(script, source, target, lang) is None
 
 
 def test_variants_are_looked_for_in_their_language_only(look):
-    assert look(TraditionalFilter(), "Let's try.", "我們試試看！", "zh") == (
+    assert look(traditional, "Let's try.", "我們試試看！", "zh") == (
         "review",
         "traditional characters: 們 試",
     )
-    assert look(TraditionalFilter(), "Let's try.", "試しましょう。", "ja") is None
-    assert look(ArabicLettersFilter(), "What?", "كيا؟", "ur") == (
+    assert look(traditional, "Let's try.", "試しましょう。", "ja") is None
+    assert look(arabic_letters, "What?", "كيا؟", "ur") == (
         "review",
         "Arabic letters: ك for ک, ي for ی",
     )
-    assert look(ArabicLettersFilter(), "What?", "كيف؟", "ar") is None
+    assert look(arabic_letters, "What?", "كيف؟", "ar") is None
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_variants_are_looked_for_in_their_language_only(look):
     ],
 )
 def test_english_left_in_asks_for_review(look, source, target, lang):
-    assert look(MixedFilter(LanguageId()), source, target, lang)[0] == "review"
+    assert look(mixed(LanguageId()), source, target, lang)[0] == "review"
 
 
 @pytest.mark.parametrize(
@@ -162,4 +162,4 @@ def test_english_left_in_asks_for_review(look, source, target, lang):
     ],
 )
 def test_names_and_signs_may_stay(look, source, target, lang):
-    assert look(MixedFilter(LanguageId()), source, target, lang) is None
+    assert look(mixed(LanguageId()), source, target, lang) is None

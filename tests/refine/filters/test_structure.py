@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from palo.schemas import Role, TranslatedSample, Turn, TurnMeta, TurnStatus
-from refine.filters.structure import PlaceholderFilter, StructureFilter, broken_structure
+from refine.filters.structure import broken_structure, placeholder, structure
 
 META = TurnMeta(TurnStatus.TRANSLATED, 1, "stop", None, "e", "s", "k", "")
 
@@ -22,7 +22,7 @@ META = TurnMeta(TurnStatus.TRANSLATED, 1, "stop", None, "e", "s", "k", "")
 )
 def test_a_moved_image_tag_is_rejected(look, source, target, broken):
     expected = ("reject", "the <image> tag was lost, added or moved") if broken else None
-    assert look(StructureFilter(), source, target) == expected
+    assert look(structure, source, target) == expected
 
 
 def sample():
@@ -59,4 +59,4 @@ def test_a_missing_turn_a_missing_record_and_a_changed_role_are_named():
     ],
 )
 def test_lost_spans_are_rejected_and_invented_ones_reviewed(look, source, target, expected):
-    assert look(PlaceholderFilter(), source, target) == expected
+    assert look(placeholder, source, target) == expected

@@ -33,7 +33,7 @@ def test_all_are_off_until_a_profile_names_them():
 def test_those_that_are_on_join_the_others_and_name_their_licence(tiny_bert, tiny_mt5):
     models = all_on(tiny_bert, tiny_mt5)
     found = default_filters(RefineSettings(models=models))
-    assert [one.name for one in found][-4:] == NAMES
+    assert [one.name for one in found][-5:] == [*NAMES, "duplicate"]
     notes = models.licence_notes()
     assert len(notes) == 4
     assert any("metricx" in note and "Apache-2.0" in note for note in notes)

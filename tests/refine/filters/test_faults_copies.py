@@ -4,7 +4,7 @@ import pytest
 
 from palo.schemas import TurnStatus, Verdict
 from refine.filters import OtherPair, TurnPair
-from refine.filters.copies import DuplicateFilter, SourceCopyFilter
+from refine.filters.faults import duplicate, source_copy
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from refine.filters.copies import DuplicateFilter, SourceCopyFilter
     ],
 )
 def test_a_copy_is_found(look, source, target, lang, verdict):
-    found = look(SourceCopyFilter(), source, target, lang)
+    found = look(source_copy, source, target, lang)
     assert found == (verdict, "same text as the English")
 
 
@@ -27,11 +27,11 @@ def test_a_copy_is_found(look, source, target, lang, verdict):
     ("source", "target"), [("Two.", "دو۔"), ("20%", "20%"), ("<image>", "<image>"), ("`x`", "`x`")]
 )
 def test_translations_and_texts_without_words_are_no_copies(look, source, target):
-    assert look(SourceCopyFilter(), source, target) is None
+    assert look(source_copy, source, target) is None
 
 
 def test_a_turn_that_translate_copied_on_purpose_is_none(look):
-    assert look(SourceCopyFilter(), "A B C D", "A B C D", status=TurnStatus.COPIED) is None
+    assert look(source_copy, "A B C D", "A B C D", status=TurnStatus.COPIED) is None
 
 
 SOURCE, TARGET = "The dog sleeps on the warm grass.", "یہ تصویر بہت خوبصورت اور رنگین ہے۔"
@@ -39,7 +39,7 @@ SOURCE, TARGET = "The dog sleeps on the warm grass.", "یہ تصویر بہت خ
 
 def found(other_source, other_target, target=TARGET):
     others = (OtherPair(other_source, other_target),)
-    return DuplicateFilter().look(TurnPair(SOURCE, target, others=others), "ur")
+    return duplicate.look(TurnPair(SOURCE, target, others=others), "ur")
 
 
 def test_the_translation_of_another_text_asks_for_review_and_names_that_text():
@@ -67,4 +67,4 @@ def test_another_target_that_shares_a_signature_by_chance_is_nothing():
 
 
 def test_a_pair_that_no_signature_named_is_nothing():
-    assert DuplicateFilter().look(TurnPair(SOURCE, TARGET), "ur") is None
+    assert duplicate.look(TurnPair(SOURCE, TARGET), "ur") is None
