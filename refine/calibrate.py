@@ -43,10 +43,7 @@ _SCRIPT_SHARES = (0.4, 0.95)  # the filter rejects below the first; names need r
 
 
 def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, output: Path) -> Table:
-    """Writes the bands of verified translations, of a file or of what was reviewed, to `output`.
-
-    Returns them beside those that were shipped. Raises UserError where the pairs are too few.
-    """
+    """Writes the bands of a file or of reviews, and shows the shipped beside them."""
     if pairs is not None and len(langs) != 1:
         raise UserError(f"{pairs} holds one language. Say which: --lang ur.")
     paths = settings.paths

@@ -45,10 +45,7 @@ class Judged:
 
 
 def check_file(pairs: Path, lang: str, output: Path | None, settings: RefineSettings) -> None:
-    """Judges the pairs of a file (or of standard input) into `output`, or to standard output.
-
-    What is no pair is in the output as rejected, and a UserError at the end.
-    """
+    """Judges all pairs of a file or standard input; a UserError at the end for what is no pair."""
     if output is not None and pairs != STDIN and output.resolve() == pairs.resolve():
         raise UserError(f"--output {output} is the input itself. Name another file.")
     for line in settings.models.licence_notes():

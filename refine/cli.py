@@ -151,8 +151,7 @@ def report_command(
 
     The table is of the languages asked for; the files beside it always hold all that were refined.
     """
-    from refine.report import page
-    from refine.report.figures import collect
+    from refine import report
 
     settings = load_profile(profile).on(source)
     announce(settings, "refine report")
@@ -164,9 +163,9 @@ def report_command(
     ]
     if not {*refined} & {*langs}:
         raise _nothing("Nothing was refined", langs, settings)
-    figures = [collect(settings, code) for code in refined]
-    console.print(page.table([row for row in figures if row.lang in langs], settings.name))
-    path = page.write_report(settings, figures)
+    figures = [report.collect(settings, code) for code in refined]
+    console.print(report.table([row for row in figures if row.lang in langs], settings.name))
+    path = report.write_report(settings, figures)
     note(f"Report: {path} and {path.with_suffix('.json').name} beside it")
 
 

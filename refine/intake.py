@@ -96,10 +96,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Intake:
-    """`taken` are decisions that were new, `known` ones that had been taken in before.
-
-    `conflicts` are the rows that disagree, by turn.
-    """
+    """Decisions that are new, and that were known before; `conflicts` are rows by turn."""
 
     taken: int
     known: int
@@ -296,10 +293,7 @@ def conflict_problems(conflicts: Sequence[Sequence[Decision]]) -> list[Problem]:
 
 
 def decide(row: ReviewRow, lang: str, turn: ReviewedTurn | None) -> Decision | tuple[Problem, ...]:
-    """What one filled-in row says, or all that is wrong with it.
-
-    Where a row cannot be told to belong to its turn, nothing else of it can be judged.
-    """
+    """What a filled-in row says, or all that is wrong with it, if it belongs to a turn at all."""
     exported = parse_export_hash(row.hash)
     if row.lang.strip() not in ("", lang):
         return (row.problem("lang", f"this folder holds '{lang}'"),)

@@ -68,10 +68,7 @@ def refine_samples(
     word: HumanWord,
     met: Mapping[TurnKey, tuple[OtherPair, ...]],
 ) -> list[RefinedSample]:
-    """One refined sample a sample, in order. All are of one language.
-
-    `met` holds, of turns whose target has another source elsewhere, where.
-    """
+    """One a sample, in order, all of one language; `met` says which targets have other sources."""
     broken = [broken_structure(sample) for sample in samples]
     corrected = [
         sample if reason else _with_verified(sample, word)

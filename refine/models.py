@@ -114,10 +114,7 @@ def prompts() -> dict[str, str]:
 
 
 class AskingFilter(ModelFilter):
-    """Opens the engine at the first question and keeps it until the process ends.
-
-    `engine` stands in for the one that the settings name; its owner closes it.
-    """
+    """Keeps the engine from the first question on; `engine` is one that somebody else closes."""
 
     _settings: AskedModel
 

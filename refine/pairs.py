@@ -56,10 +56,7 @@ def read_pairs(path: Path) -> Iterator[SourceTarget]:
 
 
 def read_rows(path: Path) -> Iterator[NumberedRow]:
-    """Every row of a file, in order; `-` is standard input, TSV or JSONL.
-
-    Raises UserError for a file that is none of the formats, or has no such columns.
-    """
+    """Every row, in order; `-` is standard input. Raises UserError for a file of another kind."""
     if _format(path.name) == ".parquet":
         yield from enumerate(starmap(_pair, read_columns(path, COLUMNS)), start=1)
         return
@@ -137,45 +134,46 @@ def _lines(file: io.BufferedReader) -> Iterator[tuple[int, str | Unreadable]]:
 
 
 def _tsv(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
-    places: tuple[int, ...] | None = None
-    width = 2
-    for number, line in _lines(file):
-        cells = line.split("\t") if isinstance(line, str) else []
-        if places is None:
-            named = set(COLUMNS) & {*cells}
-            if not named and len(cells) == 2:
-                places = (0, 1)
-            elif isinstance(line, str):
-                places, width = _places(path, cells), len(cells)
-                continue
-        if isinstance(line, Unreadable):
-            yield number, line
-        elif len(cells) != width:
-            said = f"{len(cells)} columns, not {width}"
-            yield number, Unreadable(said, line)
-        else:
-            assert places is not None
-            yield number, _pair(cells[places[0]], cells[places[1]])
+    lines = _lines(file)
+    rows = ((n, line.split("\t") if isinstance(line, str) else line) for n, line in lines)
+    return _table(path, rows, "\t", headed=False)
 
 
 def _csv(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
     csv.field_size_limit(MAX_LINE_BYTES)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(text, strict=False)
-    try:
-        header = next(reader, [])
-        source, target = _places(path, header)
-        for cells in reader:
-            if not cells:
+
+    def rows() -> Iterator[tuple[int, list[str] | Unreadable]]:
+        try:
+            yield reader.line_num, next(reader, [])
+            yield from ((reader.line_num, cells) for cells in reader if cells)
+        except csv.Error as error:
+            yield reader.line_num + 1, Unreadable(f"the rest of the file is no CSV: {error}")
+
+    return _table(path, rows(), ",", headed=True)
+
+
+def _table(
+    path: Path, rows: Iterator[tuple[int, list[str] | Unreadable]], mark: str, headed: bool
+) -> Iterator[NumberedRow]:
+    """The pairs in rows of cells; a table of two columns may lack a header unless `headed`."""
+    places: tuple[int, ...] | None = None
+    width = 2
+    for number, cells in rows:
+        if isinstance(cells, Unreadable):
+            yield number, cells
+            continue
+        if places is None:
+            if headed or len(cells) != 2 or {*COLUMNS} & {*cells}:
+                places, width = _places(path, cells), len(cells)
                 continue
-            if len(cells) != len(header):
-                said = f"{len(cells)} columns, not {len(header)}"
-                yield reader.line_num, Unreadable(said, _safe(",".join(cells)))
-            else:
-                yield reader.line_num, _pair(cells[source], cells[target])
-    except csv.Error as error:
-        number = reader.line_num + 1
-        yield number, Unreadable(f"the rest of the file is no CSV: {error}")
+            places = (0, 1)
+        if len(cells) != width:
+            said = f"{len(cells)} columns, not {width}"
+            yield number, Unreadable(said, _safe(mark.join(cells)))
+        else:
+            yield number, _pair(*(cells[place] for place in places))
 
 
 def _places(path: Path, header: list[str]) -> tuple[int, ...]:

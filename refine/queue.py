@@ -71,10 +71,7 @@ Ledger = dict[str, Exported]  # by batch
 
 @dataclass(frozen=True)
 class Queue:
-    """`waiting`: rows out and undecided; `later`: rows that find no room; `files`: new ones.
-
-    `unwritable`: ids of turns too long for any spreadsheet's cell.
-    """
+    """Rows out and undecided, rows that find no room, new files, ids too long for any cell."""
 
     waiting: int = 0
     later: int = 0
@@ -87,10 +84,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A row with what it is worth: turns that its correction mends, and how doubtful it is.
-
-    Rows of equal `gain` go by `logprob` (nats a token), the unsurest first, then as they come.
-    """
+    """A row, how many turns its correction mends, and how sure (nats a token) the engine was."""
 
     row: ReviewRow
     gain: float = 0.0
@@ -260,10 +254,7 @@ def ranked(
 
 
 def translator_of(samples: Iterable[TranslatedSample]) -> str:
-    """Who wrote what is reviewed: engine and signature of the first translated turn, or "".
-
-    Error rates are a translator's, not a language's.
-    """
+    """Engine and signature of the first translated turn, or "": whose the error rates are."""
     for sample in samples:
         for meta in sample.meta:
             if meta.status is TurnStatus.TRANSLATED:
@@ -274,10 +265,7 @@ def translator_of(samples: Iterable[TranslatedSample]) -> str:
 def export_adjudication(
     folder: Path, conflicts: Sequence[Sequence[Decision]], max_rows: int, now: str
 ) -> Queue:
-    """A row a conflict that is not out yet; `reasons` shows what each reviewer wants.
-
-    What the third person writes there decides (refine/intake.py); until then none is taken.
-    """
+    """A row a conflict, with what each reviewer wants; intake takes the third person's word."""
 
     def said(decision: Decision) -> str:
         who = decision.entry.reviewer or f"{decision.row.file} line {decision.row.line}"

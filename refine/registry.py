@@ -97,19 +97,13 @@ def model_filters(settings: ModelFilterSettings) -> tuple[ModelFilter, ...]:
 
 
 def processes(settings: RefineSettings, is_much: bool) -> int:
-    """One where there is little to do, as starting processes takes a second or two.
-
-    One copy of models' weights, too.
-    """
+    """One where starting more takes longer than they save, or each would hold models' weights."""
     alone = not is_much or settings.models != ModelFilterSettings()
     return 1 if alone else settings.processes or default_processes()
 
 
 def models_digest(settings: ModelFilterSettings) -> str:
-    """What decides the model filters' findings; "" where all are off.
-
-    Raises MissingResource for weights that are not on this machine.
-    """
+    """What decides model filters' findings, "" without any. Raises MissingResource for weights."""
     inputs = [value for each in model_filters(settings) for value in each.inputs()]
     return digest([digest(prompts()), *inputs]) if inputs else ""
 

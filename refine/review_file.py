@@ -70,10 +70,7 @@ class ErrorType(StrEnum):
 
 @dataclass(frozen=True)
 class ReviewRow:
-    """One turn for a reviewer; `verdict` to `reviewer` are theirs to fill in.
-
-    A row that came back knows its file, and the line of it that the row begins on.
-    """
+    """One turn; a reviewer fills in `verdict` to `reviewer`. Read, it has a file and a line."""
 
     id: str
     lang: str

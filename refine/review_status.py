@@ -69,10 +69,7 @@ def review_status(paths: DataPaths, lang: str) -> ReviewStatus:
 
 
 def edits(paths: DataPaths, lang: str, exported: Mapping[str, str]) -> list[bool]:
-    """Of each turn that is done, whether it was rewritten or rejected.
-
-    `exported` holds the hash of the translation that each turn went out with, by review id.
-    """
+    """Of each done turn, by the translation that went out, whether it was rewritten or rejected."""
     verified, rejected = _verified(paths, lang), load_rejections(paths.review(lang))
     done = []
     for key, translation in exported.items():
@@ -94,10 +91,7 @@ def _time(text: str) -> datetime:
 
 
 def agreement(turns: Sequence[Ratings]) -> float | None:
-    """How far reviewers agree beyond chance: Cohen's kappa for two, Krippendorff's alpha for more.
-
-    None where no turn was judged by two reviewers, or where all labels are the same.
-    """
+    """Cohen's kappa for two reviewers, Krippendorff's alpha for more; None where nothing tells."""
     shared = [turn for turn in turns if len(turn) > 1]
     reviewers = sorted({name for turn in shared for name in turn})
     if len(reviewers) == 2:

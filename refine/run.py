@@ -138,10 +138,7 @@ def _manifest(lang: str, folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class State:
-    """How many turns were flagged; an entry of the history whenever that changed.
-
-    `at` is the time of the run that found it, ISO 8601; `reviewed` turns are people's words.
-    """
+    """How many turns were flagged, and how many are people's words, at the time of a run (ISO)."""
 
     at: str
     turns: int

@@ -57,10 +57,7 @@ SignatureTable = dict[int, tuple[OtherPair, ...]]
 
 
 def build_table(sources: Sequence[Path], folder: Path, lang: str, processes: int = 1) -> Path:
-    """Brings the signatures of all translated shards up to date, and the table made of them.
-
-    Returns the table's path; its digest is in its record.
-    """
+    """Brings signatures and the table made of them up to date; returns the table's path."""
     paths = [folder / source.name for source in sources]
     for _ in in_order(
         partial(_sign, folder, lang), sources, processes, "judged translations", "refine.processes"

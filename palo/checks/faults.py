@@ -59,10 +59,7 @@ def comparable(text: str) -> str:
 
 @cache
 def _for_language(kind: str, lang: str) -> tuple[str, ...]:
-    """English ones too: a model explains itself in English whatever it translates into.
-
-    A language that phrases.yaml does not know has the English ones alone.
-    """
+    """With the English ones: a model explains itself in English whatever it translates into."""
     table: dict[str, tuple[str, ...]] = getattr(phrases(), kind)
     return table["en"] if lang == "en" else table["en"] + table.get(lang, ())
 

@@ -82,10 +82,7 @@ class LanguageId:
     def detect_letters(
         self, text: str, expected: str | None = None, counts: Counter[str] | None = None
     ) -> Detection:
-        """As `detect`, for a text whose protected spans are cut out already.
-
-        `counts` are its letters by script, where they are known.
-        """
+        """As `detect`, for a text without protected spans; `counts` are its letters by script."""
         counts = script_counts(text) if counts is None else counts
         letters = counts.total()
         if not letters:

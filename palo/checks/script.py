@@ -97,9 +97,6 @@ def arabic_letters(text: str) -> list[tuple[str, str]]:
 
 @cache
 def only_in(char: str, encoding: str, other: str) -> bool:
-    """Whether a Han character is in one standard but not in another one.
-
-    Those are Big5, GB 2312 (simplified Chinese), and JIS X 0208 (`euc_jp`).
-    """
+    """Whether a Han character is in one standard only: Big5, GB 2312, JIS X 0208 (`euc_jp`)."""
     is_han = "\u4e00" <= char <= "\u9fff"
     return is_han and bool(char.encode(encoding, "ignore")) and not char.encode(other, "ignore")

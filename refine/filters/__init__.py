@@ -66,10 +66,7 @@ class TurnPair:
 
 
 class Filter(ABC):
-    """One small thing that can be wrong with a translation.
-
-    `name` is what reports count by; `about` says in words what it looks for.
-    """
+    """One thing that can be wrong with a translation, `name` for reports and `about` in words."""
 
     name: str
     about: str

@@ -36,10 +36,7 @@ _WIDE_ROOM = 1.4
 
 
 def bands_of(lang: str, bands: Bands | None = None) -> Thresholds:
-    """Those of a language; the project's own where no others are given.
-
-    Raises UserError for a language that is not in the table of languages either.
-    """
+    """Those of a language, shipped unless others are given. Raises UserError for an unknown one."""
     bands = shipped() if bands is None else bands
     return bands[lang] if lang in bands else _borrowed(lang)
 

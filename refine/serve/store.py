@@ -64,10 +64,7 @@ def own_path(exported: Path, reviewer: str) -> Path:
 
 
 def find_batch(folder: Path, lang: str, name: str | None, reviewer: str) -> Path:
-    """The batch by its name, or the first with rows that nobody here has decided.
-
-    Raises UserError where there is none.
-    """
+    """By name, or the first with rows that nobody here has decided. Raises UserError for none."""
     batches = [path for path in review_csvs(folder) if _EXPORTED.fullmatch(path.stem)]
     if not batches:
         raise UserError(

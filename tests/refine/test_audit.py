@@ -7,7 +7,7 @@ import pytest
 from palo.console import wilson
 from palo.settings import AcceptancePlan
 from refine.queue import draw
-from refine.report.figures import Acceptance, audits
+from refine.report import Acceptance, audits
 from refine.review_file import ReviewRow
 
 

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from refine.report.figures import (
+from refine.report import (
     JudgedRow,
     RoundKind,
     TranslatorReview,
     before_after,
     collect,
+    lines,
     score,
 )
-from refine.report.page import lines
 
 RIGHT, WRONG = JudgedRow(False, "سرخ ہے۔", "سرخ ہے۔"), JudgedRow(True, "نیلا", "سرخ ہے۔")
 

@@ -11,8 +11,7 @@ import refine.cli
 from palo.errors import UserError
 from palo.files import read_json
 from palo.shards import records_digest
-from refine.report.figures import Acceptance, accepted, collect
-from refine.report.page import render, table
+from refine.report import Acceptance, accepted, collect, render, table
 
 
 def reviewed(run):

@@ -1,1 +1,0 @@
-"""The report of refine: what was kept and flagged and why, and whether reviewing pays."""
