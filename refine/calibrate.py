@@ -98,7 +98,7 @@ def calibrated(
         highest = min(_MOST_FOREIGN, round(wrong[spared] + _FOREIGN_ROOM, 3))
         bands["foreign_share"] = max(bands["foreign_share"], highest)
     if lang in lexicon_languages():
-        scores = [agreement(pair.source_words, pair.target_words, lang).score for pair in told]
+        scores = [agreement(pair.source_words, pair.target_words, lang)[0] for pair in told]
         bands["lexicon_score"] = round(min(0.0, _at(scores, _TAIL)), 2)
     logprobs = [pair.mean_logprob for pair in told if pair.mean_logprob is not None]
     if len(logprobs) >= MIN_LOGPROBS:

@@ -194,6 +194,7 @@ class LanguageFigures:
     examples: list[FlaggedTurn] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     translators: list[TranslatorReview] = field(default_factory=list)
+    before_after: BeforeAfter | None = None
     audits: list[AuditedTranslator] = field(default_factory=list)
     bands: Bands | None = None
     history: list[State] = field(default_factory=list)
@@ -210,15 +211,10 @@ class LanguageFigures:
         return bad / self.turns if self.turns else None
 
     @property
-    def before_after(self) -> BeforeAfter | None:
-        return before_after(self.translators)
-
-    @property
     def band(self) -> tuple[float, float]:
         return bands_of(self.lang, self.bands).length_ratio
 
     def as_json(self) -> dict[str, Any]:
-        told = self.before_after
         ratios = sorted(self.ratios.items())
         return {
             "samples": self.samples,
@@ -236,7 +232,7 @@ class LanguageFigures:
                 for told in self.rounds
             ],
             "translators": [asdict(review) for review in self.translators],
-            "before_after": asdict(told) if told else None,
+            "before_after": self.before_after and asdict(self.before_after),
             "audits": [asdict(audit) for audit in self.audits],
         }
 
@@ -278,6 +274,7 @@ def collect(profile: Profile, lang: str) -> LanguageFigures:
     figures.history = load_history(paths.refined(lang))
     figures.rounds = rounds(paths, lang)
     figures.translators = translators(paths, lang, figures.rounds, figures.history)
+    figures.before_after = before_after(figures.translators)
     figures.audits = audits(paths, lang, settings.acceptance)
     return figures
 

@@ -48,24 +48,12 @@ class ReviewVerdict(StrEnum):
     REJECT = "reject"
 
 
-class ErrorType(StrEnum):
-    """A short MQM list, plus what only language models do."""
-
-    MISTRANSLATION = "mistranslation"
-    OMISSION = "omission"
-    ADDITION = "addition"
-    UNTRANSLATED = "untranslated"
-    GRAMMAR = "grammar"
-    GENDER = "gender"
-    SPELLING = "spelling"
-    PUNCTUATION = "punctuation"
-    CONSISTENCY = "consistency"
-    TERMINOLOGY = "terminology"
-    STYLE = "style"
-    ANSWERED = "answered"
-    REFUSAL = "refusal"
-    PLACEHOLDER = "placeholder"
-    OTHER = "other"
+# A short MQM list, plus what only language models do.
+ErrorType = StrEnum(
+    "ErrorType",
+    "MISTRANSLATION OMISSION ADDITION UNTRANSLATED GRAMMAR GENDER SPELLING PUNCTUATION "
+    "CONSISTENCY TERMINOLOGY STYLE ANSWERED REFUSAL PLACEHOLDER OTHER",
+)
 
 
 @dataclass(frozen=True)
@@ -286,7 +274,13 @@ def read_review(path: Path) -> ReadFile:
             raise _Unreadable("the file is empty")
         header = [name.strip().lower() for name in lines[start][1]]
         if missing := [name for name in _REQUIRED if name not in header]:
-            raise _Unreadable(_missing_columns(header, missing))
+            renamed = [name for name in header if name and name not in COLUMNS]
+            hints = {name: nearest(name, renamed) for name in missing}
+            shown = [
+                f"'{name}'" + f" (renamed to '{to}'?)" * bool(to) for name, to in hints.items()
+            ]
+            known = f"Columns: {' '.join(COLUMNS)}"
+            raise _Unreadable(f"columns are missing: {', '.join(shown)}. {known}")
     except _Unreadable as error:
         return ReadFile((), (Problem(path.name, 0, "", "", "", str(error)),))
     as_typed = str if path.suffix == XLSX else unescape
@@ -306,15 +300,6 @@ def read_review(path: Path) -> ReadFile:
 
 class _Unreadable(Exception):
     """Why nothing of a file can be read."""
-
-
-def _missing_columns(header: Sequence[str], missing: Sequence[str]) -> str:
-    renamed = [name for name in header if name and name not in COLUMNS]
-    hints = {name: nearest(name, renamed) for name in missing}
-    shown = [
-        f"'{name}'" + (f" (renamed to '{hint}'?)" if hint else "") for name, hint in hints.items()
-    ]
-    return f"columns are missing: {', '.join(shown)}. Columns: {' '.join(COLUMNS)}"
 
 
 def _csv_lines(data: bytes) -> list[tuple[int, list[str]]]:

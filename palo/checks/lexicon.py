@@ -33,20 +33,13 @@ class NotionWeights:
     missing: float
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """`score` > 0 speaks for a translation, < 0 against; `missing` in English words."""
+def agreement(source: str, target: str, lang: str) -> tuple[float, list[str]]:
+    """How well the target says the common words of the source: > 0 speaks for a translation.
 
-    score: float
-    missing: tuple[str, ...]
-
-
-def agreement(source: str, target: str, lang: str) -> Agreement:
-    """How well the common words of the source are met in the target."""
+    With it the English words that are missed.
+    """
     wanted = notions(source)
-    if not wanted:
-        return Agreement(0.0, ())
-    text = comparable(target, lang)
+    text = comparable(target, lang) if wanted else ""
     beginnings, weights = _beginnings(lang), _weights(lang)
     score, missing = 0.0, []
     for notion, word in wanted.items():
@@ -55,7 +48,7 @@ def agreement(source: str, target: str, lang: str) -> Agreement:
         else:
             score += weights[notion].missing
             missing.append(word)
-    return Agreement(score, tuple(missing))
+    return score, missing
 
 
 def notions(source: str) -> dict[int, str]:

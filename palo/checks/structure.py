@@ -14,17 +14,7 @@ import regex
 
 from palo.schemas import IMAGE_TAG
 
-
-class SpanKind(StrEnum):
-    CODE = "code"
-    LATEX = "latex"
-    IMAGE = "image"
-    TAG = "tag"
-    URL = "url"
-    EMAIL = "email"
-    BOX = "box"
-    PLACEHOLDER = "placeholder"
-    EMOJI = "emoji"
+SpanKind = StrEnum("SpanKind", "CODE LATEX IMAGE TAG URL EMAIL BOX PLACEHOLDER EMOJI")
 
 
 @dataclass(frozen=True)

@@ -130,8 +130,7 @@ def lexicon(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
         return None
     if len(pair.source_words.split()) < _MIN_LEXICON_WORDS:
         return None
-    agreed = agreement(pair.source_words, pair.target_words, lang)
-    if agreed.score >= usual.lexicon_score:
+    score, missing = agreement(pair.source_words, pair.target_words, lang)
+    if score >= usual.lexicon_score:
         return None
-    named = ", ".join(agreed.missing[:_SHOWN_WORDS])
-    return Said(Verdict.REVIEW, f"nothing says: {named}", agreed.score)
+    return Said(Verdict.REVIEW, f"nothing says: {', '.join(missing[:_SHOWN_WORDS])}", score)
