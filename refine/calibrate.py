@@ -39,6 +39,10 @@ _TAIL = 0.005  # of the pairs lie beyond each end of a band
 _LOGPROB_TAIL = 0.01
 _FOREIGN_TAIL = 0.001  # of the pairs may surely be in another language: verified sets have mistakes
 _FOREIGN_ROOM, _MOST_FOREIGN = 0.02, 0.99  # above the highest share that was wrong
+_SHOWN = {
+    "length_ratio": "length ratio", "usual_ratio": "usual", "script_share": "script share",
+    "lexicon_score": "lexicon", "low_logprob": "low logprob",
+}  # fmt: skip
 _SCRIPT_SHARES = (0.4, 0.95)  # the filter rejects below the first; names need room above the other
 
 
@@ -46,15 +50,12 @@ def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, outpu
     """Writes the bands of a file or of reviews, and shows the shipped beside them."""
     if pairs is not None and len(langs) != 1:
         raise UserError(f"{pairs} holds one language. Say which: --lang ur.")
-    paths = settings.paths
     identifier = LanguageId(settings.refine.language_id_model)
     bands: dict[str, Thresholds] = {}
     counts: dict[str, int] = {}
     for code in langs:
-        if pairs:
-            verified = [TurnPair(row.source, row.target) for row in read_pairs(pairs)]
-        else:
-            verified = list(reviewed_pairs(paths, code))
+        told = (TurnPair(**vars(row)) for row in read_pairs(pairs)) if pairs else None
+        verified = list(told or reviewed_pairs(settings.paths, code))
         if len(verified) < MIN_PAIRS and len(langs) > 1:
             note(f"{code}: {len(verified)} verified pairs are too few ({MIN_PAIRS} at least); kept")
             continue
@@ -65,7 +66,17 @@ def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, outpu
             "needed. Give a file of them, or have more turns reviewed."
         )
     write_thresholds(output, bands)
-    return _table(bands, counts)
+
+    def said(value: Any) -> str:
+        return "-".join(f"{part:.2f}" for part in (value if isinstance(value, tuple) else [value]))
+
+    rows = []
+    for lang, new in bands.items():
+        ends = ((getattr(bands_of(lang), name), getattr(new, name)) for name in _SHOWN)
+        changes = (f"{said(before)} -> {said(after)}" for before, after in ends)
+        rows.append((lang, str(counts[lang]), *changes))
+    title = "bands: shipped -> calibrated"
+    return table("language", "pairs", *_SHOWN.values(), rows=rows, title=title)
 
 
 def calibrated(
@@ -138,26 +149,3 @@ def write_thresholds(path: Path, bands: Mapping[str, Thresholds]) -> None:
 def _at(values: Sequence[float], share: float) -> float:
     """The value below which the share lies."""
     return sorted(values)[round(share * (len(values) - 1))]
-
-
-def _table(bands: Mapping[str, Thresholds], counts: Mapping[str, int]) -> Table:
-    columns = {
-        "length_ratio": "length ratio",
-        "usual_ratio": "usual",
-        "script_share": "script share",
-        "lexicon_score": "lexicon",
-        "low_logprob": "low logprob",
-    }
-
-    def said(value: Any) -> str:
-        return "-".join(f"{part:.2f}" for part in (value if isinstance(value, tuple) else [value]))
-
-    rows = []
-    for lang, new in bands.items():
-        changes = (
-            f"{said(getattr(bands_of(lang), name))} -> {said(getattr(new, name))}"
-            for name in columns
-        )
-        rows.append((lang, str(counts[lang]), *changes))
-    title = "bands: shipped -> calibrated"
-    return table("language", "pairs", *columns.values(), rows=rows, title=title)

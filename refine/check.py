@@ -37,12 +37,6 @@ class Judged:
     reasons: Counter[str] = field(default_factory=Counter)
     unreadable: list[int] = field(default_factory=list)
 
-    def said(self) -> str:
-        rows = self.verdicts.total()
-        each = " · ".join(f"{verdict} {self.verdicts[verdict]}" for verdict in Verdict)
-        top = ", ".join(f"{name} {count}" for name, count in self.reasons.most_common())
-        return f"{rows} rows · {each}" + (f"\nreasons of rows flagged: {top}" if top else "")
-
 
 def check_file(pairs: Path, lang: str, output: Path | None, settings: RefineSettings) -> None:
     """Judges all pairs of a file or standard input; a UserError at the end for what is no pair."""
@@ -59,7 +53,10 @@ def check_file(pairs: Path, lang: str, output: Path | None, settings: RefineSett
             file = stack.enter_context(temporary.open("w", encoding="utf-8"))
         summary = check_pairs(read_rows(pairs), lang, settings, file.write)
         file.flush()
-    print(summary.said(), file=sys.stderr)
+    each = " · ".join(f"{verdict} {summary.verdicts[verdict]}" for verdict in Verdict)
+    print(f"{summary.verdicts.total()} rows · {each}", file=sys.stderr)
+    if top := ", ".join(f"{name} {count}" for name, count in summary.reasons.most_common()):
+        print(f"reasons of rows flagged: {top}", file=sys.stderr)
     if summary.unreadable:
         shown = ", ".join(map(str, summary.unreadable[:_SHOWN_NUMBERS]))
         more = ", ..." if len(summary.unreadable) > _SHOWN_NUMBERS else ""

@@ -65,14 +65,11 @@ def refine_command(
     for line in settings.refine.models.licence_notes():
         note(line)
     paths, named = settings.paths, _codes(lang)
-    if seed:
-        langs = [code for code in named if shard_paths(paths.seed_dir / code)]
-        hint = f"palo translator seed --lang {','.join(named)}"
-    else:
-        langs = [code for code in named if has_input(paths, code)]
-        hint = f"palo translate --lang {','.join(named)}"
+    first = f"palo {'translator seed' if seed else 'translate'} --lang {','.join(named)}"
+    seeded = [code for code in named if shard_paths(paths.seed_dir / code)]
+    langs = seeded if seed else [code for code in named if has_input(paths, code)]
     if not langs:
-        raise _nothing("Nothing to refine", named, settings, hint)
+        raise _nothing("Nothing to refine", named, settings, first)
     bands = load_thresholds(settings.refine.thresholds_path)
     for line in filter(None, (without_bands(code, bands) for code in langs)):
         note(line)
@@ -291,8 +288,7 @@ def serve_command(
     source: SourceOption = None,
 ) -> None:
     """Review a batch on a local page: image, English and translation side by side, by keyboard."""
-    from refine.serve import LOOPBACK, ReviewServer
-    from refine.serve.store import ReviewStore, find_batch
+    from refine.serve import LOOPBACK, ReviewServer, ReviewStore, find_batch
 
     settings = load_profile(profile).on(source)
     announce(settings, "review serve")

@@ -19,7 +19,7 @@ from palo.memory import VerifiedEntry, VerifiedMemory, check_memory, english_con
 from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.shards import read_translated, shard_paths
-from refine.filters import Filter, TurnPair, characters, completeness, language, structure
+from refine.filters import Filter, TurnPair, characters, completeness, language
 from refine.judgement import Rejection
 from refine.review_file import (
     ADJUDICATION,
@@ -45,13 +45,13 @@ _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"", "no", "n", "false", "0"})
 # A person's word beats the machine's, but not the structure: these must hold for it, too.
 _MUST_HOLD: tuple[Filter, ...] = (
-    structure.structure,
-    structure.placeholder,
+    completeness.structure,
+    completeness.placeholder,
     completeness.empty,
     language.script,
 )
 # whatever their verdict
-_STRICT = frozenset({structure.placeholder.name, characters.encoding.name})
+_STRICT = frozenset({completeness.placeholder.name, characters.encoding.name})
 
 
 @dataclass(frozen=True)
@@ -135,16 +135,13 @@ def import_file(paths: DataPaths, lang: str, file: Path, now: str, dry_run: bool
     With `dry_run` it only says what that would do. The same file a second time changes nothing.
     Raises UserError where it cannot be read.
     """
-    name = own_name(file)
-    read = _read_mailed(file)
-    target = paths.review(lang) / name
+    _read_mailed(file)
+    target = paths.review(lang) / own_name(file)
     check_memory(paths.verified(lang))
     if dry_run:
         reads = [read_review(path) for path in returned_files(target.parent)]
         if not target.exists():
-            rows = tuple(replace(row, file=name) for row in read.rows)
-            problems = tuple(replace(problem, file=name) for problem in read.problems)
-            reads.append(ReadFile(rows, problems))
+            reads.append(read_review(file, target.name))
         with VerifiedMemory.existing(paths.verified(lang)) as memory:
             return _look(paths, lang, memory, reads)[0]
     with (

@@ -24,7 +24,7 @@ from palo.schemas import (
 from palo.settings import RefineSettings
 from palo.shards import is_current, read_translated, to_row, write_shard
 from refine.filters import OtherPair, TurnPair
-from refine.filters.structure import broken_structure, placeholder, structure
+from refine.filters.completeness import broken_structure, placeholder, structure
 from refine.filters.thresholds import load_thresholds
 from refine.registry import default_filters, judge, models_digest, verdict, version
 from refine.review_file import review_id, text_hash

@@ -145,18 +145,18 @@ def export_review(
     max_rows: int,
     now: str,
     one_file: bool = True,
-    among: Sequence[str] = (BATCH, SEED),
     translator: str = "",
 ) -> Queue:
     """Writes rows that are not out yet with this very translation into new files.
 
     At most `max_rows` rows a file; with `one_file` also at most so many out and undecided at
     once, and those of most gain go first. A file that exists is never touched: a reviewer may
-    have it open. `now` goes into the ledger, for the time that reviews take. `among` are the
-    stems of the files that a row may be out in; `translator` wrote them all.
+    have it open. `now` goes into the ledger, for the time that reviews take; `translator` wrote
+    all rows.
     """
     ledger = load_ledger(folder)
-    out = out_already(ledger, among)
+    # a row in conflict went out before, and goes to a third person
+    out = out_already(ledger, (stem,) if stem == ADJUDICATION else (BATCH, SEED))
     unwritable: list[str] = []
     waiting = ready = 0
 
@@ -290,8 +290,7 @@ def export_adjudication(
             hash=shown.hash,
         )
         rows.append(Candidate(row))
-    stems = (ADJUDICATION,)
-    return export_review(folder, ADJUDICATION, rows, max_rows, now, one_file=False, among=stems)
+    return export_review(folder, ADJUDICATION, rows, max_rows, now, one_file=False)
 
 
 def export_workbooks(files: Sequence[Path]) -> Queue:

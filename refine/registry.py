@@ -21,7 +21,6 @@ from refine.filters import (
     completeness,
     faults,
     language,
-    structure,
 )
 from refine.filters.thresholds import load_thresholds
 from refine.models import (
@@ -57,8 +56,8 @@ def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
     identifier = LanguageId(settings.language_id_model)
     bands = load_thresholds(settings.thresholds_path)
     return (
-        structure.structure,
-        structure.placeholder,
+        completeness.structure,
+        completeness.placeholder,
         completeness.empty,
         faults.failed,
         faults.truncated,

@@ -482,6 +482,15 @@ def write_report(settings: Profile, rows: Sequence[LanguageFigures]) -> Path:
 def render(profile: str, rows: Sequence[LanguageFigures]) -> str:
     names = sorted({name for row in rows for name in row.by_reason})
     totals = {name: sum(row.by_reason[name] for row in rows) for name in names}
+    told = [row for row in rows if row.turns]
+    size = (_WIDTH, max(0.7 + 0.3 * len(told), 1.5))
+    plots: dict[str, str] = {}
+    if told:
+        plots["Verdicts of turns"] = pages.svg(lambda axes: _verdicts(axes, told), size, 8)
+        title = "Length: characters of the translation for one of English"
+        plots[title] = _many(told, _ratios)
+        title = "Languages that language ID sees, not told which to expect"
+        plots[title] = _many(told, _identified)
     return pages.rendered(
         "refine",
         "report.html.j2",
@@ -490,21 +499,10 @@ def render(profile: str, rows: Sequence[LanguageFigures]) -> str:
         rows=[(row, lines(row)) for row in rows],
         notes=NOTES,
         reasons=sorted(names, key=lambda name: (-totals[name], name)),
-        plots=_plots([row for row in rows if row.turns]),
+        plots=plots,
         info=info,
         percent=percent,
     )
-
-
-def _plots(rows: Sequence[LanguageFigures]) -> dict[str, str]:
-    if not rows:
-        return {}
-    size = (_WIDTH, max(0.7 + 0.3 * len(rows), 1.5))
-    return {
-        "Verdicts of turns": pages.svg(lambda axes: _verdicts(axes, rows), size, 8),
-        "Length: characters of the translation for one of English": _many(rows, _ratios),
-        "Languages that language ID sees, not told which to expect": _many(rows, _identified),
-    }
 
 
 def _verdicts(axes: "Axes", rows: Sequence[LanguageFigures]) -> None:

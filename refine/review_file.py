@@ -265,8 +265,12 @@ def _write_workbook(path: Path, rows: Sequence[ReviewRow]) -> None:
         book.save(temporary)
 
 
-def read_review(path: Path) -> ReadFile:
-    """All rows of a CSV or workbook, however it was saved; what cannot be read is a Problem."""
+def read_review(path: Path, name: str = "") -> ReadFile:
+    """All rows of a CSV or workbook, however it was saved; what cannot be read is a Problem.
+
+    `name` is what rows and problems call the file, where it will have another.
+    """
+    file = name or path.name
     try:
         lines = _workbook_lines(path) if path.suffix == XLSX else _csv_lines(path.read_bytes())
         start = next((at for at, (_, cells) in enumerate(lines) if any(cells)), None)
@@ -275,14 +279,12 @@ def read_review(path: Path) -> ReadFile:
         header = [name.strip().lower() for name in lines[start][1]]
         if missing := [name for name in _REQUIRED if name not in header]:
             renamed = [name for name in header if name and name not in COLUMNS]
-            hints = {name: nearest(name, renamed) for name in missing}
-            shown = [
-                f"'{name}'" + f" (renamed to '{to}'?)" * bool(to) for name, to in hints.items()
-            ]
+            hints = ((name, nearest(name, renamed)) for name in missing)
+            shown = (f"'{name}'" + (f" (renamed to '{to}'?)" if to else "") for name, to in hints)
             known = f"Columns: {' '.join(COLUMNS)}"
             raise _Unreadable(f"columns are missing: {', '.join(shown)}. {known}")
     except _Unreadable as error:
-        return ReadFile((), (Problem(path.name, 0, "", "", "", str(error)),))
+        return ReadFile((), (Problem(file, 0, "", "", "", str(error)),))
     as_typed = str if path.suffix == XLSX else unescape
     rows, problems = [], []
     for line, cells in lines[start + 1 :]:
@@ -290,11 +292,11 @@ def read_review(path: Path) -> ReadFile:
             continue
         if any(cells[len(header) :]):
             wrong = "more cells than the header has columns"
-            problems.append(Problem(path.name, line, cells[0], "", "", wrong))
+            problems.append(Problem(file, line, cells[0], "", "", wrong))
             continue
         values = dict(zip(header, cells, strict=False))
         texts = {name: as_typed(values.get(name, "")) for name in COLUMNS}
-        rows.append(ReviewRow(**texts, file=path.name, line=line))
+        rows.append(ReviewRow(**texts, file=file, line=line))
     return ReadFile(tuple(rows), tuple(problems))
 
 

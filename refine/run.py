@@ -1,7 +1,7 @@
 """Runs refine for one language: reviews in, shards judged, the next review batch out."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -79,10 +79,15 @@ def refine_language(
         queue += export_adjudication(paths.review(lang), intake.conflicts, most, now)
         if profile.refine.review_xlsx:
             queue += export_workbooks(queue.files)
-        manifest = _manifest(lang, paths.refined(lang))
+        folder = paths.refined(lang)
+        manifest = _manifest(lang, folder)
         if not seed:
-            write_json(paths.refined(lang) / "manifest.json", manifest)
-            add_state(paths.refined(lang), manifest, now)
+            write_json(folder / "manifest.json", manifest)
+            flagged = sum(manifest["by_verdict"][said] for said in Verdict if said.flagged)
+            state = State(now, manifest["turns"], flagged, manifest["reviewed"])
+            known = load_history(folder)
+            if state.turns and (not known or replace(known[-1], at=now) != state):
+                write_json(folder / _HISTORY_NAME, [asdict(each) for each in (*known, state)])
     return LanguageSummary(lang, manifest, intake, queue, done, current)
 
 
@@ -160,13 +165,3 @@ def load_history(folder: Path) -> list[State]:
     """Oldest first; empty for a language that was refined before histories were written."""
     path = folder / _HISTORY_NAME
     return [State(**row) for row in read_json(path)] if path.is_file() else []
-
-
-def add_state(folder: Path, manifest: Mapping[str, Any], now: str) -> None:
-    """Appends what the manifest counts, where it differs from what was counted last."""
-    by_verdict = manifest["by_verdict"]
-    flagged = by_verdict[str(Verdict.REVIEW)] + by_verdict[str(Verdict.REJECT)]
-    state = State(now, manifest["turns"], flagged, manifest["reviewed"])
-    known = load_history(folder)
-    if state.turns and (not known or replace(known[-1], at=now) != state):
-        write_json(folder / _HISTORY_NAME, [asdict(each) for each in (*known, state)])

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from math import log
 
+import numpy as np
 import regex
 
 _INSIDE = frozenset({"zh", "ja", "ar"})
@@ -61,23 +61,18 @@ def notions(source: str) -> dict[int, str]:
 def count_weights(pairs: Iterable[tuple[str, str]], lang: str) -> list[NotionWeights]:
     """The weights of every notion, counted on translations of people."""
     beginnings = _beginnings(lang)
-    wanted, met, by_chance = ([0] * len(beginnings) for _ in range(3))
-    rows = 0
+    met, named = [], []
     for source, target in pairs:
-        rows += 1
-        text, named = comparable(target, lang), notions(source)
-        for notion, said in enumerate(beginnings):
-            is_met = any(beginning in text for beginning in said)
-            by_chance[notion] += is_met
-            wanted[notion] += notion in named
-            met[notion] += is_met and notion in named
-    weights = []
-    for expected, hits, chance in zip(wanted, met, by_chance, strict=True):
-        share = min(_MOST_FOUND, (hits + _PRIOR_FOUND) / (expected + _PRIOR_ROWS))
-        other = max(_LEAST_CHANCE, min(_MOST_CHANCE, chance / max(1, rows)))
-        told = round(max(0.0, log(share / other)), 2)
-        weights.append(NotionWeights(told, round(min(0.0, log((1 - share) / (1 - other))), 2)))
-    return weights
+        text, wanted = comparable(target, lang), notions(source)
+        met.append([any(beginning in text for beginning in said) for said in beginnings])
+        named.append([notion in wanted for notion in range(len(beginnings))])
+    is_met, is_named = (np.array(rows, dtype=bool) for rows in (met, named))
+    hits = (is_met & is_named).sum(axis=0) + _PRIOR_FOUND
+    share = np.minimum(_MOST_FOUND, hits / (is_named.sum(axis=0) + _PRIOR_ROWS))
+    chance = np.clip(is_met.mean(axis=0), _LEAST_CHANCE, _MOST_CHANCE)
+    told = np.log(share / chance).clip(min=0).round(2)
+    missed = np.log((1 - share) / (1 - chance)).clip(max=0).round(2)
+    return list(map(NotionWeights, told.tolist(), missed.tolist()))
 
 
 def comparable(text: str, lang: str) -> str:

@@ -92,15 +92,10 @@ def protected_spans(text: str) -> list[Span]:
     return spans
 
 
-def without_protected(text: str) -> str:
-    """The text with a space for every protected span: what is left is language."""
-    return without_spans(text, protected_spans(text))
-
-
-def without_spans(text: str, spans: Sequence[Span]) -> str:
-    """As `without_protected`, for a text whose spans are known."""
+def without_protected(text: str, spans: Sequence[Span] | None = None) -> str:
+    """The text with a space for every protected span (`spans`, if known): the rest is language."""
     parts, at = [], 0
-    for span in spans:
+    for span in protected_spans(text) if spans is None else spans:
         parts += [text[at : span.start], " "]
         at = span.end
     return "".join([*parts, text[at:]]) if parts else text

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from palo.checks.script import script_counts
-from palo.checks.structure import Span, protected_spans, without_spans
+from palo.checks.structure import Span, protected_spans, without_protected
 from palo.schemas import Finding, TurnStatus, Verdict
 from refine.filters.thresholds import Bands, Thresholds, bands_of
 
@@ -53,11 +53,11 @@ class TurnPair:
     @cached_property
     def source_words(self) -> str:
         """The source without protected spans, stripped."""
-        return without_spans(self.source, self.source_spans).strip()
+        return without_protected(self.source, self.source_spans).strip()
 
     @cached_property
     def target_words(self) -> str:
-        return without_spans(self.target, self.target_spans).strip()
+        return without_protected(self.target, self.target_spans).strip()
 
     @cached_property
     def target_scripts(self) -> Counter[str]:

@@ -41,8 +41,9 @@ def encoding(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     if marks := lost_letters(pair.source, pair.target):
         said = f"question marks in place of letters: {quoted(marks)}"
         return Said(Verdict.REVIEW, said)
-    if written := entity(pair.source, pair.target):
-        return Said(Verdict.REVIEW, f"HTML entity {quoted(written)}")
+    written = _ENTITY.search(pair.target) if "&" in pair.target else None
+    if written and written.group() not in pair.source:
+        return Said(Verdict.REVIEW, f"HTML entity {quoted(written.group())}")
     return None
 
 
@@ -63,7 +64,8 @@ def mojibake(text: str) -> str | None:
 
 def _undone(text: str) -> str | None:
     """The run in its true encoding; cut bytes at either end are allowed."""
-    data = b"".join(_byte(char) for char in text)
+    # the five bytes that Windows-1252 leaves open are those of Latin-1
+    data = b"".join(char.encode("cp1252", "ignore") or char.encode("latin-1") for char in text)
     for start in range(min(3, len(data) - 1)):
         for end in range(len(data), max(start + 1, len(data) - 3), -1):
             try:
@@ -71,13 +73,6 @@ def _undone(text: str) -> str | None:
             except UnicodeDecodeError:
                 continue
     return None
-
-
-def _byte(char: str) -> bytes:
-    try:
-        return char.encode("cp1252")
-    except UnicodeEncodeError:  # the five bytes that Windows-1252 leaves open
-        return char.encode("latin-1")
 
 
 def lost_letters(source: str, target: str) -> str | None:
@@ -88,26 +83,16 @@ def lost_letters(source: str, target: str) -> str | None:
     return marks.group().strip() if marks and not _QUESTION_MARKS.search(source) else None
 
 
-def entity(source: str, target: str) -> str | None:
-    """The first HTML entity that the source does not have, or None."""
-    written = _ENTITY.search(target) if "&" in target else None
-    return written.group() if written and written.group() not in source else None
-
-
 @rule("invisible characters, such as zero-width spaces and bidi overrides")
 def invisible(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
-    hidden = hidden_characters(pair.source, pair.target)
+    if pair.target.isascii() and pair.target.isprintable():
+        return None
+    hidden = Counter(_HIDDEN.findall(pair.target))
+    if hidden:
+        hidden -= Counter(_HIDDEN.findall(pair.source))
     if not hidden:
         return None
     # a control character has no name
     named = [f"U+{ord(char):04X} {unicodedata.name(char, '')}" for char in sorted(hidden)]
     said = f"invisible characters: {', '.join(map(str.rstrip, named))}"
     return Said(Verdict.REVIEW, said, float(hidden.total()))
-
-
-def hidden_characters(source: str, target: str) -> Counter[str]:
-    """The target's invisible characters that the source has none, or fewer, of."""
-    if target.isascii() and target.isprintable():
-        return Counter()
-    hidden = Counter(_HIDDEN.findall(target))
-    return hidden - Counter(_HIDDEN.findall(source)) if hidden else hidden

@@ -1,4 +1,4 @@
-"""The whole English must be there: a text at all, its length, its end, its numbers, its words."""
+"""The whole English must be there: its turns, `<image>`, spans, length, end, numbers and words."""
 
 from collections import Counter
 
@@ -6,9 +6,10 @@ import regex
 
 from palo.checks.lexicon import agreement
 from palo.checks.lexicon import languages as lexicon_languages
+from palo.checks.structure import image_tags_moved, spans_difference
 from palo.languages import LANGUAGES, info
-from palo.schemas import Verdict
-from refine.filters import Said, TurnPair, rule
+from palo.schemas import IMAGE_TAG, TranslatedSample, Verdict
+from refine.filters import Said, TurnPair, quoted, rule
 from refine.filters.thresholds import Thresholds
 
 # The bands are those of whole sentences. Short texts vary more, so the band is widened by
@@ -33,6 +34,41 @@ _DIGIT = regex.compile(r"\p{Nd}")
 
 _MIN_LEXICON_WORDS = 4  # shorter answers are said in too many ways
 _SHOWN_WORDS = 4
+
+
+@rule("the image tag is not byte for byte where it was")
+def structure(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
+    if not image_tags_moved(pair.source, pair.target):
+        return None
+    return Said(Verdict.REJECT, "the <image> tag was lost, added or moved")
+
+
+@rule("a protected span is missing, changed or made up")
+def placeholder(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
+    """Spans are URLs, code, LaTeX, boxes, placeholders; the image tag is `structure`'s."""
+    if not pair.source_spans and not pair.target_spans:
+        return None
+    difference = spans_difference(pair.source_spans, pair.target_spans)
+    for verdict, said, spans in (
+        (Verdict.REJECT, "missing or changed", difference.missing),
+        (Verdict.REVIEW, "not in the English", difference.extra),
+    ):
+        if named := [quoted(text) for text in spans if text != IMAGE_TAG]:
+            return Said(verdict, f"{said}: {', '.join(named)}", float(len(named)))
+    return None
+
+
+def broken_structure(sample: TranslatedSample) -> str | None:
+    """Why the target turns do not match the source turns at all, or None."""
+    source, target = sample.source, sample.target
+    if len(source) != len(target):
+        return f"{len(target)} target turns for {len(source)} source turns"
+    if len(sample.meta) != len(source):
+        return f"{len(sample.meta)} records for {len(source)} turns"
+    for index, (ours, theirs) in enumerate(zip(source, target, strict=True), start=1):
+        if ours.role is not theirs.role:
+            return f"turn {index} is by {theirs.role} but was by {ours.role}"
+    return None
 
 
 @rule("there is no translation")

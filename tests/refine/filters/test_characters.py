@@ -2,10 +2,9 @@
 
 import pytest
 
+from refine.filters import TurnPair
 from refine.filters.characters import (
     encoding,
-    entity,
-    hidden_characters,
     invisible,
     lost_letters,
     mojibake,
@@ -54,21 +53,23 @@ def test_question_marks_for_letters(source, target, found):
     assert lost_letters(source, target) == found
 
 
-def test_an_entity_counts_unless_the_source_has_it():
-    assert entity("Tom & Jerry", "Tom &amp; Jerry") == "&amp;"
-    assert entity("write &amp; here", "écrivez &amp; ici") is None
-    assert entity("red", "&#1575;&#1604;") == "&#1575;"
+def test_an_entity_counts_unless_the_source_has_it(look):
+    assert look(encoding, "Tom & Jerry", "Tom &amp; Jerry") == ("review", "HTML entity '&amp;'")
+    assert look(encoding, "write &amp; here", "écrivez &amp; ici") is None
+    assert look(encoding, "red", "&#1575;&#1604;") == ("review", "HTML entity '&#1575;'")
 
 
 @pytest.mark.parametrize("char", ["\u200b", "\u202e", "\u2066", "\ufeff", "\u00ad", "\x00", "\x9d"])
 def test_suspicious_characters_are_counted(char):
-    assert hidden_characters("red", f"سر{char}خ{char}") == {char: 2}
-    assert hidden_characters(f"re{char}d", f"سر{char}خ{char}") == {char: 1}
+    code, two = f"U+{ord(char):04X}", f"سر{char}خ{char}"
+    for source, number in (("red", 2), (f"re{char}d", 1)):
+        finding = invisible.look(TurnPair(source, two), "ur")
+        assert (finding.score, code in finding.reason) == (number, True)
 
 
 @pytest.mark.parametrize("char", ["\u200c", "\u200d", "\u200e", "\u200f", "\u00a0", "\n", "\t"])
 def test_joiners_direction_marks_and_spaces_are_none(char):
-    assert not hidden_characters("red", f"می{char}خواهم")
+    assert invisible.look(TurnPair("red", f"می{char}خواهم"), "ur") is None
 
 
 def test_a_code_point_is_written_out(look):

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 import pytest
 from PIL import Image
 
-from refine.serve import ReviewServer
-from refine.serve.store import ReviewStore
+from refine.serve import ReviewServer, ReviewStore
 
 
 class Client:

@@ -55,7 +55,7 @@ def test_one_language_at_a_time(call, batch):
 
 
 def test_a_port_that_is_taken_is_no_traceback(call, batch, images):
-    from refine.serve.store import ReviewStore
+    from refine.serve import ReviewStore
 
     with (
         ReviewServer(ReviewStore(batch, "ur", ""), images) as other,

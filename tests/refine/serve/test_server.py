@@ -8,8 +8,7 @@ import threading
 
 import pytest
 
-from refine.serve import MAX_BODY_BYTES, ReviewServer
-from refine.serve.store import ReviewStore
+from refine.serve import MAX_BODY_BYTES, ReviewServer, ReviewStore
 
 ROW = {"id": "t1.left", "verdict": "fix", "correction": "دو۔"}
 

@@ -4,7 +4,7 @@ import pytest
 
 from palo.errors import UserError
 from palo.memory import VerifiedMemory
-from refine.serve.store import ReviewStore, RowEntry, Unsaved, find_batch, own_path
+from refine.serve import ReviewStore, RowEntry, Unsaved, find_batch, own_path
 
 FIX = RowEntry(verdict="fix", correction="دو۔")
 ACCEPT = RowEntry(verdict="accept")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from palo.schemas import Role, TranslatedSample, Turn, TurnMeta, TurnStatus
-from refine.filters.structure import broken_structure, placeholder, structure
+from refine.filters.completeness import broken_structure, placeholder, structure
 
 META = TurnMeta(TurnStatus.TRANSLATED, 1, "stop", None, "e", "s", "k", "")
 
