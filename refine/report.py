@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from palo import console, pages
 from palo.checks.language import LanguageId
 from palo.checks.structure import without_protected
 from palo.console import NOTHING, percent, wilson
 from palo.files import write_json
 from palo.languages import info
 from palo.paths import DataPaths
-from palo import console, pages
 from palo.schemas import Verdict
 from palo.settings import AcceptancePlan, Profile, RefineSettings
 from palo.shards import read_record, read_refined, records_digest, shard_paths

@@ -37,7 +37,7 @@ from starlette.routing import Route
 from palo.errors import UserError, unknown
 from palo.files import read_json, replaced, write_json
 from palo.languages import info
-from palo.report.pages import rendered
+from palo.pages import rendered
 from refine.intake import Decision, ReviewedTurn, decide
 from refine.review_file import (
     ErrorType,
