@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
+from palo.checks.likeness import corpus_scores
 from palo.console import note, progress, table
 from palo.engines.open import open_engine, signature
 from palo.engines.stream import Message, Request, Sampling, Weights, load_model, load_tokenizer
@@ -35,7 +36,6 @@ _ACTIVE = "active.json"
 _RECORD = "finetune.json"
 _RULES = "1"  # raise when equal pairs and settings would give another model
 MIN_PAIRS = 20
-_BLEU_TOKENIZERS = {"zh": "zh", "ja": "ja-mecab"}  # BLEU counts words
 
 
 @dataclass(frozen=True)
@@ -189,22 +189,6 @@ class LanguageScores:
         }
 
 
-def score(lang: str, hypotheses: Sequence[str], references: Sequence[str]) -> TranslationScore:
-    """Corpus scores, 0 to 100 (Popović 2017, chrF++; Papineni 2002, BLEU)."""
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    chrf = CHRF(word_order=2)
-    bleu = BLEU(tokenize=_BLEU_TOKENIZERS.get(lang, "13a"))
-    texts = list(hypotheses), [list(references)]
-    return TranslationScore(
-        round(chrf.corpus_score(*texts).score, 2),
-        round(bleu.corpus_score(*texts).score, 2),
-        str(chrf.get_signature()),
-        str(bleu.get_signature()),
-    )
-
-
 def score_report(scores: Mapping[str, LanguageScores]) -> dict[str, Any]:
     """What goes into the translator's report file."""
     first = next(iter(scores.values()))
@@ -354,7 +338,8 @@ def evaluate(
     scores = {}
     for lang, part in splits.items():
         said = [texts[f"{lang} {at}"] for at in range(len(part.held_out))]
-        scores[lang] = score(lang, said, [pair.target for pair in part.held_out])
+        references = [pair.target for pair in part.held_out]
+        scores[lang] = TranslationScore(**corpus_scores(lang, said, references))
     return scores
 
 

@@ -225,7 +225,7 @@ def _digest(path: Path) -> str:
 
 def detect(folder: Path) -> tuple[Layout, Part]:
     """Raises MissingResource where something is absent, UserError for what is not PALO's kind."""
-    path = _model_dir(folder) / "config.json"
+    path = (names.model_dir(folder) or folder) / "config.json"
     if not path.is_file():
         raise MissingResource(
             f"There is no {path}: a checkpoint says in its config.json what it is. "
@@ -242,15 +242,6 @@ def detect(folder: Path) -> tuple[Layout, Part]:
             f"{path}: model_type is {kind!r}; what can be converted is {' '.join(known)}."
         )
     return Layout.LLAVA, published_part(folder)
-
-
-def _model_dir(folder: Path) -> Path:
-    """Where the whole model lies: the folder, or a part of it (train/model/checkpoint.py)."""
-    if (folder / "config.json").is_file():
-        return folder
-    base, adapter = folder / names.BASE, folder / names.ADAPTER
-    has_both = (base / "config.json").is_file() and (adapter / ADAPTER_CONFIG).is_file()
-    return base if has_both else folder
 
 
 def _read_ours(folder: Path) -> LlavaConfig:
@@ -419,7 +410,7 @@ def _write_small_files(config: LlavaConfig, tokenizer: Any, folder: Path) -> Non
 
 def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
     """Writes what the code of LLaVA, PALO and MobileVLM loads; what that is, how many tensors."""
-    model_at = _model_dir(job.source)
+    model_at = names.model_dir(job.source) or job.source
     config, at = _read_ours(model_at), require_weights(model_at)
     stored = read_stored(at)
     what = "LLaVA checkpoint of transformers"

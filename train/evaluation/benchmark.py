@@ -25,6 +25,7 @@ import yaml
 from rich.table import Table
 
 from palo.benchmark_set import BenchmarkSet, Line, read_set, set_languages
+from palo.checks.likeness import corpus_scores
 from palo.console import NOTHING, note, percent, progress, table
 from palo.engines.open import has_gpu
 from palo.engines.stream import weights_digest
@@ -51,8 +52,6 @@ SCORES_VERSION = "1"  # raise it when the same scores give other figures
 EXACT = "exact"
 
 _PERCENTILES = (2.5, 97.5)
-# BLEU counts words, which these two do not part by blanks
-_BLEU_TOKENIZERS = {"zh": "zh", "ja": "ja-mecab"}
 
 Figures = Mapping[str, Any]
 
@@ -276,26 +275,6 @@ class Bootstrap:
         return ratios
 
 
-def text_metrics(lang: str, answers: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
-    """chrF++ and BLEU by sacrebleu, 0 to 100, over all answers of a language (Popović 2017;
-    Papineni 2002), with their signatures.
-
-    An open question has many good answers: these say how like the reference's a text is, no more.
-    """
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    metrics = {
-        "chrf": CHRF(word_order=2),
-        "bleu": BLEU(tokenize=_BLEU_TOKENIZERS.get(lang, "13a")),
-    }
-    row: dict[str, Any] = {}
-    for name, metric in metrics.items():
-        row[name] = round(metric.corpus_score(list(answers), [list(references)]).score, 2)
-        row[f"{name}_signature"] = str(metric.get_signature())
-    return row
-
-
 class Group(StrEnum):
     """Whose scores a mean is over."""
 
@@ -380,7 +359,7 @@ def summary(
             "unparsed": len(faults),
             "faults": Counter(str(fault) for some in faults for fault in some),
             "categories": {name: score(rows, [lang]) for name, rows in by_category(mine).items()},
-            "text": text_metrics(
+            "text": corpus_scores(
                 lang, [row.text for row in mine], [row.item.reference for row in mine]
             ),
         }

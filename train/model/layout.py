@@ -6,10 +6,20 @@ and MobileVLM publish. A folder's `config.json` says which it is; its own name n
 
 import re
 from enum import StrEnum
+from pathlib import Path
 
 from train.scale import ProjectorKind
 
 BASE, ADAPTER = "base", "adapter"  # the two folders of a checkpoint that is not merged
+
+
+def model_dir(folder: Path) -> Path | None:
+    """Where a checkpoint's whole model lies: in the folder, or in its base beside an adapter."""
+    base, adapter = folder / BASE, folder / ADAPTER
+    if (folder / "config.json").is_file():
+        return folder
+    has_both = (base / "config.json").is_file() and (adapter / "adapter_config.json").is_file()
+    return base if has_both else None
 
 
 class Layout(StrEnum):

@@ -23,7 +23,7 @@ from palo.engines.reaper import VLLM_SERVER, marked, new_mark, reap_orphans, sta
 from palo.errors import MissingResource, UserError
 from palo.files import read_json
 from palo.settings import Profile
-from train.model.layout import ADAPTER, BASE
+from train.model.layout import ADAPTER, BASE, model_dir
 from train.scale import Scale
 
 API_KEY = "VLLM_API_KEY"  # vLLM's own name; a flag would be in the list of processes
@@ -43,23 +43,18 @@ _OWN = {
 def find_checkpoint(scale: Scale, profile: Profile, given: Path | None) -> Path:
     """The folder `given`, else the profile's own of the scale. Raises MissingResource."""
     if given is not None:
-        if not _is_checkpoint(given):
+        if not model_dir(given):
             raise MissingResource(
                 f"No checkpoint in {given}: neither config.json nor {BASE}/ and {ADAPTER}/."
             )
         return given
     merged = profile.paths.checkpoint(scale.name)
     for folder in (merged, merged.with_name(f"{merged.name}-adapter")):  # see `keep_adapter`
-        if _is_checkpoint(folder):
+        if model_dir(folder):
             return folder
     raise MissingResource(
         f"No checkpoint in {merged}. Train it first: palo train --scale {scale.name}"
     )
-
-
-def _is_checkpoint(folder: Path) -> bool:
-    parts = (folder / BASE / "config.json", folder / ADAPTER / "adapter_config.json")
-    return (folder / "config.json").is_file() or all(part.is_file() for part in parts)
 
 
 def server_arguments(folder: Path, name: str) -> list[str]:
@@ -67,16 +62,17 @@ def server_arguments(folder: Path, name: str) -> list[str]:
 
     A merged checkpoint, or one of base and adapter, where the base alone answers as `<name>-base`.
     """
-    if not _is_checkpoint(folder):
+    model = model_dir(folder)
+    if model is None:
         raise MissingResource(
             f"No checkpoint in {folder}: neither config.json nor {BASE}/ and {ADAPTER}/. "
             f"Train it first: palo train --scale {folder.name}"
         )
-    if (folder / "config.json").is_file():
+    if model == folder:
         return ["--model", str(folder), "--served-model-name", name, *_PIXELS]
-    base, adapter = folder / BASE, folder / ADAPTER
+    adapter = folder / ADAPTER
     return [
-        *("--model", str(base), "--served-model-name", f"{name}-base", *_PIXELS),
+        *("--model", str(model), "--served-model-name", f"{name}-base", *_PIXELS),
         *("--enable-lora", "--max-lora-rank", str(max_lora_rank(adapter))),
         *("--lora-modules", f"{name}={adapter}"),
     ]

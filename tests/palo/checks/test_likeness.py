@@ -1,14 +1,14 @@
 import pytest
 import sacrebleu
 
-from train.evaluation.benchmark import text_metrics
+from palo.checks.likeness import corpus_scores
 
 SAID = ["A red circle is on the left.", "Two blue squares.", ""]
 WANTED = ["A red circle stands on the left.", "There are two blue squares.", "Nothing."]
 
 
 def test_they_are_sacrebleu_s_own_figures_with_its_signatures():
-    found = text_metrics("en", SAID, WANTED)
+    found = corpus_scores("en", SAID, WANTED)
     assert found["chrf"] == round(sacrebleu.corpus_chrf(SAID, [WANTED], word_order=2).score, 2)
     assert found["bleu"] == round(sacrebleu.corpus_bleu(SAID, [WANTED]).score, 2)
     version = sacrebleu.__version__
@@ -28,6 +28,6 @@ def test_they_are_sacrebleu_s_own_figures_with_its_signatures():
     ],
 )
 def test_words_without_blanks_are_cut_by_a_tokenizer_of_the_language(lang, tokenizer, said, wanted):
-    found = text_metrics(lang, [said], [wanted])
+    found = corpus_scores(lang, [said], [wanted])
     assert f"|tok:{tokenizer}" in found["bleu_signature"]
-    assert found["bleu"] > text_metrics("en", [said], [wanted])["bleu"]
+    assert found["bleu"] > corpus_scores("en", [said], [wanted])["bleu"]
