@@ -14,7 +14,7 @@ from data_cards.provenance import (
 )
 from data_cards.release import ALL, MIXTURE, Release, parse_release, there_are
 from palo.errors import UserError
-from palo.files import replaced
+from palo.files import write_text
 from palo.languages import ENGLISH, Language
 from palo.settings import Config, Profile, config_path
 from palo.shards import shard_paths
@@ -41,13 +41,13 @@ def card_path(profile: Profile, what: str) -> Path:
 def write_dataset_card(profile: Profile, release: Release) -> Path:
     from data_cards.dataset import render
 
-    return _write(card_path(profile, release.name), render(profile, release))
+    return write_text(card_path(profile, release.name), render(profile, release))
 
 
 def write_model_card(profile: Profile, scale: str) -> Path:
     from data_cards.model import render
 
-    return _write(card_path(profile, scale), render(profile, scale))
+    return write_text(card_path(profile, scale), render(profile, scale))
 
 
 def write_all(profile: Profile) -> list[Path]:
@@ -105,9 +105,3 @@ def provenance_now(told: Provenance, profile: Profile) -> Provenance | None:
     if told.what in (ALL, MIXTURE):  # a language that came later is new to them
         langs = parse_release(told.what, paths).langs
     return dataset_provenance(profile, Release(told.what, langs, english))
-
-
-def _write(path: Path, text: str) -> Path:
-    with replaced(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path

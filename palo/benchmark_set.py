@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from palo.errors import UserError, listed, unknown
-from palo.files import replaced
+from palo.files import write_text
 from palo.languages import ENGLISH, LANGUAGES, Language
 from palo.paths import leads_out
 
@@ -202,8 +202,7 @@ def set_languages(root: Path) -> list[Language]:
 def write_set(benchmark: BenchmarkSet, folder: Path) -> None:
     """Writes the language's files, each whole or not at all."""
     for name, text in benchmark.file_texts().items():
-        with replaced(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+        write_text(folder / name, text)
 
 
 def _language_path(root: Path, lang: str) -> Path | None:

@@ -91,10 +91,14 @@ def disk_full(path: Path | str) -> UserError:
     )
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_text(path: Path, text: str) -> Path:
     with replaced(path) as temporary:
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1) + "\n")
 
 
 def read_json(path: Path) -> Any:

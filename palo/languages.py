@@ -75,9 +75,17 @@ def parse_languages(text: str) -> tuple[Language, ...]:
         return TARGETS
     if ENGLISH in names:
         raise UserError("'en' is the source language. Targets: " + " ".join(sorted(TARGETS)))
+    by_name = {LANGUAGES[code].name.lower(): code for code in TARGETS}
     for name in names:
-        if name not in TARGETS:
-            raise unknown_language(name)
+        if name in TARGETS:
+            continue
+        # English names and longer codes: 'urdu' and 'urd' both mean 'ur'
+        if (close := nearest(name, by_name)) and close[0] == name[0]:
+            codes = " ".join(sorted(TARGETS))
+            raise UserError(
+                f"Unknown language '{name}'. Did you mean '{by_name[close]}'? Languages: {codes}"
+            )
+        raise unknown("language", name, TARGETS)
     return tuple(code for code in TARGETS if code in names)
 
 
@@ -87,14 +95,3 @@ def parse_language(code: str) -> Language:
     if code not in LANGUAGES:
         raise unknown("language", code, LANGUAGES)
     return Language(code)
-
-
-def unknown_language(name: str) -> UserError:
-    """Also knows English names and longer codes: 'urdu' and 'urd' both mean 'ur'."""
-    by_name = {LANGUAGES[code].name.lower(): code for code in TARGETS}
-    if name not in TARGETS and (close := nearest(name, by_name)) and close[0] == name[0]:
-        codes = " ".join(sorted(TARGETS))
-        return UserError(
-            f"Unknown language '{name}'. Did you mean '{by_name[close]}'? Languages: {codes}"
-        )
-    return unknown("language", name, TARGETS)

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
-from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
@@ -78,28 +77,23 @@ def english_context(turns: Sequence[Turn], index: int) -> str:
 
 
 def segment_key(text: str, context: str) -> bytes:
-    return hashlib.blake2b(_part(text) + _part(context), digest_size=16).digest()
+    return _hashed(text, context)
 
 
 def machine_key(
     signature: str, prompt_version: str, lang: str, text: str, context: str, *more: str
 ) -> bytes:
     """Everything that decides an engine's text; 16 bytes. `more` is what else the prompt shows."""
-    whole = _translator_part(signature, prompt_version, lang) + b"".join(
-        map(_part, (text, context, *more))
-    )
-    return hashlib.blake2b(whole, digest_size=16).digest()
+    return _hashed(signature, prompt_version, lang, text, context, *more)
 
 
-@lru_cache(maxsize=16)
-def _translator_part(signature: str, prompt_version: str, lang: str) -> bytes:
-    return _part(signature) + _part(prompt_version) + _part(lang)
-
-
-def _part(text: str) -> bytes:
-    """With its length, so that ("ab", "c") differs from ("a", "bc")."""
-    data = text.encode("utf-8")
-    return len(data).to_bytes(8, "little") + data
+def _hashed(*texts: str) -> bytes:
+    """Each with its length, so that ("ab", "c") differs from ("a", "bc")."""
+    state = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        data = text.encode("utf-8")
+        state.update(len(data).to_bytes(8, "little") + data)
+    return state.digest()
 
 
 def damaged(path: Path, why: str) -> UserError:
@@ -175,11 +169,6 @@ class _Database:
     def _read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         with _explained(self.path):
             return self._connection.execute(statement, values).fetchall()
-
-    def take_rows(self, rows: Iterable[Row]) -> None:
-        """Rows as they stand in another file of this kind; not one that lacks what it must have."""
-        columns = self._read("SELECT count(*) FROM pragma_table_info('entries')")[0][0]
-        self._write(f"INSERT OR IGNORE INTO entries VALUES ({_marks(columns)})", rows)
 
     def count(self) -> int:
         return int(self._read("SELECT count(*) FROM entries")[0][0])
@@ -378,8 +367,11 @@ def salvage(path: Path) -> Salvaged | None:
             ) from None
         lost = 0
         with replaced(fresh) as unfinished, kind(unfinished) as whole:
+            [(columns,)] = whole._read("SELECT count(*) FROM pragma_table_info('entries')")
+            # not a row that lacks what it must have
+            take = f"INSERT OR IGNORE INTO entries VALUES ({_marks(columns)})"
             for rows, missed in _readable(memory):
-                whole.take_rows(rows)
+                whole._write(take, rows)
                 lost += missed
             saved = whole.count()
     return Salvaged(fresh, saved, lost)

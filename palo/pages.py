@@ -9,8 +9,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from palo.files import replaced
-
 BLUE, ORANGE, GREY, RED = "#3b6fb6", "#e08a3c", "#b9bec7", "#c44e52"
 THUMBNAIL_PX = 128
 
@@ -19,12 +17,6 @@ def rendered(package: str, template: str, **values: Any) -> str:
     """The page; texts in `values` are escaped."""
     environment = Environment(loader=PackageLoader(package, "."), autoescape=True)
     return environment.get_template(template).render(**values)
-
-
-def write_page(path: Path, page: str) -> Path:
-    with replaced(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path
 
 
 def svg(

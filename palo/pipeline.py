@@ -33,10 +33,6 @@ class _Running:
     log_path: Path
 
 
-def times_path(profile: Profile, name: str) -> Path:
-    return profile.data_dir / f"{name}-times.json"
-
-
 def run(name: str, profile: Profile) -> None:
     """Raises UserError that names the step that failed; what earlier steps made stays."""
     pipelines = load_config(config_path()).pipelines
@@ -127,7 +123,7 @@ class _Run:
         """`skipped` is "" or why the step was left out."""
         told = {"title": step.title, "command": f"palo {step.run}", "seconds": round(seconds, 1)}
         self.times[number] = {**told, "skipped": skipped}
-        path = times_path(self.profile, self.name)
+        path = self.profile.data_dir / f"{self.name}-times.json"
         write_json(path, [self.times[each] for each in sorted(self.times)])
 
 

@@ -14,10 +14,9 @@ from rich.table import Table
 
 from palo import console
 from palo.console import NOTHING
-from palo.files import read_json
+from palo.files import read_json, write_text
 from palo.languages import LANGUAGES, TARGETS, info
 from palo.pages import BLUE, GREY, ORANGE, rendered, svg, thumbnail
-from palo.pages import write_page as write
 from palo.schemas import Verdict
 from palo.settings import Profile
 from palo.shards import manifest, read_record, read_refined, shard_paths
@@ -286,8 +285,7 @@ def table(figures: Figures) -> Table:
 
 def write_page(figures: Figures, profile: Profile) -> Path:
     """Writes report.html below the profile's data folder and returns its path."""
-    page = render(figures, profile.evaluate.images_dir)
-    return write(profile.paths.report, page)
+    return write_text(profile.paths.report, render(figures, profile.evaluate.images_dir))
 
 
 def render(figures: Figures, evaluation_images_dir: Path) -> str:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self, get_args, get_origin
+from typing import Any, Self, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 import yaml
@@ -14,6 +14,8 @@ from palo.errors import UserError, nearest, unknown
 from palo.languages import LANGUAGES
 from palo.paths import DataPaths, source_root
 from palo.schemas import Verdict
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Section(BaseModel):
@@ -461,8 +463,8 @@ def config_path() -> Path:
     raise UserError(f"No {CONFIG_NAME} in {here} or above. Run palo inside its checkout.")
 
 
-def load_config(path: Path) -> Config:
-    """Raises UserError that names the file, the key and the nearest known key."""
+def read_mapping(path: Path, of: str = "of settings") -> dict[str, Any]:
+    """Raises UserError for a file that is no YAML mapping."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
@@ -472,16 +474,26 @@ def load_config(path: Path) -> Config:
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(raw, dict):
-        raise UserError(f"{path} must hold a mapping with profiles and default_profile.")
+        raise UserError(f"{path} must hold a mapping {of}.")
+    return raw
+
+
+def checked(kind: type[Model], raw: dict[str, Any], path: Path) -> Model:
+    """Raises UserError that names the file, the key and the nearest known key."""
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(f"{path}: " + "; ".join(_explain(error, kind))) from None
+
+
+def load_config(path: Path) -> Config:
+    raw = read_mapping(path, "with profiles and default_profile")
     profiles = raw.get("profiles")
     if isinstance(profiles, dict):
         for name, profile in profiles.items():
             if isinstance(profile, dict):
                 profile.setdefault("name", name)
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        raise UserError(f"{path}: " + "; ".join(explain(error, Config))) from None
+    config = checked(Config, raw, path)
     root = path.resolve().parent
     absolute = {name: _absolute(profile, root) for name, profile in config.profiles.items()}
     return config.model_copy(update={"profiles": absolute})
@@ -510,7 +522,7 @@ def _absolute(model: Any, root: Path) -> Any:
     return model.model_copy(update=updates)
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
+def _explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Pydantic's findings as sentences, with the nearest known key for an unknown one."""
     lines = []
     for item in error.errors():

@@ -21,7 +21,7 @@ from palo.checks.script import script_share
 from palo.checks.structure import without_frame
 from palo.console import note, table
 from palo.errors import UserError
-from palo.files import replaced
+from palo.files import write_text
 from palo.memory import VerifiedMemory
 from palo.paths import DataPaths
 from palo.settings import Profile
@@ -138,12 +138,11 @@ def write_thresholds(path: Path, bands: Mapping[str, Thresholds]) -> None:
     kept = load_thresholds(path) if has_more else {}
     merged = {lang: row for lang, row in kept.items() if row != shipped().get(lang)} | dict(bands)
     rows = {lang: row.model_dump(mode="json") for lang, row in sorted(merged.items())}
-    with replaced(path) as temporary:
-        temporary.write_text(
-            "# Written by `palo refine calibrate`; units as in refine/filters/thresholds.yaml.\n"
-            + yaml.safe_dump({"languages": rows}, sort_keys=False, default_flow_style=None),
-            encoding="utf-8",
-        )
+    write_text(
+        path,
+        "# Written by `palo refine calibrate`; units as in refine/filters/thresholds.yaml.\n"
+        + yaml.safe_dump({"languages": rows}, sort_keys=False, default_flow_style=None),
+    )
 
 
 def _at(values: Sequence[float], share: float) -> float:

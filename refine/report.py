@@ -20,7 +20,7 @@ from palo import console, pages
 from palo.checks.language import LanguageId
 from palo.checks.structure import without_protected
 from palo.console import NOTHING, percent, wilson
-from palo.files import write_json
+from palo.files import write_json, write_text
 from palo.languages import info
 from palo.paths import DataPaths
 from palo.schemas import Verdict
@@ -476,7 +476,7 @@ def write_report(settings: Profile, rows: Sequence[LanguageFigures]) -> Path:
             },
         },
     )
-    return pages.write_page(page, render(settings.name, rows))
+    return write_text(page, render(settings.name, rows))
 
 
 def render(profile: str, rows: Sequence[LanguageFigures]) -> str:

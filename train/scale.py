@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from palo.errors import UserError, unknown
+from palo.errors import unknown
 from palo.files import digest, file_digest, replaced_folder, uptodate, write_json
-from palo.settings import Profile, Section, explain
+from palo.settings import Profile, Section, checked, read_mapping
 
 
 class ProjectorKind(StrEnum):
@@ -170,16 +169,7 @@ def load_scale(name: str, scales_dir: Path) -> Scale:
     path = scales_dir / f"{name}.yaml"
     if not path.is_file():
         raise unknown("scale", name, known_scales(scales_dir))
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path} must hold a mapping of settings.")
-    try:
-        return Scale.model_validate({"name": name, **raw})
-    except ValidationError as error:
-        raise UserError(f"{path}: " + "; ".join(explain(error, Scale))) from None
+    return checked(Scale, {"name": name, **read_mapping(path)}, path)
 
 
 STANDIN_RECORD = "palo.json"

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from palo.benchmark_set import QUESTIONS, BenchmarkSet, Line, QuestionId, write_set
 from palo.console import note
 from palo.errors import UserError
-from palo.files import digest, file_digest, read_json, replaced, write_json
+from palo.files import digest, file_digest, read_json, write_json, write_text
 from palo.languages import Language
 from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG, RefinedSample, Role, TurnStatus, Verdict
@@ -156,9 +156,8 @@ def write_source(english: BenchmarkSet, path: Path) -> None:
         }
         for part in conversations(english)
     ]
-    with replaced(path) as temporary:
-        body = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
-        temporary.write_text(f"[\n{body}\n]\n", encoding="utf-8", newline="\n")
+    body = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
+    write_text(path, f"[\n{body}\n]\n")
 
 
 def conversations(english: BenchmarkSet) -> list[Conversation]:

@@ -100,7 +100,7 @@ class VllmEngine(Engine):
         reason = "" if done else f"nothing came for {self._settings.stall_timeout_s:g} s"
         for future in done:
             if error := future.exception():
-                reason = str(error)[:200]
+                reason = str(error)[:200] or type(error).__name__
             else:
                 self._deaths = 0
                 del flying[future]

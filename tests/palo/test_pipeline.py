@@ -47,7 +47,7 @@ def calls(folder):
 
 
 def times():
-    return json.loads(pipeline.times_path(load_profile("sample"), "demo").read_text())
+    return json.loads((load_profile("sample").data_dir / "demo-times.json").read_text())
 
 
 def test_steps_run_in_order_under_the_same_profile_and_settings(project, steps, capsys):
