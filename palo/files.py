@@ -19,6 +19,10 @@ from palo.errors import Locked, UserError
 LOCK_NAME = ".lock"
 
 
+def timestamp() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def digest(value: Any) -> str:
     """32 hex digits over the JSON form of `value`; equal values give equal digests."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
@@ -132,8 +136,7 @@ def run_lock(folder: Path, what: str) -> Iterator[None]:
             f"{folder} is in use ({who}). Wait for it to end, or stop it, then run this again."
         ) from None
     try:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        owner = {"pid": os.getpid(), "what": what, "since": since}
+        owner = {"pid": os.getpid(), "what": what, "since": timestamp()}
         owner_path.write_text(json.dumps(owner), encoding="utf-8")
         yield
     finally:

@@ -23,6 +23,22 @@ Result = TypeVar("Result")
 _WAITING_PER_PROCESS = 2  # so that none idles, and no more than these are held in memory
 
 
+def batches(
+    items: Iterable[Item], most: int, chars: Callable[[Item], int], most_chars: int
+) -> Iterator[list[Item]]:
+    """So many items, fewer where they are long, so that a few batches always fit the memory."""
+    batch: list[Item] = []
+    held = 0
+    for item in items:
+        batch.append(item)
+        held += chars(item)
+        if len(batch) == most or held > most_chars:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
 def default_processes() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +15,7 @@ from palo.errors import UserError
 from palo.files import replaced
 from palo.schemas import Finding, Verdict
 from palo.settings import RefineSettings
-from palo.workers import in_order
+from palo.workers import batches, in_order
 from refine.filters import TurnPair
 from refine.filters.thresholds import load_thresholds, without_bands
 from refine.pairs import STDIN, NumberedRow, SourceTarget, Unreadable, read_rows
@@ -74,32 +74,23 @@ def check_pairs(
 ) -> Judged:
     """Judges the rows and writes a JSON line for each, in order, with a few in memory."""
     summary = Judged()
-    batches = _batches(iter(rows))
-    head = list(islice(batches, _ROWS_FOR_PROCESSES // _BATCH_ROWS + 1))
+
+    def chars(numbered: NumberedRow) -> int:
+        _, row = numbered
+        return len(row.text if isinstance(row, Unreadable) else row.target)
+
+    parts = batches(rows, _BATCH_ROWS, chars, _BATCH_CHARS)
+    head = list(islice(parts, _ROWS_FOR_PROCESSES // _BATCH_ROWS + 1))
     number = processes(settings, len(head) * _BATCH_ROWS > _ROWS_FOR_PROCESSES)
     work = partial(judge_batch, settings, lang)
     for judged in in_order(
-        work, chain(head, batches), number, "judged translations", "refine.processes"
+        work, chain(head, parts), number, "judged translations", "refine.processes"
     ):
         write(judged.lines)
         summary.verdicts.update(judged.verdicts)
         summary.reasons.update(judged.reasons)
         summary.unreadable += judged.unreadable
     return summary
-
-
-def _batches(rows: Iterator[NumberedRow]) -> Iterator[list[NumberedRow]]:
-    """So many rows, fewer where they are long, so that a few batches always fit the memory."""
-    batch: list[NumberedRow] = []
-    chars = 0
-    for number, row in rows:
-        batch.append((number, row))
-        chars += len(row.text if isinstance(row, Unreadable) else row.target)
-        if len(batch) == _BATCH_ROWS or chars > _BATCH_CHARS:
-            yield batch
-            batch, chars = [], 0
-    if batch:
-        yield batch
 
 
 def judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -> Judged:

@@ -5,7 +5,6 @@ import webbrowser
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +24,7 @@ from palo.console import (
     table,
 )
 from palo.errors import UserError
+from palo.files import timestamp
 from palo.languages import TARGETS, parse_languages
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
@@ -78,7 +78,7 @@ def refine_command(
 
 def refine_all(settings: Profile, langs: Sequence[str], seed: bool = False) -> None:
     """Refines the languages one by one, with all that is said meanwhile."""
-    paths, now = settings.paths, _now()
+    paths, now = settings.paths, timestamp()
     shards = sum(len(shard_paths(paths.translated(code))) for code in langs)
     with progress("refine", 0 if seed else shards) as tick:
         summaries = [refine_language(settings, code, seed, now, tick) for code in langs]
@@ -227,7 +227,7 @@ def export_command(
     if not langs:
         raise _nothing("Nothing was refined", named, settings)
     announce(settings, "review export")
-    rows, now = max_rows or settings.refine.max_review_rows, _now()
+    rows, now = max_rows or settings.refine.max_review_rows, timestamp()
     for code in langs:
         queue = export_chosen(paths, code, only, rows, now)
         if not queue.files:
@@ -252,7 +252,7 @@ def import_command(
         said = f"rows of {', '.join(named)}" if named else "no row that names a language"
         raise UserError(f"{file} has {said}. A review file holds one language in column 'lang'.")
     lang, paths = _codes(named[0])[0], settings.paths
-    intake = import_file(paths, lang, file, _now(), dry_run)
+    intake = import_file(paths, lang, file, timestamp(), dry_run)
     name = own_name(file)
     will = "would be taken in" if dry_run else "taken in"
     note(f"{lang}: {intake.taken} reviewed turns {will}, {intake.known} known before")
@@ -328,10 +328,6 @@ def _nothing(
     what: str, langs: Sequence[str], settings: Profile, first: str = "palo refine"
 ) -> UserError:
     return UserError(f"{what} for {' '.join(langs)} in {settings.data_dir}. Run `{first}` first.")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _table(summaries: Sequence[LanguageSummary]) -> Table:

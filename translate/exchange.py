@@ -19,7 +19,7 @@ from lxml import etree
 
 from palo.checks.structure import image_tags_moved, span_difference, without_protected
 from palo.errors import UserError
-from palo.files import replaced
+from palo.files import replaced, timestamp
 from palo.languages import ENGLISH
 from palo.memory import TranslationMemory, VerifiedEntry, VerifiedMemory, english_context
 from palo.schemas import Sample, TurnStatus
@@ -313,7 +313,7 @@ def take_in(
     for unit in _new(read_tmx(path, lang), memory, verified, taken):
         candidates.add(unit)
     entries: list[VerifiedEntry] = []
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = timestamp()
     for sample in chain.from_iterable(map(read_samples, shards)):
         for index, turn in enumerate(sample.turns):
             cut = segment(sample.turns, index, context, (None,) * index)  # English is enough here

@@ -8,11 +8,11 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
 from palo.engines.stream import Engine, Request, Result
+from palo.files import timestamp
 from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory
 from palo.schemas import Sample, TurnStatus
 from palo.settings import Context
@@ -242,7 +242,7 @@ class Filler:
             signature=self._job.signature,
             prompt_version=self._job.version,
             problem=why,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            created=timestamp(),
         )
         self._done[entry.key] = entry
         waiting = self._dialogues.pop(entry.key, [])

@@ -26,6 +26,7 @@ from palo.llava import read_conversations
 from palo.schemas import Role, Turn
 from palo.settings import MixtureWeights, Profile
 from palo.shards import read_columns, read_record, shard_paths, training_conversations
+from palo.workers import batches
 from train.data.images import RefusedImage, inside
 
 CACHE_VERSION = "2"
@@ -231,22 +232,9 @@ def _whole(cache: Path) -> Mixture | None:
 def _write(path: Path, about: dict[str, Any], rows: Iterator[Row]) -> None:
     schema = SCHEMA.with_metadata({_METADATA: json.dumps(about).encode()})
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
-        for pending in _batches(rows):
-            dicts = [row._asdict() for row in pending]
+        for part in batches(rows, BATCH_ROWS, lambda row: sum(map(len, row.texts)), BATCH_CHARS):
+            dicts = [row._asdict() for row in part]
             writer.write_batch(pa.RecordBatch.from_pylist(dicts, schema=schema))
-
-
-def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    pending: list[Row] = []
-    chars = 0
-    for row in rows:
-        pending.append(row)
-        chars += sum(map(len, row.texts))
-        if len(pending) == BATCH_ROWS or chars > BATCH_CHARS:
-            yield pending
-            pending, chars = [], 0
-    if pending:
-        yield pending
 
 
 def draw(
