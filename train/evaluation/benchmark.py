@@ -32,13 +32,7 @@ from palo.engines.stream import weights_digest
 from palo.errors import UserError
 from palo.files import digest, run_lock, write_json
 from palo.languages import LANGUAGES
-from palo.settings import (
-    AnswerEngine,
-    BenchRunSettings,
-    EvaluateSettings,
-    Profile,
-    Section,
-)
+from palo.settings import AnswerEngine, BenchRunSettings, EvaluateSettings, Profile, Section
 from train.data.images import UnreadableImage, stored
 from train.evaluation.held_out import MAX_NEW_TOKENS, is_right, language_judge
 from train.evaluation.judge import Item, Judge, Outcome, Store

@@ -4,12 +4,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import (
-    AutoProcessor,
-    LlamaConfig,
-    LlamaForCausalLM,
-    LlavaForConditionalGeneration,
-)
+from transformers import AutoProcessor, LlamaConfig, LlamaForCausalLM, LlavaForConditionalGeneration
 
 from palo.errors import UserError
 from tests.train.conftest import make_model, make_scale, make_tokenizer

@@ -5,14 +5,7 @@ import pytest
 from palo.errors import UserError
 from train.model.sizes import sizes_of
 from train.planning import memory
-from train.planning.memory import (
-    GIB,
-    Hardware,
-    Sharing,
-    hardware_for,
-    require_fit,
-    why_not,
-)
+from train.planning.memory import GIB, Hardware, Sharing, hardware_for, require_fit, why_not
 from train.scale import Checkpointing, StageName, load_scale
 
 SCALES = Path(__file__).parents[3] / "train" / "scales"
