@@ -67,10 +67,7 @@ def check_file(pairs: Path, lang: str, output: Path | None, settings: RefineSett
 
 
 def check_pairs(
-    rows: Iterable[NumberedRow],
-    lang: str,
-    settings: RefineSettings,
-    write: Callable[[str], object],
+    rows: Iterable[NumberedRow], lang: str, settings: RefineSettings, write: Callable[[str], object]
 ) -> Judged:
     """Judges the rows and writes a JSON line for each, in order, with a few in memory."""
     summary = Judged()

@@ -198,10 +198,10 @@ def export_flagged(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queu
             record = read_record(path)
             if record is None or record.counts.get("flagged", 1):
                 for refined in read_refined(path):
-                    for turn, row in open_rows(refined, copied=True):
-                        verdict, meta = refined.turn_verdicts[turn], refined.sample.meta[turn]
-                        if verdict.flagged:
-                            yield Candidate(row, _WORTH[verdict], meta.mean_logprob or 0.0)
+                    for turn, row in open_rows(refined, flagged=True):
+                        worth = _WORTH[refined.turn_verdicts[turn]]
+                        sure = refined.sample.meta[turn].mean_logprob or 0.0
+                        yield Candidate(row, worth, sure)
 
     candidates = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
     translated = map(read_translated, shard_paths(paths.translated(lang)))
@@ -420,9 +420,9 @@ def export_chosen(paths: DataPaths, lang: str, only: str, max_rows: int, now: st
 
 
 def open_rows(
-    refined: RefinedSample, blind: bool = False, copied: bool = False
+    refined: RefinedSample, blind: bool = False, flagged: bool = False
 ) -> Iterator[tuple[int, ReviewRow]]:
-    """Every turn that no person has judged, by number; `copied` ones had nothing to translate.
+    """By number, turns that no person has judged: with something to translate, or `flagged`.
 
     `blind` rows do not say what the filters found. A broken sample may lack some sides.
     """
@@ -430,12 +430,10 @@ def open_rows(
     for turn, (source, target, meta) in enumerate(
         zip(sample.source, sample.target, sample.meta, strict=False)
     ):
-        findings = refined.findings[turn]
-        if (
-            meta.status is TurnStatus.VERIFIED
-            or (meta.status is TurnStatus.COPIED and not copied)
-            or any(finding.filter == REVIEWER for finding in findings)
-        ):
+        findings, verdict = refined.findings[turn], refined.turn_verdicts[turn]
+        wanted = verdict.flagged if flagged else meta.status is not TurnStatus.COPIED
+        judged = any(finding.filter == REVIEWER for finding in findings)
+        if judged or not wanted or meta.status is TurnStatus.VERIFIED:
             continue
         english, translation = without_frame(source.text), without_frame(target.text)
         reasons = (

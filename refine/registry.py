@@ -14,14 +14,7 @@ from palo.languages import LANGUAGES
 from palo.schemas import Finding, Verdict
 from palo.settings import ModelFilterSettings, RefineSettings
 from palo.workers import default_processes
-from refine.filters import (
-    Filter,
-    TurnPair,
-    characters,
-    completeness,
-    faults,
-    language,
-)
+from refine.filters import Filter, TurnPair, characters, completeness, faults, language
 from refine.filters.thresholds import load_thresholds
 from refine.models import (
     BackTranslationFilter,

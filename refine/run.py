@@ -15,13 +15,7 @@ from palo.settings import Profile, RefineSettings
 from palo.shards import read_record, remove_shards, shard_paths
 from palo.workers import in_order
 from refine.intake import Intake, load_rejections, take_in
-from refine.judgement import (
-    REASON_COUNT,
-    VERDICT_COUNT,
-    Rejection,
-    judge_inputs,
-    refine_shard,
-)
+from refine.judgement import REASON_COUNT, VERDICT_COUNT, Rejection, judge_inputs, refine_shard
 from refine.queue import (
     Queue,
     export_adjudication,

@@ -110,13 +110,12 @@ def met_in_shard(
     table: SignatureTable, signatures_path: Path
 ) -> dict[TurnKey, tuple[OtherPair, ...]]:
     """Turns of this shard that meet another source's target, with whom they meet."""
-    met: dict[TurnKey, list[OtherPair]] = defaultdict(list)
+    met: dict[TurnKey, dict[OtherPair, None]] = defaultdict(dict)
     if not table:
         return {}
     for key, sample_id, turn in read_columns(signatures_path, ("key", "sample_id", "turn")):
         if key in table:
-            known = met[(sample_id, turn)]
-            known += [other for other in table[key] if other not in known]
+            met[(sample_id, turn)] |= dict.fromkeys(table[key])
     return {turn: tuple(known) for turn, known in met.items()}
 
 

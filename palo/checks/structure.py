@@ -61,8 +61,7 @@ _PATTERNS = {
     SpanKind.PLACEHOLDER: r"\{\{[A-Za-z0-9_.]*\}\}|\{[A-Za-z0-9_.]*\}|%\([A-Za-z0-9_]+\)[sdf]",
 }
 _ANY = regex.compile(
-    "|".join(f"(?P<{kind.value}>{pattern})" for kind, pattern in _PATTERNS.items()),
-    regex.DOTALL,
+    "|".join(f"(?P<{kind.value}>{pattern})" for kind, pattern in _PATTERNS.items()), regex.DOTALL
 )
 # No span is without one of these: most texts are done after this one look.
 _HINT = regex.compile(r"[`$\\<@\[{%\p{Extended_Pictographic}\p{RI}\u20E3]|://|www\.")

@@ -180,7 +180,7 @@ class ReviewStore:
             if entry.verdict and own[row_id].correction == entry.correction:
                 del drafts[row_id]
                 self._write_drafts(drafts)
-            return self._merged(own, drafts)[row_id] if row_id in own | drafts else RowEntry()
+            return self._merged(own, drafts).get(row_id, RowEntry())
 
     def _decided(self, row: ReviewRow, entry: RowEntry) -> ReviewRow:
         """The row as intake will read it, checked by what intake checks with."""
