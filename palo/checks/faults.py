@@ -3,6 +3,7 @@
 Their phrases are data: phrases.yaml.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -10,7 +11,6 @@ import regex
 import yaml
 
 from palo.languages import LANGUAGES
-from palo.settings import Section
 
 _OPENING = " \t\r\n\"'“”„«»‘’「『《*_#>"
 _QUESTION_MARKS = frozenset("?？؟⁇")
@@ -22,7 +22,8 @@ MIN_REPEATS = 3
 _SHORT_CHARS = 600  # up to these a look at every fourth place is faster, though quadratic
 
 
-class Phrases(Section):
+@dataclass(frozen=True)
+class Phrases:
     """Phrases by language code, case-folded but for those that ask; `delimiters` belong to none."""
 
     preamble: dict[str, tuple[str, ...]]
@@ -37,11 +38,18 @@ class Phrases(Section):
 @cache
 def phrases() -> Phrases:
     raw = yaml.safe_load(resources.files(__package__).joinpath("phrases.yaml").read_text("utf-8"))
-    for kind in ("preamble", "explanation", "refusal"):
-        raw[kind] = {lang: list(map(comparable, lines)) for lang, lines in raw[kind].items()}
-    raw["preamble"]["en"] += [f"in {row.name.casefold()}:" for row in LANGUAGES.values()]
-    raw["delimiters"] = list(map(str.casefold, raw["delimiters"]))
-    return Phrases(**raw)
+    said = {
+        kind: {lang: tuple(map(comparable, lines)) for lang, lines in raw[kind].items()}
+        for kind in ("preamble", "explanation", "refusal")
+    }
+    said["preamble"]["en"] += tuple(f"in {row.name.casefold()}:" for row in LANGUAGES.values())
+    return Phrases(
+        **said,
+        asks_first={lang: tuple(words) for lang, words in raw["asks_first"].items()},
+        asks_last={lang: tuple(words) for lang, words in raw["asks_last"].items()},
+        only_english=frozenset(raw["only_english"]),
+        delimiters=tuple(map(str.casefold, raw["delimiters"])),
+    )
 
 
 def comparable(text: str) -> str:
