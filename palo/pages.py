@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
-
 BLUE, ORANGE, GREY, RED = "#3b6fb6", "#e08a3c", "#b9bec7", "#c44e52"
 THUMBNAIL_PX = 128
 
 
 def rendered(package: str, template: str, **values: Any) -> str:
     """The page; texts in `values` are escaped."""
+    from jinja2 import Environment, PackageLoader
+
     environment = Environment(loader=PackageLoader(package, "."), autoescape=True)
     return environment.get_template(template).render(**values)
 
