@@ -11,11 +11,13 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from queue import Empty, SimpleQueue
+from typing import Any
 
 from palo.console import note
-from palo.engines.stream import Engine, Request, Result, Signature
+from palo.engines.stream import Engine, Request, Result, Signature, refused
 from palo.errors import MissingResource, UserError
 from palo.settings import TranslatorSettings
 
@@ -25,7 +27,7 @@ _TAKE_S = 5.0  # a worker answers at least as often
 _SPARE_LOSSES = 2  # in a row, beyond losing every worker once
 _STOP_S = 20.0
 _CONNECT_S = 10.0
-_CALLS_AT_ONCE = 4  # of one actor: `take` waits in one of them
+_TAKE = "take"  # the calls of an actor that wait have a thread of their own; the rest keep order
 _STORE_BYTES = 100 * 2**20  # texts are small; Ray would take a third of the memory
 _REASON_CHARS = 500
 _GATHER_S = 0.01  # results of one step of the model come together
@@ -48,19 +50,19 @@ def rooms(nodes: Sequence[Mapping[str, Any]], settings: TranslatorSettings) -> l
     node, or `cpus_per_worker` of it.
     """
     alive = [(str(node["NodeID"]), node["Resources"]) for node in nodes if node["Alive"]]
-    share = settings.ray.cpus_per_worker
-    found = []
-    if any(resources.get("GPU", 0) for _, resources in alive):
-        gpus = float(settings.tensor_parallel_size)
-        for node_id, resources in alive:
-            number = int(resources.get("GPU", 0) // gpus)
-            found.append(Node(node_id, number, share or 1.0, gpus))
-    else:
-        for node_id, resources in alive:
-            cpus = resources.get("CPU", 0.0)
+    share, gpus = settings.ray.cpus_per_worker, float(settings.tensor_parallel_size)
+    with_gpus = any(resources.get("GPU", 0) for _, resources in alive)
+    with_room = []
+    for node_id, resources in alive:
+        cpus = resources.get("CPU", 0.0)
+        if with_gpus:
+            node = Node(node_id, int(resources.get("GPU", 0) // gpus), share or 1.0, gpus)
+        else:
             number = int(cpus // share) if share else int(cpus > 0)
-            found.append(Node(node_id, number, share or cpus, 0.0))
-    return [node for node in found if node.workers]
+            node = Node(node_id, number, share or cpus, 0.0)
+        if node.workers:
+            with_room.append(node)
+    return with_room
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,7 @@ class _Hired:
     call: Any
     asked_at: float
     ready: bool = False
-    given: int = 0
-    rests_at: int = 0
+    rests: bool = False  # it knows that there is nothing more for now
     flights: dict[str, _Flight] = field(default_factory=dict)
 
 
@@ -118,7 +119,7 @@ class RayEngine(Engine):
                 self._staff()
                 more = self._hand_out(source, more)
                 yield from self._collect()
-            yield from self._told()
+            yield from self._held
         finally:
             for worker in self._workers:
                 worker.flights = {}  # what they still send of it is dropped
@@ -170,10 +171,13 @@ class RayEngine(Engine):
             raise MissingResource(
                 f"No node of the Ray cluster can run the engine and its model:\n- {reasons}"
             )
-        while (node := self._next_room(open_nodes)) is not None:
-            actor = self._actor(node)
-            call = actor.open.remote(str(self.signature))
-            self._workers.append(_Hired(actor, node.node_id, call, now))
+        wanted = self._settings.ray.workers or sum(node.workers for node in open_nodes)
+        while len(self._workers) < wanted:
+            busy = Counter(worker.node_id for worker in self._workers)
+            free = [node for node in open_nodes if busy[node.node_id] < node.workers]
+            if not free:
+                break
+            self._hire(min(free, key=lambda node: busy[node.node_id]))
         self._most = max(self._most, len(self._workers))
         if now - self._staffed_at > self._settings.stall_timeout_s:
             why = f" The last one: {self._reason}." if self._reason else ""
@@ -185,27 +189,20 @@ class RayEngine(Engine):
                 "again."
             )
 
-    def _next_room(self, nodes: list[Node]) -> Node | None:
-        """The least busy node with room for one more; None when there are workers enough."""
-        wanted = self._settings.ray.workers
-        if wanted is not None and len(self._workers) >= wanted:
-            return None
-        busy = Counter(worker.node_id for worker in self._workers)
-        free = [node for node in nodes if busy[node.node_id] < node.workers]
-        return min(free, key=lambda node: busy[node.node_id], default=None)
-
-    def _actor(self, node: Node) -> Any:
+    def _hire(self, node: Node) -> None:
         """An actor on this node; it comes up once the node's resources are free."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        options = {
-            "num_cpus": node.cpus,
-            "num_gpus": node.gpus,
-            "max_restarts": 0,  # a lost one is replaced here, where it is known what it had
-            "max_concurrency": _CALLS_AT_ONCE,
-            "scheduling_strategy": NodeAffinitySchedulingStrategy(node.node_id, soft=False),
-        }
-        return self._ray.remote(Worker).options(**options).remote(self._open_hosted, self._model)
+        hosted = self._ray.remote(
+            num_cpus=node.cpus,
+            num_gpus=node.gpus,
+            max_restarts=0,  # a lost one is replaced here, where it is known what it had
+            concurrency_groups={_TAKE: 1},
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False),
+        )
+        actor = hosted(Worker).remote(self._open_hosted, self._model)
+        call = actor.open.remote(str(self.signature))
+        self._workers.append(_Hired(actor, node.node_id, call, time.monotonic()))
 
     def _hand_out(self, source: Iterator[Request], more: bool) -> bool:
         """Gives every worker its fill; returns whether the source may have more."""
@@ -213,7 +210,7 @@ class RayEngine(Engine):
         ready = [worker for worker in self._workers if worker.ready]
         for worker in sorted(ready, key=lambda worker: len(worker.flights)):
             batch = []
-            if self._suspects and not any(one.suspect for one in worker.flights.values()):
+            if self._suspects and not any(flight.suspect for flight in worker.flights.values()):
                 batch.append(self._suspects.popleft())
             while more and len(worker.flights) + len(batch) < self._limit:
                 request = next(source, None)
@@ -222,21 +219,16 @@ class RayEngine(Engine):
                     batch.append(_Flight(request))
             batches.append((worker, batch))
         for worker, batch in batches:
-            self._give(worker, batch, more)
+            if not batch and (more or worker.rests):
+                continue
+            requests = []
+            for flight in batch:
+                self._tickets += 1  # a name of its own each time: late results of others are known
+                requests.append(replace(flight.request, tag=str(self._tickets)))
+                worker.flights[str(self._tickets)] = flight
+            worker.rests = not more
+            worker.actor.give.remote(requests, worker.rests)
         return more
-
-    def _give(self, worker: _Hired, batch: list[_Flight], more: bool) -> None:
-        worker.given += len(batch)
-        rests_at = worker.rests_at if more else worker.given
-        if not batch and rests_at == worker.rests_at:
-            return
-        requests = []
-        for flight in batch:
-            self._tickets += 1  # a name of its own each time: late results of others are known
-            requests.append(replace(flight.request, tag=str(self._tickets)))
-            worker.flights[str(self._tickets)] = flight
-        worker.rests_at = rests_at
-        worker.actor.give.remote(requests, rests_at)
 
     def _collect(self) -> list[Result]:
         """What the workers have done by now; loses those that are gone or do not answer."""
@@ -269,7 +261,8 @@ class RayEngine(Engine):
                 flight = worker.flights.pop(result.tag, None)
                 if flight is not None:
                     self._losses = 0
-                    results.extend(self._told())
+                    results += self._held
+                    self._held = []
                     results.append(replace(result, tag=flight.request.tag))
             if ended:
                 self._lose(worker, ended)
@@ -280,7 +273,7 @@ class RayEngine(Engine):
             note(f"WARNING: a Ray node is left out. {answer}")
             return
         worker.ready = True
-        worker.call = worker.actor.take.remote(_TAKE_S)
+        worker.call = worker.actor.take.options(concurrency_group=_TAKE).remote(_TAKE_S)
         worker.asked_at = time.monotonic()
 
     def _lose(self, worker: _Hired, reason: str) -> None:
@@ -289,8 +282,7 @@ class RayEngine(Engine):
         self._looked_at, self._reason = 0.0, reason
         for flight in worker.flights.values():
             if flight.suspect:
-                error = f"the engine died on it ({reason})"
-                self._held.append(Result(flight.request.tag, "", "error", error=error))
+                self._held.append(refused(flight.request, f"the engine died on it ({reason})"))
             else:
                 self._suspects.append(replace(flight, suspect=True))
         if self._losses >= self._most + _SPARE_LOSSES:
@@ -303,13 +295,6 @@ class RayEngine(Engine):
     def _dismiss(self, worker: _Hired) -> None:
         self._workers.remove(worker)
         self._ray.kill(worker.actor)
-
-    def _told(self) -> list[Result]:
-        held, self._held = self._held, []
-        return held
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *unused: object) -> None:
         """Ends actors and their engines, which get a moment to free the GPU."""
@@ -329,94 +314,73 @@ class Worker:
     """What runs in an actor: an engine, an inbox and an outbox. Knows nothing of Ray.
 
     The engine has a thread of its own, so that the actor answers at once while it works: one that
-    does not is lost. The driver counts what it gives; calls may overtake one another on their way.
+    does not is lost.
     """
 
     def __init__(self, open_engine: Callable[[], Engine], model: str) -> None:
         self._open_engine, self._model = open_engine, model
-        self._engine: Engine | None = None
         self._thread: threading.Thread | None = None
-        self._changed = threading.Condition()
-        self._inbox: deque[Request] = deque()
-        self._outbox: list[Result] = []
-        self._taken_in = 0  # requests, ever
-        self._rest_at = 0  # after so many of them the driver has no more for now
-        self._ended = ""
+        self._inbox: SimpleQueue[Request | None] = SimpleQueue()  # None: no more for now
+        self._outbox: SimpleQueue[Result | str] = SimpleQueue()  # a text: why the engine ended
         self._closed = False
 
     def open(self, wanted: str) -> str:
         """ "" once it can work, or why this node can't: `wanted` is the signature of the run."""
         try:
-            self._engine = self._open_engine()
+            engine = self._open_engine()
         except UserError as error:
             return f"{socket.gethostname()}: {error}"
-        found = str(self._engine.signature)
-        if found != wanted:
+        if str(engine.signature) != wanted:
             return (
                 f"{socket.gethostname()}: its copy of model {self._model} is another one "
-                f"('{found}' there, '{wanted}' here): copy the same files there"
+                f"('{engine.signature}' there, '{wanted}' here): copy the same files there"
             )
-        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._thread = threading.Thread(
+            target=self._work, args=(engine,), name="engine", daemon=True
+        )
         self._thread.start()
         return ""
 
-    def give(self, requests: list[Request], rest_at: int) -> None:
-        """`rest_at`: the driver has nothing more for now once so many were given (0: it has)."""
-        with self._changed:
-            self._inbox.extend(requests)
-            self._taken_in += len(requests)
-            self._rest_at = max(self._rest_at, rest_at)
-            self._changed.notify_all()
+    def give(self, requests: Sequence[Request], rests: bool) -> None:
+        """`rests`: the driver has nothing more for now."""
+        for request in (*requests, *[None] * rests):
+            self._inbox.put(request)
 
     def take(self, wait_s: float) -> tuple[list[Result], str]:
         """What is done by now, after at most `wait_s`; and why the engine ended, if it did."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._outbox or self._ended, wait_s)
-        time.sleep(_GATHER_S)
-        with self._changed:
-            found, self._outbox = self._outbox, []
-            return found, self._ended
+        results, ended = [], ""
+        with suppress(Empty):
+            answer = self._outbox.get(timeout=wait_s)
+            time.sleep(_GATHER_S)
+            while True:
+                if isinstance(answer, str):
+                    ended = answer
+                else:
+                    results.append(answer)
+                answer = self._outbox.get_nowait()
+        return results, ended
 
     def close(self) -> None:
         """Returns once the engine has ended its processes."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self._inbox.put(None)
         if self._thread is not None:
             self._thread.join()
 
-    def _work(self) -> None:
-        assert self._engine is not None
+    def _work(self, engine: Engine) -> None:
         try:
-            with self._engine as engine:
-                while self._awaited():
+            with engine:
+                while not self._closed:
                     for result in engine.stream(self._requests()):
-                        with self._changed:
-                            self._outbox.append(result)
-                            self._changed.notify_all()
-                            if self._closed:
-                                break
+                        self._outbox.put(result)
+                        if self._closed:
+                            break
         except Exception as error:  # whatever it is, the driver must hear of it
             reason = " ".join(str(error).split())[:_REASON_CHARS] or type(error).__name__
-            with self._changed:
-                self._ended = f"{socket.gethostname()}: {reason}"
-                self._changed.notify_all()
-
-    def _awaited(self) -> bool:
-        """Waits for the next request; False once closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._inbox or self._closed)
-            return not self._closed
+            self._outbox.put(f"{socket.gethostname()}: {reason}")
 
     def _requests(self) -> Iterator[Request]:
         """Ends where the driver has nothing more for now: an engine waits for its next request
         before it looks at results, so it must know."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._inbox or self._closed or self._taken_in == self._rest_at
-                )
-                if self._closed or not self._inbox:
-                    return
-                request = self._inbox.popleft()
+        while (request := self._inbox.get()) is not None and not self._closed:
             yield request

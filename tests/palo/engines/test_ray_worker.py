@@ -1,4 +1,4 @@
-"""The inside of a Ray actor, without Ray: what is given comes out once, whatever the order."""
+"""The inside of a Ray actor, without Ray: what is given comes out once, over rests."""
 
 from functools import partial
 
@@ -36,12 +36,12 @@ def taken(worker, count):
 
 def test_every_request_comes_back_once_over_rests(worker, make_requests):
     requests = make_requests(9)
-    worker.give(requests[:4], 4)
+    worker.give(requests[:4], True)
     found = taken(worker, 4)
-    worker.give(requests[4:6], 4)
+    worker.give(requests[4:6], False)
     found += taken(worker, 2)
-    worker.give([], 9)  # told before the requests it is about: calls may overtake one another
-    worker.give(requests[6:], 4)
+    worker.give([], True)
+    worker.give(requests[6:], True)
     found += taken(worker, 3)
     assert found == [scripted_result(request) for request in requests]
     assert worker.take(0) == ([], "")
@@ -54,9 +54,9 @@ def test_an_engine_that_waits_for_requests_is_told_when_there_are_none(
     """transformers answers only once its buffer is full or the requests end."""
     worker = opened(Weights(engine_settings.model), engine_settings)
     worker.open(str(_signature(engine_settings)))
-    worker.give(make_requests(2), 0)
+    worker.give(make_requests(2), False)
     assert worker.take(0.5) == ([], "")
-    worker.give([], 2)
+    worker.give([], True)
     assert {result.tag for result in taken(worker, 2)} == {"0000", "0001"}
     worker.close()
 
@@ -80,7 +80,7 @@ def test_a_node_without_the_model_says_so(engine_settings, tmp_path):
 def test_an_engine_that_fails_is_told_with_its_reason(make_requests):
     worker = Worker(ScriptedEngine, "none")
     worker.open(SCRIPTED)
-    worker.give([None], 1)  # no request at all
+    worker.give(["no request"], True)
     results, ended = worker.take(30)
     assert results == []
     assert "no attribute 'messages'" in ended
