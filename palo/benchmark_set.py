@@ -125,6 +125,7 @@ class BenchmarkSet:
     questions: tuple[Line, ...]
     captions: tuple[Line, ...]
     answers: Mapping[str, tuple[Line, ...]]
+    paths: tuple[Path, ...] = ()  # the files that it was read from
 
     def caption(self, image: str) -> str:
         return next("\n".join(line.captions) for line in self.captions if line.image == image)
@@ -147,13 +148,6 @@ class BenchmarkSet:
                 known = [stem.removeprefix("answers_") for stem in self.answers]
                 raise unknown("reference", name, known)
         return {answer.question_id: answer for answer in self.answers[stem]}
-
-    def paths(self) -> list[Path]:
-        """The files that it was read from."""
-        path = _questions_path(self.folder)
-        assert path is not None
-        answers = (self.folder / f"{stem}.jsonl" for stem in self.answers)
-        return [path, self.folder / CONTEXT, *answers]
 
     def file_texts(self) -> dict[str, str]:
         """The language's files by name, as they are to be written."""
@@ -182,16 +176,18 @@ def read_set(root: Path, lang: str) -> BenchmarkSet:
     ids = [line.question_id for line in questions]
     _require_unique(path, ids)
     captions = _captions(folder / CONTEXT, {line.image for line in questions})
-    answers = {
-        file.stem: _answers(file, ids)
+    files = [
+        file
         for file in sorted(folder.glob(f"{ANSWERS}*.jsonl"))
         if file.stem == ANSWERS or file.stem.startswith(f"{ANSWERS}_")
-    }
-    if not answers:
+    ]
+    if not files:
         raise UserError(
             f"No {ANSWERS}_<model>.jsonl in {folder}: the set has no reference answers."
         )
-    return BenchmarkSet(lang, folder, root / IMAGES, questions, captions, answers)
+    answers = {file.stem: _answers(file, ids) for file in files}
+    paths = (path, folder / CONTEXT, *files)
+    return BenchmarkSet(lang, folder, root / IMAGES, questions, captions, answers, paths)
 
 
 def set_languages(root: Path) -> list[Language]:
@@ -211,11 +207,8 @@ def _language_path(root: Path, lang: str) -> Path | None:
     folders = [root / lang, root / name / "corrected", root / name]
     if lang == ENGLISH:
         folders.append(root)
-    return next((path for folder in folders if (path := _questions_path(folder))), None)
-
-
-def _questions_path(folder: Path) -> Path | None:
-    return next((folder / name for name in QUESTIONS if (folder / name).is_file()), None)
+    paths = (folder / name for folder in folders for name in QUESTIONS)
+    return next(filter(Path.is_file, paths), None)
 
 
 def _lines(path: Path) -> Iterator[Line]:

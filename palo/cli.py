@@ -93,8 +93,7 @@ def bench_build_command(
 ) -> None:
     """Translate a LLaVA-Bench-style set, queue it for review, and write it as published."""
     settings = load_profile(profile)
-    root = translate.benchmark_set.bench_root(settings, bench)
-    settings = translate.benchmark_set.at_work_on(settings, root)
+    root, settings = translate.benchmark_set.at_work_on(settings, bench)
     announce(settings, f"bench build --lang {lang}")
     langs = parse_languages(lang)
     kind = translate.cli.engine_kind(engine, settings.translator)
@@ -102,7 +101,7 @@ def bench_build_command(
     with run_lock(paths.root, "palo bench build"):
         english = translate.cli.translate_set(settings, root, langs, kind, retry_errors)
         refine.cli.refine_all(settings, langs)
-        translate.benchmark_set.build_all(english, langs, paths, root, allow_missing)
+        translate.benchmark_set.build_all(english, langs, paths, allow_missing)
 
 
 @app.command("demo")

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from palo.errors import MissingResource, UserError
 from palo.files import disk_full, replaced
+from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG, Role, Turn, TurnStatus
 
 Row = tuple[Any, ...]
@@ -418,6 +419,24 @@ def _last_row(memory: _ReadOnly) -> int:
             continue
         return min(max(last, highest or 0), _MOST_ROWS)
     return last
+
+
+class Memories(NamedTuple):
+    """What is known in one language: by machines, and by people."""
+
+    machine: TranslationMemory
+    verified: VerifiedMemory
+
+
+@contextmanager
+def open_memories(paths: DataPaths, lang: str, look: bool = False) -> Iterator[Memories]:
+    """Both of a language; a `look` makes no file."""
+    first, second = paths.memory(lang), paths.verified(lang)
+    with (
+        TranslationMemory.existing(first) if look else TranslationMemory(first) as machine,
+        VerifiedMemory.existing(second) if look else VerifiedMemory(second) as verified,
+    ):
+        yield Memories(machine, verified)
 
 
 class TemporaryCounts:

@@ -19,7 +19,7 @@ from palo.languages import LANGUAGES, TARGETS, info
 from palo.pages import BLUE, GREY, ORANGE, rendered, svg, thumbnail
 from palo.schemas import Verdict
 from palo.settings import Profile
-from palo.shards import manifest, read_record, read_refined, shard_paths
+from palo.shards import counted, manifest, read_refined, shard_paths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,17 +47,12 @@ class LanguageStatus:
 
 def collect_status(profile: Profile) -> list[LanguageStatus]:
     """From records and manifests alone."""
-
-    def samples_in(folder: Path) -> int:
-        records = (read_record(path) for path in shard_paths(folder))
-        return sum(record.counts.get("samples", 0) for record in records if record)
-
     paths, rows = profile.paths, []
-    source = samples_in(paths.source_dir)
+    source = counted(paths.source_dir)
     for lang in TARGETS:
         refined = manifest(paths.refined(lang))
         counts = (int(refined.get(name, 0)) for name in ("kept", "flagged", "reviewed"))
-        rows.append(LanguageStatus(lang, source, samples_in(paths.translated(lang)), *counts))
+        rows.append(LanguageStatus(lang, source, counted(paths.translated(lang)), *counts))
     return rows
 
 

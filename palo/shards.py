@@ -76,6 +76,12 @@ def manifest(folder: Path) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
+def counted(folder: Path, what: str = "samples") -> int:
+    """How many samples or turns a folder's shards hold, by their records."""
+    records = map(read_record, shard_paths(folder))
+    return sum(record.counts.get(what, 0) for record in records if record)
+
+
 def records_digest(folder: Path) -> str:
     """What a folder's shards hold, by their records alone; "" where there is none."""
     known = {

@@ -46,20 +46,6 @@ class FaultKind(StrEnum):
     COPY = "copied turn differs from its source"
 
 
-@dataclass(frozen=True)
-class Fault:
-    """`turn` is None where the whole sample is meant."""
-
-    kind: FaultKind
-    shard: str
-    sample_id: str
-    turn: int | None = None
-
-    def __str__(self) -> str:
-        turn = "" if self.turn is None else f", turn {self.turn}"
-        return f"{self.kind}: {self.shard}, sample {self.sample_id}{turn}"
-
-
 @dataclass
 class Account:
     """`samples` and `turns` are the source's; `by_status` is what the shards hold for them.
@@ -76,7 +62,7 @@ class Account:
     by_status: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
     fault_counts: Counter[str] = field(default_factory=Counter)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.by_status, self.problems = Counter(self.by_status), Counter(self.problems)
@@ -86,18 +72,16 @@ class Account:
         return self.turns == self.by_status.total() and not self.fault_counts
 
     def add(self, other: "Account") -> None:
-        self.samples += other.samples
-        self.turns += other.turns
-        self.by_person += other.by_person
-        self.by_status.update(other.by_status)
-        self.problems.update(other.problems)
-        self.fault_counts.update(other.fault_counts)
+        for name in (*_REMEMBERED, "fault_counts"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.faults = (self.faults + other.faults)[:_FAULTS_KEPT]
 
-    def blame(self, fault: Fault) -> None:
-        self.fault_counts[fault.kind] += 1
+    def blame(self, kind: FaultKind, shard: str, sample_id: str, turn: int | None = None) -> None:
+        """`turn` is None where the whole sample is meant."""
+        self.fault_counts[kind] += 1
         if len(self.faults) < _FAULTS_KEPT:
-            self.faults.append(fault)
+            place = "" if turn is None else f", turn {turn}"
+            self.faults.append(f"{kind}: {shard}, sample {sample_id}{place}")
 
     @property
     def summary(self) -> dict[str, object]:
@@ -108,7 +92,7 @@ class Account:
             "turns_in_shards": self.by_status.total(),
             "verified_with_other_spans": self.by_person,
             "faults": dict(self.fault_counts),
-            "first_faults": [str(fault) for fault in self.faults],
+            "first_faults": self.faults,
         }
 
 
@@ -130,8 +114,8 @@ def account_for(lang: str, sources: Sequence[Path], folder: Path) -> Account:
         if part.balanced:
             found = {name: getattr(part, name) for name in _REMEMBERED}
             whole[path.name] = {"digests": digests, "found": found}
-    for fault in _doubled(folder):
-        account.blame(fault)
+    for shard, sample_id in _doubled(folder):
+        account.blame(FaultKind.DOUBLED, shard, sample_id)
     write_json(folder / ACCOUNT_NAME, {"rules": _RULES, "shards": whole})
     return account
 
@@ -155,7 +139,7 @@ def _account_for_shard(
     for sample in source:
         row = rows.pop(sample.sample_id, None)
         if row is None:
-            account.blame(Fault(FaultKind.MISSING, shard, sample.sample_id))
+            account.blame(FaultKind.MISSING, shard, sample.sample_id)
             continue
         for meta in row.meta:
             account.by_status[str(meta.status)] += 1
@@ -164,10 +148,10 @@ def _account_for_shard(
                 account.problems[meta.problem.partition(":")[0]] += 1
         here = (sample.source_id, sample.image, sample.origin, sample.turns, lang)
         if (row.source_id, row.image, row.origin, row.source, row.lang) != here:
-            account.blame(Fault(FaultKind.CHANGED, shard, sample.sample_id))
+            account.blame(FaultKind.CHANGED, shard, sample.sample_id)
         roles = [turn.role for turn in sample.turns]
         if [turn.role for turn in row.target] != roles or len(row.meta) != len(roles):
-            account.blame(Fault(FaultKind.TURNS, shard, sample.sample_id))
+            account.blame(FaultKind.TURNS, shard, sample.sample_id)
             continue
         turns = zip(sample.turns, row.target, row.meta, strict=True)
         for index, (turn, target, meta) in enumerate(turns):
@@ -175,9 +159,9 @@ def _account_for_shard(
             if kind and meta.status is TurnStatus.VERIFIED:
                 account.by_person += 1
             elif kind:
-                account.blame(Fault(kind, shard, sample.sample_id, index))
+                account.blame(kind, shard, sample.sample_id, index)
     for sample_id in rows:
-        account.blame(Fault(FaultKind.FOREIGN, shard, sample_id))
+        account.blame(FaultKind.FOREIGN, shard, sample_id)
     return account
 
 
@@ -195,9 +179,9 @@ def turn_fault(source: str, target: str, status: TurnStatus) -> FaultKind | None
     return FaultKind.SPAN if span_difference(source, target) else None
 
 
-def _doubled(folder: Path) -> Iterator[Fault]:
-    """Samples that are in the shards more than once. Where the marks of two ids are equal the ids
-    themselves are compared, so a chance equality accuses nobody."""
+def _doubled(folder: Path) -> Iterator[tuple[str, str]]:
+    """Shard and id of samples that are in the shards more than once. Where the marks of two ids are
+    equal the ids themselves are compared, so a chance equality accuses nobody."""
     marks, suspects = SeenIds(), set()
     for path in shard_paths(folder):
         ids = read_column(path, "sample_id")
@@ -209,7 +193,7 @@ def _doubled(folder: Path) -> Iterator[Fault]:
     for path in shard_paths(folder):
         for sample_id in read_column(path, "sample_id"):
             if sample_id in met:
-                yield Fault(FaultKind.DOUBLED, path.name, sample_id)
+                yield path.name, sample_id
             elif sample_id in suspects:
                 met.add(sample_id)
 
@@ -223,7 +207,7 @@ def require_whole(accounts: Mapping[str, Account], paths: DataPaths) -> None:
     for lang, account in broken.items():
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in account.fault_counts.most_common())
         sums = f"{account.turns:,} source turns, {account.by_status.total():,} in the shards"
-        named = "; ".join(map(str, account.faults[:_FAULTS_SAID])) or "no single row"
+        named = "; ".join(account.faults[:_FAULTS_SAID]) or "no single row"
         lines.append(f"- {lang}: {sums}{f'; {kinds}' if kinds else ''}. First: {named}")
     where = ", ".join(str(paths.translated(lang)) for lang in broken)
     lines.append(

@@ -11,11 +11,11 @@ of its question; a caption follows a picture without a word, so it is a segment 
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from palo.benchmark_set import QUESTIONS, BenchmarkSet, Line, QuestionId, write_set
 from palo.console import note
@@ -24,7 +24,7 @@ from palo.files import digest, file_digest, read_json, write_json, write_text
 from palo.languages import Language
 from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG, RefinedSample, Role, TurnStatus, Verdict
-from palo.settings import Profile, SourceSettings
+from palo.settings import Profile
 from palo.shards import read_refined, shard_paths
 
 SOURCE_NAME = "bench-source.json"
@@ -36,15 +36,6 @@ class Incomplete(UserError):
     """Parts of the set have no translation that could be used."""
 
     exit_code = 3
-
-
-class Conversation(NamedTuple):
-    """One conversation of the source; its id says which part of the set it is."""
-
-    source_id: str
-    image: str
-    question: str
-    answer: str
 
 
 @dataclass
@@ -118,8 +109,9 @@ def _problem(refined: RefinedSample | None, turn: int) -> str:
     return next((row.reason for row in rejections), "rejected")
 
 
-def bench_root(profile: Profile, given: Path | None) -> Path:
-    """The folder given, or the profile's own. Raises UserError where neither is there."""
+def at_work_on(profile: Profile, given: Path | None) -> tuple[Path, Profile]:
+    """The set's folder, given or the profile's own, and the profile with a data folder of the
+    set's, where its source is written. Raises UserError where there is no such folder."""
     root = given or (profile.bench.path if profile.bench else None)
     if root is None:
         raise UserError(
@@ -129,62 +121,49 @@ def bench_root(profile: Profile, given: Path | None) -> Path:
     if not root.is_dir():
         how = "run `palo sample build`" if profile.world and given is None else "check the path"
         raise UserError(f"No bench folder {root}: {how}.")
-    return root.absolute()
-
-
-def at_work_on(profile: Profile, root: Path) -> Profile:
-    """The profile with a data folder of this set's own, where its source is written."""
-    there = profile.on(root)
-    source = SourceSettings(
-        path=there.data_dir / SOURCE_NAME,
-        images_dir=root / "images",
-        shard_rows=profile.source.shard_rows,
-    )
-    return there.model_copy(update={"source": source})
+    there = profile.on(root.absolute())
+    source = there.source.model_copy(update={"path": there.data_dir / SOURCE_NAME})
+    return root.absolute(), there.model_copy(update={"source": source})
 
 
 def write_source(english: BenchmarkSet, path: Path) -> None:
     """The set as a LLaVA-Instruct file; the same set gives the same bytes."""
-    items = [
-        {
-            "id": part.source_id,
-            "image": part.image,
-            "conversations": [
-                {"from": Role.HUMAN.value, "value": part.question},
-                {"from": Role.GPT.value, "value": part.answer},
-            ],
-        }
-        for part in conversations(english)
-    ]
-    body = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
-    write_text(path, f"[\n{body}\n]\n")
+    items = (json.dumps(item, ensure_ascii=False) for item in conversations(english))
+    write_text(path, "[\n" + ",\n".join(items) + "\n]\n")
 
 
-def conversations(english: BenchmarkSet) -> list[Conversation]:
-    """Raises UserError for ids that can't be told apart."""
-    known: dict[str, Conversation] = {}
-    for part in _parts(english):
-        if known.setdefault(part.source_id, part) != part:
+def conversations(english: BenchmarkSet) -> list[dict[str, Any]]:
+    """Items of LLaVA-Instruct, each with an id that says which part of the set it is.
+
+    Raises UserError for ids that can't be told apart.
+    """
+    items: dict[str, dict[str, Any]] = {}
+
+    def add(source_id: str, image: str, *texts: str) -> None:
+        turns = [
+            {"from": role.value, "value": text}
+            for role, text in zip((Role.HUMAN, Role.GPT), texts, strict=True)
+        ]
+        item = {"id": source_id, "image": image, "conversations": turns}
+        if items.setdefault(source_id, item) != item:
             raise UserError(
-                f"{english.folder}: two parts are both called '{part.source_id}': change an id."
+                f"{english.folder}: two parts are both called '{source_id}': change an id."
             )
-    return list(known.values())
 
-
-def _parts(english: BenchmarkSet) -> Iterator[Conversation]:
     questions = {line.question_id: line for line in english.questions}
     for name, answers in english.answers.items():
         for answer in answers:
             asked = questions[answer.question_id]
-            yield Conversation(_answer_id(answer, name), asked.image, asked.text, answer.text)
-    for line in _once(english.captions):
+            add(_answer_id(answer, name), asked.image, asked.text, answer.text)
+    for line in _captioned(english):
         for number, text in enumerate(line.captions):
-            yield Conversation(_caption_id(line, number), line.image, IMAGE_TAG, text)
+            add(_caption_id(line, number), line.image, IMAGE_TAG, text)
+    return list(items.values())
 
 
-def _once(captions: Iterable[Line]) -> Iterable[Line]:
-    """Published files repeat the captions of a picture."""
-    return {line.image: line for line in captions}.values()
+def _captioned(english: BenchmarkSet) -> Iterable[Line]:
+    """A line for each picture: published files repeat its captions."""
+    return {line.image: line for line in english.captions}.values()
 
 
 def _answer_id(line: Line, name: str) -> str:
@@ -201,7 +180,7 @@ def assemble(english: BenchmarkSet, lang: str, refined: Iterable[RefinedSample])
     samples = {row.sample.source_id: row for row in refined}
     built = Built(english, replace(english, lang=lang), samples)
     captions: dict[str, list[str]] = {}
-    for line in _once(english.captions):
+    for line in _captioned(english):
         texts = []
         for number in range(len(line.captions)):
             text = built.take(f"caption of {line.image}", 1, _caption_id(line, number))
@@ -251,43 +230,61 @@ def write_built(built: Built, folder: Path, allow_missing: bool) -> None:
 
     Raises UserError for files there that were not written by a build, or were edited since.
     """
-    if built.missing and not (allow_missing and built.translated.questions):
+    translated = built.translated
+    if built.missing and not (allow_missing and translated.questions):
         return
-    texts = built.translated.file_texts()
-    manifest_path = folder / MANIFEST
-    before: dict[str, str] = {}
-    if manifest_path.is_file():
-        before = read_json(manifest_path)["files"]
+    texts, manifest_path = translated.file_texts(), folder / MANIFEST
+    digests = {  # as `file_digest` of files with these texts
+        name: blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
+        for name, text in texts.items()
+    }
+    before = read_json(manifest_path)["files"] if manifest_path.is_file() else {}
     for name in dict.fromkeys((*texts, *QUESTIONS, *before)):
         # a build that was cut short left some of the files that are written now
-        known = (before.get(name), _text_digest(texts.get(name, "")))
+        known = (before.get(name), digests.get(name))
         if (folder / name).is_file() and file_digest(folder / name) not in known:
             what = "was edited since it was built" if name in before else "was not built here"
             raise UserError(
                 f"{folder / name} {what}, and a build would replace it. Move it away; corrections "
                 "belong into the review CSVs."
             )
-    write_set(built.translated, folder)
+    write_set(translated, folder)
     for name in before:
         if name not in texts:
             (folder / name).unlink(missing_ok=True)  # of a reference that English has no more
-    write_json(manifest_path, _manifest(built, texts))
+    manifest = {  # no clock in it: the same inputs give the same bytes
+        "lang": str(translated.lang),
+        "made_from": {path.name: file_digest(path) for path in built.english.paths},
+        "files": digests,
+        "set": digest(texts),
+        "translators": built.signatures,
+        "counts": {
+            "questions": len(translated.questions),
+            "captions": len({line.image for line in translated.captions}),
+            "answers": {name: len(answers) for name, answers in translated.answers.items()},
+        },
+        "turns": built.by_status,
+        "review": {
+            "turns": built.by_status.total(),
+            "verified": built.by_status[TurnStatus.VERIFIED],
+            "waiting": built.doubted,
+        },
+        "left_out": [line.question_id for line in built.left_out],
+        "missing": [{"part": part, "why": why} for part, why in built.missing.items()],
+    }
+    write_json(manifest_path, manifest)
     built.folder = folder
 
 
 def build_all(
-    english: BenchmarkSet,
-    langs: Iterable[Language],
-    paths: DataPaths,
-    root: Path,
-    allow_missing: bool,
+    english: BenchmarkSet, langs: Iterable[Language], paths: DataPaths, allow_missing: bool
 ) -> None:
     """Writes the sets of these languages, as they were refined, beside the English one."""
     every = []
     for lang in langs:
         rows = (row for path in shard_paths(paths.refined(lang)) for row in read_refined(path))
         built = assemble(english, lang, rows)
-        write_built(built, root / lang, allow_missing)
+        write_built(built, english.images_dir.parent / lang, allow_missing)
         note(built.summary)
         every.append(built)
     require_complete(every)
@@ -313,33 +310,3 @@ def require_complete(every: Iterable[Built]) -> None:
             "these questions out with --allow-missing. What an earlier build wrote stands as it "
             "was."
         )
-
-
-def _manifest(built: Built, texts: Mapping[str, str]) -> dict[str, Any]:
-    """No clock in it: the same inputs give the same bytes."""
-    translated = built.translated
-    return {
-        "lang": str(translated.lang),
-        "made_from": {path.name: file_digest(path) for path in built.english.paths()},
-        "files": {name: _text_digest(text) for name, text in texts.items()},
-        "set": digest(texts),
-        "translators": built.signatures,
-        "counts": {
-            "questions": len(translated.questions),
-            "captions": len({line.image for line in translated.captions}),
-            "answers": {name: len(answers) for name, answers in translated.answers.items()},
-        },
-        "turns": built.by_status,
-        "review": {
-            "turns": built.by_status.total(),
-            "verified": built.by_status[TurnStatus.VERIFIED],
-            "waiting": built.doubted,
-        },
-        "left_out": [line.question_id for line in built.left_out],
-        "missing": [{"part": part, "why": why} for part, why in built.missing.items()],
-    }
-
-
-def _text_digest(text: str) -> str:
-    """As `file_digest` of a file with this text."""
-    return blake2b(text.encode("utf-8"), digest_size=16).hexdigest()

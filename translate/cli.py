@@ -10,24 +10,24 @@ import typer
 from rich.table import Table
 
 from palo.benchmark_set import BenchmarkSet, read_set
-from palo.console import (
-    LangsOption,
-    ProfileOption,
-    SourceOption,
-    announce,
-    console,
-    note,
-    table,
-)
+from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note, table
 from palo.engines.open import missing, open_engine
 from palo.engines.stream import Engine, Weights
 from palo.errors import MissingResource, UserError, unknown
 from palo.files import run_lock
 from palo.languages import ENGLISH, Language, parse_languages
-from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory, salvage
+from palo.memory import (
+    Entry,
+    Memories,
+    TranslationMemory,
+    VerifiedEntry,
+    VerifiedMemory,
+    open_memories,
+    salvage,
+)
 from palo.paths import DataPaths, source_root
 from palo.schemas import TurnStatus
-from palo.settings import EngineKind, Profile, SourceSettings, TranslatorSettings, load_profile
+from palo.settings import EngineKind, Profile, TranslatorSettings, load_profile
 from palo.shards import shard_paths
 from translate.account import require_whole
 from translate.benchmark_set import write_source
@@ -83,38 +83,21 @@ def translate_command(
     profile: ProfileOption = None,
 ) -> None:
     """Translate the source into one or more languages; run again to go on after a stop."""
-    settings, paths = _begin(f"translate --lang {lang}", profile)
+    settings, how = _begin(f"translate --lang {lang}", profile), ""
     langs = parse_languages(lang)
     kind = engine_kind(engine, settings.translator)
-    files = settings.source
     if source is not None:  # in a data folder of its own
-        files = files.model_copy(update={"path": source, "images_dir": None})
-        paths = DataPaths(source_root(settings.data_dir, source))
+        how = "check the path given with --source"
+        files = settings.source.model_copy(update={"path": source, "images_dir": None})
+        changes = {"source": files, "data_dir": source_root(settings.data_dir, source)}
+        settings = settings.model_copy(update=changes)
+    _read_source(settings, kind, how)
     if not estimate:
-        translate_file(settings, files, paths, langs, kind, retry_errors, events, metrics)
+        _translate(settings.translator, kind, langs, settings.paths, retry_errors, events, metrics)
         return
-    _read_source(settings, files, paths, kind)
     with ExitStack() as stack:
         jobs = _jobs(settings.translator, kind, langs, stack)
-        estimate_all(jobs, paths, kind, sample)
-
-
-def translate_file(
-    settings: Profile,
-    files: SourceSettings,
-    paths: DataPaths,
-    langs: Sequence[Language],
-    kind: EngineKind,
-    retry_errors: bool = False,
-    events: Path | None = None,
-    metrics: Path | None = None,
-) -> None:
-    """Reads the file and translates it, with all that is said meanwhile.
-
-    Raises MissingResource for what this machine lacks, AccountBroken where shards are not whole.
-    """
-    _read_source(settings, files, paths, kind)
-    _translate(settings.translator, kind, langs, paths, retry_errors, events, metrics)
+        estimate_all(jobs, settings.paths, kind, sample)
 
 
 def translate_set(
@@ -123,8 +106,8 @@ def translate_set(
     """Translates the English benchmark set in `root`, which `settings` are at work on."""
     english = read_set(root, ENGLISH)
     write_source(english, settings.source.path)
-    paths = settings.paths
-    translate_file(settings, settings.source, paths, langs, kind, retry_errors)
+    _read_source(settings, kind)
+    _translate(settings.translator, kind, langs, settings.paths, retry_errors)
     return english
 
 
@@ -138,14 +121,13 @@ def seed_command(
     profile: ProfileOption = None,
 ) -> None:
     """Pick and translate the samples that people review first."""
-    settings, paths = _begin(f"translator seed --lang {lang}", profile)
+    settings = _begin(f"translator seed --lang {lang}", profile)
     langs = parse_languages(lang)
-    kind = engine_kind(engine, settings.translator)
-    _read_source(settings, settings.source, paths, kind)
-    seed_paths = SeedPaths(settings.data_dir)
-    translator = settings.translator
+    translator, seed_paths = settings.translator, SeedPaths(settings.data_dir)
+    kind = engine_kind(engine, translator)
+    _read_source(settings, kind)
     wanted, seed = num or translator.seed_samples, translator.finetune.seed
-    picked = write_seed(paths.source_dir, seed_paths.source_dir, wanted, seed)
+    picked = write_seed(settings.paths.source_dir, seed_paths.source_dir, wanted, seed)
     note(f"Seed: {picked} samples in {seed_paths.source_dir}")
     _translate(translator, kind, langs, seed_paths)
 
@@ -153,8 +135,8 @@ def seed_command(
 @translator_app.command("train")
 def train_command(lang: LangsOption, profile: ProfileOption = None) -> None:
     """Fine-tune the translator on what people verified; the next translate uses the result."""
-    settings, paths = _begin(f"translator train --lang {lang}", profile)
-    langs = parse_languages(lang)
+    settings = _begin(f"translator train --lang {lang}", profile)
+    paths, langs = settings.paths, parse_languages(lang)
     lacks = missing(EngineKind.TRANSFORMERS, base_weights(settings.translator))
     if lacks:
         raise MissingResource("Cannot train the translator here:\n- " + "\n- ".join(lacks))
@@ -171,30 +153,23 @@ def stats_command(
     lang: LangsOption = "all", source: SourceOption = None, profile: ProfileOption = None
 ) -> None:
     """Per language: entries by status, what people verified, failures by reason, size."""
-    _, paths = _begin(f"memory stats --lang {lang}", profile, source)
-    titles = ("translated", "failed", "verified", "translators", "MB")
-    shown = table("language", *titles, title="Translation memories")
+    paths = _begin(f"memory stats --lang {lang}", profile, source).paths
+    rows: list[Sequence[str]] = []
     problems: Counter[str] = Counter()
     for code in parse_languages(lang):
         files = [path for path in (paths.memory(code), paths.verified(code)) if path.is_file()]
         if not files:
-            shown.add_row(code, *"-----")
+            rows.append((code, *"-----"))
             continue
-        with (
-            TranslationMemory.existing(paths.memory(code)) as memory,
-            VerifiedMemory.existing(paths.verified(code)) as verified,
-        ):
-            by_status = memory.counts("status")
+        with open_memories(paths, code, look=True) as (memory, verified):
+            statuses = memory.counts("status")
             problems += memory.problems()
-            shown.add_row(
-                code,
-                f"{by_status[TurnStatus.TRANSLATED]:,}",
-                f"{by_status[TurnStatus.FAILED]:,}",
-                f"{verified.count():,}",
-                f"{len(memory.counts('signature'))}",
-                f"{sum(path.stat().st_size for path in files) / 1e6:.1f}",
-            )
-    console.print(shown)
+            counts = (statuses[TurnStatus.TRANSLATED], statuses[TurnStatus.FAILED])
+            megabytes = sum(path.stat().st_size for path in files) / 1e6
+            numbers = (f"{number:,}" for number in (*counts, verified.count()))
+            rows.append((code, *numbers, f"{len(memory.counts('signature'))}", f"{megabytes:.1f}"))
+    titles = ("translated", "failed", "verified", "translators", "MB")
+    console.print(table("language", *titles, rows=rows, title="Translation memories"))
     for problem, number in problems.most_common():
         note(f"failed: {problem}: {number:,}")
 
@@ -207,13 +182,10 @@ def show_command(
     profile: ProfileOption = None,
 ) -> None:
     """Everything the memories know of a text: every translation, and where it came from."""
-    settings, paths = _begin(f"memory show --lang {lang}", profile, source)
-    known = False
+    settings = _begin(f"memory show --lang {lang}", profile, source)
+    paths, known = settings.paths, False
     for code in parse_languages(lang):
-        with (
-            TranslationMemory.existing(paths.memory(code)) as memory,
-            VerifiedMemory.existing(paths.verified(code)) as verified,
-        ):
+        with open_memories(paths, code, look=True) as (memory, verified):
             entries: list[Entry | VerifiedEntry] = [
                 *memory.of_source(text.strip()),
                 *verified.of_source(text.strip()),
@@ -238,14 +210,10 @@ def export_command(
     profile: ProfileOption = None,
 ) -> None:
     """Write a language's memories as TMX 1.4b; verified units first."""
-    _, paths = _begin(f"memory export --lang {lang}", profile, source)
-    code = _single(lang)
-    _require_memory(paths, code)
-    with (
-        TranslationMemory.existing(paths.memory(code)) as memory,
-        VerifiedMemory.existing(paths.verified(code)) as verified,
-    ):
-        written, left_out = write_tmx(path, code, units_of(memory, verified))
+    paths = _begin(f"memory export --lang {lang}", profile, source).paths
+    code = _single(lang, paths)
+    with open_memories(paths, code, look=True) as memories:
+        written, left_out = write_tmx(path, code, units_of(memories))
     note(f"{path}: {written:,} units")
     if left_out:
         note(f"left out: {left_out:,} units with control characters XML can't hold")
@@ -260,8 +228,8 @@ def import_command(
     profile: ProfileOption = None,
 ) -> None:
     """Take a TMX file in as verified translations; what the memories say already is skipped."""
-    settings, paths = _begin(f"memory import --lang {lang}", profile, source)
-    code = _single(lang)
+    settings = _begin(f"memory import --lang {lang}", profile, source)
+    code, paths = _single(lang), settings.paths
     shards = shard_paths(paths.source_dir)
     if not shards:
         raise UserError(
@@ -274,7 +242,7 @@ def import_command(
         VerifiedMemory(paths.verified(code)) as verified,
     ):
         context = settings.translator.context
-        taken = take_in(path, code, reviewer, shards, context, memory, verified)
+        taken = take_in(path, code, reviewer, shards, context, Memories(memory, verified))
     # all fates with their numbers, then an example of each that a person may want to mend
     told = [fate for fate in Fate if taken.fates[fate] or fate in _ALWAYS_TOLD]
     shares = " + ".join(f"{taken.fates[fate]:,} {fate}" for fate in told)
@@ -290,9 +258,8 @@ def salvage_command(
     lang: OneLangOption, source: SourceOption = None, profile: ProfileOption = None
 ) -> None:
     """Copy what can be read of a damaged memory into a new file; the damaged one stays."""
-    _, paths = _begin(f"memory salvage --lang {lang}", profile, source)
-    code = _single(lang)
-    _require_memory(paths, code)
+    paths = _begin(f"memory salvage --lang {lang}", profile, source).paths
+    code = _single(lang, paths)
     saved, hopeless = [], []
     with run_lock(paths.memory_dir / code, f"salvage of the memories of {code}"):
         for path in (paths.memory(code), paths.verified(code)):
@@ -319,11 +286,11 @@ def salvage_command(
         raise UserError("\n".join(hopeless))
 
 
-def _begin(what: str, profile: str | None, source: Path | None = None) -> tuple[Profile, DataPaths]:
-    """The profile, announced, and where its data or that of `--source` lies."""
+def _begin(what: str, profile: str | None, source: Path | None = None) -> Profile:
+    """The profile, at work on `--source` where there is one, announced."""
     settings = load_profile(profile).on(source)
     announce(settings, what)
-    return settings, settings.paths
+    return settings
 
 
 def engine_kind(name: str | None, settings: TranslatorSettings) -> EngineKind:
@@ -334,27 +301,24 @@ def engine_kind(name: str | None, settings: TranslatorSettings) -> EngineKind:
     return EngineKind(name)
 
 
-def _read_source(
-    settings: Profile, files: SourceSettings, paths: DataPaths, kind: EngineKind
-) -> None:
-    """Raises MissingResource with everything that this machine lacks, before any work."""
-    lacks = []
+def _read_source(settings: Profile, kind: EngineKind, how: str = "") -> None:
+    """Raises MissingResource with everything that this machine lacks, before any work; `how` a
+    source file that is not there could be mended."""
+    files, source_dir, lacks = settings.source, settings.paths.source_dir, []
     if not files.path.is_file():
-        how = "run `palo sample build`" if settings.world else "download it, or set source.path"
-        if files.path != settings.source.path:
-            how = "check the path given with --source"
-        lacks.append(f"source file {files.path}: {how}")
+        usual = "run `palo sample build`" if settings.world else "download it, or set source.path"
+        lacks.append(f"source file {files.path}: {how or usual}")
     lacks += missing(kind, base_weights(settings.translator))
     if lacks:
         raise MissingResource(
             f"Profile '{settings.name}' cannot translate here. Missing:\n- " + "\n- ".join(lacks)
         )
-    with run_lock(paths.source_dir, f"reading {files.path}"):
-        report = ingest(files, paths.source_dir)
+    with run_lock(source_dir, f"reading {files.path}"):
+        report = ingest(files, source_dir)
     state = "up to date" if report.skipped else f"{report.shards} shards written"
     note(f"Source: {report.samples} samples, {report.turns} turns from {files.path} ({state})")
     if report.set_aside:
-        aside = paths.source_dir / "set-aside.jsonl"
+        aside = source_dir / "set-aside.jsonl"
         note(f"Set aside: {report.set_aside} malformed samples, with reasons in {aside}")
     if report.broken:
         note(f"WARNING: {files.path} is broken: {report.broken}. What came before it is kept.")
@@ -369,14 +333,36 @@ def _translate(
     events: Path | None = None,
     metrics: Path | None = None,
 ) -> None:
-    """Raises AccountBroken, after all is shown, where a language's shards are not whole."""
+    """Tells of each language and of the audit; where there are several, in a table.
+
+    Raises AccountBroken, after all is shown, where a language's shards are not whole.
+    """
     reports = []
     with watching(events, metrics) as sink, ExitStack() as stack:
         for job, engine in _jobs(settings, kind, langs, stack):
             reports.append(translate_language(job, paths, engine, retry_errors, sink))
             note(reports[-1].line)
-    show_account(reports)
-    require_whole({report.lang: report.account for report in reports}, paths)
+    if len(reports) > 1:
+        console.print(_account_table(reports))
+    for report in reports:
+        if report.account.by_person:
+            note(
+                f"{report.lang}: {report.account.by_person:,} verified turns differ from the "
+                "source in protected spans or image tags, as a person wrote them"
+            )
+    accounts = {report.lang: report.account for report in reports}
+    whole = {lang: account for lang, account in accounts.items() if account.balanced}
+    if whole:
+        turns, read, shards = (
+            sum(getattr(account, what) for account in whole.values())
+            for what in ("turns", "reread", "shards")
+        )
+        note(
+            f"Audit of {', '.join(whole)}: all {turns:,} source turns are in the shards; no sample "
+            f"missing, doubled or foreign; structure identical ({read:,} of {shards:,} shards read "
+            f"back{', the others unchanged since they were' if read < shards else ''})."
+        )
+    require_whole(accounts, paths)
 
 
 def _jobs(
@@ -393,29 +379,7 @@ def _jobs(
         yield TranslationJob.of(lang, str(engine.signature), settings), engine
 
 
-def show_account(reports: Sequence[LanguageReport]) -> None:
-    """A table where there are several languages, failures by reason, and the audit's sentence."""
-    if len(reports) > 1:
-        console.print(account_table(reports))
-    for report in reports:
-        if report.account.by_person:
-            note(
-                f"{report.lang}: {report.account.by_person:,} verified turns differ from the "
-                "source in protected spans or image tags, as a person wrote them"
-            )
-    whole = {report.lang: report.account for report in reports if report.account.balanced}
-    if whole:
-        turns = sum(account.turns for account in whole.values())
-        read = sum(account.reread for account in whole.values())
-        shards = sum(account.shards for account in whole.values())
-        note(
-            f"Audit of {', '.join(whole)}: all {turns:,} source turns are in the shards; no sample "
-            f"missing, doubled or foreign; structure identical ({read:,} of {shards:,} shards read "
-            f"back{', the others unchanged since they were' if read < shards else ''})."
-        )
-
-
-def account_table(reports: Sequence[LanguageReport]) -> Table:
+def _account_table(reports: Sequence[LanguageReport]) -> Table:
     """Fits 80 columns with seven-digit counts."""
     names = [name.replace("translated", "trans-\nlated") for name in map(str, TurnStatus)]
 
@@ -433,19 +397,18 @@ def account_table(reports: Sequence[LanguageReport]) -> Table:
     return table("turns", "source", *names, "sent", text="audit", rows=rows, narrow=True)
 
 
-def _single(lang: str) -> str:
+def _single(lang: str, paths: DataPaths | None = None) -> str:
+    """The language, of which `paths` must have a memory."""
     langs = parse_languages(lang)
     if len(langs) != 1:
         raise UserError(f"One language at a time, not '{lang}'.")
-    return str(langs[0])
-
-
-def _require_memory(paths: DataPaths, lang: str) -> None:
-    if not paths.memory(lang).is_file() and not paths.verified(lang).is_file():
+    code = str(langs[0])
+    if paths and not (paths.memory(code).is_file() or paths.verified(code).is_file()):
         raise UserError(
-            f"There is no memory of '{lang}' in {paths.memory_dir}: run `palo translate --lang "
-            f"{lang}` first."
+            f"There is no memory of '{code}' in {paths.memory_dir}: run `palo translate --lang "
+            f"{code}` first."
         )
+    return code
 
 
 def _provenance(entry: Entry | VerifiedEntry) -> dict[str, str]:

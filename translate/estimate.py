@@ -17,12 +17,13 @@ independent.
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from statistics import NormalDist, variance
-from typing import Self
+from statistics import NormalDist, fmean, variance
+from typing import NamedTuple
 
 from rich.table import Table
 
@@ -31,12 +32,12 @@ from palo.engines.open import has_gpu
 from palo.engines.stream import Engine, Request, Result
 from palo.errors import UserError
 from palo.files import run_lock
-from palo.memory import TranslationMemory, VerifiedMemory
+from palo.memory import Memories, open_memories
 from palo.paths import DataPaths
 from palo.settings import Context, EngineKind, TranslatorSettings
 from palo.shards import read_samples, shard_paths
 from translate.events import Monotonic, duration
-from translate.fill import Filler
+from translate.fill import Filler, Work
 from translate.job import TranslationJob
 
 _SEED = 7
@@ -70,17 +71,11 @@ class Unit:
     shard: Path = Path()
 
 
-@dataclass(frozen=True)
-class Stratum:
-    """`units` segments of like size, of which those in `drawn` are translated."""
+class Stratum(NamedTuple):
+    """`num_units` segments of like size, of which those in `drawn` are translated."""
 
-    units: int
-    drawn: tuple[Unit, ...]
-
-    def expanded(self, values: dict[bytes, float]) -> float:
-        """The stratum's total, from the values of the drawn."""
-        mean = sum(values[unit.key] for unit in self.drawn) / len(self.drawn)
-        return self.units * mean
+    num_units: int
+    drawn: list[Unit]
 
 
 @dataclass
@@ -122,61 +117,54 @@ class LanguageEstimate:
         return quotient(self.output_tokens, self.tokens_per_s) if self.tokens_per_s else None
 
 
-class MeteredEngine(Engine):
-    """Passes an engine's stream on and notes when each answer came and what it took."""
+class _MeteredFiller(Filler):
+    """Notes when each answer came and what it took; `sample` are the only keys that are sent."""
 
     def __init__(
-        self, engine: Engine, monotonic: Monotonic, answered: Callable[[int], None]
+        self,
+        job: TranslationJob,
+        memories: Memories,
+        sample: Collection[bytes],
+        monotonic: Monotonic,
+        answered: Callable[[int], None],
     ) -> None:
-        self.kind = engine.kind
-        self.signature = engine.signature
-        self._engine = engine
+        super().__init__(job, memories, only=sample)
         self._monotonic = monotonic
         self._answered = answered
-        self.asked_s: float | None = None
-        self.answers: list[tuple[float, int]] = []
-        self.full_until = 0  # answers that had come when the last new segment was asked for
-        self.prompt_tokens: dict[bytes, float] = {}
-        self.output_tokens: dict[bytes, float] = {}
+        self._asked_s: float | None = None
+        self._answers: list[tuple[float, int]] = []
+        self._full_until = 0  # answers that had come when the last new segment was asked for
+        self.prompt_tokens: Counter[bytes] = Counter()
+        self.output_tokens: Counter[bytes] = Counter()
 
-    def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
-        for result in self._engine.stream(self._noted(requests)):
-            key = bytes.fromhex(result.tag)
-            self.answers.append((self._monotonic(), result.output_tokens))
-            self.prompt_tokens[key] += result.prompt_tokens
-            self.output_tokens[key] += result.output_tokens
-            self._answered(1)
-            yield result
+    def _request(self, work: Work) -> Request:
+        if self._asked_s is None:
+            self._asked_s = self._monotonic()
+        if not work.attempt:
+            self._full_until = len(self._answers)
+        return super()._request(work)
 
-    def _noted(self, requests: Iterable[Request]) -> Iterator[Request]:
-        for request in requests:
-            key = bytes.fromhex(request.tag)
-            if self.asked_s is None:
-                self.asked_s = self._monotonic()
-            if key not in self.output_tokens:
-                self.prompt_tokens[key] = self.output_tokens[key] = 0.0
-                self.full_until = len(self.answers)
-            yield request
+    def _take(self, result: Result) -> None:
+        key = bytes.fromhex(result.tag)
+        self._answers.append((self._monotonic(), result.output_tokens))
+        self.prompt_tokens[key] += result.prompt_tokens
+        self.output_tokens[key] += result.output_tokens
+        self._answered(1)
+        super()._take(result)
 
     @property
     def start_up_s(self) -> float:
         """From the first request to the first answer: mostly the loading of the model."""
-        if self.asked_s is None or not self.answers:
+        if self._asked_s is None or not self._answers:
             return 0.0
-        return self.answers[0][0] - self.asked_s
+        return self._answers[0][0] - self._asked_s
 
     def speed(self, at_once: int) -> tuple[Estimate | None, bool]:
         """Where the engine was not full for long, of all answers: rather too slow than too fast."""
-        full = self.answers[at_once : self.full_until]
+        full = self._answers[at_once : self._full_until]
         if len(full) >= _LEAST_ANSWERS and (rate := speed(full)):
             return rate, True
-        return speed(self.answers), False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        """The engine is its opener's to close."""
+        return speed(self._answers), False
 
 
 def estimate_all(
@@ -189,8 +177,8 @@ def estimate_all(
     estimates = []
     count, unit = 1, "machine-hours"
     for job, engine in jobs:
-        wanted = num or max(_LEAST, _ROUNDS * at_once(job.settings, kind))
-        count, unit = machines(job.settings, kind)
+        at_once, count, unit = full_load(job.settings, kind)
+        wanted = num or max(_LEAST, _ROUNDS * at_once)
         with progress(f"estimate {job.lang}", wanted) as tick:
             estimate = estimate_language(job, paths, engine, wanted, time.monotonic, tick)
         note(
@@ -198,9 +186,16 @@ def estimate_all(
             f"start-up {estimate.start_up_s:.1f} s"
         )
         estimates.append(estimate)
-    console.print(stock_table(estimates))
+    rows = []  # the sample is among what is there already now
+    for of_lang in estimates:
+        stock = of_lang.inventory
+        numbers = (stock.turns, stock.copied, stock.verified, stock.unique, stock.there)
+        cells = (f"{number:,}" for number in (*numbers, of_lang.sampled, of_lang.left))
+        rows.append((of_lang.lang, *cells))
+    titles = ("turns", "copied", "verified", "unique", "in memory", "sample", "left")
+    console.print(table("", *titles, rows=rows, narrow=True))
     console.print()
-    console.print(cost_table(estimates, count, unit))
+    console.print(_cost_table(estimates, count, unit))
     note("± is half of a 95 % interval. Start-up is not in the time.")
     slack = [estimate.lang for estimate in estimates if estimate.left and not estimate.full]
     if slack:
@@ -230,40 +225,42 @@ def estimate_language(
         )
     with (
         run_lock(paths.memory_dir / job.lang, f"estimate for {job.lang}"),
-        TranslationMemory(paths.memory(job.lang)) as memory,
-        VerifiedMemory(paths.verified(job.lang)) as verified,
+        open_memories(paths, job.lang) as memories,
     ):
-        stock = take_stock(job, shard_paths(paths.source_dir), memory, verified)
+        stock = take_stock(job, shard_paths(paths.source_dir), memories)
         strata = draw(stock.units, num, _SEED)
         drawn = [unit for stratum in strata for unit in stratum.drawn]
-        metered = MeteredEngine(engine, monotonic, answered)
-        filler = Filler(job, memory, verified, only={unit.key for unit in drawn})
-        filler.run(sorted({unit.shard for unit in drawn}), metered)
-    rate, full = metered.speed(at_once(job.settings, EngineKind(engine.kind)))
+        sample = {unit.key for unit in drawn}
+        metered = _MeteredFiller(job, memories, sample, monotonic, answered)
+        metered.run(sorted({unit.shard for unit in drawn}), engine)
+    left = []
+    taken = ((metered.prompt_tokens, "prompt_size"), (metered.output_tokens, "size"))
+    for tokens, size in taken:  # the whole, less what the sample is known to have taken
+        sizes = {unit.key: getattr(unit, size) for unit in stock.units}
+        whole = ratio_total(strata, sizes, tokens, sum(sizes.values()))
+        paid = sum(tokens[key] for key in sample)
+        # below 0 by rounding only: with all of it drawn the two are equal
+        left.append(Estimate(max(0.0, whole.value - paid), whole.half))
+    rate, full = metered.speed(full_load(job.settings, EngineKind(engine.kind))[0])
     return LanguageEstimate(
         lang=job.lang,
         inventory=stock,
         sampled=len(drawn),
         start_up_s=metered.start_up_s,
-        prompt_tokens=_left(stock, strata, metered.prompt_tokens, lambda unit: unit.prompt_size),
-        output_tokens=_left(stock, strata, metered.output_tokens, lambda unit: unit.size),
+        prompt_tokens=left[0],
+        output_tokens=left[1],
         tokens_per_s=rate,
         full=full,
     )
 
 
-def take_stock(
-    job: TranslationJob,
-    sources: Sequence[Path],
-    memory: TranslationMemory,
-    verified: VerifiedMemory,
-) -> Inventory:
+def take_stock(job: TranslationJob, sources: Sequence[Path], memories: Memories) -> Inventory:
     stock = Inventory()
     seen: set[bytes] = set()
     for path in sources:
         new: dict[bytes, Unit] = {}
         for sample in read_samples(path):
-            words = verified.of_sample(sample.sample_id, sample.turns)
+            words = memories.verified.of_sample(sample.sample_id, sample.turns)
             for index, (cut, key) in enumerate(job.cuts(sample)):
                 stock.turns += 1
                 if index in words:
@@ -275,53 +272,36 @@ def take_stock(
                     asked = job.request(cut, key, 0).messages
                     prompt_size = sum(len(message.content) for message in asked)
                     new[key] = Unit(key, len(cut.text), prompt_size, path)
-        for key in memory.has(list(new)):
+        for key in memories.machine.has(list(new)):
             del new[key]
         stock.units += new.values()
     stock.unique = len(seen)
     return stock
 
 
-def _left(
-    stock: Inventory,
-    strata: Sequence[Stratum],
-    tokens: dict[bytes, float],
-    size: Callable[[Unit], int],
-) -> Estimate:
-    """The whole as estimated, less what the sample is known to have taken."""
-    drawn = [unit for stratum in strata for unit in stratum.drawn]
-    sizes: dict[bytes, float] = {unit.key: size(unit) for unit in drawn}
-    whole = ratio_total(strata, sizes, tokens, sum(map(size, stock.units)))
-    paid = sum(tokens[unit.key] for unit in drawn)
-    # rounding only: with all of it drawn the two are equal
-    return Estimate(max(0.0, whole.value - paid), whole.half)
+def full_load(settings: TranslatorSettings, kind: EngineKind) -> tuple[int, int, str]:
+    """Of an engine that is full: the segments that it works on, and how many of what are busy.
 
-
-def at_once(settings: TranslatorSettings, kind: EngineKind) -> int:
-    """How many segments the engine works on when it is full."""
-    return {
-        EngineKind.VLLM: settings.max_num_seqs * settings.data_parallel_size,
-        EngineKind.RAY: settings.max_num_seqs * (settings.ray.workers or 1),
-        EngineKind.OPENAI: settings.server.concurrency,
-        EngineKind.TRANSFORMERS: settings.batch_size,
-    }.get(kind, 1)
-
-
-def machines(settings: TranslatorSettings, kind: EngineKind) -> tuple[int, str]:
-    """How many of what are busy while the engine works; of a Ray without a number of workers
-    nothing is known but that it is one cluster."""
-    if kind is EngineKind.OPENAI:
-        return 1, "server-hours"
-    if kind is EngineKind.RAY:
-        workers = settings.ray.workers
-        if workers is None:
-            return 1, "cluster-hours"
-        return workers * settings.tensor_parallel_size, "GPU-hours"
-    if not (has_gpu() and kind.loads_weights):
-        return 1, "machine-hours"
-    if kind is EngineKind.VLLM:
-        return settings.tensor_parallel_size * settings.data_parallel_size, "GPU-hours"
-    return 1, "GPU-hours"
+    Of a Ray without a number of workers nothing is known but that it is one cluster.
+    """
+    seqs, gpus = settings.max_num_seqs, settings.tensor_parallel_size
+    workers, replicas = settings.ray.workers, settings.data_parallel_size
+    match kind:
+        case EngineKind.OPENAI:
+            return settings.server.concurrency, 1, "server-hours"
+        case EngineKind.RAY:
+            return (
+                (seqs * workers, workers * gpus, "GPU-hours")
+                if workers
+                else (seqs, 1, "cluster-hours")
+            )
+        case EngineKind.VLLM if has_gpu():
+            return seqs * replicas, gpus * replicas, "GPU-hours"
+        case EngineKind.VLLM:
+            return seqs * replicas, 1, "machine-hours"
+        case EngineKind.TRANSFORMERS:
+            return settings.batch_size, 1, "GPU-hours" if has_gpu() else "machine-hours"
+    return 1, 1, "machine-hours"
 
 
 def draw(units: Sequence[Unit], num: int, seed: int) -> list[Stratum]:
@@ -333,27 +313,30 @@ def draw(units: Sequence[Unit], num: int, seed: int) -> list[Stratum]:
 
     ordered = sorted(units, key=lambda unit: (unit.size, rank(unit)))
     if num >= len(ordered):
-        return [Stratum(len(ordered), tuple(ordered))] if ordered else []
+        return [Stratum(len(ordered), ordered)] if ordered else []
     strata = max(1, num // 2)
     cuts = [round(len(ordered) * at / strata) for at in range(strata + 1)]
     return [
-        Stratum(end - start, tuple(sorted(ordered[start:end], key=rank)[:2]))
+        Stratum(end - start, sorted(ordered[start:end], key=rank)[:2])
         for start, end in pairwise(cuts)
     ]
 
 
 def ratio_total(
-    strata: Sequence[Stratum], xs: dict[bytes, float], ys: dict[bytes, float], total_x: float
+    strata: Sequence[Stratum], xs: Mapping[bytes, float], ys: Mapping[bytes, float], total_x: float
 ) -> Estimate:
     """The total of y over all units, from the drawn ones' x and y and the known total of x."""
-    sum_x = sum(stratum.expanded(xs) for stratum in strata)
-    ratio = sum(stratum.expanded(ys) for stratum in strata) / sum_x if sum_x else 0.0
+    sum_x = sum_y = 0.0
+    for num_units, drawn in strata:
+        sum_x += num_units * fmean(xs[unit.key] for unit in drawn)
+        sum_y += num_units * fmean(ys[unit.key] for unit in drawn)
+    ratio = sum_y / sum_x if sum_x else 0.0
     spreads = []
-    for stratum in strata:
-        drawn = len(stratum.drawn)
-        if drawn >= 2:
-            left = variance([ys[unit.key] - ratio * xs[unit.key] for unit in stratum.drawn])
-            spreads.append((stratum.units * (stratum.units - drawn) * left / drawn, drawn - 1))
+    for num_units, drawn in strata:
+        num = len(drawn)
+        if num >= 2:
+            left = variance([ys[unit.key] - ratio * xs[unit.key] for unit in drawn])
+            spreads.append((num_units * (num_units - num) * left / num, num - 1))
     spread = sum(part for part, _ in spreads)
     if not spread:
         return Estimate(ratio * total_x, 0.0)
@@ -400,42 +383,28 @@ def together(parts: Sequence[Estimate]) -> Estimate:
     return Estimate(sum(part.value for part in parts), math.hypot(*(part.half for part in parts)))
 
 
-def stock_table(estimates: Sequence[LanguageEstimate]) -> Table:
-    """What there is to translate; the sample is among what is there already now."""
-    rows = []
-    for row in estimates:
-        stock = row.inventory
-        numbers = (stock.turns, stock.copied, stock.verified, stock.unique, stock.there)
-        rows.append((row.lang, *(f"{number:,}" for number in (*numbers, row.sampled, row.left))))
-    names = ("turns", "copied", "verified", "unique", "in memory", "sample", "left")
-    return table("", *names, rows=rows, narrow=True)
-
-
-def cost_table(estimates: Sequence[LanguageEstimate], count: int, unit: str) -> Table:
+def _cost_table(estimates: Sequence[LanguageEstimate], count: int, unit: str) -> Table:
     """What is left, in tokens, time and hours of `count` machines."""
 
-    def tokens(of: Sequence[LanguageEstimate]) -> list[str]:
-        return [
-            _number(together([row.prompt_tokens for row in of])),
-            _number(together([row.output_tokens for row in of])),
-        ]
+    def cells(of: Sequence[LanguageEstimate], rate: str, seconds: Estimate | None) -> list[str]:
+        tokens = ([row.prompt_tokens for row in of], [row.output_tokens for row in of])
+        time_left = hours = NOTHING
+        if seconds is not None:
+            share = f"±{seconds.share:.1%}"
+            time_left = f"{duration(seconds.value)} {share}"
+            hours = f"{seconds.value * count / 3600:,.3g} {share}"
+        return [*map(_number, map(together, tokens)), rate, time_left, hours]
 
-    def times(seconds: Estimate | None) -> tuple[str, str]:
-        if seconds is None:
-            return NOTHING, NOTHING
-        hours, share = seconds.value * count / 3600, f"±{seconds.share:.1%}"
-        return f"{duration(seconds.value)} {share}", f"{hours:,.3g} {share}"
-
-    shown = table("", "prompt\ntokens", "output\ntokens", "tokens/s", "time", unit, narrow=True)
+    rows: list[Sequence[str]] = []
     for row in estimates:
         rate = NOTHING if row.tokens_per_s is None else _number(row.tokens_per_s)
-        shown.add_row(row.lang, *tokens([row]), rate, *times(row.seconds))
+        rows.append((row.lang, *cells([row], rate, row.seconds)))
     if len(estimates) > 1:
         known = [row.seconds for row in estimates if row.seconds is not None]
         whole = together(known) if len(known) == len(estimates) else None
-        shown.add_section()
-        shown.add_row("all", *tokens(estimates), "", *times(whole))
-    return shown
+        rows += [(), ("all", *cells(estimates, "", whole))]
+    titles = ("prompt\ntokens", "output\ntokens", "tokens/s", "time", unit)
+    return table("", *titles, rows=rows, narrow=True)
 
 
 def _number(estimate: Estimate) -> str:

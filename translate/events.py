@@ -5,12 +5,14 @@ with watching(events_path, metrics_path) as sink:
 """
 
 import json
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from palo.console import console
@@ -217,35 +219,11 @@ def display(console: Console, monotonic: Monotonic) -> Iterator[Sink]:
     fr ━━━━━━━━━━━━━━━━━━━  12,345/157,712 turns  1,234 tokens/s  1:02:03 left
        3,210 sent · 9,012 from memory · 12 retries · 3 failed: wrong script 2, empty 1
     """
-    if not console.is_terminal:
-        yield _plain(console, monotonic)
+    if console.is_terminal:
+        with Live(console=console, transient=True, refresh_per_second=5) as live:
+            yield partial(_move, live, Spinner("dots"))
         return
-    with Live(console=console, transient=True, refresh_per_second=5) as live:
-        yield _moving(live)
-
-
-def _moving(live: Live) -> Sink:
-    spinner = Spinner("dots")
-
-    def tell(event: Event) -> None:
-        match event:
-            case Started():
-                spinner.update(text=f"{event.lang}: reading {event.turns:,} turns")
-                live.update(spinner)
-            case Progress():
-                live.update(Group(_bar(event), Text(f"   {_facts(event, ' · ')}")))
-            case ShardWritten():
-                spinner.update(text=_shard_line(event))
-                live.update(spinner)
-            case Finished() | Failed():
-                live.update(Text(""), refresh=True)
-
-    return tell
-
-
-def _plain(console: Console, monotonic: Monotonic) -> Sink:
-    """The first line after ten seconds, so that a short run is not talked about."""
-    told_s = monotonic()
+    told_s = monotonic()  # the first line after ten seconds: a short run is not talked about
 
     def tell(event: Event) -> None:
         nonlocal told_s
@@ -257,22 +235,31 @@ def _plain(console: Console, monotonic: Monotonic) -> Sink:
             line = plain_line(event) if isinstance(event, Progress) else _shard_line(event)
             console.print(line, markup=False)
 
-    return tell
+    yield tell
 
 
-def _bar(event: Progress) -> Table:
-    grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(ratio=1)
-    for _ in range(3):
-        grid.add_column(no_wrap=True, justify="right")
-    grid.add_row(
-        Text(event.lang, style="bold"),
-        ProgressBar(total=max(1, event.turns), completed=event.turns_done),
-        f"{event.turns_done:,}/{event.turns:,} turns",
-        *_speed(event),
-    )
-    return grid
+def _move(live: Live, spinner: Spinner, event: Event) -> None:
+    match event:
+        case Started():
+            spinner.update(text=f"{event.lang}: reading {event.turns:,} turns")
+            live.update(spinner)
+        case ShardWritten():
+            spinner.update(text=_shard_line(event))
+            live.update(spinner)
+        case Progress():
+            right = [Column(no_wrap=True, justify="right")] * 3
+            grid = Table.grid(
+                Column(no_wrap=True), Column(ratio=1), *right, padding=(0, 1), expand=True
+            )
+            grid.add_row(
+                Text(event.lang, style="bold"),
+                ProgressBar(total=max(1, event.turns), completed=event.turns_done),
+                f"{event.turns_done:,}/{event.turns:,} turns",
+                *_speed(event),
+            )
+            live.update(Group(grid, Text(f"   {_facts(event, ' · ')}")))
+        case Finished() | Failed():
+            live.update(Text(""), refresh=True)
 
 
 def plain_line(event: Progress) -> str:
@@ -323,14 +310,18 @@ def event_file(path: Path, clock: Callable[[], datetime]) -> Iterator[Sink]:
     told: datetime | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _end_line(path)
-        file = path.open("a", encoding="utf-8")
+        file = path.open("ab+")
+        if file.tell():
+            file.seek(-1, 2)
+            if file.read(1) != b"\n":  # half a line of a killed run ends there, so no other is hurt
+                file.write(b"\n")
     except OSError as error:
         raise UserError(f"Cannot write events to {path}: {error.strerror}.") from None
 
     def write(event: Event, now: datetime) -> None:
         line = {"event": event.kind, "time": now.isoformat(timespec="milliseconds")}
-        file.write(json.dumps(line | asdict(event), ensure_ascii=False) + "\n")
+        text = json.dumps(line | asdict(event), ensure_ascii=False) + "\n"
+        file.write(text.encode())
         file.flush()
 
     def tell(event: Event) -> None:
@@ -349,16 +340,6 @@ def event_file(path: Path, clock: Callable[[], datetime]) -> Iterator[Sink]:
 
     with file:
         yield tell
-
-
-def _end_line(path: Path) -> None:
-    """A run that was killed may have left half a line: it ends there, so that no other is hurt."""
-    if not path.is_file() or not path.stat().st_size:
-        return
-    with path.open("rb+") as file:
-        file.seek(-1, 2)
-        if file.read(1) != b"\n":
-            file.write(b"\n")
 
 
 class MetricsFile:
@@ -417,28 +398,28 @@ class MetricsFile:
         """Prometheus's metric families; it writes units out."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        def family(kind: Any, name: str, text: str, values: dict[Any, Any], label: str = "") -> Any:
-            made = kind(f"palo_translate_{name}", text, labels=["lang", *filter(None, [label])])
-            for labels, value in values.items():
-                if value is not None:
-                    made.add_metric([labels] if isinstance(labels, str) else labels, value)
-            return made
-
         progress, finished = self._progress.items(), self._finished.items()
+        rows: list[tuple[Any, str, str, str, dict[Any, Any]]] = []  # the string: a label
         for kind, series in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
             for name, text in series.items():
                 values = {lang: getattr(event, name) for lang, event in progress}
                 name = name.replace("_per_s", "_per_second")
-                if name.endswith("_s"):
-                    name = f"{name.removesuffix('_s')}_seconds"
-                yield family(kind, name, text, values)
+                name = re.sub("_s$", "_seconds", name)
+                rows.append((kind, name, text, "", values))
         failures = {(lang, why): n for lang, event in progress for why, n in event.failures.items()}
-        text = "Segments that failed every attempt."
-        yield family(CounterMetricFamily, "failures", text, failures, "reason")
-        yield family(CounterMetricFamily, "shards_written", "Shards.", self._shards)
-        yield family(CounterMetricFamily, "errors", "Runs ended by one.", self._errors)
-        whole = {lang: int(event.whole) for lang, event in finished}
-        text = "1 where the audit found nothing wrong."
-        yield family(GaugeMetricFamily, "audit_whole", text, whole)
         turns = {(lang, of): n for lang, event in finished for of, n in event.by_status.items()}
-        yield family(GaugeMetricFamily, "audit_turns", "Turns in the shards.", turns, "status")
+        whole = {lang: int(event.whole) for lang, event in finished}
+        counter, gauge = CounterMetricFamily, GaugeMetricFamily
+        rows += [
+            (counter, "failures", "Segments that failed every attempt.", "reason", failures),
+            (counter, "shards_written", "Shards.", "", self._shards),
+            (counter, "errors", "Runs ended by one.", "", self._errors),
+            (gauge, "audit_whole", "1 where the audit found nothing wrong.", "", whole),
+            (gauge, "audit_turns", "Turns in the shards.", "status", turns),
+        ]
+        for kind, name, text, label, values in rows:
+            family = kind(f"palo_translate_{name}", text, labels=["lang", *filter(None, [label])])
+            for labels, value in values.items():
+                if value is not None:
+                    family.add_metric([labels] if isinstance(labels, str) else labels, value)
+            yield family

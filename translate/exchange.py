@@ -21,7 +21,7 @@ from palo.checks.structure import image_tags_moved, span_difference, without_pro
 from palo.errors import UserError
 from palo.files import replaced, timestamp
 from palo.languages import ENGLISH
-from palo.memory import TranslationMemory, VerifiedEntry, VerifiedMemory, english_context
+from palo.memory import Memories, VerifiedEntry, VerifiedMemory, english_context
 from palo.schemas import Sample, TurnStatus
 from palo.settings import Context
 from palo.shards import read_samples
@@ -81,9 +81,9 @@ class TmxUnit:
             return None
 
 
-def units_of(memory: TranslationMemory, verified: VerifiedMemory) -> Iterator[TmxUnit]:
+def units_of(memories: Memories) -> Iterator[TmxUnit]:
     """What the memories hold, verified first."""
-    for word in verified.entries():
+    for word in memories.verified.entries():
         properties = {
             CONTEXT: word.context,
             "x-status": str(TurnStatus.VERIFIED),
@@ -92,7 +92,7 @@ def units_of(memory: TranslationMemory, verified: VerifiedMemory) -> Iterator[Tm
             "x-batch": word.batch,
         }
         yield TmxUnit(word.source, word.text, properties, word.reviewer, word.created)
-    for entry in memory.entries():
+    for entry in memories.machine.entries():
         if entry.status is TurnStatus.TRANSLATED:
             properties = {
                 CONTEXT: entry.context,
@@ -245,52 +245,31 @@ class _Candidate:
     """What the file says of a turn or text that the memories don't say; `times`: how often."""
 
     unit: TmxUnit
-    times: int = 1
+    times: int = 0
     fate: Fate = Fate.UNMATCHED
 
-    def meet(self, fate: Fate) -> None:
-        self.fate = min(self.fate, fate, key=list(Fate).index)
+
+_Candidates = dict[Place | tuple[str, str | None], _Candidate]  # by turn, or by text and context
 
 
-class _Candidates:
-    """Found again by turn, or by text and context."""
-
-    def __init__(self) -> None:
-        self._of_turn: dict[Place, _Candidate] = {}
-        self._of_text: dict[tuple[str, str | None], _Candidate] = {}
-
-    def add(self, unit: TmxUnit) -> None:
-        fresh = _Candidate(unit)
-        if unit.place:
-            candidate = self._of_turn.setdefault(unit.place, fresh)
-        else:
-            candidate = self._of_text.setdefault((unit.source.strip(), unit.context), fresh)
-        if candidate is fresh:
-            return
-        candidate.times += 1
-        if candidate.unit.target.strip() != unit.target.strip():
-            candidate.fate = Fate.CONTRADICTED  # which of them is right is for people to say
-
-    def find(self, sample: Sample, index: int, cut: Segment) -> tuple[_Candidate, str] | None:
-        """The candidate for a turn, and the turn's text by it; "" without the placeholders."""
-        if candidate := self._of_turn.get((sample.sample_id, index)):
-            return candidate, cut.reframe(candidate.unit.target)
-        text = sample.turns[index].text
-        contexts = (english_context(sample.turns, index), cut.before.english, None)
-        end = len(text) - len(cut.suffix)
-        for known in (cut.text, text.strip(), text[len(cut.prefix) : end]):
-            for before in contexts:
-                if candidate := self._of_text.get((known, before)):
-                    target = candidate.unit.target
-                    if known != cut.text or not cut.spans:
-                        return candidate, cut.reframe(target)
-                    whole = sorted(PLACEHOLDER.findall(target)) == sorted(cut.placeholders)
-                    return candidate, cut.restore(target) if whole else ""
-        return None
-
-    def __iter__(self) -> Iterator[_Candidate]:
-        yield from self._of_turn.values()
-        yield from self._of_text.values()
+def _find(
+    candidates: _Candidates, sample: Sample, index: int, cut: Segment
+) -> tuple[_Candidate, str] | None:
+    """The candidate for a turn, and the turn's text by it; "" without the placeholders."""
+    if candidate := candidates.get((sample.sample_id, index)):
+        return candidate, cut.reframe(candidate.unit.target)
+    text = sample.turns[index].text
+    contexts = (english_context(sample.turns, index), cut.before.english, None)
+    end = len(text) - len(cut.suffix)
+    for known in (cut.text, text.strip(), text[len(cut.prefix) : end]):
+        for before in contexts:
+            if candidate := candidates.get((known, before)):
+                target = candidate.unit.target
+                if known != cut.text or not cut.spans:
+                    return candidate, cut.reframe(target)
+                whole = sorted(PLACEHOLDER.findall(target)) == sorted(cut.placeholders)
+                return candidate, cut.restore(target) if whole else ""
+    return None
 
 
 def take_in(
@@ -299,8 +278,7 @@ def take_in(
     reviewer: str,
     shards: Sequence[Path],
     context: Context,
-    memory: TranslationMemory,
-    verified: VerifiedMemory,
+    memories: Memories,
 ) -> Taken:
     """Every turn that a new or changed unit of the TMX file fits gets it as a verified entry;
     `reviewer` stands for it where it does not say who changed it.
@@ -310,14 +288,18 @@ def take_in(
     nothing changes if it is taken in again.
     """
     taken, candidates = Taken(), _Candidates()
-    for unit in _new(read_tmx(path, lang), memory, verified, taken):
-        candidates.add(unit)
+    for unit in _new(read_tmx(path, lang), memories, taken):
+        key = unit.place or (unit.source.strip(), unit.context)
+        candidate = candidates.setdefault(key, _Candidate(unit))
+        candidate.times += 1
+        if candidate.unit.target.strip() != unit.target.strip():
+            candidate.fate = Fate.CONTRADICTED  # which of them is right is for people to say
     entries: list[VerifiedEntry] = []
     now = timestamp()
     for sample in chain.from_iterable(map(read_samples, shards)):
         for index, turn in enumerate(sample.turns):
             cut = segment(sample.turns, index, context, (None,) * index)  # English is enough here
-            match = candidates.find(sample, index, cut)
+            match = _find(candidates, sample, index, cut)
             if match is None or match[0].fate is Fate.CONTRADICTED:
                 continue
             candidate, text = match
@@ -334,27 +316,25 @@ def take_in(
                 batch=path.name,
                 created=now if is_ours else unit.changed or now,
             )
-            fate = _fate(unit, entry, lang, verified)
-            candidate.meet(fate)
+            fate = _fate(unit, entry, lang, memories.verified)
+            candidate.fate = min(candidate.fate, fate, key=list(Fate).index)
             if fate is Fate.VERIFIED:
                 entries.append(entry)
-    verified.put(entries)
+    memories.verified.put(entries)
     taken.turns = len(entries)
-    for candidate in candidates:
+    for candidate in sorted(candidates.values(), key=lambda known: known.unit.place is None):
         taken.add(candidate.unit, candidate.fate, candidate.times)
     return taken
 
 
-def _new(
-    units: Iterator[TmxUnit], memory: TranslationMemory, verified: VerifiedMemory, taken: Taken
-) -> Iterator[TmxUnit]:
+def _new(units: Iterator[TmxUnit], memories: Memories, taken: Taken) -> Iterator[TmxUnit]:
     """The units that say something the memories don't hold yet; the others are counted."""
     while batch := list(islice(units, _BATCH)):
-        entries = memory.get([key for unit in batch if (key := unit.machine_key)])
+        entries = memories.machine.get([key for unit in batch if (key := unit.machine_key)])
         for unit in batch:
             known: Any = entries.get(unit.machine_key or b"")
             if known is None and unit.place:
-                known = verified.find(*unit.place, unit.source, unit.context or "")
+                known = memories.verified.find(*unit.place, unit.source, unit.context or "")
             says, should = (any(map(str.isalnum, text)) for text in (unit.target, unit.source))
             if known is not None and known.text.strip() == unit.target.strip():
                 taken.add(unit, Fate.KNOWN)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from palo.engines.stream import Engine, Request, Result
 from palo.files import timestamp
-from palo.memory import Entry, TranslationMemory, VerifiedEntry, VerifiedMemory
+from palo.memory import Entry, Memories, VerifiedEntry
 from palo.schemas import Sample, TurnStatus
 from palo.settings import Context
 from palo.shards import read_samples
@@ -26,7 +26,7 @@ _COMMIT_S = 1.0
 
 
 @dataclass
-class _Work:
+class Work:
     """A segment on its way; `best` is its best failed attempt so far, `wrong` its last."""
 
     segment: Segment
@@ -94,26 +94,25 @@ class Filler:
     def __init__(
         self,
         job: TranslationJob,
-        memory: TranslationMemory,
-        verified: VerifiedMemory,
+        memories: Memories,
         watch: Callable[[FillCounts], None] = lambda counts: None,
         only: Collection[bytes] | None = None,
     ) -> None:
         self._job = job
-        self._memory = memory
-        self._verified = verified
+        self._memory, self._verified = memories
         self._watch = watch
         self._only = only
-        self._open: dict[bytes, _Work] = {}  # sent and not yet committed
-        self._ready: deque[_Work] = deque()  # to be sent before anything new is begun
+        self._open: dict[bytes, Work] = {}  # sent and not yet committed
+        self._ready: deque[Work] = deque()  # to be sent before anything new is begun
         self._done: dict[bytes, Entry] = {}  # not yet committed
         self._dialogues: dict[bytes, list[tuple[_Dialogue, Segment]]] = defaultdict(list)
         self._committed_at = time.monotonic()
+        self._engine_kind = ""
         self.counts = FillCounts()
 
     def run(self, shards: Iterable[Path], engine: Engine) -> FillCounts:
         """Returns when every segment of the shards is in a memory."""
-        requests = self._requests(shards)
+        requests, self._engine_kind = self._requests(shards), engine.kind
         try:
             while True:
                 first = next(requests, None)  # an engine without work need not even load
@@ -121,7 +120,7 @@ class Filler:
                     return self.counts
                 begun = [first] if first else []
                 for result in engine.stream(chain(begun, requests, self._ready_requests())):
-                    self._take(result, engine.kind)
+                    self._take(result)
         finally:
             self._commit()  # also on Ctrl-C: what arrived is kept
 
@@ -137,14 +136,14 @@ class Filler:
         while self._ready:
             yield self._request(self._ready.popleft())
 
-    def _request(self, work: _Work) -> Request:
+    def _request(self, work: Work) -> Request:
         if work.attempt:
             self.counts.retried += 1
         else:
             self.counts.sent += 1
         return self._job.request(work.segment, work.key, work.attempt, work.wrong)
 
-    def _missing(self, samples: Sequence[Sample]) -> Iterator[_Work]:
+    def _missing(self, samples: Sequence[Sample]) -> Iterator[Work]:
         """The segments of a shard that are neither in a memory nor on their way, each once.
 
         What is on its way when the shard is read is in `_open` until it is committed, and what is
@@ -165,10 +164,10 @@ class Filler:
         self.counts.read(sum(len(sample.turns) for sample in samples), copied, len(wanted))
         self._watch(self.counts)
         for key, cut in wanted.items():
-            work = self._open[key] = _Work(cut, key)
+            work = self._open[key] = Work(cut, key)
             yield work
 
-    def _begun(self, samples: Sequence[Sample]) -> Iterator[_Work]:
+    def _begun(self, samples: Sequence[Sample]) -> Iterator[Work]:
         """The first missing turn of each conversation; the others follow once that is there."""
         turns = sum(len(sample.turns) for sample in samples)
         self.counts.read(turns, 0, turns)  # until they turn out to need no request
@@ -178,7 +177,7 @@ class Filler:
             yield from self._advance(_Dialogue(sample, words, said, self._job.cuts(sample, said)))
             self._watch(self.counts)
 
-    def _advance(self, dialogue: _Dialogue) -> Iterator[_Work]:
+    def _advance(self, dialogue: _Dialogue) -> Iterator[Work]:
         """The next turn whose translation is not known, unless another conversation waits for the
         same; nothing where all are."""
         said = dialogue.said
@@ -196,13 +195,13 @@ class Filler:
                 first = key not in self._dialogues
                 self._dialogues[key].append((dialogue, cut))
                 if first:
-                    work = self._open[key] = _Work(cut, key)
+                    work = self._open[key] = Work(cut, key)
                     yield work
                 return
             said.append(shown(cut, entry))
             self.counts.settle(reused=1)
 
-    def _take(self, result: Result, engine_kind: str) -> None:
+    def _take(self, result: Result) -> None:
         work = self._open[bytes.fromhex(result.tag)]
         self.counts.prompt_tokens += result.prompt_tokens
         self.counts.output_tokens += result.output_tokens
@@ -213,17 +212,15 @@ class Filler:
             work.best = (problem, result)
         # an engine's refusal (prompt too long, died twice on it) would only come again
         if problem is None:
-            self._finish(work, None, result, engine_kind)
+            self._finish(work, None, result)
         elif problem is Problem.ENGINE or work.attempt >= self._job.settings.max_attempts:
             assert work.best is not None
-            self._finish(work, *work.best, engine_kind)
+            self._finish(work, *work.best)
         else:
             self._ready.append(work)
         self._watch(self.counts)
 
-    def _finish(
-        self, work: _Work, problem: Problem | None, result: Result, engine_kind: str
-    ) -> None:
+    def _finish(self, work: Work, problem: Problem | None, result: Result) -> None:
         self.counts.finished += 1
         why = ""
         if problem is not None:
@@ -238,7 +235,7 @@ class Filler:
             finish_reason=result.finish_reason,
             mean_logprob=result.mean_logprob,
             attempts=work.attempt,
-            engine=engine_kind,
+            engine=self._engine_kind,
             signature=self._job.signature,
             prompt_version=self._job.version,
             problem=why,

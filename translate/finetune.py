@@ -10,11 +10,12 @@ which base; weights from another base are not used.
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
 from rich.table import Table
 
 from palo.checks.likeness import corpus_scores
@@ -141,16 +142,8 @@ def _base_version(settings: TranslatorSettings) -> str:
 
 def _active(settings: TranslatorSettings) -> dict[str, Finetuned]:
     path = settings.finetuned_dir / _ACTIVE
-    if not path.is_file():
-        return {}
-    return {lang: Finetuned(**row) for lang, row in read_json(path).items()}
-
-
-def _activate(settings: TranslatorSettings, langs: Iterable[str], row: Finetuned) -> None:
-    """From now on `row` translates `langs`."""
-    active = _active(settings) | dict.fromkeys(langs, row)
-    rows = {lang: asdict(finetuned) for lang, finetuned in active.items()}
-    write_json(settings.finetuned_dir / _ACTIVE, rows)
+    rows = read_json(path) if path.is_file() else {}
+    return {lang: Finetuned(**row) for lang, row in rows.items()}
 
 
 class Split(NamedTuple):
@@ -189,12 +182,14 @@ class LanguageScores:
         }
 
 
+_SCORES = TypeAdapter(dict[str, LanguageScores])
+
+
 def score_report(scores: Mapping[str, LanguageScores]) -> dict[str, Any]:
     """What goes into the translator's report file."""
-    first = next(iter(scores.values()))
     return {
         "languages": {lang: of_lang.figures for lang, of_lang in scores.items()},
-        "chrf_signature": first.after.chrf_signature,
+        "chrf_signature": next(iter(scores.values())).after.chrf_signature,
         "bleu_signatures": {lang: of_lang.after.bleu_signature for lang, of_lang in scores.items()},
     }
 
@@ -300,15 +295,7 @@ def _finetune_group(
     record_path = folder / _RECORD
     if record := uptodate(record_path, inputs):
         note(f"{folder}: up to date")
-        scores = {
-            lang: LanguageScores(
-                kept["pairs"],
-                kept["held_out"],
-                TranslationScore(**kept["before"]),
-                TranslationScore(**kept["after"]),
-            )
-            for lang, kept in record["scores"].items()
-        }
+        scores = _SCORES.validate_python(record["scores"])
     else:
         record_path.unlink(missing_ok=True)
         before = evaluate(settings, base_weights(settings), splits)
@@ -318,9 +305,10 @@ def _finetune_group(
             lang: LanguageScores(len(part.train), len(part.held_out), before[lang], after[lang])
             for lang, part in splits.items()
         }
-        kept_scores = {lang: asdict(of_lang) for lang, of_lang in scores.items()}
-        write_json(record_path, {"inputs": inputs, "scores": kept_scores})
-    _activate(settings, splits, row)
+        write_json(record_path, {"inputs": inputs, "scores": _SCORES.dump_python(scores)})
+    active = _active(settings) | dict.fromkeys(splits, row)  # from now on it translates these
+    rows = {lang: asdict(finetuned) for lang, finetuned in active.items()}
+    write_json(settings.finetuned_dir / _ACTIVE, rows)
     return scores
 
 

@@ -265,11 +265,11 @@ def pick(samples: Sequence[Sample], num_samples: int, seed: int) -> list[Sample]
         length = sum(len(turn.text) for turn in sample.turns)
         bucket = sum(length > limit for limit in _LENGTHS)
         strata[sample.image is not None, len(sample.turns), bucket].append(sample)
-    ranked: list[tuple[float, str, Sample]] = []
-    for members in strata.values():
-        members.sort(key=order)
-        for place, sample in enumerate(members):
-            ranked.append(((place + 0.5) / len(members), order(sample), sample))
+    ranked = [
+        ((place + 0.5) / len(members), order(sample), sample)
+        for members in strata.values()
+        for place, sample in enumerate(sorted(members, key=order))
+    ]
     ranked.sort(key=lambda row: row[:2])
-    chosen = [sample for _, _, sample in ranked[:num_samples]]
+    chosen = [sample for *_, sample in ranked[:num_samples]]
     return sorted(chosen, key=lambda sample: sample.sample_id)

@@ -2,32 +2,47 @@
 
     report = translate_language(job, paths, engine)
 
-A run that was killed, or stopped with Ctrl-C, goes on where it was when it is started again.
+A shard is a pure function of source shard, job and memory entries. A run that was killed, or
+stopped with Ctrl-C, goes on where it was when it is started again.
 """
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from palo.console import note
 from palo.engines.stream import Engine
 from palo.errors import UserError
-from palo.files import run_lock, write_json
-from palo.memory import TranslationMemory, VerifiedMemory, check_memory
+from palo.files import digest, file_digest, run_lock, write_json
+from palo.memory import Entry, Memories, check_memory, open_memories
 from palo.paths import DataPaths
-from palo.shards import read_record, remove_shards, shard_paths
+from palo.schemas import IMAGE_TAG, TRANSLATED, Sample, TranslatedSample, Turn, TurnMeta, TurnStatus
+from palo.settings import Context
+from palo.shards import (
+    counted,
+    is_current,
+    read_samples,
+    remove_shards,
+    shard_paths,
+    to_row,
+    write_shard,
+)
 from translate.account import Account, account_for
 from translate.events import Failed, Finished, Meter, ShardWritten, Sink, Started
-from translate.fill import FillCounts, Filler
+from translate.fill import FillCounts, Filler, shown
 from translate.ingest import remove_leftovers
 from translate.job import TranslationJob
+from translate.segments import Segment
 from translate.validate import Problem
-from translate.write import Writer
 
+_meta_values = attrgetter(*(field.name for field in fields(TurnMeta)))  # as asdict, without copies
+Cut = tuple[Segment, bytes]  # a turn's segment and its key, b"" where there is nothing to send
+PERSON = "person"  # TurnMeta.engine of a verified turn; its signature is the reviewer
 _OBJECTS_A_COLLECTION = 50_000
 
 
@@ -83,57 +98,81 @@ def translate_language(
     would only be answered so again. Whether the account balances is for the caller to ask
     (`require_whole`), so that one language does not stop the others.
     """
+    try:
+        with (
+            _seldom_collected(),
+            run_lock(paths.memory_dir / job.lang, f"translation into {job.lang}"),
+        ):
+            # looked through before anything is written: a damaged one is left as it is
+            check_memory(paths.memory(job.lang))
+            check_memory(paths.verified(job.lang))
+            with open_memories(paths, job.lang) as memories:
+                forget = memories.machine.forget
+                if retry_errors and (number := forget(job.signature, Problem.ENGINE)):
+                    note(f"{job.lang}: asking again for {number:,} segments that got no answer")
+                return _translate(job, paths, engine, memories, sink)
+    except BaseException as error:  # Ctrl-C ends a run like an error
+        message = str(error) if isinstance(error, UserError) else str(error)[:200]
+        sink(Failed(job.lang, type(error).__name__, message))
+        raise
+
+
+def _translate(
+    job: TranslationJob, paths: DataPaths, engine: Engine, memories: Memories, sink: Sink
+) -> LanguageReport:
     sources, target_dir = shard_paths(paths.source_dir), paths.translated(job.lang)
-    start_s = time.monotonic()
-    with (
-        _errors_told(job.lang, sink),
-        _seldom_collected(),
-        run_lock(paths.memory_dir / job.lang, f"translation into {job.lang}"),
-        _memories(paths, job.lang) as (memory, verified),
-    ):
-        records = (read_record(path) for path in sources)
-        turns = sum(record.counts["turns"] for record in records if record)
-        sink(Started(job.lang, turns, job.signature, job.version))
-        remove_leftovers(target_dir)
-        if retry_errors and (number := memory.forget(job.signature, Problem.ENGINE)):
-            note(f"{job.lang}: asking again for {number:,} segments that got no answer")
-        names = [path.name for path in sources]
+    start_s, num_turns, num_written = time.monotonic(), counted(paths.source_dir, "turns"), 0
 
-        def wrote(name: str) -> None:
-            sink(ShardWritten(job.lang, name, names.index(name) + 1, len(names)))
+    def known(number: int, path: Path) -> int | None:
+        """Brings a shard up to date; its turns, or None where a translation is missing."""
+        nonlocal num_written
+        done = write(job, path, target_dir / path.name, memories)
+        if done is None:
+            return None
+        turns, is_new = done
+        if is_new:
+            num_written += 1
+            sink(ShardWritten(job.lang, path.name, number, len(sources)))
+        return turns
 
-        writer = Writer(job, target_dir, memory, verified, wrote)
-        left = [path for path in sources if not writer.again(path)]
-        meter = Meter(job.lang, turns, sink, time.monotonic)
-        filler = Filler(job, memory, verified, meter)
-        filler.counts.read(writer.turns, 0, 0)  # of shards that need nothing
-        counts = filler.run(left, engine)
-        meter.tell(counts)
-        missing = [path.name for path in left if not writer.write(path)]
-        assert not missing, f"{job.lang}: segments neither translated nor known in {missing}"
-        remove_shards(target_dir, [target_dir / name for name in names])
-        account = account_for(job.lang, sources, target_dir)
-        sums: dict[str, Any] = {
-            "samples": account.samples,
-            "turns": account.turns,
-            "by_status": dict(account.by_status),
-            "problems": dict(account.problems),
-            "shards": account.shards,
-            "audit": account.summary,
-        }
-        made_by = {"lang": job.lang, "signature": job.signature, "prompt_version": job.version}
-        write_json(target_dir / "manifest.json", made_by | sums)
-        finished = Finished(
-            lang=job.lang,
-            whole=account.balanced,
-            sent=counts.sent,
-            retried=counts.retried,
-            written=writer.written,
-            elapsed_s=time.monotonic() - start_s,
-            **sums,
-        )
-        sink(finished)
-    return LanguageReport(job.lang, counts, writer.written, account)
+    sink(Started(job.lang, num_turns, job.signature, job.version))
+    remove_leftovers(target_dir)
+    meter = Meter(job.lang, num_turns, sink, time.monotonic)
+    filler, left = Filler(job, memories, meter), []
+    for number, path in enumerate(sources, start=1):
+        # what an earlier run wrote needs nothing, if no segment of it has to be sent any more
+        turns = known(number, path) if (target_dir / path.name).is_file() else None
+        if turns is None:
+            left.append((number, path))
+        else:
+            filler.counts.read(turns, 0, 0)
+    counts = filler.run([path for _, path in left], engine)
+    meter.tell(counts)
+    missing = [path.name for number, path in left if known(number, path) is None]
+    assert not missing, f"{job.lang}: segments neither translated nor known in {missing}"
+    remove_shards(target_dir, [target_dir / path.name for path in sources])
+    account = account_for(job.lang, sources, target_dir)
+    sums: dict[str, Any] = {
+        "samples": account.samples,
+        "turns": account.turns,
+        "by_status": dict(account.by_status),
+        "problems": dict(account.problems),
+        "shards": account.shards,
+        "audit": account.summary,
+    }
+    made_by = {"lang": job.lang, "signature": job.signature, "prompt_version": job.version}
+    write_json(target_dir / "manifest.json", made_by | sums)
+    finished = Finished(
+        lang=job.lang,
+        whole=account.balanced,
+        sent=counts.sent,
+        retried=counts.retried,
+        written=num_written,
+        elapsed_s=time.monotonic() - start_s,
+        **sums,
+    )
+    sink(finished)
+    return LanguageReport(job.lang, counts, num_written, account)
 
 
 @contextmanager
@@ -148,23 +187,102 @@ def _seldom_collected() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-@contextmanager
-def _errors_told(lang: str, sink: Sink) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:  # Ctrl-C ends a run like an error
-        message = str(error) if isinstance(error, UserError) else str(error)[:200]
-        sink(Failed(lang, type(error).__name__, message))
-        raise
+def write(
+    job: TranslationJob, source_path: Path, target_path: Path, memories: Memories
+) -> tuple[int, bool] | None:
+    """Brings the shard up to date: how many turns it has, and whether it was written.
+
+    None, and nothing is done, where no memory holds a segment of the source shard.
+    """
+    rows = _rows(job, read_samples(source_path), memories)
+    if rows is None:
+        return None
+    # what the memories said: texts and how they came about
+    entries = digest(
+        [
+            [turn.text, _meta_values(meta)]
+            for row in rows
+            for turn, meta in zip(row.target, row.meta, strict=True)
+        ]
+    )
+    inputs = {"source": file_digest(source_path), "entries": entries, **job.inputs}
+    turns = sum(len(row.target) for row in rows)
+    if is_current(target_path, inputs):
+        return turns, False
+    counts = {"samples": len(rows), "turns": turns}
+    write_shard(target_path, list(map(to_row, rows)), TRANSLATED, inputs, counts)
+    return turns, True
 
 
-@contextmanager
-def _memories(paths: DataPaths, lang: str) -> Iterator[tuple[TranslationMemory, VerifiedMemory]]:
-    """Both, looked through before anything is written: a damaged one is left as it is."""
-    check_memory(paths.memory(lang))
-    check_memory(paths.verified(lang))
-    with (
-        TranslationMemory(paths.memory(lang)) as memory,
-        VerifiedMemory(paths.verified(lang)) as verified,
-    ):
-        yield memory, verified
+def _rows(
+    job: TranslationJob, samples: Sequence[Sample], memories: Memories
+) -> list[TranslatedSample] | None:
+    """None where a turn is neither known nor copied."""
+    memory, verified = memories
+    words = [verified.of_sample(sample.sample_id, sample.turns) for sample in samples]
+    said: list[list[str | None]] = [[] for _ in samples]
+    cuts: list[Iterable[Cut]] = list(map(job.cuts, samples, said))
+    machine: dict[bytes, Entry] = {}
+    # a dialogue's keys are known only once the texts of the turns before are
+    if job.settings.context is not Context.DIALOGUE:
+        cuts = list(map(list, cuts))
+        keys = {
+            key: None
+            for of_person, of_sample in zip(words, cuts, strict=True)
+            for index, (_, key) in enumerate(of_sample)
+            if key and index not in of_person
+        }
+        machine = memory.get(list(keys))
+        if len(machine) < len(keys):
+            return None
+
+    def entry_of(key: bytes) -> Entry | None:
+        if key not in machine:
+            machine.update(memory.get([key]))
+        return machine.get(key)
+
+    rows = []
+    for sample, of_sample, of_person, heard in zip(samples, cuts, words, said, strict=True):
+        targets, metas = [], []
+        for index, (cut, key) in enumerate(of_sample):
+            turn, later = sample.turns[index], None  # the text as later turns of a dialogue see it
+            if word := of_person.get(index):
+                text, later = cut.reframe(word.text), word.text
+                meta = TurnMeta(TurnStatus.VERIFIED, 0, "stop", None, PERSON, word.reviewer, "", "")
+            elif not key:
+                text = later = turn.text
+                meta = TurnMeta(TurnStatus.COPIED, 0, "", None, "", "", "", "")
+            elif entry := entry_of(key):
+                text, later, meta = cut.restore(entry.text), shown(cut, entry), _meta(entry)
+                assert text.count(IMAGE_TAG) >= (cut.prefix + cut.suffix).count(IMAGE_TAG)
+            else:
+                return None
+            heard.append(later)
+            targets.append(Turn(turn.role, text))
+            metas.append(meta)
+        rows.append(
+            TranslatedSample(
+                sample_id=sample.sample_id,
+                source_id=sample.source_id,
+                lang=job.lang,
+                image=sample.image,
+                source=sample.turns,
+                target=tuple(targets),
+                meta=tuple(metas),
+                origin=sample.origin,
+            )
+        )
+    return rows
+
+
+def _meta(entry: Entry) -> TurnMeta:
+    return TurnMeta(
+        entry.status,
+        entry.attempts,
+        entry.finish_reason,
+        entry.mean_logprob,
+        entry.engine,
+        entry.signature,
+        entry.key.hex(),
+        entry.problem,
+    )

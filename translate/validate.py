@@ -35,6 +35,9 @@ _SHORT_ELSEWHERE = 0.2
 _MIN_SHORT_CHARS = 60  # of the source: little can stand for less
 
 
+_language_id = cache(LanguageId)
+
+
 class Problem(StrEnum):
     """Why an answer failed, from the worst to the least bad: the best attempt is kept."""
 
@@ -114,11 +117,6 @@ def _wrong_language(text: str, lang: str) -> bool:
     if guess.lang in ("", UNKNOWN, lang) or guess.letters < _MIN_LANGUAGE_LETTERS:
         return False
     return guess.share >= _MIN_LANGUAGE_SHARE
-
-
-@cache
-def _language_id() -> LanguageId:
-    return LanguageId()
 
 
 def _decorated(source: str, text: str, lang: str) -> Problem | None:

@@ -68,7 +68,7 @@ def test_what_does_not_change_is_written_byte_for_byte(tmp_path):
     published = publish(tmp_path / "set")
     bench = read_set(published, "en")
     write_set(bench, tmp_path / "again")
-    for path in bench.paths():
+    for path in bench.paths:
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
     assert read_set(tmp_path / "again", "en").questions == bench.questions
 

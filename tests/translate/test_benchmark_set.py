@@ -108,7 +108,8 @@ def judged(rows, source_id, turn, verdict, reason=""):
 
 def test_an_answer_stands_after_its_question_and_a_caption_on_its_own(english):
     assert [
-        (one.source_id, one.image, one.question, one.answer) for one in conversations(english)
+        (one["id"], one["image"], *(turn["value"] for turn in one["conversations"]))
+        for one in conversations(english)
     ] == [
         ("q4-answers_gpt4", "1.jpg", "What is this?", "A star."),
         ("q2-answers_gpt4", "1.jpg", "Describe it.", "See https://example.org/1 for stars."),

@@ -15,7 +15,7 @@ from translate.estimate import (
     Unit,
     draw,
     estimate_language,
-    machines,
+    full_load,
     quotient,
     ratio_total,
     speed,
@@ -139,8 +139,8 @@ def test_the_command_prints_counts_and_costs(project, palo):
 def test_hours_are_of_what_the_engine_keeps_busy(settings, monkeypatch, kind, gpu, expected):
     monkeypatch.setattr("translate.estimate.has_gpu", lambda: gpu)
     more = {"tensor_parallel_size": 2, "data_parallel_size": 4, "ray": RaySettings(workers=3)}
-    assert machines(settings.model_copy(update=more), kind) == expected
+    assert full_load(settings.model_copy(update=more), kind)[1:] == expected
 
 
 def test_a_ray_of_unknown_size_is_counted_as_one_cluster(settings):
-    assert machines(settings, EngineKind.RAY) == (1, "cluster-hours")
+    assert full_load(settings, EngineKind.RAY)[1:] == (1, "cluster-hours")
