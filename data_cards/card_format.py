@@ -7,10 +7,18 @@ https://huggingface.co/docs/hub/repositories-licenses.
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from importlib.resources.abc import Traversable
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from palo import __version__
 from palo.console import wilson
 from palo.languages import LANGUAGES
+
+if TYPE_CHECKING:
+    from huggingface_hub import CardData, RepoCard
 
 NOT_MEASURED = "not measured"
 _LINE_BREAKS = ("\r\n", *"\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
@@ -97,27 +105,31 @@ def bars(counts: Sequence[tuple[str, int]]) -> str:
 
 
 # What the templates of cards write values with.
-WRITERS: dict[str, Any] = {
-    "cell": cell,
-    "code": code,
-    "number": number,
-    "decimal": decimal,
-    "band": band,
-    "share": share,
-    "interval": interval,
-    "wilson": wilson,
-    "quantile": quantile,
-}
+_WRITERS = (cell, code, number, decimal, band, share, interval, wilson, quantile)
 
 _LICENSES = """
     apache-2.0 mit bsd-2-clause bsd-3-clause cc0-1.0 cc-by-4.0 cc-by-sa-4.0 cc-by-nc-4.0
     cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-nc-nd-4.0 odc-by odbl openrail gpl-3.0 lgpl-3.0 agpl-3.0
     mpl-2.0 llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 gemma unknown other
 """
-LICENSES = frozenset(_LICENSES.split())
-TASKS = frozenset(("visual-question-answering", "image-text-to-text", "translation"))
-_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
-_SIZE_NAMES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
+_TASKS = frozenset(("visual-question-answering", "image-text-to-text", "translation"))
+_SIZES = {  # each with the number of rows that is too many for it
+    "n<1K": 10**3,
+    "1K<n<10K": 10**4,
+    "10K<n<100K": 10**5,
+    "100K<n<1M": 10**6,
+    "1M<n<10M": 10**7,
+    "10M<n<100M": 10**8,
+    "100M<n<1B": 10**9,
+}
+_KNOWN = {
+    "language": frozenset(map(str, LANGUAGES)),
+    "license": frozenset(_LICENSES.split()),
+    "task_categories": _TASKS,
+    "pipeline_tag": _TASKS,
+    "size_categories": _SIZES,
+    "library_name": ("transformers",),
+}
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _CONFIG = re.compile(r"[\w.-]+")
 _SPLIT = re.compile(r"\w+(\.\w+)*")
@@ -125,70 +137,51 @@ _SPLIT = re.compile(r"\w+(\.\w+)*")
 
 def size_category(rows: int) -> str:
     """The Hub's name for so many rows."""
-    named = zip(_SIZES, _SIZE_NAMES, strict=True)
-    return next((name for limit, name in named if rows < limit), "100M<n<1B")
+    return next((name for name, limit in _SIZES.items() if rows < limit), "100M<n<1B")
+
+
+def filled(card: "type[RepoCard]", data: "CardData", template: Traversable, **values: Any) -> str:
+    """The card as Markdown with a YAML head, from its template."""
+    wrong = problems(yaml.safe_load(data.to_yaml()))
+    assert not wrong, f"metadata: {wrong}"
+    values |= {writer.__name__: writer for writer in _WRITERS}
+    text = template.read_text(encoding="utf-8")
+    return str(card.from_template(data, template_str=text, version=__version__, **values))
 
 
 def problems(data: Mapping[str, Any]) -> list[str]:
     """What the Hub would refuse or show wrongly; `data` is a card's metadata as a mapping."""
-    return [
-        *_outside("language", data, LANGUAGES),
-        *_outside("license", data, LICENSES),
-        *_outside("task_categories", data, TASKS),
-        *_outside("pipeline_tag", data, TASKS),
-        *_outside("size_categories", data, (*_SIZE_NAMES, "100M<n<1B")),
-        *_outside("library_name", data, ("transformers",)),
-        *_license(data),
-        *_repositories(data),
-        *_configs(data),
-        *_results(data),
+
+    def values(key: str, within: Mapping[str, Any] = data) -> list[Any]:
+        value = within.get(key)
+        return value if isinstance(value, list) else [] if value is None else [value]
+
+    told = [
+        f"{key} {value!r} is unknown"
+        for key, known in _KNOWN.items()
+        for value in values(key)
+        if value not in known
     ]
-
-
-def _each(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _outside(key: str, data: Mapping[str, Any], allowed: Iterable[str]) -> list[str]:
-    known = {*map(str, allowed)}
-    return [f"{key} {one!r} is unknown" for one in _each(data.get(key)) if one not in known]
-
-
-def _license(data: Mapping[str, Any]) -> list[str]:
+    is_other = data.get("license") == "other"
     if "license" not in data:
-        return ["license is missing"]
-    told = bool(data.get("license_name")), bool(data.get("license_link"))
-    other = data["license"] == "other"
-    return [] if told == (other, other) else ["license_name and license_link go with 'other'"]
-
-
-def _repositories(data: Mapping[str, Any]) -> list[str]:
-    named = [*_each(data.get("base_model")), *_each(data.get("datasets"))]
-    return [f"{one!r} is no repository's id" for one in named if not _REPO.fullmatch(str(one))]
-
-
-def _configs(data: Mapping[str, Any]) -> list[str]:
-    wrong, names = [], [one.get("config_name", "") for one in _each(data.get("configs"))]
-    wrong += [f"config {name!r} is no name" for name in names if not _CONFIG.fullmatch(name)]
-    if len({*names}) < len(names):
-        wrong.append("a config is there twice")
-    for one in _each(data.get("configs")):
-        for files in _each(one.get("data_files")):
+        told.append("license is missing")
+    elif any(bool(data.get(key)) != is_other for key in ("license_name", "license_link")):
+        told.append("license_name and license_link go with 'other'")
+    named = [*values("base_model"), *values("datasets")]
+    told += [f"{name!r} is no repository's id" for name in named if not _REPO.fullmatch(str(name))]
+    configs = [config.get("config_name", "") for config in values("configs")]
+    told += [f"config {name!r} is no name" for name in configs if not _CONFIG.fullmatch(name)]
+    if len({*configs}) < len(configs):
+        told.append("a config is there twice")
+    for config in values("configs"):
+        for files in values("data_files", config):
             path = str(files.get("path", ""))
             if not _SPLIT.fullmatch(files.get("split", "")) or not path or path.startswith("/"):
-                wrong.append(f"data_files {files!r} need a split and a path of the repository")
-    return wrong
-
-
-def _results(data: Mapping[str, Any]) -> list[str]:
-    metrics = [
-        metric
-        for model in _each(data.get("model-index"))
-        for result in model["results"]
-        for metric in result["metrics"]
-    ]
-    return [
-        f"the result {one!r} is no number"
-        for one in metrics
-        if isinstance(one.get("value"), bool) or not isinstance(one.get("value"), int | float)
-    ]
+                told.append(f"data_files {files!r} need a split and a path of the repository")
+    for result in chain.from_iterable(model["results"] for model in values("model-index")):
+        for metric in result["metrics"]:
+            if isinstance(metric.get("value"), bool) or not isinstance(
+                metric.get("value"), int | float
+            ):
+                told.append(f"the result {metric!r} is no number")
+    return told

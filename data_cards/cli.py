@@ -5,18 +5,13 @@ from typing import Annotated
 
 import typer
 
-from data_cards.cards import (
-    cards_dir,
-    check_all,
-    write_all,
-    write_dataset_card,
-    write_model_card,
-)
 from data_cards.export import Format, export, export_dir
+from data_cards.provenance import card_path, cards_dir, changes, has_checkpoint, read_provenance
 from data_cards.push import What
 from data_cards.release import ALL, MIXTURE, Release, parse_release, there_are
 from palo.console import ProfileOption, announce, note
 from palo.errors import UserError
+from palo.files import write_text
 from palo.settings import config_path, load_config, load_profile
 
 ReleaseOption = Annotated[
@@ -49,40 +44,62 @@ def card(
     if check:
         _check(profile)
         return
+    from data_cards.cards import dataset_card, model_card, scale_names
+
     settings = load_profile(profile)
     announce(settings, "card")
-    paths, written = settings.paths, []
-    if lang is not None:
-        if lang.strip().lower() == MIXTURE:
-            raise UserError("The mixture is no language. Run palo card --mixture.")
-        every = lang.strip().lower() == ALL
-        for code in there_are(paths) if every else parse_release(lang, paths).langs:
-            written.append(write_dataset_card(settings, Release(code, (code,))))
-    if mixture:
-        written.append(write_dataset_card(settings, parse_release(MIXTURE, paths)))
-    if scale is not None:
-        written.append(write_model_card(settings, scale))
-    if not (lang or mixture or scale):
-        written = write_all(settings)
-    if not written:
+    paths, every = settings.paths, lang is None and scale is None and not mixture
+    if lang is not None and lang.strip().lower() == MIXTURE:
+        raise UserError("The mixture is no language. Run palo card --mixture.")
+    if every or (lang is not None and lang.strip().lower() == ALL):
+        langs = there_are(paths)
+    else:
+        langs = () if lang is None else parse_release(lang, paths).langs
+    releases = [Release(code, (code,)) for code in langs]
+    trained = [name for name in scale_names(settings) if every and has_checkpoint(settings, name)]
+    if mixture or (every and (releases or trained)):
+        mixed = parse_release(MIXTURE, paths)
+        releases += [mixed] if mixture or mixed.langs else []
+    scales = trained if scale is None else [scale]
+    if not (releases or scales):
         raise UserError("No translated rows to describe. Run palo translate --lang all first.")
-    for path in written:
-        note(f"Card: {path}")
+    for release in releases:
+        text = dataset_card(settings, release)
+        note(f"Card: {write_text(card_path(settings, release.name), text)}")
+    for name in scales:
+        note(f"Card: {write_text(card_path(settings, name), model_card(settings, name))}")
 
 
-def _check(profile: str | None) -> None:
-    found = list(check_all(load_config(config_path()), profile))
-    if not found:
-        note(f"No card to check in {cards_dir()}.")
-    for one in found:
-        if one.changed:
+def _check(only: str | None) -> None:
+    """Every card in data_cards/, or those of one profile; one whose data are not on this machine
+    stands, with a note."""
+    profiles, num_cards, stale = load_config(config_path()).profiles, 0, False
+    for path in sorted(cards_dir().glob("*.md")):
+        told = read_provenance(path.read_text(encoding="utf-8"))
+        if only is not None and (told is None or told.profile != only):
+            continue
+        num_cards += 1
+        changed: list[str] | None
+        if told is None:
+            changed = ["it has no provenance that palo wrote"]
+        elif told.profile not in profiles:
+            note(f"{path.name}: pipelines.yaml has no profile {told.profile} any more")
+            continue
+        else:
+            changed = changes(told, profiles[told.profile])
+        if changed is None and told:
+            note(f"{path.name}: its data are not on this machine ({told.profile}, {told.what})")
+        elif changed:
+            stale = True
             note(
-                f"{one.path.name} is stale: {', '.join(one.changed)}. Run palo card, and read "
-                "what it says now."
+                f"{path.name} is stale: {', '.join(changed)}. Run palo card, and read what it "
+                "says now."
             )
         else:
-            note(f"{one.path.name}: {one.note or 'up to date'}")
-    if any(one.changed for one in found):
+            note(f"{path.name}: up to date")
+    if not num_cards:
+        note(f"No card to check in {cards_dir()}.")
+    if stale:
         raise typer.Exit(1)
 
 

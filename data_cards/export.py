@@ -5,21 +5,20 @@ palo export --format hub --lang all
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from data_cards.licences import dataset_chain, licence_notes
-from data_cards.release import Conversation, Release, conversations, image_prefix
+from data_cards.release import Release, conversations
 from palo.console import progress
 from palo.errors import MissingResource, UserError
 from palo.files import replaced_folder, write_json
-from palo.languages import ENGLISH, Language
+from palo.languages import Language
 from palo.settings import Profile
 from palo.shards import shard_paths, write_rows
 
@@ -33,21 +32,15 @@ def whole_folder(folder: Path, told: dict[str, str]) -> Iterator[Path]:
     `told` goes into the mark. Raises UserError where something stands there that palo did not
     write.
     """
-    require_ours(folder)
-    with replaced_folder(folder) as fresh:
-        yield fresh
-        write_json(fresh / MARK, told)
-
-
-def require_ours(folder: Path) -> None:
-    """Raises UserError for a file, or a folder that holds something and not palo's mark."""
-    if folder.is_dir() and ((folder / MARK).is_file() or not any(folder.iterdir())):
-        return
-    if folder.is_symlink() or folder.exists():
+    ours = folder.is_dir() and ((folder / MARK).is_file() or not any(folder.iterdir()))
+    if not ours and (folder.is_symlink() or folder.exists()):
         raise UserError(
             f"{folder} is there and palo did not write it, so it stays as it is. "
             "Choose another place, or remove it."
         )
+    with replaced_folder(folder) as fresh:
+        yield fresh
+        write_json(fresh / MARK, told)
 
 
 SHARD_CHARS = 200_000_000  # of text in a Parquet file: some 100 MB compressed
@@ -83,7 +76,13 @@ def export(profile: Profile, form: Format, release: Release, folder: Path) -> di
     Raises MissingResource for a language that was not refined, UserError where `folder` is not
     palo's to write.
     """
-    _require_refined(profile, release)
+    missing = [lang for lang in release.langs if not shard_paths(profile.paths.refined(lang))]
+    if missing or not release.langs:
+        codes = ",".join(missing) or "all"
+        raise MissingResource(
+            f"Nothing to export: {codes} is not refined in {profile.data_dir}. "
+            f"Run palo refine --lang {codes} first."
+        )
     told = {"written by": "palo export", "format": str(form), "release": release.name}
     with whole_folder(folder, told) as fresh:
         if form is Format.LLAVA_JSON:
@@ -93,109 +92,64 @@ def export(profile: Profile, form: Format, release: Release, folder: Path) -> di
             for lang in release.configs
         }
         if form is Format.HUB:
-            _documents(profile, release, fresh)
+            from data_cards.cards import dataset_card
+
+            terms = licence_notes(dataset_chain(profile, english=release.english))
+            (fresh / README).write_text(dataset_card(profile, release), encoding="utf-8")
+            (fresh / LICENCE).write_text(terms, encoding="utf-8")
+            (fresh / ".gitattributes").write_text(_GIT_ATTRIBUTES, encoding="utf-8")
         return counts
 
 
-def _require_refined(profile: Profile, release: Release) -> None:
-    paths = profile.paths
-    missing = [lang for lang in release.langs if not shard_paths(paths.refined(lang))]
-    if missing or not release.langs:
-        codes = ",".join(missing) or "all"
-        raise MissingResource(
-            f"Nothing to export: {codes} is not refined in {profile.data_dir}. "
-            f"Run palo refine --lang {codes} first."
-        )
-
-
-def item(one: Conversation) -> dict[str, Any]:
-    """Field for field as LLaVA-Instruct has it: no `image` where there is none."""
-    picture = {"image": one.image} if one.image else {}
-    turns = [{"from": role, "value": text} for role, text in one.turns]
-    return {"id": one.source_id, **picture, "conversations": turns}
-
-
 def _llava_json(profile: Profile, release: Release, path: Path) -> dict[str, int]:
-    """An item a line. ASCII: published trainers open the file without saying its encoding."""
+    """An item a line, field for field as LLaVA-Instruct has it: no `image` where there is none.
+
+    ASCII: published trainers open the file without saying its encoding.
+    """
     counts = dict.fromkeys(map(str, release.configs), 0)
     between = "[\n"
     with path.open("w", encoding="ascii") as file, progress("export", None) as tick:
-        for one in _all(profile, release):
-            file.write(between + json.dumps(item(one), ensure_ascii=True))
-            between = ",\n"
-            counts[one.lang] += 1
-            tick()
+        for lang in release.configs:
+            for row in conversations(profile, lang, release.english):
+                picture = {"image": row["image"]} if row["image"] else {}
+                item = {"id": row["id"], **picture, "conversations": row["conversations"]}
+                file.write(between + json.dumps(item, ensure_ascii=True))
+                between = ",\n"
+                counts[lang] += 1
+                tick()
         file.write("\n]\n" if between != "[\n" else "[]\n")
     return counts
-
-
-def _all(profile: Profile, release: Release) -> Iterator[Conversation]:
-    return chain.from_iterable(_of(profile, release, lang) for lang in release.configs)
-
-
-def _of(profile: Profile, release: Release, lang: Language) -> Iterator[Conversation]:
-    # one folder of pictures must serve all of a mixture; a language alone keeps published names
-    prefix = image_prefix(profile) if release.english else ""
-    return conversations(profile, lang, prefix)
 
 
 def _parquet(profile: Profile, release: Release, lang: Language, folder: Path) -> int:
     """`train-00000-of-00003.parquet` and so on; one empty file where nothing was kept."""
     folder.mkdir(parents=True)
-    rows, count = _Shards(_of(profile, release, lang)), 0
+    count = 0
     written: list[Path] = []
-    with progress(f"export {lang}", None) as tick:
-        while rows.left or not written:
-            path = folder / f"{len(written)}.parquet"
-            write_rows(path, rows.next_shard(), SCHEMA)
-            tick(rows.count - count)
-            count = rows.count
-            written.append(path)
-    for number, path in enumerate(written):
-        path.rename(folder / f"train-{number:05d}-of-{len(written):05d}.parquet")
-    return count
+    # one folder of pictures must serve all of a mixture; a language alone keeps published names
+    rows = conversations(profile, lang, release.english)
+    following = next(rows, None)
 
-
-class _Shards:
-    """Cuts a stream of conversations into shards of SHARD_CHARS or so, in batches of rows."""
-
-    def __init__(self, found: Iterable[Conversation]) -> None:
-        self._rows = iter(found)
-        self._next = next(self._rows, None)
-        self.count = 0
-
-    @property
-    def left(self) -> bool:
-        return self._next is not None
-
-    def next_shard(self) -> Iterator[list[dict[str, Any]]]:
+    def shard() -> Iterator[list[dict[str, Any]]]:
+        """Batches of rows, up to SHARD_CHARS or so."""
+        nonlocal count, following
         chars, batch = 0, []
-        while self._next is not None and chars < SHARD_CHARS:
-            batch.append(_row(self._next))
-            chars += sum(len(text) for _, text in self._next.turns)
-            self._next = next(self._rows, None)
-            self.count += 1
+        while following is not None and chars < SHARD_CHARS:
+            batch.append(following | {"id": str(following["id"])})
+            chars += sum(len(turn["value"]) for turn in following["conversations"])
+            following = next(rows, None)
+            count += 1
             if len(batch) == BATCH_ROWS:
                 yield batch
                 batch = []
         yield batch
 
-
-def _row(one: Conversation) -> dict[str, Any]:
-    said = item(one)
-    return {
-        "id": str(one.source_id),
-        "sample_id": one.sample_id,
-        "language": str(one.lang),
-        "image": one.image,
-        "conversations": said["conversations"],
-    }
-
-
-def _documents(profile: Profile, release: Release, folder: Path) -> None:
-    from data_cards.dataset import render
-
-    terms = licence_notes(dataset_chain(profile, english=ENGLISH in release.configs))
-    (folder / README).write_text(render(profile, release), encoding="utf-8")
-    (folder / LICENCE).write_text(terms, encoding="utf-8")
-    (folder / ".gitattributes").write_text(_GIT_ATTRIBUTES, encoding="utf-8")
+    with progress(f"export {lang}", None) as tick:
+        while following is not None or not written:
+            path, before = folder / f"{len(written)}.parquet", count
+            write_rows(path, shard(), SCHEMA)
+            tick(count - before)
+            written.append(path)
+    for number, path in enumerate(written):
+        path.rename(folder / f"train-{number:05d}-of-{len(written):05d}.parquet")
+    return count

@@ -1,10 +1,10 @@
 """The licence chain of a release: licences.yaml, the translator, the models that were asked."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -30,13 +30,14 @@ class _Terms(Section):
 
 
 class _OfProfile(Section):
-    """Keys of `components` for each part of a release."""
+    """Keys of `components` for each part of a release; nothing is known of a profile of one's own
+    that licences.yaml does not name."""
 
-    dataset: HubLicence
-    model: HubLicence
-    translations: tuple[str, ...]
-    english: tuple[str, ...]
-    captions: tuple[str, ...]
+    dataset: HubLicence = HubLicence(license="unknown")
+    model: HubLicence = HubLicence(license="unknown")
+    translations: tuple[str, ...] = ()
+    english: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
     source_datasets: tuple[str, ...] = ()
     training_datasets: tuple[str, ...] = ()
 
@@ -47,17 +48,7 @@ class _Table(Section):
     models: dict[str, _Terms]
 
 
-_UNKNOWN = _OfProfile(
-    dataset=HubLicence(license="unknown"),
-    model=HubLicence(license="unknown"),
-    translations=(),
-    english=(),
-    captions=(),
-)
-
-
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """One link of the chain; `link` is "" where none is known."""
 
     part: str
@@ -72,58 +63,46 @@ def _read() -> _Table:
 
 
 def of_profile(profile: Profile) -> _OfProfile:
-    """`unknown` for a profile of one's own that licences.yaml does not know."""
-    return _read().profiles.get(profile.name, _UNKNOWN)
+    return _read().profiles.get(profile.name, _OfProfile())
 
 
 def dataset_chain(profile: Profile, english: bool) -> list[Link]:
     """What translated conversations are made of; with `english` the English ones beside them."""
-    own = of_profile(profile)
-    chain = list(_components("translations", own.translations, profile))
+    own, hub_id = of_profile(profile), translator_name(profile)
+    chain = _components("translations", own.translations, profile)
     if english:
-        chain += [
-            one
-            for one in _components("English", own.english, profile)
-            if one.name not in {other.name for other in chain}
-        ]
-    return [*chain, _translator(profile), *_asked(profile)]
+        names = {link.name for link in chain}
+        beside = _components("English", own.english, profile)
+        chain += [link for link in beside if link.name not in names]
+    is_local = Path(profile.translator.model).is_absolute()
+    page = "" if is_local else f"https://huggingface.co/{hub_id}"
+    chain.append(Link("translator", hub_id, profile.translator.licence or NOT_SAID, page))
+    # models behind filters judge texts and write none, but their terms may bind
+    for line in profile.refine.models.licence_notes():
+        name, _, licence = line.partition(": ")
+        chain.append(Link("filter", name.removeprefix("filter "), licence, ""))
+    return chain
 
 
 def model_chain(profile: Profile, bases: Iterable[tuple[str, str]]) -> list[Link]:
     """What a checkpoint is made of; `bases` are parts and hub's ids (or stand-ins' names)."""
     own, known = of_profile(profile), _read().models
+    made_here = "Apache-2.0, made on the spot by this software"
+    unknown = _Terms(licence=NOT_SAID if profile.world is None else made_here)
     chain = []
     for part, name in bases:
-        made_here = profile.world is not None
-        terms = known.get(name) or _Terms(
-            licence="Apache-2.0, made on the spot by this software" if made_here else NOT_SAID
-        )
+        terms = known.get(name, unknown)
         chain.append(Link(part, name, terms.licence, terms.link))
-    chain += _components("stage 1", own.captions, profile)
-    return [*chain, *dataset_chain(profile, english=True)]
+    captions = _components("stage 1", own.captions, profile)
+    return [*chain, *captions, *dataset_chain(profile, english=True)]
 
 
-def _components(part: str, keys: Sequence[str], profile: Profile) -> Iterable[Link]:
+def _components(part: str, keys: Sequence[str], profile: Profile) -> list[Link]:
     if not keys:
         said = f"nobody has written down the terms of profile {profile.name} in licences.yaml"
-        yield Link(part, profile.source.path.name, said, "")
-    for key in keys:
-        terms = _read().components[key]
-        yield Link(part, terms.name, terms.licence, terms.link)
-
-
-def _translator(profile: Profile) -> Link:
-    licence = profile.translator.licence or NOT_SAID
-    name = translator_name(profile)
-    hub = "" if Path(profile.translator.model).is_absolute() else f"https://huggingface.co/{name}"
-    return Link("translator", name, licence, hub)
-
-
-def _asked(profile: Profile) -> Iterable[Link]:
-    """Models behind filters: they judge texts and write none, but their terms may bind."""
-    for line in profile.refine.models.licence_notes():
-        said, _, licence = line.partition(": ")
-        yield Link("filter", said.removeprefix("filter "), licence, "")
+        return [Link(part, profile.source.path.name, said, "")]
+    terms = map(_read().components.__getitem__, keys)
+    return [Link(part, component.name, component.licence, component.link) for component in terms]
 
 
 def translator_name(profile: Profile) -> str:
@@ -134,8 +113,8 @@ def translator_name(profile: Profile) -> str:
 
 def licence_table(chain: Iterable[Link]) -> str:
     rows = [
-        (one.part, cell(one.name), cell(one.licence), f"<{one.link}>" if one.link else "")
-        for one in chain
+        (part, cell(name), cell(licence), f"<{link}>" if link else "")
+        for part, name, licence, link in chain
     ]
     return table(("part", "what", "terms", "where"), rows, align="llll")
 

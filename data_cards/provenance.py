@@ -1,4 +1,7 @@
-"""What a card was made from, as digests: written into the card, held against the data later."""
+"""What a card was made from, as digests: written into the card, held against the data later.
+
+With it, where the cards of a profile lie, and what makes one stale.
+"""
 
 import json
 import re
@@ -6,20 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from data_cards.licences import TABLE
-from data_cards.release import Release, load_report
+from data_cards.release import ALL, MIXTURE, Release, load_report, optional, parse_release
 from palo import __version__
 from palo.files import digest, file_digest, read_json
-from palo.settings import Profile
-from palo.shards import manifest, records_digest
+from palo.languages import ENGLISH, Language
+from palo.settings import Profile, config_path
+from palo.shards import manifest, records_digest, shard_paths
 
 VERSION = "1"  # raise it when the same data give another card
 DATASET_TEMPLATE = files("data_cards") / "dataset_card.md.j2"
 MODEL_TEMPLATE = files("data_cards") / "model_card.md.j2"
-HEADING = "## Provenance"
-_BLOCK = re.compile(rf"^{HEADING}$.*?^```json$\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^## Provenance$.*?^```json$\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class CardKind(StrEnum):
@@ -64,9 +68,7 @@ def dataset_provenance(profile: Profile, release: Release) -> Provenance:
         "settings": _settings(profile),
         "source shards": _folder(paths.source_dir, manifest(paths.source_dir).get("report")),
         "filters' report": _known(report.get("filters")),
-        "translator's fine-tune": _known(
-            read_json(paths.translator_report) if paths.translator_report.is_file() else None
-        ),
+        "translator's fine-tune": _known(optional(paths.translator_report)),
     }
     translators = {}
     for lang in release.langs:
@@ -91,7 +93,7 @@ def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
     paths = profile.paths
     folder, evaluation = paths.checkpoint(scale), paths.evaluation(scale)
     record = folder / "palo.json"
-    told = read_json(evaluation) if evaluation.is_file() else None
+    told = optional(evaluation)
     inputs = {
         "card": _card(MODEL_TEMPLATE),
         "settings": _settings(profile),
@@ -104,24 +106,52 @@ def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
     for path in sorted(evaluation.with_suffix("").glob("bench-*.json")):
         found = read_json(path)
         inputs[path.stem] = _known([found.get(key) for key in ("languages", "signature")])
-    made_from = read_json(record).get("inputs", "") if record.is_file() else ""
     caches = sorted((paths.root / "mixture").glob("mixture-*.arrow"))
-    about = {"checkpoint inputs": made_from, "mixture caches": [path.stem for path in caches]}
+    about = {
+        "checkpoint inputs": optional(record).get("inputs", ""),
+        "mixture caches": [path.stem for path in caches],
+    }
     return Provenance(profile.name, CardKind.CHECKPOINT, scale, (), inputs, about)
 
 
-def changes(recorded: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What differs, each in a few words."""
-    told = []
-    for name in sorted({*recorded, *now}):
-        before, after = recorded.get(name, ""), now.get(name, "")
+def cards_dir() -> Path:
+    return config_path().resolve().parent / "data_cards"
+
+
+def card_path(profile: Profile, what: str) -> Path:
+    """Of a release or a scale."""
+    return cards_dir() / f"{profile.name}-{what}.md"
+
+
+def has_checkpoint(profile: Profile, scale: str) -> bool:
+    return (profile.paths.checkpoint(scale) / "config.json").is_file()
+
+
+def changes(told: Provenance, profile: Profile) -> list[str] | None:
+    """What a card would record otherwise today, each in a few words; None where nothing of its data
+    is on this machine."""
+    paths, langs = profile.paths, tuple(Language(lang) for lang in told.langs if lang != ENGLISH)
+    if told.kind is CardKind.CHECKPOINT:
+        if not has_checkpoint(profile, told.what):
+            return None
+        now = checkpoint_provenance(profile, told.what).inputs
+    else:
+        if not any(shard_paths(paths.translated(lang)) for lang in langs):
+            return None
+        if told.what in (ALL, MIXTURE):  # a language that came later is new to them
+            langs = parse_release(told.what, paths).langs
+        now = dataset_provenance(profile, Release(told.what, langs, ENGLISH in told.langs)).inputs
+    differing = []
+    for name in sorted({*told.inputs, *now}):
+        before, after = told.inputs.get(name, ""), now.get(name, "")
         if before != after:
-            told.append(f"{name} {'changed' if before and after else 'gone' if before else 'new'}")
-    return told
+            what = "changed" if before and after else "gone" if before else "new"
+            differing.append(f"{name} {what}")
+    return differing
 
 
 def _card(template: Any) -> str:
-    return digest([VERSION, *(one.read_text(encoding="utf-8") for one in (template, TABLE))])
+    return digest([VERSION, *(path.read_text(encoding="utf-8") for path in (template, TABLE))])
 
 
 def _settings(profile: Profile) -> str:

@@ -1,21 +1,16 @@
 """`palo push`: what would go to the Hub, why it should not, and the sending of it."""
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from data_cards.cards import card_path, check
 from data_cards.export import LICENCE, MARK, README, Format, export_dir, whole_folder
 from data_cards.licences import licence_notes, model_chain
-from data_cards.provenance import read_provenance
-from data_cards.release import facts, parse_release
+from data_cards.provenance import card_path, changes, has_checkpoint, read_provenance
+from data_cards.release import LanguageFacts, parse_release
 from palo.errors import MissingResource, UserError
-from palo.languages import ENGLISH, LANGUAGES, Language
+from palo.languages import ENGLISH, Language
 from palo.settings import Profile, config_path
 
 _PRIVATE = frozenset(("training.json", MARK))  # ids and places of this machine; a mark of palo's
@@ -29,13 +24,12 @@ class What(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """`files` by their names in the repository; `texts` are made on the spot and go before them."""
+    """`contents` by their names in the repository: files, and what is made on the spot."""
 
     what: What
     repo_id: str
-    files: dict[str, Path]
-    texts: dict[str, str]
-    warnings: tuple[str, ...]
+    contents: dict[str, Path | bytes]
+    warnings: list[str]
 
     @property
     def repo_type(self) -> str:
@@ -49,27 +43,15 @@ class Plan:
     @property
     def sizes(self) -> list[tuple[str, int]]:
         """Names and bytes, in the order of names."""
-        found = {name: path.stat().st_size for name, path in self.files.items()}
-        found |= {name: len(text.encode()) for name, text in self.texts.items()}
-        return sorted(found.items())
+        return [(name, _size(content)) for name, content in sorted(self.contents.items())]
+
+
+def _size(content: Path | bytes) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
 def plan(profile: Profile, what: What, lang: str, scale: str, repo_id: str, anyway: bool) -> Plan:
     """Raises MissingResource where there is nothing to push, UserError for what should not be."""
-    _require_repo_id(repo_id)
-    if what is What.DATASET:
-        chosen = _dataset(profile, lang, repo_id)
-    else:
-        chosen = _checkpoint(profile, scale, repo_id)
-    _require_no_places(profile, chosen)
-    if chosen.warnings and not anyway:
-        raise UserError(
-            f"Not pushed: {'; '.join(chosen.warnings)}. Mend it, or push with --anyway."
-        )
-    return chosen
-
-
-def _require_repo_id(repo_id: str) -> None:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils._validators import validate_repo_id
 
@@ -79,9 +61,27 @@ def _require_repo_id(repo_id: str) -> None:
         raise UserError(f"'{repo_id}' is no repository: {error}") from None
     if "/" not in repo_id:
         raise UserError(f"'{repo_id}' names no owner. Write ORG/NAME.")
+    if what is What.DATASET:
+        contents, warnings = _dataset(profile, lang)
+    else:
+        contents, warnings = _checkpoint(profile, scale)
+    # a folder of this machine is of no use elsewhere, and tells too much
+    places = {str(profile.data_dir).encode(), str(config_path().resolve().parent).encode()}
+    for name, content in contents.items():
+        if isinstance(content, Path):
+            is_text = content.suffix in (".json", ".md", ".jinja", ".txt")
+            content = content.read_bytes() if is_text and _size(content) <= _TEXT_BYTES else b""
+        if any(place in content for place in places):
+            raise UserError(
+                f"Not pushed: {name} names a folder of this machine. Take it out of the file."
+            )
+    if warnings and not anyway:
+        raise UserError(f"Not pushed: {'; '.join(warnings)}. Mend it, or push with --anyway.")
+    return Plan(what, repo_id, contents, warnings)
 
 
-def _dataset(profile: Profile, lang: str, repo_id: str) -> Plan:
+def _dataset(profile: Profile, lang: str) -> tuple[dict[str, Path | bytes], list[str]]:
+    """Contents and warnings."""
     release = parse_release(lang, profile.paths)
     folder = export_dir(profile, Format.HUB, release)
     if not (folder / README).is_file():
@@ -90,29 +90,30 @@ def _dataset(profile: Profile, lang: str, repo_id: str) -> Plan:
         )
     told = read_provenance((folder / README).read_text(encoding="utf-8"))
     langs = [Language(code) for code in told.langs if code != ENGLISH] if told else []
-    warnings = [
-        *_stale(profile, folder / README, f"palo export --format hub --lang {lang}"),
-        *_unaccepted(profile, langs),
-    ]
-    return Plan(What.DATASET, repo_id, _files(folder), {}, tuple(warnings))
+    warnings = _stale(profile, folder / README, f"palo export --format hub --lang {lang}")
+    for facts in (LanguageFacts(profile, code) for code in langs):
+        if facts.audit_failed:
+            warnings.append(f"{facts.name} fails the acceptance plan of its audit")
+        if facts.structure_broken:
+            warnings.append(f"{facts.name} has shards that do not match their source")
+    return _files(folder), warnings
 
 
-def _checkpoint(profile: Profile, scale: str, repo_id: str) -> Plan:
-    from data_cards.model import has_checkpoint, named_bases
+def _checkpoint(profile: Profile, scale: str) -> tuple[dict[str, Path | bytes], list[str]]:
+    """Contents and warnings."""
+    from data_cards.cards import named_bases
 
     folder, card = profile.paths.checkpoint(scale), card_path(profile, scale)
     if not has_checkpoint(profile, scale):
         raise MissingResource(f"No checkpoint in {folder}. Run palo train --scale {scale} first.")
     if not card.is_file():
         raise MissingResource(f"No card at {card}. Run palo card --scale {scale} first.")
-    terms = licence_notes(model_chain(profile, named_bases(profile, scale)))
-    texts = {README: card.read_text(encoding="utf-8"), LICENCE: terms}
-    files = {name: path for name, path in _files(folder).items() if name not in texts}
-    warnings = tuple(_stale(profile, card, f"palo card --scale {scale}"))
-    return Plan(What.CHECKPOINT, repo_id, files, texts, warnings)
+    terms = licence_notes(model_chain(profile, named_bases(profile, scale))).encode()
+    contents = _files(folder) | {README: card.read_bytes(), LICENCE: terms}
+    return contents, _stale(profile, card, f"palo card --scale {scale}")
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _files(folder: Path) -> dict[str, Path | bytes]:
     return {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
@@ -124,35 +125,8 @@ def _stale(profile: Profile, card: Path, again: str) -> list[str]:
     told = read_provenance(card.read_text(encoding="utf-8"))
     if told is None:
         return [f"{card.name} does not say what it was made from (run {again})"]
-    changed = check(card, told, profile).changed
+    changed = changes(told, profile)
     return [f"{card.name} is stale: {', '.join(changed)} (run {again})"] if changed else []
-
-
-def _unaccepted(profile: Profile, langs: list[Language]) -> list[str]:
-    found = []
-    for lang in langs:
-        one, name = facts(profile, lang, with_use=False), LANGUAGES[lang].name
-        if one.audit_failed:
-            found.append(f"{name} fails the acceptance plan of its audit")
-        if one.structure_broken:
-            found.append(f"{name} has shards that do not match their source")
-    return found
-
-
-def _require_no_places(profile: Profile, chosen: Plan) -> None:
-    """No file may name a folder of this machine: it is of no use elsewhere, and tells too much."""
-    places = {str(profile.data_dir).encode(), str(config_path().resolve().parent).encode()}
-    texts = {name: text.encode() for name, text in chosen.texts.items()}
-    for name, path in chosen.files.items():
-        if path.suffix in (".json", ".md", ".jinja", ".txt") and (
-            path.stat().st_size <= _TEXT_BYTES
-        ):
-            texts[name] = path.read_bytes()
-    for name, content in texts.items():
-        if any(place in content for place in places):
-            raise UserError(
-                f"Not pushed: {name} names a folder of this machine. Take it out of the file."
-            )
 
 
 _STATUS = {
@@ -167,7 +141,12 @@ def copied(chosen: Plan, to: Path) -> Path:
     folder = to.absolute() / chosen.place
     told = {"written by": "palo push", "repository": chosen.place}
     with whole_folder(folder, told) as fresh:
-        _lay_out(chosen, fresh, shutil.copyfile)
+        for name, content in chosen.contents.items():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                (fresh / name).write_bytes(content)
+            else:
+                shutil.copyfile(content, fresh / name)
     return folder
 
 
@@ -176,7 +155,7 @@ def pushed(chosen: Plan, private: bool) -> str:
 
     Raises MissingResource without token or network, UserError where the Hub refuses.
     """
-    from huggingface_hub import HfApi, errors, get_token
+    from huggingface_hub import CommitOperationAdd, HfApi, errors, get_token
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     # of whichever HTTP library huggingface_hub is built on; an answer is an HfHubHTTPError
@@ -189,16 +168,16 @@ def pushed(chosen: Plan, private: bool) -> str:
         address = api.create_repo(
             chosen.repo_id, repo_type=chosen.repo_type, private=private, exist_ok=True
         )
-        found = api.repo_info(chosen.repo_id, repo_type=chosen.repo_type)
-        if private and not found.private:
+        repository = api.repo_info(chosen.repo_id, repo_type=chosen.repo_type)
+        if private and not repository.private:
             raise UserError(f"{address} is public. Push with --public if that is meant.")
-        with _staged(chosen) as folder:
-            api.upload_folder(
-                repo_id=chosen.repo_id,
-                repo_type=chosen.repo_type,
-                folder_path=folder,
-                commit_message=f"{chosen.what} by palo push",
-            )
+        contents = sorted(chosen.contents.items())
+        api.create_commit(
+            chosen.repo_id,
+            [CommitOperationAdd(name, content) for name, content in contents],
+            commit_message=f"{chosen.what} by palo push",
+            repo_type=chosen.repo_type,
+        )
     except OfflineModeIsEnabled:
         raise MissingResource(
             "HF_HUB_OFFLINE is set, so nothing can be pushed. Unset it, or use --to FOLDER."
@@ -213,29 +192,3 @@ def pushed(chosen: Plan, private: bool) -> str:
             "command goes on."
         ) from None
     return str(address)
-
-
-@contextmanager
-def _staged(chosen: Plan) -> Iterator[Path]:
-    """All of it as one folder, for the uploader; a checkpoint's own is not written to."""
-    # beside the folder that is pushed, so that links stay on one disk
-    name, path = next(iter(chosen.files.items()))
-    beside = path.parents[len(Path(name).parts)]
-    with TemporaryDirectory(prefix=".push-", dir=beside) as folder:
-        _lay_out(chosen, Path(folder), _linked)
-        yield Path(folder)
-
-
-def _lay_out(chosen: Plan, folder: Path, put: Callable[[Path, Path], object]) -> None:
-    for name, path in chosen.files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        put(path, folder / name)
-    for name, text in chosen.texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-def _linked(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -1,7 +1,9 @@
 """What is published together, and what the stages wrote down of it; what they did not is None."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from palo.errors import MissingResource
@@ -12,9 +14,9 @@ from palo.paths import DataPaths
 from palo.schemas import TurnStatus, Verdict
 from palo.settings import Profile
 from palo.shards import (
+    counted,
     manifest,
     read_columns,
-    read_record,
     records_digest,
     shard_paths,
     training_conversations,
@@ -35,20 +37,6 @@ class Release:
     @property
     def configs(self) -> tuple[Language, ...]:
         return (ENGLISH, *self.langs) if self.english else self.langs
-
-
-@dataclass(frozen=True)
-class Conversation:
-    """One conversation as stage 2 sees it: turns of role and text, cut by the policy.
-
-    `source_id` is as published, of whatever type; `sample_id` is unique, "" in a LLaVA list.
-    """
-
-    source_id: Any
-    sample_id: str
-    lang: Language
-    image: str | None
-    turns: tuple[tuple[str, str], ...]
 
 
 def parse_release(text: str, paths: DataPaths) -> Release:
@@ -76,40 +64,52 @@ def there_are(paths: DataPaths) -> tuple[Language, ...]:
     return tuple(lang for lang in TARGETS if shard_paths(paths.translated(lang)))
 
 
-def conversations(profile: Profile, lang: Language, prefix: str = "") -> Iterator[Conversation]:
-    """What an epoch of stage 2 draws from in one language, a batch in memory at a time.
+def conversations(
+    profile: Profile, lang: Language, beside_mix: bool = False
+) -> Iterator[dict[str, Any]]:
+    """What an epoch of stage 2 draws from in one language, cut by the policy, a batch in memory at
+    a time: `id` as published, of whatever type, `sample_id` unique ("" in a LLaVA list),
+    `language`, `image` or None, `conversations` as in LLaVA-Instruct.
 
-    `prefix` goes before the image of a translated row (see image_prefix).
+    `beside_mix` names images so that one folder serves the mixture. Raises MissingResource where
+    the profile names an English list that is not there.
     """
-    paths = profile.paths
+    paths, mix = profile.paths, profile.train.english_mix_path
     if lang is not ENGLISH:
-        yield from _translated(profile, paths, lang, prefix)
-    elif profile.train.english_mix_path is not None:
-        yield from _mix(profile)
-    else:
+        prefix = _image_prefix(profile) if beside_mix else ""
+        columns = ("source_id", "sample_id", "image", "target")
+        for count, _, (source_id, sample_id, image, turns) in training_conversations(
+            paths.refined(lang), profile.refine, columns
+        ):
+            if count:
+                placed = prefix + image if image else None
+                said = ((turn["role"], turn["text"]) for turn in turns[:count])
+                yield _row(source_id, sample_id, lang, placed, said)
+    elif mix is None:
         columns = ("source_id", "sample_id", "image", "turns")
         for path in shard_paths(paths.source_dir):
             for source_id, sample_id, image, turns in read_columns(path, columns):
-                yield Conversation(source_id, sample_id, lang, image, _turns(turns))
+                said = ((turn["role"], turn["text"]) for turn in turns)
+                yield _row(source_id, sample_id, lang, image, said)
+    elif mix.is_file():  # the English list as it is, item for item
+        for source_id, image, pairs in read_conversations(mix):
+            yield _row(source_id, "", lang, image, pairs)
+    else:
+        raise MissingResource(
+            f"No English mix at {mix}. Put it there, or take train.english_mix_path out of "
+            "pipelines.yaml: then the mixture has the source's own English."
+        )
 
 
-def _translated(
-    profile: Profile, paths: DataPaths, lang: Language, prefix: str
-) -> Iterator[Conversation]:
-    columns = ("source_id", "sample_id", "image", "target")
-    for count, _, (source_id, sample_id, image, turns) in training_conversations(
-        paths.refined(lang), profile.refine, columns
-    ):
-        if count:
-            placed = prefix + image if image else None
-            yield Conversation(source_id, sample_id, lang, placed, _turns(turns[:count]))
+def _row(
+    source_id: Any, sample_id: str, lang: str, image: str | None, said: Iterable[tuple[str, str]]
+) -> dict[str, Any]:
+    turns = [{"from": role, "value": text} for role, text in said]
+    row = {"id": source_id, "sample_id": sample_id, "language": str(lang), "image": image}
+    return row | {"conversations": turns}
 
 
-def _turns(values: list[dict[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((turn["role"], turn["text"]) for turn in values)
-
-
-def image_prefix(profile: Profile) -> str:
+def _image_prefix(profile: Profile) -> str:
     """What stands before a translated row's image so that one folder serves the mixture.
 
     LLaVA-Instruct names COCO's files alone, the 665K mix with their folders (`coco/train2017/`);
@@ -121,69 +121,52 @@ def image_prefix(profile: Profile) -> str:
     return images.relative_to(mix).as_posix() + "/"
 
 
-def _mix(profile: Profile) -> Iterator[Conversation]:
-    """The English list as it is, item for item."""
-    path = profile.train.english_mix_path
-    assert path is not None
-    if not path.is_file():
-        raise MissingResource(
-            f"No English mix at {path}. Put it there, or take train.english_mix_path out of "
-            "pipelines.yaml: then the mixture has the source's own English."
-        )
-    for source_id, image, turns in read_conversations(path):
-        yield Conversation(source_id, "", ENGLISH, image, turns)
-
-
-FAILED = "failed"  # how refine's report calls an audit with more errors than the plan allows
-
-
 @dataclass(frozen=True)
 class Use:
-    """Conversations by what training takes of them; the last two are of those that it takes."""
+    """Conversations by what training takes of them; pictures are of those that it takes."""
 
     whole: int
     cut: int
     left_out: int
-    turns: int
     with_image: int
 
-    @property
-    def conversations(self) -> int:
-        return self.whole + self.cut
 
-
-@dataclass(frozen=True)
-class Source:
-    samples: int
-    turns: int
-    set_aside: int | None
-
-
-@dataclass(frozen=True)
 class LanguageFacts:
-    """`translated` and `refined` are the stages' manifests, empty where the stage wrote none.
+    """What the stages wrote down of a language; shards are read only where `use` is asked for.
 
+    `translated` and `refined` are the stages' manifests, empty where the stage wrote none.
     `report` is the language's part of refine's report; `report_is_older` says that it was made
     from other shards than there are now.
     """
 
-    lang: Language
-    source: Source
-    samples: int
-    turns: int
-    translated: Mapping[str, Any]
-    refined: Mapping[str, Any]
-    use: Use | None
-    report: Mapping[str, Any]
-    report_is_older: bool
+    def __init__(self, profile: Profile, lang: Language) -> None:
+        paths = profile.paths
+        self._profile, self.lang, self.name = profile, lang, LANGUAGES[lang].name
+        self.title = f"{lang} {self.name}"
+        self.set_aside = manifest(paths.source_dir).get("report", {}).get("set_aside")
+        self.source_samples = counted(paths.source_dir)
+        self.samples = counted(paths.translated(lang))
+        self.turns = counted(paths.translated(lang), "turns")
+        self.translated = manifest(paths.translated(lang))
+        self.refined = manifest(paths.refined(lang))
+        self.report: Mapping[str, Any] = load_report(paths).get("languages", {}).get(lang, {})
+        shards = records_digest(paths.refined(lang))
+        self.report_is_older = bool(self.report) and self.report.get("shards") != shards
 
-    @property
-    def name(self) -> str:
-        return LANGUAGES[self.lang].name
-
-    @property
-    def title(self) -> str:
-        return f"{self.lang} {self.name}"
+    @cached_property
+    def use(self) -> Use | None:
+        """By the profile's policy today, as the mixture is made; None before refine."""
+        folder = self._profile.paths.refined(self.lang)
+        if not shard_paths(folder):
+            return None
+        whole = cut = left_out = with_image = 0
+        policy = self._profile.refine
+        for count, in_all, (image,) in training_conversations(folder, policy, ("image",)):
+            whole += 0 < count == in_all
+            cut += 0 < count < in_all
+            left_out += not count
+            with_image += bool(count and image)
+        return Use(whole, cut, left_out, with_image)
 
     def by_status(self, status: TurnStatus) -> int | None:
         counts = self.translated.get("by_status")
@@ -202,7 +185,8 @@ class LanguageFacts:
 
     @property
     def audit_failed(self) -> bool:
-        return self.audit is not None and self.audit["acceptance"] == FAILED
+        """With more errors than the plan allows, in the words of refine's report."""
+        return self.audit is not None and self.audit["acceptance"] == "failed"
 
     @property
     def structure_broken(self) -> bool:
@@ -213,54 +197,10 @@ class LanguageFacts:
 
 def load_report(paths: DataPaths) -> Mapping[str, Any]:
     """refine-report.json, or nothing where `palo refine report` has not been run."""
-    path = paths.refine_report.with_suffix(".json")
-    found: Mapping[str, Any] = read_json(path) if path.is_file() else {}
-    return found
+    return optional(paths.refine_report.with_suffix(".json"))
 
 
-def facts(profile: Profile, lang: Language, with_use: bool = True) -> LanguageFacts:
-    """`with_use` False spares reading the shards."""
-    paths = profile.paths
-    found = load_report(paths).get("languages", {}).get(lang, {})
-    samples, turns = _counts(paths, lang)
-    return LanguageFacts(
-        lang=lang,
-        source=source(paths),
-        samples=samples,
-        turns=turns,
-        translated=manifest(paths.translated(lang)),
-        refined=manifest(paths.refined(lang)),
-        use=_use(profile, paths, lang) if with_use and shard_paths(paths.refined(lang)) else None,
-        report=found,
-        report_is_older=bool(found) and found.get("shards") != records_digest(paths.refined(lang)),
-    )
-
-
-def source(paths: DataPaths) -> Source:
-    records = [one for path in shard_paths(paths.source_dir) if (one := read_record(path))]
-    said = manifest(paths.source_dir).get("report", {})
-    return Source(
-        sum(one.counts.get("samples", 0) for one in records),
-        sum(one.counts.get("turns", 0) for one in records),
-        said.get("set_aside"),
-    )
-
-
-def _counts(paths: DataPaths, lang: Language) -> tuple[int, int]:
-    records = [one for path in shard_paths(paths.translated(lang)) if (one := read_record(path))]
-    samples = sum(one.counts.get("samples", 0) for one in records)
-    return samples, sum(one.counts.get("turns", 0) for one in records)
-
-
-def _use(profile: Profile, paths: DataPaths, lang: Language) -> Use:
-    """By the profile's policy today, as the mixture is made."""
-    whole = cut = left_out = turns = with_image = 0
-    for count, in_all, (image,) in training_conversations(
-        paths.refined(lang), profile.refine, ("image",)
-    ):
-        if not count:
-            left_out += 1
-            continue
-        whole, cut = whole + (count == in_all), cut + (count < in_all)
-        turns, with_image = turns + count, with_image + bool(image)
-    return Use(whole, cut, left_out, turns, with_image)
+def optional(path: Path) -> Mapping[str, Any]:
+    """A JSON object, or nothing where there is no file."""
+    content: Mapping[str, Any] = read_json(path) if path.is_file() else {}
+    return content

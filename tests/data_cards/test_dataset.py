@@ -9,7 +9,7 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard
 
 from data_cards.card_format import problems
-from data_cards.dataset import render
+from data_cards.cards import dataset_card
 from data_cards.provenance import read_provenance
 from data_cards.release import MIXTURE, parse_release
 from palo.errors import MissingResource, UserError
@@ -20,7 +20,7 @@ from palo.shards import read_refined, shard_name, shard_paths, write_shard
 
 
 def card_of(profile, what="ur"):
-    return render(profile, parse_release(what, profile.paths))
+    return dataset_card(profile, parse_release(what, profile.paths))
 
 
 def table_after(text, heading):

@@ -7,13 +7,13 @@ import yaml
 from huggingface_hub import ModelCard
 
 from data_cards.card_format import problems
-from data_cards.model import render
+from data_cards.cards import model_card
 from palo.files import write_json
 
 
 def test_the_hubs_own_classes_read_the_metadata_and_its_results(profile, checkpoint, tmp_path):
     path = tmp_path / "README.md"
-    path.write_text(render(profile, "7b"), encoding="utf-8")
+    path.write_text(model_card(profile, "7b"), encoding="utf-8")
     card = ModelCard.load(path)
     assert str(card) == path.read_text(encoding="utf-8")
     assert (card.data.pipeline_tag, card.data.library_name) == (
@@ -28,7 +28,7 @@ def test_the_hubs_own_classes_read_the_metadata_and_its_results(profile, checkpo
 
 
 def test_training_and_evaluation_are_told_from_their_records(profile, checkpoint):
-    text = render(profile, "7b")
+    text = model_card(profile, "7b")
     assert "| stage2 | 0.0001 | 16 | 1 | 40 | 2.500 | 0.500 | 61 s |" in text
     assert "| stage1 | 0.008 | 16 | 10 | not measured |" in text
     assert "| ur Urdu | 3 | 1 | 0 |" in text
@@ -39,7 +39,7 @@ def test_training_and_evaluation_are_told_from_their_records(profile, checkpoint
 
 
 def test_limits_are_told_from_figures(profile, checkpoint):
-    text = render(profile, "7b")
+    text = model_card(profile, "7b")
     assert "- Urdu: answers are no better than guessing as far as can be told.\n" in text
     assert "- English: answers are no better" not in text
     assert "- Urdu: 50.0% of answers are not in the language of the question.\n" in text
@@ -49,7 +49,7 @@ def test_limits_are_told_from_figures(profile, checkpoint):
 def test_what_was_not_measured_is_said_to_be_missing(profile, checkpoint):
     profile.paths.evaluation("7b").unlink()
     (checkpoint / "training.json").unlink()
-    text = render(profile, "7b")
+    text = model_card(profile, "7b")
     assert "Not measured: `palo evaluate --scale 7b` has not been run." in text
     assert "This checkpoint carries no log of its training" in text
     assert "- Nothing was measured on held-out questions.\n" in text
@@ -62,7 +62,7 @@ def test_scores_on_a_bench_are_told_with_their_signature(profile, checkpoint):
     row = {"questions": 60, "score": score, "fidelity": 0.9}
     found = {"languages": {"ur": row, "ja": {**row, "score": None}}, "signature": "judge|x"}
     write_json(folder / "bench-01234567.json", {**found, "checkpoint": "abc"})
-    text = render(profile, "7b")
+    text = model_card(profile, "7b")
     assert "| ur Urdu | 60 | 57.7 (50.0–65.2) | 90.0% |" in text
     assert "| ja Japanese | 60 | not measured | 90.0% |" in text
     assert "judge&#124;x" in text and '"bench-01234567": "' in text
@@ -74,7 +74,7 @@ def test_every_scale_of_the_real_profile_names_its_bases_and_their_terms(profile
 
     real = load_profile("palo")
     write_json(real.paths.checkpoint(scale) / "config.json", {"model_type": "llava"})
-    text = render(real, scale)
+    text = model_card(real, scale)
     data = ModelCard(text).data
     assert len(data.base_model) == 2 and "openai/clip-vit-large-patch14-336" in data.base_model
     assert data.license == "other"
@@ -84,7 +84,7 @@ def test_every_scale_of_the_real_profile_names_its_bases_and_their_terms(profile
 
 
 def test_the_card_names_no_place_of_this_machine(profile, checkpoint, tmp_path):
-    assert str(tmp_path) not in render(profile, "7b")
+    assert str(tmp_path) not in model_card(profile, "7b")
 
 
 @pytest.mark.slow
@@ -97,7 +97,9 @@ def test_the_cards_program_loads_a_checkpoint(profile, scale, monkeypatch):
     folder, tokenizer = profile.paths.checkpoint(scale), make_tokenizer()
     model = make_model(make_scale(scale), tokenizer)
     save_checkpoint(folder, model, tokenizer, make_processor(64))
-    program = re.search(r"^```python\n(.*?)^```$", render(profile, scale), re.MULTILINE | re.DOTALL)
+    program = re.search(
+        r"^```python\n(.*?)^```$", model_card(profile, scale), re.MULTILINE | re.DOTALL
+    )
     monkeypatch.chdir(folder)
     names = {}
     exec(program[1], names)

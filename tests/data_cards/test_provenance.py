@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from data_cards.cards import cards_dir
+from data_cards.provenance import cards_dir
 from palo.errors import MissingResource, UserError
 from palo.files import write_json
 from palo.schemas import REFINED
