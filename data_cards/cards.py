@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
 
-from data_cards.card_format import bars, cell, code, filled, number, share, size_category, table
+from data_cards.card_format import bars, cell, code, filled, number, size_category, table
 from data_cards.licences import (
     dataset_chain,
     licence_table,
@@ -69,7 +69,6 @@ def dataset_card(profile: Profile, release: Release) -> str:
         DatasetCard,
         _dataset_data(profile, release, total),
         DATASET_TEMPLATE,
-        identified=_identified,
         rows=rows,
         title=_title(profile, release),
         description=profile.description[:1].upper() + profile.description[1:] + ".",
@@ -100,7 +99,8 @@ def dataset_card(profile: Profile, release: Release) -> str:
             if row.lang in finetune.get("languages", {})
         ],
         chrf_signature=finetune.get("chrf_signature", ""),
-        mixture_told=_mixture(profile) if release.english else "",
+        mixture=profile.train.mixture,
+        english_mix=profile.train.english_mix_path,
         licences_table=licence_table(dataset_chain(profile, release.english)),
         world=profile.world,
         examples_table=_examples(profile, release),
@@ -145,21 +145,6 @@ def _count(profile: Profile) -> int:
     return sum(1 for _ in conversations(profile, ENGLISH))
 
 
-def _mixture(profile: Profile) -> str:
-    mixture = profile.train.mixture
-    said = "Every conversation is in this release once. "
-    if mixture.temperature is not None:
-        said += f"An epoch draws languages with temperature {mixture.temperature:g} (n^(1/T))."
-    elif mixture.weights:
-        told = ", ".join(f"{lang} {weight:g}" for lang, weight in sorted(mixture.weights.items()))
-        said += f"An epoch draws languages with these weights: {told}; all others with weight 1."
-    else:
-        said += "So is it in an epoch, which is the recipe of the paper."
-    mix = profile.train.english_mix_path
-    named = f"`{mix.name}`" if mix else "the source itself"
-    return f"{said} The English is {named}."
-
-
 def _examples(profile: Profile, release: Release) -> str:
     """The first round of the first kept conversations, English and translated; with several
     languages one of each."""
@@ -175,17 +160,6 @@ def _examples(profile: Profile, release: Release) -> str:
                     (str(lang), *(cell(turn["text"], MAX_EXAMPLE_CHARS) for turn in turns))
                 )
     return table(("", "English", "translation"), lines, align="lll") if lines else "None is kept."
-
-
-def _identified(row: LanguageFacts) -> str:
-    """What language ID says of a sample of turns: as it, as others (the first five)."""
-    counts = row.report.get("identified", {})
-    asked = sum(counts.values())
-    if not asked:
-        return f"{number(None)} |  | "
-    others = sorted(((n, lang) for lang, n in counts.items() if lang != row.lang), reverse=True)
-    told = ", ".join(f"{cell(lang)} {count:,}" for count, lang in others[:5])
-    return f"{number(asked)} | {share(counts.get(row.lang, 0) / asked)} | {told}"
 
 
 def _ratio_bars(row: LanguageFacts) -> str:
