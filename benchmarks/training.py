@@ -57,7 +57,7 @@ from palo.schemas import IMAGE_TAG
 from palo.settings import LoopSettings
 from sceneworld.standins.tiny import tiny_llama
 from train.data.packing import StepPlan
-from train.data.steps import Item, Packer, Pictures, StepRows
+from train.data.steps import Item, Packer, Pictures
 from train.data.template import IGNORED
 from train.loop.loss import Learner
 from train.loop.trainer import MAX_GRAD_NORM, Job, StageTrainer
@@ -320,19 +320,15 @@ def loader_speed(num_pictures: int, folder: Path) -> dict[str, Any]:
     for workers in (0, 2):
         read = replace(read, pictures=Pictures(read.pictures.processor))  # none is kept
         data = read.stage_data(stage, num_pictures // stage.batch_size, seed=workers)
-        steps = DataLoader(data, batch_size=None, num_workers=workers, collate_fn=_as_it_is)
+        steps = DataLoader(data, batch_size=None, num_workers=workers)
         found = iter(steps)
         next(found)  # starting workers is left out
         start, conversations = time.perf_counter(), 0
-        for step in found:
-            conversations += len(data.plan.conversations(step.step))
+        for step, _ in enumerate(found, start=1):
+            conversations += len(data.plan.conversations(step))
         speed = round(conversations / (time.perf_counter() - start), 1)
         figures["loader_samples_per_s" + (f"_{workers}_workers" if workers else "")] = speed
     return figures
-
-
-def _as_it_is(step: StepRows) -> StepRows:
-    return step
 
 
 if __name__ == "__main__":

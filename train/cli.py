@@ -314,26 +314,20 @@ def serve(
 
     VLLM_API_KEY, where it is set, is the key that requests must bring.
     """
-    from train.serving.server import (
-        Address,
-        announcement,
-        find_checkpoint,
-        make_server,
-        replace_process,
-    )
+    from train.serving import server
 
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
-    folder = find_checkpoint(chosen, settings, checkpoint)
-    address = Address(host, port)
+    folder = server.find_checkpoint(chosen, settings, checkpoint)
+    address = server.Address(host, port)
     name = served_model_name or f"palo-{scale}"
-    server = make_server(folder, name, address, more or [], on_cpu=not has_gpu())
+    command = server.make_server(folder, name, address, more or [], on_cpu=not has_gpu())
     address.require_free()
     announce(settings, f"serve {scale}")
     _say_slow(chosen)
-    note(announcement(server, name, address))
+    note(server.announcement(command, name, address))
     sys.stdout.flush()
-    replace_process(server)
+    server.replace_process(command)
 
 
 def demo_ui(

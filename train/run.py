@@ -21,8 +21,7 @@ from palo.files import digest, file_digest, read_json, run_lock, uptodate, write
 from palo.settings import Profile, Sharding
 from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
 from train.planning.memory import require_fit
-from train.resources import require_for_training
-from train.scale import Part, Scale, StageName, ensure, source_of
+from train.scale import Part, Scale, StageName, ensure, require_for_training, source_of
 
 RECORD = "palo.json"  # in a checkpoint: what it was made from
 STARTED = "started.json"  # in a stage's folder: what it goes on with

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from palo.errors import MissingResource
 from palo.settings import LoopSettings, load_profile
 from tests.train.conftest import ROOT
-from train import resources
+from train import scale as scales
 from train.planning.memory import sharing_of
 
 PARALLEL = ROOT / "train" / "parallel"
@@ -47,19 +47,19 @@ def sharing(**settings):
 def test_what_sharing_needs_is_asked_before_anything_is_loaded(monkeypatch, capsys):
     zero = sharing(sharding="deepspeed", deepspeed_path=PARALLEL / "deepspeed-zero2.json")
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    resources.require_sharing(zero)
+    scales.require_sharing(zero)
     assert "deepspeed has no effect in a single process" in " ".join(
         capsys.readouterr().out.split()
     )
     monkeypatch.setenv("WORLD_SIZE", "2")
-    resources.require_sharing(sharing(sharding="fsdp2"))
-    monkeypatch.setattr(resources, "has_gpu", lambda: False)
+    scales.require_sharing(sharing(sharding="fsdp2"))
+    monkeypatch.setattr(scales, "has_gpu", lambda: False)
     with pytest.raises(MissingResource, match="needs NVIDIA GPUs"):
-        resources.require_sharing(zero)
-    monkeypatch.setattr(resources, "has_gpu", lambda: True)
-    monkeypatch.setattr(resources, "find_spec", lambda name: None)
+        scales.require_sharing(zero)
+    monkeypatch.setattr(scales, "has_gpu", lambda: True)
+    monkeypatch.setattr(scales, "find_spec", lambda name: None)
     with pytest.raises(MissingResource, match="pip install deepspeed"):
-        resources.require_sharing(zero)
+        scales.require_sharing(zero)
 
 
 def program(folder, name, text):

@@ -5,10 +5,12 @@ listed once, however many of its images are asked for.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import yaml
 
 from palo.llava import BrokenTail, Oversized, stream_list
 from palo.settings import Profile
@@ -18,45 +20,10 @@ from train.data.images import RefusedImage, UnreadableImage, inside, load_pictur
 EXAMPLES = 3
 DECODED_AT_ONCE = 64
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif")
-
-
-@dataclass(frozen=True)
-class Collection:
-    """A published set of images, and the folder that LLaVA-1.5's lists name it by."""
-
-    title: str
-    folder: str
-    published: str
-    remark: str = ""
-
-
-COLLECTIONS = (
-    Collection("COCO", "coco/train2017", "http://images.cocodataset.org/zips/train2017.zip"),
-    Collection("GQA", "gqa/images", "https://downloads.cs.stanford.edu/nlp/data/gqa/images.zip"),
-    Collection(
-        "OCR-VQA",
-        "ocr_vqa/images",
-        "https://ocr-vqa.github.io (dataset.json holds the addresses)",
-        "all are to be saved with the ending .jpg, whatever they are",
-    ),
-    Collection(
-        "TextVQA",
-        "textvqa/train_images",
-        "https://dl.fbaipublicfiles.com/textvqa/images/train_val_images.zip",
-    ),
-    Collection(
-        "Visual Genome, part 1",
-        "vg/VG_100K",
-        "https://cs.stanford.edu/people/rak248/VG_100K_2/images.zip",
-    ),
-    Collection(
-        "Visual Genome, part 2",
-        "vg/VG_100K_2",
-        "https://cs.stanford.edu/people/rak248/VG_100K_2/images2.zip",
-    ),
-)
 CAPTIONS = "https://huggingface.co/datasets/liuhaotian/LLaVA-CC3M-Pretrain-595K (images.zip)"
 _BUILD = "`palo sample build` draws them"
+
+Folders = dict[str, dict[str, set[str]]]  # names of images by folder, by place
 
 
 @dataclass(frozen=True)
@@ -91,6 +58,12 @@ class Place:
         setattr(self, kind, getattr(self, kind) + 1)
         if len(self.examples) < EXAMPLES:
             self.examples.append(example)
+
+
+COLLECTIONS = [
+    Place(**row)
+    for row in yaml.safe_load(Path(__file__).with_name("collections.yaml").read_text("utf-8"))
+]
 
 
 @dataclass(frozen=True)
@@ -135,21 +108,28 @@ def check_images(
 ) -> Checked:
     """Looks for every image that the lists name, each once; opens them only to `decode`.
 
-    `tick` is called with numbers of images done.
+    Items of another form are for ingest to complain of. `tick` is called with numbers of images
+    done.
     """
     places: dict[str, Place] = {}
-    folders: dict[str, dict[str, set[str]]] = {}  # place, folder, names
+    folders: Folders = defaultdict(lambda: defaultdict(set))
     faults = []
     for wanted in lists:
         try:
-            for name in _names(wanted.path):
-                _sort_in(name, wanted, places, folders)
+            for item in stream_list(wanted.path):
+                if isinstance(item, Oversized):
+                    name = item.member("image")
+                else:
+                    name = item.get("image") if isinstance(item, dict) else None
+                if name and isinstance(name, str):
+                    _sort_in(name, wanted, places, folders)
         except (OSError, ValueError) as error:
-            faults.append(ListFault(wanted.title, str(wanted.path), str(error)))
-    for key in sorted(folders):
+            reason = f"it breaks off: {error}" if isinstance(error, BrokenTail) else str(error)
+            faults.append(ListFault(wanted.title, str(wanted.path), reason))
+    for key, names_by_folder in sorted(folders.items()):
         place = places[key]
         paths: list[str] = []
-        for folder, names in sorted(folders[key].items()):
+        for folder, names in sorted(names_by_folder.items()):
             place.needed += len(names)
             paths += _look(place, folder, names)
             tick(0 if decode else len(names))
@@ -165,30 +145,7 @@ def check_images(
     return Checked([places[key] for key in sorted(places)], faults)
 
 
-def _names(path: Path) -> Iterator[str]:
-    """Image names of a list; items of another form are for ingest to complain of.
-
-    Raises UserError for what is no list, BrokenTail for one that breaks off.
-    """
-    try:
-        for item in stream_list(path):
-            name: Any = None
-            if isinstance(item, Oversized):
-                name = item.member("image")
-            elif isinstance(item, dict):
-                name = item.get("image")
-            if name and isinstance(name, str):
-                yield name
-    except BrokenTail as error:
-        raise BrokenTail(f"it breaks off: {error}") from None
-
-
-def _sort_in(
-    name: str,
-    wanted: ImageList,
-    places: dict[str, Place],
-    folders: dict[str, dict[str, set[str]]],
-) -> None:
+def _sort_in(name: str, wanted: ImageList, places: dict[str, Place], folders: Folders) -> None:
     # one place a folder would be too many where a list has them by the thousand, as CC3M's may
     key = str(wanted.images_dir)
     place = Place(wanted.title, key, wanted.published)
@@ -201,7 +158,7 @@ def _sort_in(
         if f"/{folder}".endswith(f"/{known.folder}"):
             key, place = folder, Place(known.title, folder, known.published, known.remark)
     places.setdefault(key, place)
-    folders.setdefault(key, {}).setdefault(folder, set()).add(base)
+    folders[key][folder].add(base)
 
 
 def _look(place: Place, folder: str, names: set[str]) -> list[str]:

@@ -16,9 +16,8 @@ import tarfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -61,33 +60,32 @@ def load_picture(path: Path) -> Image.Image:
 
     Raises UnreadableImage.
     """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # other libraries switch it on: half a picture is grey
     try:
-        with _opened(path) as file:
-            return _decoded(file)
+        with opened(path) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata is no fault of the picture
+            # from 89 million pixels on, where PIL only warns until twice as many
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                return _as_rgb(image)
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # PIL's readers raise nearly anything on damaged files
-        raise UnreadableImage(f"cannot read image {path}: {_reason(error)}") from None
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        if isinstance(error, UnidentifiedImageError):  # whose text names an object's address
+            reason = "it is empty or no image"
+        raise UnreadableImage(f"cannot read image {path}: {reason}") from None
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
+    """The image's bytes, from its folder or an archive. Raises UnreadableImage, OSError."""
     try:
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError):
-        member = stored(path)
-    if member is None:
+        read = stored(path)
+    if read is None:
         raise UnreadableImage(f"no image {path}")
-    return BytesIO(member.read())
-
-
-def _decoded(file: BinaryIO) -> Image.Image:
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # other libraries switch it on: half a picture is grey
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no fault of the picture
-        # from 89 million pixels on, where PIL only warns until twice as many
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(file) as image:
-            return _as_rgb(image)
+    return BytesIO(read())
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
@@ -101,15 +99,6 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _reason(error: Exception) -> str:
-    """Without what differs from run to run, such as an object's address."""
-    if isinstance(error, UnidentifiedImageError):
-        return "it is empty or no image"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)
-
-
 class ImageLosses:
     """Samples whose image could not be had: a line of JSON each, fatal above a share.
 
@@ -119,8 +108,6 @@ class ImageLosses:
 
     def __init__(self, path: Path, limit: float, total: int, fresh: bool = True) -> None:
         self.path, self.limit, self.total = path, limit, total
-        self._rows: dict[tuple[str, str], dict[str, str]] = {}
-        self._read_bytes = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         if fresh:
             path.write_bytes(b"")
@@ -137,16 +124,13 @@ class ImageLosses:
 
     def read(self) -> list[dict[str, str]]:
         """Each sample once, though an epoch later it was met again; in order of id and language."""
+        rows: dict[tuple[str, str], dict[str, str]] = {}
         if self.path.is_file():
-            with self.path.open("rb") as file:
-                file.seek(self._read_bytes)
-                new = file.read()
-            whole = new.rfind(b"\n") + 1  # another process may be writing the next line
-            self._read_bytes += whole
-            for line in new[:whole].splitlines():
+            # without what another process may be writing
+            for line in self.path.read_bytes().rpartition(b"\n")[0].splitlines():
                 row = json.loads(line)
-                self._rows.setdefault((row["id"], row["lang"]), row)
-        return [self._rows[key] for key in sorted(self._rows)]
+                rows.setdefault((row["id"], row["lang"]), row)
+        return [rows[key] for key in sorted(rows)]
 
     def check(self) -> None:
         """Raises UserError where more than the allowed share is lost."""
@@ -206,27 +190,15 @@ def inside(root: Path | None, name: str) -> Path:
     return root / name if root else Path(name)
 
 
-@dataclass(frozen=True)
-class Member:
-    """An image inside an archive."""
-
-    archive: "Archive"
-    entry: np.void
-
-    def read(self) -> bytes:
-        """Its bytes. Raises UnreadableImage."""
-        return self.archive.read(self.entry)
-
-
-def stored(path: Path) -> Member | None:
-    """The image in the nearest archive that has it, or None. Raises UnreadableImage for an archive
-    that cannot be read."""
+def stored(path: Path) -> Callable[[], bytes] | None:
+    """How to read the image in the nearest archive that has it, or None. Raises UnreadableImage for
+    an archive that cannot be read."""
     for folder in path.parents:
         for archive in _archives(folder):
             rest = path.relative_to(folder).as_posix()
             for name in (rest, f"{folder.name}/{rest}"):
                 if (entry := archive.find(name)) is not None:
-                    return Member(archive, entry)
+                    return partial(archive.read, entry)
     return None
 
 
@@ -265,6 +237,7 @@ class Archive:
         return None
 
     def read(self, entry: np.void) -> bytes:
+        """An image's bytes. Raises UnreadableImage."""
         offset, size = int(entry["offset"]), int(entry["size"])
         if max(size, int(entry["stored"])) > MAX_IMAGE_BYTES:
             raise UnreadableImage(f"an image of {size} bytes in {self.path} is too large")
@@ -321,7 +294,8 @@ def _entries(path: Path) -> Iterator[tuple[int, ...]]:
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as packed:
             for info in packed.infolist():
-                if name := None if info.is_dir() else _clean(_zip_name(info)):
+                name = _zip_name(info)
+                if not (info.is_dir() or leads_out(name)):
                     method = -2 if info.flag_bits & _ENCRYPTED else info.compress_type
                     sizes = (info.header_offset, info.compress_size, info.file_size)
                     yield (*_digest(name), *sizes, info.CRC, method)
@@ -330,9 +304,9 @@ def _entries(path: Path) -> Iterator[tuple[int, ...]]:
     with opened as archive:
         for member in archive:
             archive.members = []  # else it holds every header
-            if member.isreg() and not member.issparse() and (name := _clean(member.name)):
+            if member.isreg() and not member.issparse() and not leads_out(member.name):
                 place = (member.offset_data, member.size, member.size)
-                yield (*_digest(name), *place, 0, _PLAIN)
+                yield (*_digest(member.name), *place, 0, _PLAIN)
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
@@ -345,11 +319,8 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
-def _clean(name: str) -> str | None:
-    """`./a/b` as `a/b`; None for a name that leads out of the archive."""
-    return None if leads_out(name) else PurePosixPath(name).as_posix()
-
-
 def _digest(name: str) -> tuple[int, int]:
-    data = blake2b(name.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+    """Of a name in an archive, `./a/b` as `a/b`."""
+    data = PurePosixPath(name).as_posix().encode("utf-8", "surrogateescape")
+    data = blake2b(data, digest_size=16).digest()
     return int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little")

@@ -7,9 +7,7 @@ gets as many rows of a step as any other, all about equally long, so none waits 
 
 import heapq
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -34,22 +32,11 @@ PARALLEL_ROWS = 40_000  # starting processes takes seconds
 Order = Callable[[int], np.ndarray]  # epoch -> conversations in the order they are learned
 
 
-@dataclass(frozen=True)
-class Packing:
-    """What the rows of some steps hold; shares are of all places in the rows."""
+class Packing(NamedTuple):
+    """What the rows of some steps waste."""
 
-    tokens: int  # of documents
-    places: int  # tokens and padding
-    idle: int  # places by which rows of a step are shorter than its longest
-
-    @property
-    def padding_share(self) -> float:
-        return 1 - self.tokens / self.places if self.places else 0.0
-
-    @property
-    def idle_share(self) -> float:
-        """Of the time of all devices, what is spent waiting for the longest row."""
-        return self.idle / (self.places + self.idle) if self.places else 0.0
+    padding_share: float  # of all places in the rows
+    idle_share: float  # of the time of all devices: spent waiting for a step's longest row
 
 
 def row_places(tokens: int) -> int:
@@ -128,7 +115,7 @@ class StepPlan:
             for at in range(0, len(padded), world_size):  # these run side by side
                 side_by_side = padded[at : at + world_size]
                 idle += max(side_by_side) * len(side_by_side) - sum(side_by_side)
-        return Packing(tokens, places, idle)
+        return Packing(1 - tokens / places, idle / (places + idle)) if places else Packing(0.0, 0.0)
 
     def _of(self, epoch: int) -> np.ndarray:
         if epoch != self._epoch:
@@ -250,12 +237,15 @@ def measure(
         return kept
     with FileLock(path.with_name(".lengths.lock")):  # one measures, the others wait for it
         if (kept := _read(path, size)) is None:
+            from accelerate.utils import patch_environment
+
             chunks = [range(at, min(at + CHUNK_ROWS, size)) for at in range(0, size, CHUNK_ROWS)]
             if size < PARALLEL_ROWS:
                 processes = 1
             processes = min(processes or default_processes(), len(chunks))
             begin = partial(_start, examples, how)
-            with _without_threads():
+            # its own threads are slower than one for short texts, and warn at later forks
+            with patch_environment(TOKENIZERS_PARALLELISM="false"):
                 parts = in_order(_measured_here, chunks, processes, "counted tokens", prepare=begin)
                 _write(path, examples, parts, tick)
             kept = _read(path, size)
@@ -293,35 +283,16 @@ def _measured_here(chunk: range) -> Lengths:
     for (index, example), end, count in zip(rows, ends, counts, strict=True):
         length = 1 + int(summed[end] - summed[end - count])
         if how.max_length and length > how.max_length:
-            length = _cut(how, example, part)
+            try:
+                encoded = how.encode(example)
+            except BadConversation as error:
+                part.leave_out(example, str(error))
+                continue
+            dropped = (encoded.rounds_dropped, encoded.tokens_dropped, encoded.supervised_dropped)
+            part.cut[example.lang].add(CutCount(0, 1, 0, *dropped))
+            length = encoded.length(how.image_tokens)
         part.tokens[index - chunk.start] = length
     return part
-
-
-def _cut(how: Measure, example: Example, part: Lengths) -> int:
-    try:
-        encoded = how.encode(example)
-    except BadConversation as error:
-        part.leave_out(example, str(error))
-        return 0
-    dropped = (encoded.rounds_dropped, encoded.tokens_dropped, encoded.supervised_dropped)
-    part.cut[example.lang].add(CutCount(0, 1, 0, *dropped))
-    return encoded.length(how.image_tokens)
-
-
-@contextmanager
-def _without_threads() -> Iterator[None]:
-    """The tokenizer's own threads are slower than one for short texts, and warn at later forks."""
-    name = "TOKENIZERS_PARALLELISM"
-    was = os.environ.get(name)
-    os.environ[name] = "false"
-    try:
-        yield
-    finally:
-        if was is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = was
 
 
 def _write(

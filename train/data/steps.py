@@ -61,17 +61,6 @@ class Row:
         return replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
 
 
-@dataclass(frozen=True)
-class StepRows:
-    """One process's rows of one step."""
-
-    step: int
-    rows: tuple[Row, ...]
-
-    def pin_memory(self) -> "StepRows":
-        return StepRows(self.step, tuple(row.pin_memory() for row in self.rows))
-
-
 class Pictures:
     """Pixel values by path; small sets stay in memory, so that an epoch decodes nothing twice."""
 
@@ -147,7 +136,7 @@ def _long(parts: Sequence[np.ndarray]) -> torch.Tensor:
 
 
 @dataclass(eq=False)
-class StageData(Dataset[StepRows]):
+class StageData(Dataset[list[Row]]):
     """A stage's steps in order, packed; item `n` is this process's rows of step `n`.
 
     A sample whose image cannot be read is left out of its step and set aside with the reason.
@@ -166,10 +155,9 @@ class StageData(Dataset[StepRows]):
     def __len__(self) -> int:
         return len(self.plan)
 
-    def __getitem__(self, step: int) -> StepRows:
+    def __getitem__(self, step: int) -> list[Row]:
         mine = self.plan.rows(step, self.world_size)[self.rank :: self.world_size]
-        rows = [self.packer.row(self._items(chosen)) for chosen in mine]
-        return StepRows(step, tuple(rows))
+        return [self.packer.row(self._items(chosen)) for chosen in mine]
 
     def sample_ids(self, step: int) -> list[str]:
         """Those of all processes."""

@@ -260,9 +260,30 @@ def _cut_tail(piece: Piece, room: int, image_tokens: int) -> Piece:
 
 
 def spans_of(turns: Sequence[Turn], has_image: bool) -> list[list[Span]]:
-    """The spans of each round of a conversation. Raises BadConversation."""
-    rounds = _rounds(turns, has_image)
-    return [_spans(said, first=index == 0) for index, said in enumerate(rounds)]
+    """The spans of each round of a conversation. Raises BadConversation.
+
+    A leading answer and a trailing question are left out. The image's tag moves to the front of its
+    question, which loses the blanks around it.
+    """
+    if turns and turns[0].role is Role.GPT:
+        turns = turns[1:]
+    for index, turn in enumerate(turns):
+        if turn.role is not (Role.HUMAN, Role.GPT)[index % 2]:
+            raise BadConversation("roles do not alternate")
+        if not turn.text.strip():
+            raise BadConversation("empty turn")
+    if len(turns) < 2:
+        raise BadConversation("no answer")
+    pairs = [(asked.text, said.text) for asked, said in zip(turns[::2], turns[1::2], strict=False)]
+    tags = sum(question.count(IMAGE_TAG) for question, _ in pairs)
+    if has_image and tags != 1:
+        raise BadConversation(f"{tags} {IMAGE_TAG} tags in the questions, not one")
+    spans = []
+    for question, answer in pairs:
+        if shown := has_image and IMAGE_TAG in question:
+            question = question.replace(IMAGE_TAG, "").strip()
+        spans.append(_spans(Round(question, answer, shown), first=not spans))
+    return spans
 
 
 def caption_span(text: str) -> Span:
@@ -285,30 +306,3 @@ def _spans(said: Round, first: bool) -> list[Span]:
         return [*before, Span(asked, fresh=fresh, after_image=said.has_image)]
     text = f"{asked} {said.answer}"
     return [*before, Span(text, len(asked), ends=True, fresh=fresh, after_image=said.has_image)]
-
-
-def _rounds(turns: Sequence[Turn], has_image: bool) -> list[Round]:
-    """Question and answer pairs; a leading answer and a trailing question are left out."""
-    if turns and turns[0].role is Role.GPT:
-        turns = turns[1:]
-    for index, turn in enumerate(turns):
-        if turn.role is not (Role.HUMAN, Role.GPT)[index % 2]:
-            raise BadConversation("roles do not alternate")
-        if not turn.text.strip():
-            raise BadConversation("empty turn")
-    if len(turns) < 2:
-        raise BadConversation("no answer")
-    pairs = list(zip(turns[::2], turns[1::2], strict=False))
-    if not has_image:
-        return [Round(question.text, answer.text, False) for question, answer in pairs]
-    tags = sum(question.text.count(IMAGE_TAG) for question, _ in pairs)
-    if tags != 1:
-        raise BadConversation(f"{tags} {IMAGE_TAG} tags in the questions, not one")
-    return [_with_image(question.text, answer.text) for question, answer in pairs]
-
-
-def _with_image(question: str, answer: str) -> Round:
-    """The tag moves to the front of its question, which loses the blanks around it."""
-    if IMAGE_TAG not in question:
-        return Round(question, answer, False)
-    return Round(question.replace(IMAGE_TAG, "").strip(), answer, True)

@@ -36,8 +36,7 @@ from palo.settings import AnswerEngine, BenchRunSettings, EvaluateSettings, Prof
 from train.data.images import UnreadableImage, stored
 from train.evaluation.held_out import MAX_NEW_TOKENS, is_right, language_judge
 from train.evaluation.judge import Item, Judge, Outcome, Store
-from train.resources import require_for_evaluation
-from train.scale import Scale
+from train.scale import Scale, require_for_evaluation
 
 ANSWERS_VERSION = "1"  # raise it when the same checkpoint answers the same question otherwise
 SCORES_VERSION = "1"  # raise it when the same scores give other figures
@@ -149,8 +148,8 @@ def _image_digest(path: Path, question: Line, benchmark: BenchmarkSet) -> str:
     try:
         if path.is_file():
             content = path.read_bytes()
-        elif (member := stored(path)) is not None:
-            content = member.read()
+        elif (read := stored(path)) is not None:
+            content = read()
         else:
             raise UnreadableImage(f"no image {path}")
     except UnreadableImage as error:

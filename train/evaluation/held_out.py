@@ -22,9 +22,8 @@ from palo.errors import UserError
 from palo.files import digest, file_digest, uptodate, write_json
 from palo.languages import LANGUAGES, info
 from palo.settings import AnswerEngine, Profile
-from train.resources import require_for_evaluation
 from train.run import RECORD
-from train.scale import Scale
+from train.scale import Scale, require_for_evaluation
 
 if TYPE_CHECKING:
     from train.evaluation.answerers import Answerer

@@ -15,7 +15,6 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, LlavaForConditionalGeneration
 
 from palo.errors import MissingResource
-from train.data.steps import Row
 from train.model.assembly import text_only_loss
 from train.scale import Attention, Checkpointing, LossKernel
 
@@ -81,27 +80,23 @@ class Learner(nn.Module):
             total = total + text_only_loss(self.model)
         return {"loss": total / (num_items or max(1, len(targets))), "by_language": by_language}
 
-    def of(self, row: Row, num_items: int | None = None) -> dict[str, torch.Tensor]:
-        """The losses of one row, as the trainer computes them."""
-        return self(**row.inputs(), num_items=num_items)
-
 
 def sum_loss(kernel: LossKernel) -> SumLoss:
     """Raises MissingResource where Liger is asked for and not to be had."""
-    if kernel is LossKernel.TORCH:
-        return _torch_sum
-    try:
-        from liger_kernel.ops.fused_linear_cross_entropy import (
-            LigerFusedLinearCrossEntropyFunction,  # noqa: F401
-        )
-    except ImportError:
-        if kernel is LossKernel.LIGER:
-            raise MissingResource(
-                "loss_kernel: liger needs the package liger-kernel and a GPU. Install it "
-                "(pip install liger-kernel), or set loss_kernel: torch in the scale."
-            ) from None
-        return _torch_sum
-    return _liger_sum if torch.cuda.is_available() else _torch_sum
+    if kernel is not LossKernel.TORCH:
+        try:
+            from liger_kernel.ops.fused_linear_cross_entropy import (
+                LigerFusedLinearCrossEntropyFunction,  # noqa: F401
+            )
+        except ImportError:
+            if kernel is LossKernel.LIGER:
+                raise MissingResource(
+                    "loss_kernel: liger needs the package liger-kernel and a GPU. Install it "
+                    "(pip install liger-kernel), or set loss_kernel: torch in the scale."
+                ) from None
+        else:
+            return _liger_sum if torch.cuda.is_available() else _torch_sum
+    return _torch_sum
 
 
 def _torch_sum(hidden: torch.Tensor, head: nn.Linear, target: torch.Tensor) -> torch.Tensor:

@@ -3,13 +3,13 @@
 MFU's convention is train/model/sizes.py's: recomputation never counts, padding is no work.
 """
 
+import math
 import statistics
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import TrainerCallback
@@ -23,8 +23,7 @@ MEMORY = 100  # steps that the median loss is over
 SETTLED = 20  # steps before a spike can be told
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """Of one step: supervised tokens by language, and what the rows hold."""
 
     by_language: tuple[int, ...]
@@ -32,12 +31,9 @@ class Counts:
     places: int = 0  # tokens and padding
     images: int = 0
 
-    def tensor(self) -> torch.Tensor:
-        everything = (*self.by_language, self.tokens, self.places, self.images)
-        return torch.tensor(everything, dtype=torch.float64)
-
     @staticmethod
     def of(tensor: torch.Tensor) -> "Counts":
+        """The four, end to end."""
         *by_language, tokens, places, images = map(int, tensor.tolist())
         return Counts(tuple(by_language), tokens, places, images)
 
@@ -46,24 +42,13 @@ class Counts:
         return sum(self.by_language)
 
 
-@dataclass
 class Window:
-    """Sums over the steps since the last line of the log."""
+    """The steps since the last line of the log; `peak_flops` of all devices together, a second."""
 
-    languages: Sequence[str]
-    peak_flops: float | None = None  # of all devices together, a second
-    steps: int = 0
-    flops: float = 0.0
-    seconds: float = 0.0
-    tokens: int = 0
-    places: int = 0
-    losses: torch.Tensor = field(init=False)
-    counts: torch.Tensor = field(init=False)
-    _since: float = field(default_factory=lambda: time.monotonic())
-
-    def __post_init__(self) -> None:
-        self.losses = torch.zeros(len(self.languages), dtype=torch.float64)
-        self.counts = torch.zeros(len(self.languages), dtype=torch.float64)
+    def __init__(self, languages: Sequence[str], peak_flops: float | None = None) -> None:
+        self.languages, self.peak_flops = languages, peak_flops
+        self._steps: list[tuple[torch.Tensor, Counts, float, float]] = []
+        self.start()
 
     def start(self) -> None:
         """What went before (saving a checkpoint) is not part of a step."""
@@ -71,31 +56,28 @@ class Window:
 
     def add(self, losses: torch.Tensor, counts: Counts, flops: float) -> None:
         now = time.monotonic()
-        self.seconds, self._since = self.seconds + now - self._since, now
-        self.steps, self.flops = self.steps + 1, self.flops + flops
-        self.tokens, self.places = self.tokens + counts.tokens, self.places + counts.places
-        self.losses += losses
-        self.counts += torch.tensor(counts.by_language, dtype=torch.float64)
+        self._steps.append((losses, counts, flops, now - self._since))
+        self._since = now
 
     def logs(self, steps_left: int) -> dict[str, float]:
         """The figures of the window, which then begins anew."""
-        if not self.steps:
+        if not self._steps:
             return {}
-        seconds = max(self.seconds, 1e-9)
+        losses, counts, flops, seconds_each = zip(*self._steps, strict=True)
+        seconds = max(sum(seconds_each), 1e-9)
+        by_language = zip(*(step.by_language for step in counts), strict=True)
         logs = {
-            f"loss_{lang}": float(loss / count)
-            for lang, loss, count in zip(self.languages, self.losses, self.counts, strict=True)
-            if count
+            f"loss_{lang}": float(loss / sum(learned))
+            for lang, loss, learned in zip(self.languages, sum(losses), by_language, strict=True)
+            if any(learned)
         }
-        logs["tokens_per_s"] = self.tokens / seconds
-        logs["padding_share"] = 1 - self.tokens / self.places if self.places else 0.0
-        logs["eta_s"] = steps_left * seconds / self.steps
+        tokens, places = sum(step.tokens for step in counts), sum(step.places for step in counts)
+        logs["tokens_per_s"] = tokens / seconds
+        logs["padding_share"] = 1 - tokens / places if places else 0.0
+        logs["eta_s"] = steps_left * seconds / len(self._steps)
         if self.peak_flops:
-            logs["mfu"] = self.flops / seconds / self.peak_flops
-        self.steps = self.tokens = self.places = 0
-        self.flops = self.seconds = 0.0
-        self.losses.zero_()
-        self.counts.zero_()
+            logs["mfu"] = sum(flops) / seconds / self.peak_flops
+        self._steps.clear()
         return logs
 
 
@@ -108,7 +90,7 @@ class SpikeWatch:
 
     def problem(self, loss: float) -> str | None:
         """What is wrong with a step's loss; a sound one is remembered."""
-        if loss != loss or loss in (float("inf"), float("-inf")):
+        if not math.isfinite(loss):
             return f"the loss is {loss}"
         if self.factor and len(self._last) >= SETTLED:
             median = statistics.median(self._last)
@@ -128,29 +110,24 @@ class Display(TrainerCallback):
         self.tick(state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        if "loss" in (logs := more.get("logs") or {}):
-            self.text = told(logs)
+        """`loss 0.412 · 3.1k tok/s · MFU 38%`"""
+        if "loss" not in (logs := more.get("logs") or {}):
+            return
+        parts = [f"loss {logs['loss']:.3f}"]
+        if speed := logs.get("tokens_per_s"):
+            parts.append(f"{speed / 1000:.1f}k tok/s")
+        if "mfu" in logs:
+            parts.append(f"MFU {logs['mfu']:.0%}")
+        self.text = " · ".join(parts)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         self.tick(1, self.text)
 
 
-def told(logs: dict[str, float]) -> str:
-    """`loss 0.412 · 3.1k tok/s · MFU 38%`"""
-    parts = [f"loss {logs['loss']:.3f}"]
-    if speed := logs.get("tokens_per_s"):
-        parts.append(f"{speed / 1000:.1f}k tok/s")
-    if "mfu" in logs:
-        parts.append(f"MFU {logs['mfu']:.0%}")
-    return " · ".join(parts)
-
-
 def trackers(settings: LoopSettings, folder: Path) -> list[TrainerCallback]:
     """Raises MissingResource for one whose package is not installed."""
     callbacks: list[TrainerCallback] = []
-    if not is_first():
-        return callbacks
-    for tracker in settings.trackers:
+    for tracker in settings.trackers if is_first() else ():
         try:
             if tracker is Tracker.TENSORBOARD:
                 from torch.utils.tensorboard import SummaryWriter

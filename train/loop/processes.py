@@ -1,7 +1,7 @@
 """The processes that train together (torchrun starts them); often it is one alone."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -101,35 +101,28 @@ def load_whole(path: Path, model: torch.nn.Module) -> None:
 
 def whole_state(state: dict[str, Any]) -> dict[str, Any]:
     """An optimizer's state as a single process has it; all processes must call it."""
-    first = processes().is_main_process
-
-    def gathered(value: Any, _: int) -> Any:
-        if not isinstance(value, torch.Tensor):
-            return value
-        tensor = _whole(value)
-        return tensor.cpu() if first else None  # only the first one holds all of it
-
-    return _each_value(state, gathered)
+    first = processes().is_main_process  # only the first one holds all of it
+    whole: dict[int, dict[str, Any]] = {}
+    for index, held in sorted(state["state"].items()):
+        whole[index] = dict(held)
+        for key, value in held.items():
+            if isinstance(value, torch.Tensor):
+                tensor = _whole(value)
+                whole[index][key] = tensor.cpu() if first else None
+    return {**state, "state": whole}
 
 
 def cut_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """A whole optimizer's state, cut as the optimizer's parameters are."""
     parameters = [held for group in optimizer.param_groups for held in group["params"]]
-
-    def as_parameter(value: Any, index: int) -> Any:
-        parameter = parameters[index]
-        moment = isinstance(value, torch.Tensor) and value.shape == parameter.shape and value.dim()
-        return _as_cut(value, parameter) if moment else value
-
-    return _each_value(state, as_parameter)
-
-
-def _each_value(state: dict[str, Any], change: Callable[[Any, int], Any]) -> dict[str, Any]:
-    changed = {
-        index: {key: change(value, index) for key, value in held.items()}
-        for index, held in sorted(state["state"].items())
-    }
-    return {**state, "state": changed}
+    parts: dict[int, dict[str, Any]] = {}
+    for index, held in state["state"].items():
+        like = parameters[index]
+        parts[index] = dict(held)
+        for key, value in held.items():
+            if isinstance(value, torch.Tensor) and value.shape == like.shape and value.dim():
+                parts[index][key] = _as_cut(value, like)
+    return {**state, "state": parts}
 
 
 def _as_cut(whole: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

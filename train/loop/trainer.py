@@ -9,7 +9,7 @@ another name and is never looked at; one whose bytes changed later is passed ove
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from palo.console import Tick, note
 from palo.errors import UserError
 from palo.files import file_digest, read_json, write_json
 from palo.settings import LoopSettings, Sharding
-from train.data.steps import StageData, StepRows
+from train.data.steps import Row, StageData
 from train.loop.loss import Learner
 from train.loop.metrics import Counts, Display, SpikeWatch, Window, trackers
 from train.loop.processes import (
@@ -101,28 +101,24 @@ class StageTrainer(Trainer):
         super().__init__(model=learner, args=args, train_dataset=data, **kwargs)
         self.remove_callback(PrinterCallback)
 
-    def get_train_dataloader(self) -> DataLoader[StepRows]:
+    def get_train_dataloader(self) -> DataLoader[list[Row]]:
         """A step an item; no random number is drawn from the generators that a resume restores."""
-        workers = self.args.dataloader_num_workers
         return DataLoader(
             self.data,
             batch_size=None,
             sampler=_StepsLeft(self),
-            num_workers=workers,
+            num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.dataloader_pin_memory,
             persistent_workers=False,
             generator=torch.Generator().manual_seed(self.args.seed),
         )
 
     def get_batch_samples(
-        self, epoch_iterator: Iterator[StepRows], num_batches: int, device: torch.device
-    ) -> tuple[list[StepRows], None]:
+        self, epoch_iterator: Iterator[list[Row]], num_batches: int, device: torch.device
+    ) -> tuple[list[list[Row]], None]:
         """One step; its supervised tokens are counted in `training_step`, over all processes."""
         step = next(epoch_iterator, None)
         return ([] if step is None else [step]), None
-
-    def floating_point_ops(self, inputs: Any) -> int:
-        return 0  # counted in `training_step`
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The projector may learn at its own rate."""
@@ -151,10 +147,10 @@ class StageTrainer(Trainer):
         """
         model.train()
         device = self.args.device
-        counts = Counts.of(summed(count(inputs, len(self.data.languages)).tensor(), device))
+        counts = Counts.of(summed(counted(inputs, len(self.data.languages)), device))
         losses = torch.zeros(len(self.data.languages), dtype=torch.float64, device=device)
-        for at, row in enumerate(inputs.rows):
-            is_last = at == len(inputs.rows) - 1
+        for at, row in enumerate(inputs, start=1):
+            is_last = at == len(inputs)
             with self._accumulating(model, is_last):
                 with self.compute_loss_context_manager():
                     told = model(**row.to(device).inputs(), num_items=counts.supervised)
@@ -223,9 +219,6 @@ class StageTrainer(Trainer):
         self.state.epoch = self.state.global_step / self.data.plan.steps_per_epoch
         super().log(logs, start_time)
 
-    def _get_output_dir(self, trial: Any) -> str:
-        return str(self.job.folder / WRITING)
-
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Writes beside, then digests and renames: a checkpoint is whole or not there."""
         beside = self.job.folder / WRITING
@@ -265,18 +258,15 @@ class StageTrainer(Trainer):
         self.lr_scheduler.load_state_dict(torch.load(folder / SCHEDULER, weights_only=True))
 
 
-def count(step: StepRows, num_languages: int) -> Counts:
-    """What this process's rows hold."""
-    by_language = [0] * num_languages
-    for row in step.rows:
+def counted(rows: Sequence[Row], num_languages: int) -> torch.Tensor:
+    """What this process's rows of a step hold, as `Counts.of` reads it."""
+    counts = torch.zeros(num_languages + 3, dtype=torch.float64)
+    for row in rows:
         for language, learned in row.groups:
-            by_language[language] += learned
-    return Counts(
-        tuple(by_language),
-        tokens=sum(row.tokens for row in step.rows),
-        places=sum(row.input_ids.numel() for row in step.rows),
-        images=sum(len(row.pixel_values) for row in step.rows if row.pixel_values is not None),
-    )
+            counts[language] += learned
+        images = 0 if row.pixel_values is None else len(row.pixel_values)
+        counts[num_languages:] += torch.tensor([row.tokens, row.input_ids.numel(), images])
+    return counts
 
 
 def arguments(job: Job, num_steps: int) -> TrainingArguments:
@@ -286,7 +276,7 @@ def arguments(job: Job, num_steps: int) -> TrainingArguments:
     zero = in_effect(settings.sharding) is Sharding.DEEPSPEED
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # workers fork
     made = TrainingArguments(
-        output_dir=str(job.folder),
+        output_dir=str(job.folder / WRITING),
         per_device_train_batch_size=1,  # one step: see `StageTrainer.get_train_dataloader`
         learning_rate=stage.learning_rate,
         max_steps=num_steps,

@@ -75,7 +75,9 @@ def save_checkpoint(
         save_torch_state_dict(state_dict(model), fresh, max_shard_size="5GB", metadata=_METADATA)
         model.config.architectures = [type(model).__name__]
         if not hasattr(model.config, "palo"):
-            model.config.palo = about(projector_of(model.config), True, _tower_name(model))
+            tower = getattr(model.model.vision_tower.config, "_name_or_path", "")
+            is_local = not tower or Path(tower).exists()  # which means nothing on another machine
+            model.config.palo = about(projector_of(model.config), True, None if is_local else tower)
         model.config.save_pretrained(fresh)
         plain_generation(model.generation_config.to_dict()).save_pretrained(fresh)
         make_llava_processor(model.config, tokenizer, image_processor).save_pretrained(fresh)
@@ -119,12 +121,6 @@ def about(projector: ProjectorKind, pads: bool, tower: str | None) -> dict[str, 
 def projector_of(config: Any) -> ProjectorKind:
     """Which projector a config of ours, or of stock LLaVA, has."""
     return next(kind for kind, made in CONFIGS.items() if made.model_type == config.model_type)
-
-
-def _tower_name(model: LlavaForConditionalGeneration) -> str | None:
-    """The hub's id that the tower was loaded from; a folder of this machine means nothing later."""
-    name = getattr(model.model.vision_tower.config, "_name_or_path", "")
-    return name if name and not Path(name).exists() else None
 
 
 def make_llava_processor(config: Any, tokenizer: Any, image_processor: Any) -> LlavaProcessor:
@@ -195,7 +191,13 @@ def load_merged(folder: Path) -> tuple[LlavaForConditionalGeneration, Any]:
     from peft import PeftModel
 
     model, tokenizer = load_checkpoint(folder / BASE)
-    _restore_dtypes(model, folder / BASE)
+    # Frozen weights may be stored in bfloat16 beside a projector in full precision.
+    stored: dict[str, torch.dtype] = {}
+    for path in (folder / BASE).glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            stored |= {name: _DTYPES[file.get_slice(name).get_dtype()] for name in file.keys()}  # noqa: SIM118
+    for name, parameter in model.named_parameters():
+        parameter.data = parameter.data.to(stored[classic_name(name)])
     return PeftModel.from_pretrained(model, folder / ADAPTER).merge_and_unload(), tokenizer
 
 
@@ -235,18 +237,11 @@ def _save_adapter(folder: Path, adapted: "PeftModel") -> None:
     save_file(weights, folder / "adapter_model.safetensors", metadata=_METADATA)
 
 
-def _restore_dtypes(model: LlavaForConditionalGeneration, folder: Path) -> None:
-    """Frozen weights may be stored in bfloat16 beside a projector in full precision."""
-    stored: dict[str, torch.dtype] = {}
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, "pt") as file:
-            stored |= {name: _DTYPES[file.get_slice(name).get_dtype()] for name in file.keys()}  # noqa: SIM118
-    for name, parameter in model.named_parameters():
-        parameter.data = parameter.data.to(stored[classic_name(name)])
-
-
 class CheckpointModel:
-    """Of a folder, merged or base and adapter; on the GPU in bfloat16, on a CPU in float32."""
+    """An opened checkpoint that continues prompts, token for token as it was trained.
+
+    Of a folder, merged or base and adapter; on the GPU in bfloat16, on a CPU in float32.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"

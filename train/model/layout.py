@@ -98,15 +98,17 @@ def classic_name(name: str) -> str:
 
 def in_memory_name(classic: str) -> str:
     """The name in a model in memory, as adapters carry it."""
-    name = _renamed(classic, 1, 0)
-    assert name is not None, f"no name in memory for {classic}"
-    return name
+    return _required(classic, 0)
 
 
 def published_name(classic: str) -> str:
     """The published name of a classic one."""
-    name = _renamed(classic, 1, 2)
-    assert name is not None, f"no name in the other layout for {classic}"
+    return _required(classic, 2)
+
+
+def _required(classic: str, target: int) -> str:
+    name = _renamed(classic, 1, target)
+    assert name is not None, f"no other name for {classic}"
     return name
 
 

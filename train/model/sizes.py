@@ -109,6 +109,14 @@ class Sizes(Section):
         return self.patches // 4 if self.projector is ProjectorKind.LDP else self.patches
 
     @property
+    def adapters(self) -> int:
+        """Parameters of LoRA's matrices."""
+        if self.lora is None:
+            return 0
+        linears = self.language.linears.values()
+        return self.language.layers * self.lora.rank * sum(ins + outs for ins, outs in linears)
+
+    @property
     def tower_layers_read(self) -> int:
         """Layers that the features depend on: all but the last for feature layer -2."""
         layer = self.feature_layer
@@ -154,15 +162,8 @@ def parameters(sizes: Sizes) -> Parameters:
         head=0 if language.tied else embeddings,
         projector=projector,
         tower=places + tower.layers * tower_layer + 4 * width,  # the norms before and after
-        adapters=_adapters(sizes),
+        adapters=sizes.adapters,
     )
-
-
-def _adapters(sizes: Sizes) -> int:
-    if sizes.lora is None:
-        return 0
-    linears = sizes.language.linears.values()
-    return sizes.language.layers * sizes.lora.rank * sum(ins + outs for ins, outs in linears)
 
 
 def squeezed_channels(channels: int) -> int:
@@ -205,39 +206,30 @@ class FlopCount:
 
 
 def flop_count(sizes: Sizes, stage: StageName) -> FlopCount:
-    language, is_second = sizes.language, stage is StageName.STAGE2
+    language, tower, patches = sizes.language, sizes.tower, sizes.patches
+    is_second = stage is StageName.STAGE2
     factor = TRAINED if is_second and sizes.lora is None else FROZEN
-    adapters = TRAINED * _adapters(sizes) if is_second else 0
-    # Two products forward, four backward, 2 operations each, over half of the square.
-    attention = language.layers * language.queries * (2 + 4) * 2 / 2
-    return FlopCount(
-        per_token=factor * language.layers * language.matrices + adapters,
-        per_supervised=factor * language.vocabulary * language.hidden,
-        per_image=_tower_flops(sizes) + _projector_flops(sizes),
-        per_square=attention,
-    )
-
-
-def _tower_flops(sizes: Sizes) -> int:
-    """The patches' convolution, then the layers up to the one that is read; no masks in it."""
-    tower = sizes.tower
-    places = sizes.patches + 1  # the class token
-    convolution = 3 * tower.patch_size**2 * tower.hidden * sizes.patches
+    # The tower: the patches' convolution, then the layers up to the one that is read; no masks.
+    places = patches + 1  # the class token
+    convolution = 3 * tower.patch_size**2 * tower.hidden * patches
     matrices = 4 * tower.hidden**2 + 2 * tower.hidden * tower.intermediate
-    attention = 2 * tower.hidden * places
-    return FORWARD * (convolution + sizes.tower_layers_read * places * (matrices + attention))
-
-
-def _projector_flops(sizes: Sizes) -> int:
-    """Trained, but for the first map nothing lies before it that learns."""
-    seen, said = sizes.tower.hidden, sizes.language.hidden
-    linears = sizes.patches * (FROZEN * seen * said + TRAINED * said * said)
-    if sizes.projector is ProjectorKind.MLP2:
-        return linears
-    block = 9 * said + said * said  # depthwise, pointwise
-    places = sizes.patches + sizes.patches // 4  # the second block strides over 2 x 2
-    gates = 2 * 2 * said * squeezed_channels(said)  # two maps, once an image and block
-    return linears + TRAINED * (places * block + gates)
+    layers = sizes.tower_layers_read * places * (matrices + 2 * tower.hidden * places)
+    # The projector is trained, but for its first map nothing lies before it that learns.
+    said = language.hidden
+    projector = patches * (FROZEN * tower.hidden * said + TRAINED * said * said)
+    if sizes.projector is ProjectorKind.LDP:
+        block = 9 * said + said * said  # depthwise, pointwise
+        gates = 2 * 2 * said * squeezed_channels(said)  # two maps, once an image and block
+        # the second block strides over 2 x 2
+        projector += TRAINED * ((patches + patches // 4) * block + gates)
+    return FlopCount(
+        per_token=factor * language.layers * language.matrices
+        + (TRAINED * sizes.adapters if is_second else 0),
+        per_supervised=factor * language.vocabulary * said,
+        per_image=FORWARD * (convolution + layers) + projector,
+        # Two products forward, four backward, 2 operations each, over half of the square.
+        per_square=language.layers * language.queries * (2 + 4) * 2 / 2,
+    )
 
 
 # Where sizes come from
@@ -248,9 +240,32 @@ def sizes_of(scale: Scale, models_dir: Path) -> Sizes:
 
     Raises MissingResource for a model that is neither here nor in sizes.yaml.
     """
+    config = _config(scale.language_model, models_dir, "language_models")
+    heads, rows = config["num_attention_heads"], config["vocab_size"]
+    if scale.language_model.standin is None:  # in a stand-in `<image>` has its place already
+        rows = (rows // VOCABULARY_MULTIPLE + 1) * VOCABULARY_MULTIPLE
+    language = LanguageSize(
+        hidden=config["hidden_size"],
+        intermediate=config["intermediate_size"],
+        layers=config["num_hidden_layers"],
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        vocabulary=rows,
+        tied=bool(config.get("tie_word_embeddings", False)),
+        head_size=config.get("head_dim") or 0,
+    )
+    clip = _config(scale.vision_tower, models_dir, "vision_towers")
+    vision = clip.get("vision_config") or clip  # of a whole CLIP, as the published ones are
+    tower = TowerSize(  # what is left out is as CLIPVisionConfig's defaults have it
+        hidden=vision.get("hidden_size", 768),
+        intermediate=vision.get("intermediate_size", 3072),
+        layers=vision.get("num_hidden_layers", 12),
+        heads=vision.get("num_attention_heads", 12),
+        patch_size=vision.get("patch_size", 32),
+    )
     return Sizes(
-        language=_language_size(scale.language_model, models_dir),
-        tower=_tower_size(scale.vision_tower, models_dir),
+        language=language,
+        tower=tower,
         projector=scale.projector,
         lora=scale.lora,
         image_size=scale.image_size,
@@ -258,84 +273,27 @@ def sizes_of(scale: Scale, models_dir: Path) -> Sizes:
     )
 
 
-def _language_size(source: LanguageSource, models_dir: Path) -> LanguageSize:
-    config, settings = _config(source, models_dir), source.standin
-    if config is not None:
-        heads = config["num_attention_heads"]
-        size = LanguageSize(
-            hidden=config["hidden_size"],
-            intermediate=config["intermediate_size"],
-            layers=config["num_hidden_layers"],
-            heads=heads,
-            kv_heads=config.get("num_key_value_heads") or heads,
-            vocabulary=config["vocab_size"],
-            tied=bool(config.get("tie_word_embeddings", False)),
-            head_size=config.get("head_dim") or 0,
-        )
-    elif settings is not None:
-        size = LanguageSize(
-            hidden=settings.hidden_size,
-            intermediate=settings.hidden_size * 8 // 3 // 16 * 16,  # sceneworld/standins/tiny.py
-            layers=settings.layers,
-            heads=settings.heads,
-            kv_heads=settings.heads,
-            vocabulary=settings.vocab_size,
-            tied=True,
-        )
-    else:
-        size = LanguageSize.model_validate(_published("language_models", source.name))
-    if settings is not None:
-        return size  # `<image>` has its place already
-    rows = (size.vocabulary // VOCABULARY_MULTIPLE + 1) * VOCABULARY_MULTIPLE
-    return size.model_copy(update={"vocabulary": rows})
-
-
-def _tower_size(source: TowerSource, models_dir: Path) -> TowerSize:
-    config, settings = _config(source, models_dir), source.standin
-    if config is not None:  # of a tower, or of a whole CLIP, as the published ones are
-        vision = config.get("vision_config") or config
-        return TowerSize(  # what is left out is as CLIPVisionConfig's defaults have it
-            hidden=vision.get("hidden_size", 768),
-            intermediate=vision.get("intermediate_size", 3072),
-            layers=vision.get("num_hidden_layers", 12),
-            heads=vision.get("num_attention_heads", 12),
-            patch_size=vision.get("patch_size", 32),
-        )
-    if settings is None:
-        return TowerSize.model_validate(_published("vision_towers", source.name))
-    return TowerSize(
-        hidden=settings.hidden_size,
-        intermediate=settings.hidden_size * 2,  # sceneworld/standins/tower.py
-        layers=settings.layers,
-        heads=settings.heads,
-        patch_size=settings.patch_size,
-    )
-
-
-def _config(source: LanguageSource | TowerSource, models_dir: Path) -> dict[str, Any] | None:
-    """The config.json of a stand-in, of a folder or of the local hub cache; None where there is
-    none."""
-    folder = Path(source.name) if source.standin is None else models_dir / source.name
+def _config(source: LanguageSource | TowerSource, models_dir: Path, kind: str) -> dict[str, Any]:
+    """The config.json of a built stand-in, of a folder or of the local hub cache; else what a
+    stand-in's settings or sizes.yaml say in its place."""
+    standin = source.standin
+    folder = Path(source.name) if standin is None else models_dir / source.name
     path = folder / "config.json"
-    if not path.is_file():
-        if source.standin is not None or folder.is_absolute():
-            return None
+    if not path.is_file() and standin is None and not folder.is_absolute():
         from huggingface_hub import try_to_load_from_cache
 
         cached = try_to_load_from_cache(source.name, "config.json", revision=source.revision)
-        if not isinstance(cached, str):
-            return None
-        path = Path(cached)
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return config
-
-
-def _published(kind: str, name: str) -> dict[str, Any]:
+        path = Path(cached) if isinstance(cached, str) else path
+    if path.is_file():
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return config
+    if standin is not None:
+        return standin.config()
     known: dict[str, dict[str, Any]] = yaml.safe_load(PUBLISHED_PATH.read_text("utf-8"))[kind]
-    if name not in known:
+    if source.name not in known:
         raise MissingResource(
-            f"The size of {name} is not known here. Fetch its config.json "
-            f"(hf download {name} config.json), or give its sizes in {PUBLISHED_PATH.name}. "
+            f"The size of {source.name} is not known here. Fetch its config.json "
+            f"(hf download {source.name} config.json), or give its sizes in {PUBLISHED_PATH.name}. "
             f"Known: {' '.join(sorted(known))}"
         )
-    return known[name]
+    return known[source.name]

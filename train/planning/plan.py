@@ -46,8 +46,7 @@ from train.planning.memory import (
     trained,
     why_not,
 )
-from train.resources import missing_for, refuse_training
-from train.scale import Scale, Stage, StageName
+from train.scale import Scale, Stage, StageName, missing_for, refuse
 
 ASSUMED_MFU = 0.35
 WORKERS = 8  # that read images on a GPU machine, unless the profile says otherwise
@@ -361,7 +360,7 @@ def dry_run(
     else:
         _show(plan)
     try:
-        refuse_training(scale, profile, plan.missing)
+        refuse(f"train {scale.name}", profile, plan.missing)
     except MissingResource as error:
         raise MissingResource("\n".join([*plan.problems, str(error)])) from None
     if plan.problems:

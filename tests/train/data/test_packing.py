@@ -94,8 +94,7 @@ def test_padding_and_waiting_are_below_three_percent_on_lengths_like_palos(world
 def test_padding_counts_places_up_to_the_multiple_and_waiting_those_beside_a_longer_row():
     plan = plan_of([10, 20], batch_size=2, total_steps=1)
     packing = plan.packing([0], world_size=2)
-    assert (packing.tokens, packing.places, packing.idle) == (30, 16 + 24, 8)
-    assert packing.padding_share == 0.25
+    assert packing.padding_share == 0.25  # 30 of 16 + 24 places
     assert packing.idle_share == pytest.approx(8 / 48)
 
 

@@ -92,7 +92,7 @@ def test_a_row_of_nothing_is_padding():
 def test_a_step_holds_its_conversations_and_their_pixels(tmp_path, picture):
     data = make_data(tmp_path, [example("a", picture), example("b"), example("c", lang="ur")])
     assert len(data) == 2
-    (row,) = data[0].rows
+    (row,) = data[0]
     assert row.tokens == sum(data.plan.lengths)
     assert (row.input_ids == 4).sum() == 16
     assert row.pixel_values.shape == (1, 3, 64, 64)
@@ -103,7 +103,7 @@ def test_a_step_holds_its_conversations_and_their_pixels(tmp_path, picture):
 def test_processes_share_a_steps_rows(tmp_path):
     examples = [example(str(number)) for number in range(4)]
     parts = [make_data(tmp_path, examples, rank, 2) for rank in (0, 1)]
-    rows = [part[0].rows for part in parts]
+    rows = [part[0] for part in parts]
     assert [len(one) for one in rows] == [1, 1]
     assert sum(row.tokens for one in rows for row in one) == sum(parts[0].plan.lengths)
 
@@ -114,7 +114,7 @@ def test_an_unreadable_image_leaves_its_conversation_out_with_the_reason(tmp_pat
     data = make_data(
         tmp_path, [example("x", broken), example("y", gone), example("a", picture, "Two.")]
     )
-    (row,) = data[0].rows
+    (row,) = data[0]
     assert row.tokens == data.plan.lengths[2]
     reasons = {one["id"]: one["reason"] for one in data.losses.read()}
     assert reasons.keys() == {"x", "y"}

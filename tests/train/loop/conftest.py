@@ -87,6 +87,11 @@ def make_job(folder, stage=STAGE, settings=QUIET, **changes):
     return replace(Job(stage, folder, 5, settings), **changes)
 
 
+def losses_of(learner, row, num_items=None):
+    """The losses of one row, as the trainer computes them."""
+    return learner(**row.inputs(), num_items=num_items)
+
+
 def weights(learner):
     return {name: tensor.clone() for name, tensor in learner.state_dict().items()}
 

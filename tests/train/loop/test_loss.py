@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from palo.errors import MissingResource
-from tests.train.loop.conftest import assert_close, gradients, make_data, make_learner
+from tests.train.loop.conftest import assert_close, gradients, losses_of, make_data, make_learner
 from train.data.template import IGNORED
 from train.loop import loss
 from train.loop.loss import Documents
@@ -33,7 +33,7 @@ def test_loss_and_gradients_of_a_packed_row_are_those_of_its_documents_alone(tmp
     data = make_data(tmp_path, learner, tokenizer)
     items = items_of(data, [0, 3, 1, 7])
     count = sum(supervised(item) for item in items)
-    packed = learner.of(data.packer.row(items))["loss"]
+    packed = losses_of(learner, data.packer.row(items))["loss"]
     packed.backward()
     ours = gradients(learner)
     learner.zero_grad()
@@ -72,8 +72,8 @@ def test_a_document_is_blind_for_its_neighbours(parts):
 def test_sums_by_language_add_up_to_the_loss(parts):
     learner, data = parts
     row = data.packer.row(items_of(data, [2, 3, 4]))
-    told = learner.of(row)
-    english = learner.of(data.packer.row(items_of(data, [2, 4])))
+    told = losses_of(learner, row)
+    english = losses_of(learner, data.packer.row(items_of(data, [2, 4])))
     assert float(told["by_language"].sum()) == pytest.approx(
         told["loss"].item() * len(row.targets), rel=1e-5
     )
@@ -88,8 +88,8 @@ def test_the_rows_of_a_step_add_up_to_the_mean_over_its_tokens(parts):
     apart = [data.packer.row(items_of(data, [index])) for index in (2, 6)]
     together = data.packer.row(items_of(data, [2, 6]))
     count = len(together.targets)
-    total = sum(learner.of(row, num_items=count)["loss"].item() for row in apart)
-    assert learner.of(together)["loss"].item() == pytest.approx(total, rel=1e-5)
+    total = sum(losses_of(learner, row, num_items=count)["loss"].item() for row in apart)
+    assert losses_of(learner, together)["loss"].item() == pytest.approx(total, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["7b", "1.7b"])
@@ -100,7 +100,7 @@ def test_without_images_or_without_anything_every_parameter_that_learns_has_a_gr
     learner, tokenizer = make_learner(name)
     learner.model.model.vision_tower.requires_grad_(False)
     data = make_data(tmp_path, learner, tokenizer)
-    learner.of(data.packer.row(items_of(data, chosen)), num_items=5)["loss"].backward()
+    losses_of(learner, data.packer.row(items_of(data, chosen)), num_items=5)["loss"].backward()
     for part, parameter in learner.named_parameters():
         if parameter.requires_grad:
             assert parameter.grad is not None, part
@@ -125,14 +125,14 @@ def test_compiled_layers_learn_the_same_and_are_compiled_once_for_all_rows(tmp_p
     wanted = []
     for row in rows:
         learner.zero_grad()
-        learner.of(row)["loss"].backward()
+        losses_of(learner, row)["loss"].backward()
         wanted.append(gradients(learner))
     for layer in learner.model.model.language_model.layers:
         layer.compile(dynamic=True)
     graphs = []
     for row, want in zip(rows, wanted, strict=True):
         learner.zero_grad()
-        learner.of(row)["loss"].backward()
+        losses_of(learner, row)["loss"].backward()
         assert_close(gradients(learner), want, 1e-5)
         graphs.append(counters["stats"]["unique_graphs"])
     assert graphs[0] > 0

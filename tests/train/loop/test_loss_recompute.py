@@ -1,6 +1,6 @@
 import pytest
 
-from tests.train.loop.conftest import assert_close, gradients, make_data, make_learner
+from tests.train.loop.conftest import assert_close, gradients, losses_of, make_data, make_learner
 from train.loop.loss import recompute
 from train.scale import Checkpointing
 
@@ -13,7 +13,7 @@ def test_gradients_are_the_same_whatever_is_computed_again(tmp_path, kind):
         data = make_data(tmp_path, learner, tokenizer)
         recompute(learner.model.model.language_model, one)
         learner.train()
-        learner.of(data.packer.row(data._items([0, 2, 5])))["loss"].backward()
+        losses_of(learner, data.packer.row(data._items([0, 2, 5])))["loss"].backward()
         found[one] = gradients(learner)
     assert_close(found[Checkpointing.NONE], found[kind], 1e-6)
 
@@ -28,5 +28,5 @@ def test_full_recomputation_runs_each_layer_twice(tmp_path):
         runs.clear()
         recompute(learner.model.model.language_model, kind)
         learner.train()
-        learner.of(data.packer.row(data._items([2])))["loss"].backward()
+        losses_of(learner, data.packer.row(data._items([2])))["loss"].backward()
         assert len(runs) == wanted

@@ -7,9 +7,9 @@ import torch
 from train.loop.metrics import SETTLED, Counts, SpikeWatch, Window
 
 
-def test_counts_go_through_a_tensor_whole():
-    counts = Counts((5, 0, 7), tokens=100, places=104, images=3)
-    assert Counts.of(counts.tensor()) == counts
+def test_counts_are_read_off_a_tensor():
+    counts = Counts.of(torch.tensor([5.0, 0, 7, 100, 104, 3]))
+    assert counts == Counts((5, 0, 7), tokens=100, places=104, images=3)
     assert counts.supervised == 12
 
 
