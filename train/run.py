@@ -79,13 +79,16 @@ def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STA
         note(f"{folder} is up to date")
         return folder
     require_fit(scale, profile, [name for name in StageName if name <= until])
-    from train.loop.processes import in_effect, is_first, processes
+    from train.loop.processes import first_alone, in_effect, is_first, processes
 
     work = folder.with_name(f"{folder.name}.work")
     with run_lock(work, f"train {scale.name}") if is_first() else nullcontext():
         processes().wait_for_everyone()
         run = Run(scale, profile, work, Journal(scale.name))
-        _build_standins(run)
+        with first_alone():
+            for part in Part:
+                with run.journal.timed(f"stand-in {part.replace('_', ' ')}"):
+                    ensure(part, scale, profile)
         _assemble(run)
         if is_first():
             _try_saving(run)
@@ -119,15 +122,6 @@ def stage2_inputs(scale: Scale, profile: Profile) -> str:
     settings, weights = scale.model_dump(include={"stage2", "lora"}), profile.train.mixture
     mixture = mixture_inputs(profile)
     return digest([stage1_inputs(scale, profile), settings, mixture, weights.model_dump()])
-
-
-def _build_standins(run: Run) -> None:
-    from train.loop.processes import first_alone
-
-    with first_alone():
-        for part in Part:
-            with run.journal.timed(f"stand-in {part.replace('_', ' ')}"):
-                ensure(part, run.scale, run.profile)
 
 
 def _assemble(run: Run) -> None:

@@ -8,11 +8,13 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from transformers import TrainerCallback
+from transformers.integrations.integration_utils import TensorBoardCallback, WandbCallback
 
 from palo.console import Tick
 from palo.errors import MissingResource
@@ -128,20 +130,15 @@ def trackers(settings: LoopSettings, folder: Path) -> list[TrainerCallback]:
     """Raises MissingResource for one whose package is not installed."""
     callbacks: list[TrainerCallback] = []
     for tracker in settings.trackers if is_first() else ():
-        try:
-            if tracker is Tracker.TENSORBOARD:
-                from torch.utils.tensorboard import SummaryWriter
-                from transformers.integrations.integration_utils import TensorBoardCallback
-
-                callbacks.append(TensorBoardCallback(SummaryWriter(str(folder / "runs"))))
-            else:
-                import wandb  # noqa: F401
-                from transformers.integrations.integration_utils import WandbCallback
-
-                callbacks.append(WandbCallback())
-        except ImportError:
+        if find_spec(tracker) is None:
             raise MissingResource(
                 f"train.loop.trackers names {tracker}, which is not installed: "
                 f"pip install {tracker}, or take it out of pipelines.yaml."
-            ) from None
+            )
+        if tracker is Tracker.TENSORBOARD:
+            from torch.utils.tensorboard import SummaryWriter
+
+            callbacks.append(TensorBoardCallback(SummaryWriter(str(folder / "runs"))))
+        else:
+            callbacks.append(WandbCallback())
     return callbacks
