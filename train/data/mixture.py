@@ -175,7 +175,7 @@ def _mixture_rows(profile: Profile) -> Iterator[Row]:
     paths, mix = profile.paths, profile.train.english_mix_path
     for path in shard_paths(paths.source_dir) if mix is None else ():
         for sample_id, image, turns in read_columns(path, ("sample_id", "image", "turns")):
-            yield _row(sample_id, ENGLISH, image, turns)
+            yield _row(sample_id, ENGLISH, image, [(turn["role"], turn["text"]) for turn in turns])
     if mix is not None:
         yield from llava_rows(mix)
     for lang in TARGETS:
@@ -183,19 +183,19 @@ def _mixture_rows(profile: Profile) -> Iterator[Row]:
             paths.refined(lang), profile.refine, ("sample_id", "image", "target")
         ):
             if count:
-                yield _row(sample_id, lang, image, turns[:count])
+                said = [(turn["role"], turn["text"]) for turn in turns[:count]]
+                yield _row(sample_id, lang, image, said)
 
 
-def _row(sample_id: str, lang: str, image: str | None, turns: list[dict[str, str]]) -> Row:
-    roles = "".join([turn["role"][0] for turn in turns])
-    return Row(sample_id, CODES[lang], image or None, roles, [turn["text"] for turn in turns])
+def _row(sample_id: str, lang: str, image: str | None, turns: Sequence[tuple[str, str]]) -> Row:
+    roles = "".join([role[0] for role, _ in turns])
+    return Row(sample_id, CODES[lang], image or None, roles, [text for _, text in turns])
 
 
 def llava_rows(path: Path) -> Iterator[Row]:
     """Rows of a LLaVA list. Raises UserError where it is none."""
     for item_id, image, turns in read_conversations(path):
-        roles = "".join([role[0] for role, _ in turns])
-        yield Row(str(item_id), 0, image or None, roles, [text for _, text in turns])
+        yield _row(str(item_id), ENGLISH, image, turns)
 
 
 def _opened(
