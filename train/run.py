@@ -79,13 +79,13 @@ def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STA
         note(f"{folder} is up to date")
         return folder
     require_fit(scale, profile, [name for name in StageName if name <= until])
-    from train.loop.processes import first_alone, in_effect, is_first, processes
+    from train.loop.processes import in_effect, is_first, processes
 
     work = folder.with_name(f"{folder.name}.work")
     with run_lock(work, f"train {scale.name}") if is_first() else nullcontext():
         processes().wait_for_everyone()
         run = Run(scale, profile, work, Journal(scale.name))
-        with first_alone():
+        with processes().main_process_first():  # what the first one builds, the others find
             for part in Part:
                 with run.journal.timed(f"stand-in {part.replace('_', ' ')}"):
                     ensure(part, scale, profile)
@@ -174,7 +174,7 @@ def _start_afresh(folder: Path, inputs: str) -> None:
 
 def _stage1(run: Run) -> None:
     """The projector alone, on captions; kept as projector.safetensors."""
-    from train.loop.processes import first_alone, is_first, load_whole, save_whole
+    from train.loop.processes import is_first, load_whole, processes, save_whole
 
     journal, folder = run.journal, run.work / StageName.STAGE1
     kept, record = folder / "projector.safetensors", folder / RECORD
@@ -191,9 +191,9 @@ def _stage1(run: Run) -> None:
         for name, of_stages in told.items():
             of_stages["stage1"] = stored[name]
         return
-    with first_alone() as first:
+    with processes().main_process_first():
         captions = open_captions(run.profile)
-        if first and not _was_started(folder, inputs):
+        if is_first() and not _was_started(folder, inputs):
             _start_afresh(folder, inputs)
     with journal.timed("stage1"):
         _train(run, StageName.STAGE1, captions)
@@ -208,13 +208,13 @@ def _stage2(run: Run, checkpoint: Path, inputs: str, is_cut_up: bool) -> None:
 
     `is_cut_up`: training leaves the model in pieces.
     """
-    from train.loop.processes import first_alone, is_first, load_whole
+    from train.loop.processes import is_first, load_whole, processes
     from train.loop.trainer import TRAINABLE, newest_complete
 
     folder = run.work / StageName.STAGE2
-    with first_alone() as first:
+    with processes().main_process_first():
         mixture = open_mixture(run.profile)
-        if first and not _was_started(folder, inputs):
+        if is_first() and not _was_started(folder, inputs):
             _start_afresh(folder, inputs)
     run.journal.mixture = mixture.counts
     adapted = _set_learning(run)
@@ -248,7 +248,7 @@ def _train(run: Run, name: StageName, examples: Mixture) -> None:
     from train.data.steps import stage_data
     from train.data.template import Template
     from train.loop.loss import Learner, recompute
-    from train.loop.processes import first_alone, processes
+    from train.loop.processes import processes
     from train.loop.trainer import Job, run_stage
     from train.model.sizes import flop_count, sizes_of
     from train.planning.memory import here
@@ -256,9 +256,9 @@ def _train(run: Run, name: StageName, examples: Mixture) -> None:
     scale, settings, stage = run.scale, run.profile.train, run.scale.stage(name)
     journal, as_captions, title = run.journal, name is StageName.STAGE1, f"{scale.name} {name}"
     how = Measure(Template(run.tokenizer), run.packer.image_tokens, scale.max_length, as_captions)
-    with first_alone(), progress(f"{title}: lengths", len(examples)) as tick:
-        lengths = measure(examples, how, tick=tick)
     state, folder = processes(), run.work / name
+    with state.main_process_first(), progress(f"{title}: lengths", len(examples)) as tick:
+        lengths = measure(examples, how, tick=tick)
     data = stage_data(
         examples, lengths, how, run.packer, run.pictures, stage, settings, folder,
         state.process_index, state.num_processes,

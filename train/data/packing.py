@@ -194,29 +194,17 @@ class Measure:
 
     def encode(self, example: Example) -> Encoded:
         """The example as it is trained on. Raises BadConversation."""
-        limits = (self.max_length, self.image_tokens)
-        if self.as_captions:
-            return self.template.caption(_caption(example), *limits)
-        return self.template.encode(example.turns, _has_image(example), *limits)
+        return self.template.fit(self.rounds(example), self.max_length, self.image_tokens)
 
-    def spans(self, example: Example) -> list[Span]:
+    def rounds(self, example: Example) -> list[list[Span]]:
         """Raises BadConversation."""
-        if self.as_captions:
-            return [caption_span(_caption(example))]
-        return [span for spans in spans_of(example.turns, _has_image(example)) for span in spans]
-
-
-def _has_image(example: Example) -> bool:
-    if example.refused:
-        raise BadConversation(example.refused)
-    return example.image is not None
-
-
-def _caption(example: Example) -> str:
-    answers = [turn.text for turn in example.turns[1::2]]
-    if not _has_image(example) or not answers:
-        raise BadConversation("a caption needs an image and a text")
-    return answers[0]
+        if example.refused:
+            raise BadConversation(example.refused)
+        if not self.as_captions:
+            return spans_of(example.turns, example.image is not None)
+        if example.image is None or len(example.turns) < 2:
+            raise BadConversation("a caption needs an image and a text")
+        return [[caption_span(example.turns[1].text)]]
 
 
 def measure(
@@ -271,7 +259,7 @@ def _measured_here(chunk: range) -> Lengths:
         example = examples[index]
         part.cut.setdefault(example.lang, CutCount()).conversations += 1
         try:
-            its_spans = how.spans(example)
+            its_spans = [span for said in how.rounds(example) for span in said]
         except BadConversation as error:
             part.leave_out(example, str(error))
             continue

@@ -128,8 +128,7 @@ class Template:
         rounds are dropped from the end until the rest fits; a first round that does not fit alone
         loses the tail of its answer. Raises BadConversation.
         """
-        rounds = spans_of(turns, has_image)
-        return self._fitted([self._piece(spans) for spans in rounds], max_length, image_tokens)
+        return self.fit(spans_of(turns, has_image), max_length, image_tokens)
 
     def prompt(
         self, question: str, has_image: bool, before: Sequence[Round] = ()
@@ -148,7 +147,7 @@ class Template:
 
         Cut in its tail to `max_length`. Raises BadConversation for a caption without words.
         """
-        return self._fitted([self._piece([caption_span(text)])], max_length, image_tokens)
+        return self.fit([[caption_span(text)]], max_length, image_tokens)
 
     def span_lengths(self, spans: Sequence[Span], image_tokens: int) -> list[int]:
         """Tokens of each span with its image and end token: what `encode` would make, counted only,
@@ -220,22 +219,16 @@ class Template:
             ids, ends = ids[skip:], [end - shift for end in ends[skip:]]
         return ids, ends
 
-    def _fitted(self, pieces: list[Piece], max_length: int, image_tokens: int) -> Encoded:
-        """The rounds that fit, one after another behind the start token."""
-        whole, length = 0, 1
+    def fit(self, rounds: list[list[Span]], max_length: int, image_tokens: int) -> Encoded:
+        """The rounds that fit, one after another behind the start token. Raises BadConversation."""
+        pieces, whole, length = [self._piece(spans) for spans in rounds], 0, 1
         for piece in pieces:
             length += piece.length(image_tokens)
             if max_length and length > max_length:
                 break
             whole += 1
-        kept, dropped = pieces[:whole], pieces[whole:]
-        tokens = sum(piece.length(image_tokens) for piece in dropped)
-        supervised = sum(piece.supervised for piece in dropped)
-        if not kept:
-            first = _cut_tail(dropped[0], max_length - 1, image_tokens)
-            kept, dropped = [first], dropped[1:]
-            tokens -= first.length(image_tokens)
-            supervised -= first.supervised
+        kept = pieces[:whole] or [_cut_tail(pieces[0], max_length - 1, image_tokens)]
+        dropped = pieces[len(kept) :]
         if any(IMAGE_TOKEN in piece.ids for piece in dropped):
             raise BadConversation("the round with the image does not fit")
         if not any(piece.supervised for piece in kept):
@@ -244,6 +237,10 @@ class Template:
         for piece in kept:
             ids += piece.ids
             labels += piece.labels
+        tokens = sum(piece.length(image_tokens) for piece in pieces)
+        tokens -= sum(piece.length(image_tokens) for piece in kept)
+        supervised = sum(piece.supervised for piece in pieces)
+        supervised -= sum(piece.supervised for piece in kept)
         return Encoded(tuple(ids), tuple(labels), len(dropped), tokens, supervised)
 
 

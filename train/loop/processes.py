@@ -1,8 +1,6 @@
 """The processes that train together (torchrun starts them); often it is one alone."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,14 +27,6 @@ def processes() -> PartialState:
 def is_first() -> bool:
     """Whether this process is the one that writes; asked without joining the others."""
     return int(os.environ.get("RANK", "0")) == 0
-
-
-@contextmanager
-def first_alone() -> Iterator[bool]:
-    """The first process goes through the block before all others: what it builds, they find."""
-    state = processes()
-    with state.main_process_first():
-        yield state.is_main_process
 
 
 def summed(values: torch.Tensor, device: torch.device) -> torch.Tensor:
