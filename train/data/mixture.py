@@ -9,7 +9,6 @@ was made from.
 
 import json
 import zlib
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,45 +80,39 @@ class Mixture:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        batches = [reader.get_batch(index) for index in range(reader.num_record_batches)]
-        about = json.loads(reader.schema.metadata[_METADATA])
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        about = json.loads(table.schema.metadata[_METADATA])
         self.languages: tuple[str, ...] = tuple(about["languages"])
         self._roots = [Path(root) if root else None for root in about["roots"]]
-        self._columns = [tuple(batch.columns) for batch in batches]
-        self._starts = [0, *np.cumsum([batch.num_rows for batch in batches]).tolist()]
-        parts = [batch.column(1).to_numpy() for batch in batches]
-        self.langs: np.ndarray = np.concatenate([np.empty(0, np.uint8), *parts])
+        self._columns = table.columns
+        self.langs: np.ndarray = table.column("lang").combine_chunks().to_numpy()
         counts = np.bincount(self.langs, minlength=len(self.languages)).tolist()
         named = zip(self.languages, counts, strict=True)
         self.counts: dict[str, int] = {lang: count for lang, count in named if count}
 
     def __len__(self) -> int:
-        return self._starts[-1]
+        return len(self.langs)
 
     def __getitem__(self, index: int) -> Example:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        batch = bisect_right(self._starts, index) - 1
-        row = int(index) - self._starts[batch]
-        sample_id, _, image, roles, texts = self._columns[batch]
+        sample_id, _, name, roles, texts = [column[index].as_py() for column in self._columns]
         lang, refused, path = self.langs[index], "", None
-        if name := image[row].as_py():
+        if name:
             try:
                 path = inside(self._roots[lang], name)
             except RefusedImage as error:
                 refused = str(error)
-        said = zip(roles[row].as_py(), texts[row].as_py(), strict=True)
-        turns = tuple([Turn(_ROLES[letter], text) for letter, text in said])
-        return Example(sample_id[row].as_py(), self.languages[lang], path, turns, refused)
+        turns = tuple([Turn(_ROLES[role], text) for role, text in zip(roles, texts, strict=True)])
+        return Example(sample_id, self.languages[lang], path, turns, refused)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Mixture, (self.path,)
 
     def has_image(self) -> np.ndarray:
         """Which rows name an image, refused ones too; read from the file, so not for every step."""
-        parts = [columns[2].is_valid().to_numpy(zero_copy_only=False) for columns in self._columns]
-        return np.concatenate([np.empty(0, np.bool_), *parts])
+        named = self._columns[2].is_valid().combine_chunks()
+        return np.asarray(named.to_numpy(zero_copy_only=False))
 
 
 def open_mixture(profile: Profile) -> Mixture:
