@@ -262,22 +262,19 @@ class CheckpointModel:
     def generate(self, items: Sequence[Item], max_new_tokens: int, **how: Any) -> torch.Tensor:
         """The new tokens of each prompt, (items, at most max_new_tokens); all or no items have
         pixels."""
-        rows = [self.packer.expand(item.encoded).input_ids for item in items]
-        length = max(len(row) for row in rows)
-        # generation continues at the right end, so prompts are padded on the left
-        ids = torch.full((len(rows), length), self.packer.pad_token_id)
-        mask = torch.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, length - len(row) :] = torch.tensor(row)
-            mask[index, length - len(row) :] = 1
+        prompts = [list(self.packer.expand(item.encoded).input_ids) for item in items]
+        # generation continues at the right end
+        padded = self.tokenizer.pad(
+            {"input_ids": prompts}, padding_side="left", return_tensors="pt", verbose=False
+        ).to(self.device)
         pixels = [item.pixels for item in items if item.pixels is not None]
         if pixels:
             how["pixel_values"] = torch.stack(pixels).to(self.device, self.model.dtype)
         written: torch.Tensor = self.model.generate(
-            input_ids=ids.to(self.device),
-            attention_mask=mask.to(self.device),
+            input_ids=padded["input_ids"],
+            attention_mask=padded["attention_mask"],
             max_new_tokens=max_new_tokens,
             pad_token_id=self.packer.pad_token_id,
             **how,
         )
-        return written[:, length:]
+        return written[:, padded["input_ids"].shape[1] :]
