@@ -275,7 +275,7 @@ def spans_of(turns: Sequence[Turn], has_image: bool) -> list[list[Span]]:
     tags = sum(question.count(IMAGE_TAG) for question, _ in pairs)
     if has_image and tags != 1:
         raise BadConversation(f"{tags} {IMAGE_TAG} tags in the questions, not one")
-    spans = []
+    spans: list[list[Span]] = []
     for question, answer in pairs:
         if shown := has_image and IMAGE_TAG in question:
             question = question.replace(IMAGE_TAG, "").strip()
