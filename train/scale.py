@@ -299,8 +299,7 @@ def missing_for(
     if until is StageName.STAGE2 and settings.english_mix_path:
         wanted.append((settings.english_mix_path, "English instructions"))
         wanted.append((settings.english_mix_images_dir, "their images"))
-    missing = _missing_gpu(scale) if needs_gpu else []
-    missing += _missing_paths(wanted, profile)
+    missing = _missing(wanted, scale, profile, needs_gpu)
     if until is StageName.STAGE1:
         return missing
     if not settings.english_mix_path and not shard_paths(paths.source_dir):
@@ -311,14 +310,12 @@ def missing_for(
     return missing
 
 
-def _missing_gpu(scale: Scale) -> list[str]:
-    if scale.is_standin or has_gpu():
-        return []
-    return [f"an NVIDIA GPU for {scale.name}: run on a machine that has one"]
-
-
-def _missing_paths(wanted: Iterable[tuple[Path | None, str]], profile: Profile) -> list[str]:
+def _missing(
+    wanted: Iterable[tuple[Path | None, str]], scale: Scale, profile: Profile, needs_gpu: bool
+) -> list[str]:
     missing = []
+    if needs_gpu and not (scale.is_standin or has_gpu()):
+        missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
     for path, what in wanted:
         if path is None:
             raise UserError(f"Profile {profile.name} names no path for {what}: see pipelines.yaml.")
@@ -334,10 +331,12 @@ def require_for_evaluation(
 ) -> None:
     """Raises MissingResource that lists all that is missing, of the held-out questions and of a
     judge only where they are needed."""
-    evaluate, missing = profile.evaluate, _missing_gpu(scale)
-    if held_out:
-        wanted = [(evaluate.questions_path, "held-out questions")]
-        missing += _missing_paths([*wanted, (evaluate.images_dir, "their images")], profile)
+    evaluate = profile.evaluate
+    wanted = [
+        (evaluate.questions_path, "held-out questions"),
+        (evaluate.images_dir, "their images"),
+    ]
+    missing = _missing(wanted if held_out else (), scale, profile, needs_gpu=True)
     checkpoint = profile.paths.checkpoint(scale.name)
     if not (checkpoint / "config.json").is_file():
         missing.append(f"a checkpoint ({checkpoint}): palo train --scale {scale.name}")
