@@ -22,7 +22,6 @@ from transformers.conversion_mapping import (
     get_checkpoint_conversion_mapping,
     register_checkpoint_conversion_mapping,
 )
-from transformers.models.llava.modeling_llava import LlavaModel
 
 from palo.engines.stream import own_generation
 from palo.schemas import IMAGE_TAG
@@ -37,7 +36,7 @@ class MobilePaloConfig(LlavaConfig):
     model_type = "mobile_palo"
 
 
-class MobilePaloModel(LlavaModel):
+class MobilePaloForConditionalGeneration(LlavaForConditionalGeneration):
     config_class = MobilePaloConfig
 
     def __init__(self, config: MobilePaloConfig) -> None:
@@ -45,16 +44,7 @@ class MobilePaloModel(LlavaModel):
         vision: Any = config.vision_config
         text: Any = config.text_config
         projector: Any = LdpProjector(vision.hidden_size, text.hidden_size)
-        self.multi_modal_projector = projector
-        self.post_init()
-
-
-class MobilePaloForConditionalGeneration(LlavaForConditionalGeneration):
-    config_class = MobilePaloConfig
-
-    def __init__(self, config: MobilePaloConfig) -> None:
-        super().__init__(config)
-        self.model = MobilePaloModel(config)
+        self.model.multi_modal_projector = projector
         self.post_init()
 
 
@@ -62,10 +52,10 @@ AutoConfig.register(MobilePaloConfig.model_type, MobilePaloConfig, exist_ok=True
 AutoModelForImageTextToText.register(
     MobilePaloConfig, MobilePaloForConditionalGeneration, exist_ok=True
 )
-# Without both mappings the weights of a saved checkpoint vanish with only a warning.
-for ours, stock in ((MobilePaloConfig.model_type, "llava"), ("MobilePaloModel", "LlavaModel")):
-    mapping = get_checkpoint_conversion_mapping(stock)
-    register_checkpoint_conversion_mapping(ours, mapping, overwrite=True)
+# Without this mapping the weights of a saved checkpoint vanish with only a warning.
+register_checkpoint_conversion_mapping(
+    MobilePaloConfig.model_type, get_checkpoint_conversion_mapping("llava"), overwrite=True
+)
 
 CONFIGS: dict[ProjectorKind, Any] = {
     ProjectorKind.MLP2: LlavaConfig,
