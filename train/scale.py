@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -70,16 +69,6 @@ class StandinTower(Section):
     learning_rate: float = 3e-3
     seed: int = 7
 
-    def config(self) -> dict[str, Any]:
-        """What of its config.json tells its size."""
-        return {
-            "hidden_size": self.hidden_size,
-            "intermediate_size": self.hidden_size * 2,  # sceneworld/standins/tower.py
-            "num_hidden_layers": self.layers,
-            "num_attention_heads": self.heads,
-            "patch_size": self.patch_size,
-        }
-
 
 class StandinLanguageModel(Section):
     """A tiny Llama, taught on text: a description of a scene, questions about it, answers."""
@@ -97,17 +86,6 @@ class StandinLanguageModel(Section):
     learning_rate: float = 3e-3  # of embeddings and norms
     matrix_learning_rate: float = 7e-3
     seed: int = 7
-
-    def config(self) -> dict[str, Any]:
-        """What of its config.json tells its size."""
-        return {
-            "hidden_size": self.hidden_size,
-            "intermediate_size": self.hidden_size * 8 // 3 // 16 * 16,  # sceneworld/.../tiny.py
-            "num_hidden_layers": self.layers,
-            "num_attention_heads": self.heads,
-            "vocab_size": self.vocab_size,
-            "tie_word_embeddings": True,
-        }
 
 
 class TowerSource(Section):

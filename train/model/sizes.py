@@ -276,7 +276,7 @@ def sizes_of(scale: Scale, models_dir: Path) -> Sizes:
 def _config(source: LanguageSource | TowerSource, models_dir: Path, kind: str) -> dict[str, Any]:
     """The config.json of a built stand-in, of a folder or of the local hub cache; else what a
     stand-in's settings or sizes.yaml say in its place."""
-    standin = source.standin
+    standin: Any = source.standin
     folder = Path(source.name) if standin is None else models_dir / source.name
     path = folder / "config.json"
     if not path.is_file() and standin is None and not folder.is_absolute():
@@ -288,7 +288,16 @@ def _config(source: LanguageSource | TowerSource, models_dir: Path, kind: str) -
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return config
     if standin is not None:
-        return standin.config()
+        width = standin.hidden_size
+        size = {
+            "hidden_size": width,
+            "num_hidden_layers": standin.layers,
+            "num_attention_heads": standin.heads,
+        }
+        if isinstance(source, TowerSource):  # sceneworld/standins/tower.py
+            return size | {"intermediate_size": 2 * width, "patch_size": standin.patch_size}
+        size["intermediate_size"] = width * 8 // 3 // 16 * 16  # sceneworld/standins/tiny.py
+        return size | {"vocab_size": standin.vocab_size, "tie_word_embeddings": True}
     known: dict[str, dict[str, Any]] = yaml.safe_load(PUBLISHED_PATH.read_text("utf-8"))[kind]
     if source.name not in known:
         raise MissingResource(
