@@ -110,11 +110,10 @@ class StepPlan:
                 sum(int(self.lengths[index]) for index in row)
                 for row in self.rows(step, world_size)
             ]
-            padded = [row_places(count) for count in filled]
-            tokens, places = tokens + sum(filled), places + sum(padded)
-            for at in range(0, len(padded), world_size):  # these run side by side
-                side_by_side = padded[at : at + world_size]
-                idle += max(side_by_side) * len(side_by_side) - sum(side_by_side)
+            # those of a row of this array run side by side
+            padded = np.array([row_places(count) for count in filled]).reshape(-1, world_size)
+            tokens, places = tokens + sum(filled), places + int(padded.sum())
+            idle += int((padded.max(axis=1, keepdims=True) - padded).sum())
         return Packing(1 - tokens / places, idle / (places + idle)) if places else Packing(0.0, 0.0)
 
     def _of(self, epoch: int) -> np.ndarray:
