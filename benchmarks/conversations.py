@@ -89,13 +89,13 @@ def reader(
         lang = LANGUAGES[number % len(LANGUAGES)]
         examples.append(Example(str(number), lang, image, turns(rng, words, room, image)))
     measure = Measure(Template(tokenizer), image_tokens, MAX_LENGTH // shrink, False)
-    found = [measure.encode(one).length(image_tokens) for one in examples]
+    made = [measure.encode(example).length(image_tokens) for example in examples]
     packer = Packer(
         tokenizer.convert_tokens_to_ids(IMAGE_TAG), image_tokens, tokenizer.pad_token_id
     )
     pictures = Pictures(make_processor(image_size))
-    made = np.array(found, dtype=np.int32)
-    return Reader(examples, made, tokenizer, measure, packer, pictures, folder)
+    sizes = np.array(made, dtype=np.int32)
+    return Reader(examples, sizes, tokenizer, measure, packer, pictures, folder)
 
 
 def turns(rng: random.Random, words: list[str], room: int, image: Path | None) -> tuple[Turn, ...]:

@@ -21,8 +21,8 @@ from benchmarks.harness import (
     cores,
     environment_of,
     finish,
-    read_json,
 )
+from palo.files import read_json
 
 LIMIT_MINUTES = 15
 LIMIT_GIB = 6
@@ -39,7 +39,14 @@ def main() -> None:
         memory = PeakMemory(child.pid)
         code = child.wait()
         minutes, peak_gib = (time.monotonic() - start) / 60, memory.stop() / GIB
-        figures = collect(project_dir / SAMPLE_DIR) if code == 0 else {}
+        figures = {}
+        if code == 0:
+            data_dir = project_dir / SAMPLE_DIR
+            steps = read_json(data_dir / "demo-times.json")
+            figures = {
+                "seconds_by_step": {step["title"]: step["seconds"] for step in steps},
+                "evaluation_mean": read_json(data_dir / "evaluation" / "7b.json")["mean"],
+            }
     finish(
         {
             "exit_code": code,
@@ -52,14 +59,6 @@ def main() -> None:
         }
     )
     sys.exit(code)
-
-
-def collect(data_dir: Path) -> dict[str, object]:
-    steps = read_json(data_dir / "demo-times.json")
-    return {
-        "seconds_by_step": {step["title"]: step["seconds"] for step in steps},
-        "evaluation_mean": read_json(data_dir / "evaluation" / "7b.json")["mean"],
-    }
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ answered; "Orange." may stay in French). Randomness comes from the generator giv
 import random
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
+from benchmarks.harness import ROOT, read_yaml
 from palo.checks.faults import phrases
 from palo.languages import info
 from refine.filters import TurnPair
@@ -26,32 +29,6 @@ _LOOPS = range(4, 12)
 _SPANS = ("<box>[[112, 40, 380, 412]]</box>", "https://example.org/a?b=1", "{name}", "`x = 1`")
 _SYLLABLES = ("ma", "shi", "ba", "de", "le", "ni", "wo", "ta", "men", "you", "zai", "hen", "ke")
 _CYRILLIC = dict(zip("abcdefghijklmnopqrstuvwxyz", "абцдефгхийклмнопкрстуввхиз", strict=True))
-
-# Said by models, and by intention in none of palo/checks/phrases.yaml.
-UNSEEN_PREAMBLES = {
-    "zh": "好的，我把这句话翻译成中文如下：",
-    "fr": "Bien sûr, je vous traduis cette phrase :",
-    "es": "Por supuesto, te traduzco la frase:",
-    "ru": "Конечно, перевожу это предложение:",
-    "ja": "かしこまりました。日本語にするとこうなります：",
-    "ar": "بالتأكيد، سأترجم لك هذه الجملة:",
-    "hi": "ज़रूर, मैं इस वाक्य का अनुवाद करता हूँ:",
-    "bn": "অবশ্যই, আমি বাক্যটি অনুবাদ করে দিচ্ছি:",
-    "ur": "جی ضرور، میں اس جملے کا ترجمہ کرتا ہوں:",
-    "en": "Absolutely! I've rendered the sentence for you below:",
-}
-UNSEEN_REFUSALS = {
-    "zh": "这个请求超出了我的能力范围，我没有办法完成您的要求。",
-    "fr": "Cette demande dépasse mes capacités, il m'est impossible de vous aider.",
-    "es": "Esta petición supera mis capacidades, me resulta imposible ayudarte.",
-    "ru": "Этот запрос выходит за рамки моих возможностей, помочь вам я не сумею.",
-    "ja": "ご要望にはお応えできかねます。別のご質問をお願いいたします。",
-    "ar": "هذا الطلب يتجاوز قدراتي، وليس بإمكاني مساعدتك في ذلك.",
-    "hi": "यह अनुरोध मेरी क्षमता से बाहर है, मैं आपकी सहायता करने में असमर्थ हूँ।",
-    "bn": "এই অনুরোধটি আমার সাধ্যের বাইরে, আমি আপনাকে সাহায্য করতে অক্ষম।",
-    "ur": "یہ درخواست میری صلاحیت سے باہر ہے، میں آپ کی مدد کرنے سے قاصر ہوں۔",
-    "en": "That request is beyond what I am able to do, so I have to decline.",
-}
 
 
 @dataclass(frozen=True)
@@ -79,7 +56,10 @@ def wrong_language(pair: SourceTarget, scene: Scene) -> TurnPair | None:
 def other_script(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """Transliterated: into Latin letters, and what is in Latin letters into Cyrillic ones."""
     latin = "Latin" in info(scene.lang).scripts
-    text = _cyrillic(pair.target) if latin else _latin(pair.target, scene.rng)
+    if latin:
+        text = _cyrillic(pair.target)
+    else:
+        text = "".join(_romanised(char, scene.rng) for char in pair.target)
     return TurnPair(pair.source, text) if text != pair.target else None
 
 
@@ -89,7 +69,7 @@ def half_english(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     if len(words) < 4:
         return None
     english = " ".join(words[len(words) // 2 :])
-    return TurnPair(pair.source, f"{_first_half(pair.target, scene.lang)} {english}")
+    return TurnPair(pair.source, f"{_first_half(pair.target)} {english}")
 
 
 def source_echo(pair: SourceTarget, scene: Scene) -> TurnPair | None:
@@ -109,19 +89,26 @@ def loop(pair: SourceTarget, scene: Scene) -> TurnPair | None:
 
 def truncation(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """Cut at half, at the token limit: the engine says so."""
-    cut = _cut(pair, scene)
-    return TurnPair(pair.source, cut, finish_reason="length") if cut else None
+    cut = silent_truncation(pair, scene)
+    return replace(cut, finish_reason="length") if cut else None
 
 
 def silent_truncation(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     """Cut at half, and the engine says that all is well."""
-    cut = _cut(pair, scene)
-    return TurnPair(pair.source, cut) if cut else None
+    if len(pair.target) < _MIN_HALVED_CHARS.get(scene.lang, _MIN_HALVED_CHARS_ELSE):
+        return None
+    return TurnPair(pair.source, _first_half(pair.target))
 
 
 def lost_placeholder(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     span = scene.rng.choice(_SPANS)
     return TurnPair(f"{pair.source} {span}", pair.target)
+
+
+@cache
+def unseen_phrases() -> Any:
+    """By fault and language: what no list of ours holds."""
+    return read_yaml(ROOT / "benchmarks" / "gold" / "unseen_phrases.yaml")
 
 
 def preamble(pair: SourceTarget, scene: Scene) -> TurnPair | None:
@@ -131,7 +118,8 @@ def preamble(pair: SourceTarget, scene: Scene) -> TurnPair | None:
 
 
 def unseen_preamble(pair: SourceTarget, scene: Scene) -> TurnPair | None:
-    said, gap = UNSEEN_PREAMBLES[scene.rng.choice([scene.lang, "en"])], scene.rng.choice(" \n")
+    said = unseen_phrases()["preamble"][scene.rng.choice([scene.lang, "en"])]
+    gap = scene.rng.choice(" \n")
     return TurnPair(pair.source, f"{said}{gap}{pair.target}")
 
 
@@ -142,7 +130,8 @@ def refusal(pair: SourceTarget, scene: Scene) -> TurnPair | None:
 
 
 def unseen_refusal(pair: SourceTarget, scene: Scene) -> TurnPair | None:
-    return TurnPair(pair.source, UNSEEN_REFUSALS[scene.rng.choice([scene.lang, "en"])])
+    said = unseen_phrases()["refusal"][scene.rng.choice([scene.lang, "en"])]
+    return TurnPair(pair.source, said)
 
 
 def answered(pair: SourceTarget, scene: Scene) -> TurnPair | None:
@@ -181,12 +170,7 @@ def faulty(
     return [pair for pair in made if pair is not None]
 
 
-def _cut(pair: SourceTarget, scene: Scene) -> str | None:
-    least = _MIN_HALVED_CHARS.get(scene.lang, _MIN_HALVED_CHARS_ELSE)
-    return _first_half(pair.target, scene.lang) if len(pair.target) >= least else None
-
-
-def _first_half(text: str, lang: str) -> str:
+def _first_half(text: str) -> str:
     """Half of the characters; tokens end anywhere, so words may be cut, clusters are not."""
     at = len(text) // 2
     while at < len(text) and unicodedata.category(text[at]).startswith("M"):
@@ -198,12 +182,8 @@ def _bare(text: str) -> str:
     return "".join(char for char in text.casefold() if char.isalpha())
 
 
-def _latin(text: str, rng: random.Random) -> str:
-    """Letters by their Unicode names ("BENGALI LETTER KA"); Han characters as any syllable."""
-    return "".join(_romanised(char, rng) for char in text)
-
-
 def _romanised(char: str, rng: random.Random) -> str:
+    """A letter by its Unicode name ("BENGALI LETTER KA"); Han characters as any syllable."""
     if not unicodedata.category(char).startswith(("L", "M")):
         return char
     name = unicodedata.name(char, "")

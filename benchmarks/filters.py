@@ -68,7 +68,8 @@ def main() -> None:
     settings = RefineSettings()
     filters = default_filters(settings)
     figures = measured(gold, filters, settings)
-    figures["world"] = gold_shares(world_gold(), filters, settings)
+    world = world_gold()
+    figures["world"] = gold_shares(world, judged(world, filters), settings)
     figures["held_out"] = held_out(gold, settings)
     figures["limits"] = LIMITS
     if options.table:
@@ -91,9 +92,9 @@ def write_weights(gold: Gold) -> None:
 
 
 def measured(gold: Gold, filters: Sequence[Filter], settings: RefineSettings) -> dict[str, Any]:
-    shares = gold_shares(gold, filters, settings)
-    recall, by_filter = faults_caught(gold, filters, settings)
-    tallies = gold_tallies(gold, filters)
+    findings = judged(gold, filters)
+    shares = gold_shares(gold, findings, settings)
+    recall, spoken = faults_caught(gold, filters, settings)
     return {
         **largest(shares),
         "fault_recall_min": smallest(recall, [name for name in FAULTS if name not in APART]),
@@ -102,28 +103,31 @@ def measured(gold: Gold, filters: Sequence[Filter], settings: RefineSettings) ->
         "recall": recall,
         "filters": {
             name: {
-                lang: precision_and_recall(by_filter[name][lang], tallies[name][lang])
+                lang: precision_and_recall(hits[lang], spoken_share(findings[lang], name))
                 for lang in gold
             }
-            for name in by_filter
+            for name, hits in spoken.items()
         },
     }
 
 
+def judged(gold: Gold, filters: Sequence[Filter]) -> dict[str, list[tuple[Finding, ...]]]:
+    return {
+        lang: judge(filters, [TurnPair(row.source, row.target) for row in rows], lang)
+        for lang, rows in gold.items()
+    }
+
+
 def gold_shares(
-    gold: Gold, filters: Sequence[Filter], settings: RefineSettings
+    gold: Gold, findings: Mapping[str, Sequence[tuple[Finding, ...]]], settings: RefineSettings
 ) -> dict[str, dict[str, float]]:
     """Per language: segments, shares that came out as reject and review, and of short answers."""
-    found = {}
+    shares = {}
     for lang, rows in gold.items():
-        pairs = [TurnPair(row.source, row.target) for row in rows]
-        verdicts = [verdict(one, settings.notes_for_review) for one in judge(filters, pairs, lang)]
-        short = [
-            one
-            for one, row in zip(verdicts, rows, strict=True)
-            if len(row.source.split()) <= SHORT_WORDS
-        ]
-        found[lang] = {
+        verdicts = [verdict(row, settings.notes_for_review) for row in findings[lang]]
+        words = [len(row.source.split()) for row in rows]
+        short = [each for each, count in zip(verdicts, words, strict=True) if count <= SHORT_WORDS]
+        shares[lang] = {
             "segments": len(rows),
             "reject": share(verdicts, Verdict.REJECT),
             "review": share(verdicts, Verdict.REVIEW),
@@ -131,52 +135,36 @@ def gold_shares(
             "short_reject": share(short, Verdict.REJECT),
             "short_review": share(short, Verdict.REVIEW),
         }
-    return found
+    return shares
 
 
 def faults_caught(
     gold: Gold, filters: Sequence[Filter], settings: RefineSettings
-) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, tuple[int, int]]]]:
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     """Recall by fault and language; and of each filter over the fault it is there for."""
     recall: dict[str, dict[str, float]] = {}
-    by_filter: dict[str, dict[str, tuple[int, int]]] = {}
+    spoken: dict[str, dict[str, float]] = {}
     for name in (*FAULTS, "swapped"):
         recall[name] = {}
         for lang in gold:
-            pairs = faulty(name, lang, gold)
-            findings = judge(filters, pairs, lang)
-            caught = [verdict(one, settings.notes_for_review).flagged for one in findings]
+            findings = judge(filters, faulty(name, lang, gold), lang)
+            caught = [verdict(row, settings.notes_for_review).flagged for row in findings]
             recall[name][lang] = round(sum(caught) / len(caught), 4)
-            if name in MEANT_FOR:
-                meant = MEANT_FOR[name]
-                spoke = sum(any(said(one, meant) for one in row) for row in findings)
-                by_filter.setdefault(meant, {})[lang] = (spoke, len(pairs))
-    return recall, by_filter
+            if meant := MEANT_FOR.get(name):
+                spoken.setdefault(meant, {})[lang] = spoken_share(findings, meant)
+    return recall, spoken
 
 
-def gold_tallies(gold: Gold, filters: Sequence[Filter]) -> dict[str, dict[str, tuple[int, int]]]:
-    """By filter and language: gold rows it asks review of or rejects, and all."""
-    tallies: dict[str, dict[str, tuple[int, int]]] = {one.name: {} for one in filters}
-    for lang, rows in gold.items():
-        findings = judge(filters, [TurnPair(row.source, row.target) for row in rows], lang)
-        for one in filters:
-            spoke = sum(any(said(found, one.name) for found in row) for row in findings)
-            tallies[one.name][lang] = (spoke, len(rows))
-    return tallies
+def spoken_share(findings: Sequence[Sequence[Finding]], name: str) -> float:
+    """Of the rows, those that the filter asks review of or rejects."""
+    spoke = [any(each.filter == name and each.verdict.flagged for each in row) for row in findings]
+    return sum(spoke) / len(spoke)
 
 
-def precision_and_recall(faults: tuple[int, int], gold: tuple[int, int]) -> dict[str, float | None]:
+def precision_and_recall(hit: float, wrong: float) -> dict[str, float | None]:
     """Precision is for as many faulty rows as good ones; a rarer fault has less of it."""
-    hit, wrong = faults[0] / faults[1], gold[0] / gold[1]
-    precision = hit / (hit + wrong) if hit + wrong else None
-    return {
-        "precision": None if precision is None else round(precision, 4),
-        "recall": round(hit, 4),
-    }
-
-
-def said(found: Finding, name: str) -> bool:
-    return found.filter == name and found.verdict.flagged
+    precision = round(hit / (hit + wrong), 4) if hit + wrong else None
+    return {"precision": precision, "recall": round(hit, 4)}
 
 
 def held_out(gold: Gold, settings: RefineSettings) -> dict[str, float]:
@@ -192,7 +180,7 @@ def held_out(gold: Gold, settings: RefineSettings) -> dict[str, float]:
         filters = default_filters(own)
         recall, _ = faults_caught(odd, filters, own)
         return {
-            **largest(gold_shares(odd, filters, own)),
+            **largest(gold_shares(odd, judged(odd, filters), own)),
             "fault_recall_min": smallest(recall, [name for name in FAULTS if name not in APART]),
             "swapped_recall": smallest(recall, ["swapped"]),
         }
@@ -226,36 +214,27 @@ def share(verdicts: Sequence[Verdict], kind: Verdict) -> float:
 
 def tables(figures: Mapping[str, Any]) -> str:
     """Markdown: gold shares, recall by fault, and precision and recall by filter."""
-    langs = list(figures["gold"])
-    percent = "{:.1f}".format
-    rows = [
-        (f"{where} {kind.replace('_', ' ')}", [percent(100 * one[kind]) for one in shares.values()])
+    rows = {
+        f"{where} {kind.replace('_', ' ')}": [f"{100 * of[kind]:.1f}" for of in shares.values()]
         for where, shares in (("gold", figures["gold"]), ("world", figures["world"]))
         for kind in ("reject", "review", "short_reject", "short_review")
-    ]
-    rows += [
-        (name.replace("_", " "), [percent(100 * value) for value in by_lang.values()])
-        for name, by_lang in figures["recall"].items()
-    ]
-    filters = [
-        (
-            name,
-            [
-                f"{percent(100 * (one['precision'] or 0))} / {percent(100 * one['recall'])}"
-                for one in by_lang.values()
-            ],
-        )
+    }
+    for name, by_lang in figures["recall"].items():
+        rows[name.replace("_", " ")] = [f"{100 * value:.1f}" for value in by_lang.values()]
+    filters = {
+        name: [
+            f"{100 * (of['precision'] or 0):.1f} / {100 * of['recall']:.1f}"
+            for of in by_lang.values()
+        ]
         for name, by_lang in figures["filters"].items()
-    ]
+    }
+    langs = list(figures["gold"])
     return f"{markdown('share, %', langs, rows)}\n\n{markdown('filter', langs, filters)}\n"
 
 
-def markdown(title: str, langs: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> str:
-    lines = [
-        [title, *langs],
-        ["---", *("--:" for _ in langs)],
-        *([name, *row] for name, row in rows),
-    ]
+def markdown(title: str, langs: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
+    lines = [[title, *langs], ["---", *("--:" for _ in langs)]]
+    lines += [[name, *row] for name, row in rows.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

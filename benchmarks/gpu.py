@@ -49,7 +49,7 @@ from sceneworld.standins.tiny import train_tokenizer
 from train.loop.loss import Learner, recompute, sum_loss
 from train.loop.trainer import Job, StageTrainer
 from train.model.assembly import add_adapters, assemble
-from train.model.sizes import LanguageSize, Sizes, TowerSize, flop_count, sizes_of
+from train.model.sizes import LanguageSize, Sizes, flop_count, sizes_of
 from train.planning.memory import peak_flops
 from train.scale import Checkpointing, LossKernel, Scale, Stage, StageName, load_scale
 
@@ -78,14 +78,7 @@ CASES = {
     "7b-packed-no-dropout-compiled": Case("7b", Checkpointing.NONE, dropout=0.0, compiled=True),
     "1.7b-packed": Case("1.7b"),
 }
-TINY = {
-    "hidden": 32,
-    "intermediate": 64,
-    "layers": 2,
-    "heads": 2,
-    "kv_heads": 2,
-    "vocabulary": 1216,
-}
+TINY = {"hidden": 32, "intermediate": 64, "layers": 2, "heads": 2}
 
 
 class Stopwatch(TrainerCallback):
@@ -182,14 +175,9 @@ def scale_of(case: Case, tiny: bool) -> tuple[Scale, Sizes]:
     scale = scale.model_copy(update=changed)
     sizes = sizes_of(scale, Path("none"))
     if tiny:
-        sizes = sizes.model_copy(
-            update={
-                "language": sizes.language.model_copy(update=TINY),
-                "tower": sizes.tower.model_copy(
-                    update={"hidden": 32, "intermediate": 64, "layers": 2, "heads": 2}
-                ),
-            }
-        )
+        language = sizes.language.model_copy(update=TINY | {"kv_heads": 2, "vocabulary": 1216})
+        tower = sizes.tower.model_copy(update=TINY)
+        sizes = sizes.model_copy(update={"language": language, "tower": tower})
     return scale, sizes
 
 
@@ -216,19 +204,21 @@ def trained(
     done: list[tuple[int, float]] = []  # of each step: tokens, operations
 
     def operations(counts: Any) -> float:
-        found = flops.of(counts.tokens, counts.supervised, counts.images)
-        done.append((counts.tokens, found))
-        return found
+        done.append((counts.tokens, flops.of(counts.tokens, counts.supervised, counts.images)))
+        return done[-1][1]
 
     workers = 0 if chosen.tiny else None
     settings = LoopSettings(trackers=(), workers=workers, spike=None, log_every_steps=10**9)
     trainer = Unsaved(learner, data, Job(stage, folder, 1, settings, operations), callbacks=[watch])
     trainer.train()
-    tokens, strict = (sum(one) for one in zip(*done[WARM_STEPS:], strict=True))
+    tokens, strict = (sum(counts) for counts in zip(*done[WARM_STEPS:], strict=True))
     headline = tokens * flops.per_token_headline
+    peak = peak_flops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
     return {
         "tokens_per_s": round(tokens / watch.seconds, 1),
-        **utilisation(headline, strict, watch.seconds),
+        "mfu": round(headline / watch.seconds / peak, 4) if peak else None,
+        "mfu_strict": round(strict / watch.seconds / peak, 4) if peak else None,
+        "tflops": round(headline / watch.seconds / 1e12, 3),
         "peak_gib": peak_gib(),
         "seconds_a_step": round(watch.seconds / chosen.steps, 3),
         "padding_share": round(data.plan.packing(range(num_steps)).padding_share, 4),
@@ -239,15 +229,6 @@ def trained(
     }
 
 
-def utilisation(headline: float, strict: float, seconds: float) -> dict[str, Any]:
-    peak = peak_flops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
-    return {
-        "mfu": round(headline / seconds / peak, 4) if peak else None,
-        "mfu_strict": round(strict / seconds / peak, 4) if peak else None,
-        "tflops": round(headline / seconds / 1e12, 3),
-    }
-
-
 class Unsaved(StageTrainer):
     """Its last step is not kept: gigabytes of random weights."""
 
@@ -255,12 +236,27 @@ class Unsaved(StageTrainer):
         return
 
 
+def where() -> tuple[torch.device, torch.dtype]:
+    """The device, and the type of what is not trained on it."""
+    if torch.cuda.is_available():
+        return torch.device("cuda"), torch.bfloat16
+    return torch.device("cpu"), torch.float32
+
+
 def make_learner(scale: Scale, sizes: Sizes, read: Reader) -> Learner:
     """Everything is made where it stays; only what is trained is fp32."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    frozen = torch.bfloat16 if device.type == "cuda" else torch.float32
+    device, frozen = where()
     spoken = language_model(sizes.language, read.tokenizer, device, frozen, not scale.lora)
-    seen = tower(sizes.tower, sizes.image_size, device, frozen)
+    size = sizes.tower
+    config = CLIPVisionConfig(
+        hidden_size=size.hidden,
+        intermediate_size=size.intermediate,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        image_size=sizes.image_size,
+        patch_size=size.patch_size,
+    )
+    seen = filled(CLIPVisionModel, config, device, frozen)
     model = assemble(scale, seen, spoken, read.tokenizer, 1)
     model.requires_grad_(False)
     model.model.multi_modal_projector.to(device).requires_grad_(True)
@@ -296,18 +292,6 @@ def language_model(
     return filled(LlamaForCausalLM, config, device, torch.float32 if trained else frozen)
 
 
-def tower(size: TowerSize, image_size: int, device: torch.device, dtype: torch.dtype) -> Any:
-    config = CLIPVisionConfig(
-        hidden_size=size.hidden,
-        intermediate_size=size.intermediate,
-        num_hidden_layers=size.layers,
-        num_attention_heads=size.heads,
-        image_size=image_size,
-        patch_size=size.patch_size,
-    )
-    return filled(CLIPVisionModel, config, device, dtype)
-
-
 def filled(kind: Any, config: Any, device: torch.device, dtype: torch.dtype) -> Any:
     """Never on the CPU and never in fp32 on the way: 7B would take 27 GB there."""
     before = torch.get_default_dtype()
@@ -325,49 +309,40 @@ def filled(kind: Any, config: Any, device: torch.device, dtype: torch.dtype) -> 
     return model
 
 
-def translator(
-    size: LanguageSize, batch_size: int, answer_tokens: int, folder: Path
-) -> tuple[TransformersEngine, list[Request]]:
+def translated(batch_size: int, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """The translator's engine around a random model, and one batch of requests for it.
 
-    The engine would read its weights from a folder; they are put in their place instead.
+    The engine would read its weights from a folder; they are put in their place instead. Answers of
+    random words never end by themselves, so each has all its tokens.
     """
+    folder /= f"translator-{batch_size}"
+    _, sizes = scale_of(CASES["7b-packed"], chosen.tiny)
     tokenizer = train_tokenizer([SOURCE], 300)
     tokenizer.save_pretrained(folder)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    device, dtype = where()
     signature = Signature("random", "none", str(dtype))
     settings = TranslatorSettings(model=str(folder), finetuned_dir=folder, batch_size=batch_size)
     engine = TransformersEngine(Weights(str(folder)), signature, settings)
     engine._tokenizer = tokenizer
-    engine._model = language_model(size, tokenizer, device, dtype, trained=False).eval()
+    engine._model = language_model(sizes.language, tokenizer, device, dtype, trained=False).eval()
     engine._stops = frozenset()
-    sampling = Sampling(answer_tokens)
     words = SOURCE.split()
+    sampling = Sampling(chosen.answer_tokens)
     requests = [
         Request(str(at), (Message("user", " ".join(words[at % 8 :])),), sampling)
         for at in range(batch_size)
     ]
-    return engine, requests
-
-
-def translated(batch_size: int, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Answers of random words never end by themselves, so each has all its tokens."""
-    _, sizes = scale_of(CASES["7b-packed"], chosen.tiny)
-    engine, requests = translator(
-        sizes.language, batch_size, chosen.answer_tokens, folder / f"translator-{batch_size}"
-    )
     with engine:
         warm = list(engine.stream(requests))
         synchronise()
         start = time.perf_counter()
-        tokens = sum(one.output_tokens for one in engine.stream(requests))
+        tokens = sum(result.output_tokens for result in engine.stream(requests))
         synchronise()
         seconds = time.perf_counter() - start
     return {
         "tokens_per_s": round(tokens / seconds, 1),
         "tokens": tokens,
-        "prompt_tokens": round(sum(one.prompt_tokens for one in warm) / len(warm)),
+        "prompt_tokens": round(sum(result.prompt_tokens for result in warm) / len(warm)),
         "peak_gib": peak_gib(),
     }
 

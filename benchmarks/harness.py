@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ MIXTURE = ["conversation"] * 5 + ["reasoning"] * 7 + ["description"] * 2
 def finish(figures: dict[str, Any]) -> None:
     """Prints what was measured, as the last line."""
     print(json.dumps(figures, ensure_ascii=False))
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that it takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def cores() -> int:
@@ -93,10 +101,6 @@ def read_yaml(path: Path) -> Any:
 def write_yaml(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def measured_apart(module: str, *words: str | Path) -> dict[str, Any]:

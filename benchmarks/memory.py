@@ -74,7 +74,10 @@ def main() -> None:
     if chosen.run:
         return finish(whole_run(chosen.run))
     with tempfile.TemporaryDirectory() as folder:
-        resumed = resume(Path(folder) / "resume", chosen.resume_segments)
+        first = fresh(Path(folder) / "resume", chosen.resume_segments)
+        resumed = measured_apart("memory", "--run", Path(folder) / "resume")
+        assert (resumed["sent"], resumed["written"]) == (0, 0), resumed
+        assert resumed["turns"] == first["turns"], resumed
     with tempfile.TemporaryDirectory() as folder:
         few = fresh(Path(folder) / "few", chosen.few_segments)
         many = fresh(Path(folder) / "many", chosen.many_segments)
@@ -94,15 +97,6 @@ def main() -> None:
             "entries": chosen.entries,
         }
     )
-
-
-def resume(folder: Path, num_segments: int) -> dict[str, Any]:
-    """The second of two runs; the first is disturbed by nothing and finishes."""
-    first = fresh(folder, num_segments)
-    second = measured_apart("memory", "--run", folder)
-    assert (second["sent"], second["written"]) == (0, 0), second
-    assert second["turns"] == first["turns"], second
-    return second
 
 
 def fresh(folder: Path, num_segments: int) -> dict[str, Any]:

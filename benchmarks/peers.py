@@ -7,6 +7,7 @@ segments over the difference in time, so what a run costs whatever its length (s
 draining) cancels out for all alike.
 """
 
+import gzip
 import os
 import socket
 import statistics
@@ -18,9 +19,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import timed
 from palo.engines.stream import Request
 from palo.settings import TranslatorSettings
 
@@ -56,38 +59,24 @@ def ours(bench: Any, sizes: tuple[int, ...]) -> list[float]:
 
 def asked_of_server(bench: Any, sizes: tuple[int, ...]) -> list[float]:
     with serving(bench.settings) as url:
-        datatrove(bench.work(64).requests, bench.settings, url, bench.folder / "warm")  # as ours is
-        return [timed_datatrove(bench, bench.work(size).requests, url) for size in sizes]
-
-
-def timed_datatrove(bench: Any, asked: list[Request], url: str) -> float:
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory(dir=bench.folder) as output:
-        datatrove(asked, bench.settings, url, Path(output))
-        return time.perf_counter() - start
+        works = [bench.work(size).requests for size in (64, *sizes)]  # the first warms it, as ours
+        return [timed(partial(datatrove, asked, bench.settings, url)) for asked in works][1:]
 
 
 def asked_of_ray(bench: Any, sizes: tuple[int, ...]) -> list[float]:
     import ray
 
-    works = [bench.work(size).requests for size in sizes]
+    works = [bench.work(size).requests for size in (64, *sizes)]  # its first start is the slowest
     # its workers take ten CPUs as given; only the engine computes, and it has all cores
     ray.init(num_cpus=16, log_to_driver=False, include_dashboard=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:
-        ray_data(bench.work(64).requests, bench.settings)  # its first start is the slowest
-        return [timed_ray(asked, bench.settings) for asked in works]
+        return [timed(partial(ray_data, asked, bench.settings)) for asked in works][1:]
     finally:
         ray.shutdown()
 
 
-def timed_ray(asked: list[Request], settings: TranslatorSettings) -> float:
-    start = time.perf_counter()
-    ray_data(asked, settings)
-    return time.perf_counter() - start
-
-
-def datatrove(asked: list[Request], settings: TranslatorSettings, url: str, output: Path) -> None:
+def datatrove(asked: list[Request], settings: TranslatorSettings, url: str) -> None:
     from datatrove.data import Document
     from datatrove.pipeline.inference.run_inference import InferenceConfig, InferenceRunner
     from datatrove.pipeline.writers import JsonlWriter
@@ -96,31 +85,22 @@ def datatrove(asked: list[Request], settings: TranslatorSettings, url: str, outp
         answer = await generate({"messages": [{"role": "user", "content": document.text}]})
         return str(answer.text)
 
-    runner = InferenceRunner(
-        rollout_fn=rollout,
-        config=InferenceConfig(
-            server_type="endpoint",
-            model_name_or_path=settings.model,
-            endpoint_url=url,
-            default_generation_params={
-                "max_tokens": settings.max_tokens,
-                "temperature": 0.0,
-                "logprobs": True,
-            },
-            max_concurrent_generations=int(settings.max_num_seqs * 1.75),  # as many as ours
-        ),
-        output_writer=JsonlWriter(str(output)),
+    sampling = {"max_tokens": settings.max_tokens, "temperature": 0.0, "logprobs": True}
+    config = InferenceConfig(
+        server_type="endpoint",
+        model_name_or_path=settings.model,
+        endpoint_url=url,
+        default_generation_params=sampling,
+        max_concurrent_generations=int(settings.max_num_seqs * 1.75),  # as many as ours
     )
-    runner.run(Document(text=one.messages[0].content, id=one.tag) for one in asked)
-    written = sum(1 for path in output.rglob("*.jsonl.gz") for _ in lines(path))
+    with tempfile.TemporaryDirectory() as output:
+        runner = InferenceRunner(
+            rollout_fn=rollout, config=config, output_writer=JsonlWriter(output)
+        )
+        runner.run(Document(text=each.messages[0].content, id=each.tag) for each in asked)
+        paths = Path(output).rglob("*.jsonl.gz")
+        written = sum(gzip.decompress(path.read_bytes()).count(b"\n") for path in paths)
     assert written == len(asked), f"datatrove wrote {written} of {len(asked)}"
-
-
-def lines(path: Path) -> Iterator[str]:
-    import gzip
-
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        yield from file
 
 
 def ray_data(asked: list[Request], settings: TranslatorSettings) -> None:
@@ -152,7 +132,7 @@ def ray_data(asked: list[Request], settings: TranslatorSettings) -> None:
         },
         postprocess=lambda row: {"text": row["generated_text"]},
     )
-    rows = [{"prompt": one.messages[0].content} for one in asked]
+    rows = [{"prompt": each.messages[0].content} for each in asked]
     answered = sum(1 for _ in processor(ray.data.from_items(rows)).iter_rows())
     assert answered == len(asked), f"Ray Data answered {answered} of {len(asked)}"
 

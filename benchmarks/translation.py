@@ -18,14 +18,13 @@ import os
 import random
 import statistics
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import finish
+from benchmarks.harness import finish, timed
 from palo.engines.open import open_engine
 from palo.engines.stream import Request, Weights, load_tokenizer, stop_ids
 from palo.paths import DataPaths
@@ -35,7 +34,6 @@ from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 from translate.ingest import ingest
 from translate.job import TranslationJob
 from translate.run import translate_language
-from translate.segments import segment
 
 LANG = "ur"
 LIMIT = 0.95
@@ -56,7 +54,15 @@ class Work:
 
 
 def main() -> None:
-    args = arguments()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--segments", type=int, default=600, help="unique segments a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--model", help="a model folder or hub id instead of a tiny one")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--max-num-seqs", type=int, default=64)
+    parser.add_argument("--peers", action="store_true", help="datatrove and Ray Data LLM as well")
+    parser.add_argument("--peers-segments", type=int, default=2000, help="of their longer run")
+    args = parser.parse_args()
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", f"0-{(os.cpu_count() or 1) - 1}")
     with tempfile.TemporaryDirectory() as folder:
         model = args.model or tiny_model(Path(folder) / "model")
@@ -81,18 +87,6 @@ def main() -> None:
     finish(result)
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--segments", type=int, default=600, help="unique segments a round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--model", help="a model folder or hub id instead of a tiny one")
-    parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--max-num-seqs", type=int, default=64)
-    parser.add_argument("--peers", action="store_true", help="datatrove and Ray Data LLM as well")
-    parser.add_argument("--peers-segments", type=int, default=2000, help="of their longer run")
-    return parser.parse_args()
-
-
 class Bench:
     """Makes rounds of work that no contender has seen, and times them."""
 
@@ -112,26 +106,19 @@ class Bench:
         ingest(SourceSettings(path=source, shard_rows=50), paths.source_dir)
         job = TranslationJob.of(LANG, engine_signature, self.settings)
         requests = [
-            job.request(cut, job.key(cut), 0)
+            job.request(cut, key, 0)
             for path in shard_paths(paths.source_dir)
             for sample in read_samples(path)
-            for cut in (
-                segment(sample.turns, at, self.settings.context) for at in range(len(sample.turns))
-            )
+            for cut, key in job.cuts(sample)
         ]
         return Work(paths, requests)
 
     def _conversation(self, number: int) -> dict[str, Any]:
         turns = []
-        for at in range(TURNS):
-            words = self._rng.choices(_WORDS, k=self._rng.randint(6, 14 if at % 2 == 0 else 60))
-            text = f"{' '.join(words)} {self._rng.random():.9f}"
-            turns.append(
-                {
-                    "from": ("human", "gpt")[at % 2],
-                    "value": f"{text}?" if at % 2 == 0 else f"{text}.",
-                }
-            )
+        for role, most, mark in [("human", 14, "?"), ("gpt", 60, ".")] * (TURNS // 2):
+            words = self._rng.choices(_WORDS, k=self._rng.randint(6, most))
+            text = f"{' '.join(words)} {self._rng.random():.9f}{mark}"
+            turns.append({"from": role, "value": text})
         return {"id": str(number), "conversations": turns}
 
     def against_raw(self, rounds: int, num_segments: int) -> dict[str, Any]:
@@ -173,10 +160,9 @@ class Bench:
     def timed_run(self, work: Work, engine: Any) -> float:
         """Seconds of a whole run with a cold memory."""
         job = TranslationJob.of(LANG, str(engine.signature), self.settings)
-        start = time.perf_counter()
-        report = translate_language(job, work.paths, engine)
-        took = time.perf_counter() - start
-        assert report.fill.sent == len(work.requests), report
+        reports = []
+        took = timed(lambda: reports.append(translate_language(job, work.paths, engine)))
+        assert reports[0].fill.sent == len(work.requests), reports
         return took
 
 
@@ -215,12 +201,6 @@ class RawVllm:
 
     def close(self) -> None:
         self._llm.llm_engine.engine_core.shutdown()
-
-
-def timed(work: Any) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def tiny_model(folder: Path) -> str:

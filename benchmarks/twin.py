@@ -31,11 +31,11 @@ from benchmarks.harness import (
     cores,
     finish,
     palo,
-    read_json,
     read_yaml,
     small_world,
     write_yaml,
 )
+from palo.files import read_json
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from sceneworld.build import build_world
 
