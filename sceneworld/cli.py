@@ -9,23 +9,24 @@ from palo.console import ProfileOption, SourceOption, announce, note, progress
 from palo.errors import UserError
 from palo.files import digest, read_json, run_lock, write_json
 from palo.settings import Profile, WorldSettings, load_profile
-from sceneworld import standins
+from sceneworld.standins import BUILDERS
+from train.scale import standin_builders
 from translate.cli import translator_app
 
 WORLD_VERSION = "5"  # raise it when the same settings give another world
 
 
+sample_app = typer.Typer(help="The built-in sample world.", no_args_is_help=True)
+
+
 def register(app: typer.Typer) -> None:
     """The commands; and `train` gets its builders of stand-ins."""
-    standins.register()
-    translator_app.command("pretrain")(pretrain)
+    standin_builders.update(BUILDERS)
     translator_app.registered_commands.sort(key=lambda command: command.name != "pretrain")
-    sample = typer.Typer(help="The built-in sample world.", no_args_is_help=True)
-    sample.command("build")(build)
-    sample.command("review")(review)
-    app.add_typer(sample, name="sample")
+    app.add_typer(sample_app, name="sample")
 
 
+@sample_app.command("build")
 def build(profile: ProfileOption = None) -> None:
     """Draw the pictures; write conversations, their true translations, and held-out questions."""
     from sceneworld.build import build_world
@@ -49,6 +50,7 @@ def build(profile: ProfileOption = None) -> None:
     )
 
 
+@sample_app.command("review")
 def review(
     batch: Annotated[str, typer.Option(help="Only CSVs whose name begins so.")] = "",
     source: SourceOption = None,
@@ -80,6 +82,7 @@ def review(
         )
 
 
+@translator_app.command("pretrain")
 def pretrain(profile: ProfileOption = None) -> None:
     """Train the stand-in translator from nothing (profiles with `standin` settings only)."""
     settings = load_profile(profile)

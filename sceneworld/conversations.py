@@ -86,7 +86,17 @@ def _content(value: object) -> int:
 
 def source_samples(scene: Scene, rng: random.Random) -> tuple[Sample, ...]:
     """The three samples of one picture, in LLaVA-Instruct's order."""
-    return (_conversation(scene, rng), _detail(scene, rng), _reasoning(scene, rng))
+    exchanges = conversation_exchanges(scene, rng, rng.choice(ROUNDS), is_for_source)
+    rounds = [
+        (e.question, e.short if rng.random() < SHORT_SHARE else e.sentence) for e in exchanges
+    ]
+    conversation = _sample(rounds, rng)
+    prompt = m.AskDetail(rng.randrange(DETAIL_PROMPTS))
+    detail = _sample([(prompt, detail_answer(scene, rng))], rng)
+    # Shape, colour and both together can't all be odd, so there is always something to ask.
+    while not (exchanges := reasoning_exchanges(scene, rng, is_for_source)):
+        pass
+    return conversation, detail, _sample([(e.question, e.sentence) for e in exchanges], rng)
 
 
 def text_sample(rng: random.Random) -> Sample:
@@ -115,11 +125,6 @@ def conversation_exchanges(
     return exchanges
 
 
-def answer(exchange: Exchange, rng: random.Random) -> tuple[Message, ...]:
-    """Mostly the short form."""
-    return exchange.short if rng.random() < SHORT_SHARE else exchange.sentence
-
-
 def detail_answer(scene: Scene, rng: random.Random) -> tuple[Message, ...]:
     """A description of three to five sentences."""
     named = [(thing, kind) for thing in scene.things if (kind := name_of(thing, scene, rng))]
@@ -145,25 +150,8 @@ def reasoning_exchanges(
     return exchanges[: rng.choice((1, 2))]
 
 
-def _conversation(scene: Scene, rng: random.Random) -> Sample:
-    exchanges = conversation_exchanges(scene, rng, rng.choice(ROUNDS), is_for_source)
-    return _sample([(e.question, answer(e, rng)) for e in exchanges], rng, has_image=True)
-
-
-def _detail(scene: Scene, rng: random.Random) -> Sample:
-    prompt = m.AskDetail(rng.randrange(DETAIL_PROMPTS))
-    return _sample([(prompt, detail_answer(scene, rng))], rng, has_image=True)
-
-
-def _reasoning(scene: Scene, rng: random.Random) -> Sample:
-    # Shape, colour and both together can't all be odd, so there is always something to ask.
-    while not (exchanges := reasoning_exchanges(scene, rng, is_for_source)):
-        pass
-    return _sample([(e.question, e.sentence) for e in exchanges], rng, has_image=True)
-
-
 def _sample(
-    rounds: list[tuple[Message, tuple[Message, ...]]], rng: random.Random, has_image: bool
+    rounds: list[tuple[Message, tuple[Message, ...]]], rng: random.Random, has_image: bool = True
 ) -> Sample:
     turns: list[Turn] = []
     for question, reply in rounds:

@@ -213,25 +213,15 @@ class SayBackground(Message):  # The background is white and nothing else can be
     pass
 
 
-class SayMore(Message):
-    """Yes, there are more circles than squares: three circles and one square.
-
-    `more` False: No, there are not more circles than squares: one circle and three squares.
-    """
-
+class SayMore(Message):  # Yes, there are more circles than squares: three circles and one square.
     group: Group
     other: Group
     more: bool
 
 
-class SayLeft(Message):
-    """There are three red circles, so two red circles are left.
-
-    `before` is the count before, 1 to 6. None left: "..., so no red circles are left."
-    """
-
+class SayLeft(Message):  # There are three red circles, so two red circles are left.
     kind: Kind
-    before: int
+    before: int  # 1 to 6
 
 
 class SayBox(Message):  # The red circle is in the box [0.25, 0.00, 0.50, 0.25].  (kept as it is)

@@ -31,11 +31,7 @@ Truth = dict[tuple[str, str], dict[str, str]]
 
 def without_image(text: str) -> str:
     """The text without `<image>` and the line break that binds the tag to it."""
-    if text.startswith(IMAGE_TAG + "\n"):
-        return text.removeprefix(IMAGE_TAG + "\n")
-    if text.endswith("\n" + IMAGE_TAG):
-        return text.removesuffix("\n" + IMAGE_TAG)
-    return text
+    return text.removeprefix(f"{IMAGE_TAG}\n").removesuffix(f"\n{IMAGE_TAG}")
 
 
 def with_image_as_in(text: str, english: str) -> str:

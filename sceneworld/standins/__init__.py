@@ -1,6 +1,6 @@
 """Tiny towers, language models and translators in place of CLIP, Vicuna and a translation LLM.
 
-Here `train` gets what builds the stand-ins of a scale with a `standin:` block.
+BUILDERS are what makes the stand-ins of a scale with a `standin:` block.
 """
 
 import json
@@ -9,11 +9,7 @@ from typing import Any
 
 from palo.console import progress
 from palo.settings import Profile
-from train.scale import Part, Scale, standin_builders
-
-
-def register() -> None:
-    standin_builders.update({Part.TOWER: build_tower, Part.LANGUAGE_MODEL: build_language_model})
+from train.scale import Part, Scale
 
 
 def build_tower(scale: Scale, profile: Profile, folder: Path) -> None:
@@ -24,15 +20,9 @@ def build_tower(scale: Scale, profile: Profile, folder: Path) -> None:
     rows = _read_lines(profile.train.patches_path)
     pixels = read_pixels([images_dir / row["image"] for row in rows], scale.image_size)
     labels = label_patches([row["cells"] for row in rows], scale.image_size // settings.patch_size)
+    sizes = (scale.image_size, scale.feature_layer)
     with progress("stand-in vision tower", settings.steps) as tick:
-        tower = train_tower(
-            settings,
-            scale.image_size,
-            scale.feature_layer,
-            pixels,
-            labels,
-            lambda text: tick(1, text),
-        )
+        tower = train_tower(settings, *sizes, pixels, labels, lambda text: tick(1, text))
     tower.save_pretrained(folder)
 
 
@@ -48,6 +38,9 @@ def build_language_model(scale: Scale, profile: Profile, folder: Path) -> None:
         model = train_language_model(settings, scenes, tokenizer, lambda text: tick(1, text))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+BUILDERS = {Part.TOWER: build_tower, Part.LANGUAGE_MODEL: build_language_model}
 
 
 def _read_lines(path: Path | None) -> list[dict[str, Any]]:

@@ -35,7 +35,11 @@ def start_together(embeddings: torch.Tensor, told: Sequence[Told], tokenizer: An
     rendered = align(told, names)
     languages = _languages(told)
     usual = embeddings[sorted(english)].norm(dim=1).mean().item()
-    apart = _directions(sorted(set(languages.values())), embeddings.shape[1])
+    generator, width = torch.Generator().manual_seed(1), embeddings.shape[1]
+    apart = {
+        lang: torch.randn(width, generator=generator) / math.sqrt(width)
+        for lang in sorted(set(languages.values()))
+    }
     with torch.no_grad():
         for token, lang in languages.items():
             weights = rendered.get(names[token])
@@ -49,11 +53,6 @@ def start_together(embeddings: torch.Tensor, told: Sequence[Told], tokenizer: An
 def _of_length(vector: Any, length: float) -> torch.Tensor:
     scaled: torch.Tensor = vector * (length / vector.norm())
     return scaled
-
-
-def _directions(languages: Sequence[str], width: int) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    return {lang: torch.randn(width, generator=generator) / math.sqrt(width) for lang in languages}
 
 
 def _languages(told: Sequence[Told]) -> dict[int, str]:

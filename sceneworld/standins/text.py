@@ -174,7 +174,7 @@ class Reader:
 
     def conversation(self, scene: DescribedScene, rng: random.Random) -> Text:
         """All questions in any order, each in any of its languages."""
-        return self._said([_in_any(exchange, rng) for exchange in _mixed(scene.questions, rng)])
+        return self._in_any(scene.questions, len(scene.questions), rng)
 
     def english(self, scene: DescribedScene, rng: random.Random) -> Text:
         """All questions in any order, in English, half of them with their words in any order.
@@ -182,19 +182,23 @@ class Reader:
         Other languages put them in other orders. A model that has learned to find them anywhere
         understands those sooner.
         """
-        rounds = [exchange[ENGLISH] for exchange in _mixed(scene.questions, rng)]
-        return self._said(
-            [
-                (_shuffled(asked, rng) if rng.random() < SHUFFLED_SHARE else asked, said)
-                for asked, said in rounds
-            ]
-        )
+        rounds = []
+        for exchange in rng.sample(scene.questions, len(scene.questions)):
+            asked, said = exchange[ENGLISH]
+            if rng.random() < SHUFFLED_SHARE:  # the question mark stays last
+                words = asked.rstrip("?").split()
+                mark = asked[len(asked.rstrip("?")) :]
+                asked = " ".join(rng.sample(words, len(words))) + mark
+            rounds.append((asked, said))
+        return self._said(rounds)
 
     def talk(self, scene: DescribedScene, rng: random.Random) -> Text:
         """Some of what stage 2 will say about such a scene, each round in any language."""
-        return self._said(
-            [_in_any(exchange, rng) for exchange in _mixed(scene.talk, rng)[:TALK_ROUNDS]]
-        )
+        return self._in_any(scene.talk, TALK_ROUNDS, rng)
+
+    def _in_any(self, rounds: Sequence[Round], most: int, rng: random.Random) -> Text:
+        mixed = rng.sample(rounds, len(rounds))[:most]
+        return self._said([exchange[rng.choice(list(exchange))] for exchange in mixed])
 
     def _said(self, rounds: Sequence[tuple[str, str]]) -> Text:
         """Questions and answers in the template of stage 2."""
@@ -203,20 +207,6 @@ class Reader:
             asked = f"{IMAGE_TAG}\n{question}" if index == 0 else question
             turns += [Turn(Role.HUMAN, asked), Turn(Role.GPT, answer)]
         return Text(self.template.encode(turns, has_image=True))
-
-
-def _mixed(rounds: Sequence[Round], rng: random.Random) -> list[Round]:
-    return rng.sample(rounds, len(rounds))
-
-
-def _in_any(exchange: Round, rng: random.Random) -> tuple[str, str]:
-    return exchange[rng.choice(list(exchange))]
-
-
-def _shuffled(question: str, rng: random.Random) -> str:
-    """Its words in any order; the question mark stays last."""
-    words = question.rstrip("?").split()
-    return " ".join(rng.sample(words, len(words))) + question[len(question.rstrip("?")) :]
 
 
 def _clues(phrase: Sequence[int], rng: random.Random) -> list[int]:

@@ -102,7 +102,13 @@ def train_tower(
     for _ in range(settings.steps):
         chosen = torch.randint(len(pixels), (settings.batch_size,), generator=order)
         features = patch_features(tower, pixels[chosen], feature_layer)
-        loss = _naming_loss(head(features), labels.classes[chosen], labels.sizes)
+        parts = head(features).split(list(labels.sizes), dim=-1)
+        classes = labels.classes[chosen]
+        losses = [
+            nn.functional.cross_entropy(part.flatten(0, 1), classes[..., n].flatten())
+            for n, part in enumerate(parts)
+        ]
+        loss = torch.stack(losses).sum()
         learning.step(loss)
         tick(f"loss {loss.item():.3f}")
     return tower.eval()
@@ -112,12 +118,3 @@ def patch_features(tower: Any, pixels: torch.Tensor, feature_layer: int) -> torc
     """(N, patches, hidden_size): the hidden state that LLaVA's projector reads."""
     states = tower(pixels, output_hidden_states=True).hidden_states
     return states[feature_layer][:, 1:]
-
-
-def _naming_loss(logits: torch.Tensor, classes: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-    parts = logits.split(list(sizes), dim=-1)
-    losses = [
-        nn.functional.cross_entropy(part.flatten(0, 1), classes[..., n].flatten())
-        for n, part in enumerate(parts)
-    ]
-    return torch.stack(losses).sum()

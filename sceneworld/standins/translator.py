@@ -12,7 +12,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
@@ -171,13 +170,17 @@ def _train(
     report: Report,
 ) -> float:
     """Warm-up, then linear decay; returns the mean loss of the last steps."""
+    warmup = max(1, int(settings.steps * WARMUP_SHARE))
+
+    def share(step: int) -> float:
+        return min((step + 1) / warmup, max(_LAST_SHARE, 1 - step / settings.steps))
+
     # Matrices this small gain little from a second thread, and lose much where cores are shared:
     # threads that wait for each other spin. Measured on 2 busy cores: 0.13 s a step against 1.1 s.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     optimizers = muon_and_adamw(model, settings.matrix_learning_rate, settings.learning_rate)
-    schedule = partial(_schedule, steps=settings.steps)
-    learning = Learning(model.parameters(), optimizers, schedule)
+    learning = Learning(model.parameters(), optimizers, share)
     model.train()
     losses: deque[float] = deque(maxlen=_LOSS_STEPS)
     for step, batch in enumerate(_batches(pairs, tokenizer, settings)):
@@ -190,38 +193,22 @@ def _train(
     return sum(losses) / max(1, len(losses))
 
 
-def _schedule(step: int, steps: int) -> float:
-    warmup = max(1, int(steps * WARMUP_SHARE))
-    return min((step + 1) / warmup, max(_LAST_SHARE, 1 - step / steps))
-
-
 def _batches(
     pairs: Sequence[TrainingPair], tokenizer: Any, settings: StandinTranslatorSettings
 ) -> Iterator[list[PretrainingExample]]:
     """`steps` batches, mostly of short pairs at first; the seed decides which."""
     made = examples(pairs, tokenizer)
     rng = random.Random(settings.seed)
-    weights = _balance(pairs)
-    long = [len(example.ids) > settings.short_tokens for example in made]
-    first = _times(weights, long, _LONG_AT_FIRST)
-    later = _times(weights, long, _LONG_LATER)
-    num_first = int(settings.steps * settings.short_share)
-    yield from islice(_drawn(made, first, settings.batch_size, rng), num_first)
-    yield from islice(_drawn(made, later, settings.batch_size, rng), settings.steps - num_first)
-
-
-def _times(weights: Sequence[float], chosen: Sequence[bool], factor: float) -> list[float]:
-    return [
-        weight * factor if is_chosen else weight
-        for weight, is_chosen in zip(weights, chosen, strict=True)
-    ]
-
-
-def _balance(pairs: Sequence[TrainingPair]) -> list[float]:
-    """Weights that even out, by the square root, how often sentences begin in the same way."""
+    # Weights even out, by the square root, how often sentences begin in the same way.
     begins = [(*pair.text.split()[:2], "|", *pair.context.split()[:2]) for pair in pairs]
     counts = Counter(begins)
-    return [counts[begin] ** -0.5 for begin in begins]
+    num_first = int(settings.steps * settings.short_share)
+    for factor, steps in ((_LONG_AT_FIRST, num_first), (_LONG_LATER, settings.steps - num_first)):
+        weights = [
+            counts[begin] ** -0.5 * (factor if len(example.ids) > settings.short_tokens else 1)
+            for begin, example in zip(begins, made, strict=True)
+        ]
+        yield from islice(_drawn(made, weights, settings.batch_size, rng), steps)
 
 
 def _drawn(

@@ -29,9 +29,9 @@ from sceneworld.build import build_world
 from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 from sceneworld.truth import load_truth, with_image_as_in, without_image
 from train.model.assembly import assemble
-from train.scale import Scale
+from train.scale import Scale, standin_builders
 
-standins.register()  # as the front door does
+standin_builders.update(standins.BUILDERS)  # as the front door does
 
 ROOT = Path(__file__).parents[2]
 META = TurnMeta(TurnStatus.TRANSLATED, 1, "stop", -0.1, "scripted", "s", "", "")
