@@ -69,7 +69,7 @@ def refine_command(
     seeded = [code for code in named if shard_paths(paths.seed_dir / code)]
     langs = seeded if seed else [code for code in named if has_input(paths, code)]
     if not langs:
-        raise _nothing("Nothing to refine", named, settings, first)
+        raise _nothing(f"Nothing to refine for {' '.join(named)}", settings, first)
     bands = load_thresholds(settings.refine.thresholds_path)
     for line in filter(None, (without_bands(code, bands) for code in langs)):
         note(line)
@@ -159,7 +159,7 @@ def report_command(
         if shard_paths(paths.refined(code)) or paths.review(code).is_dir()
     ]
     if not {*refined} & {*langs}:
-        raise _nothing("Nothing was refined", langs, settings)
+        raise _nothing(f"Nothing was refined for {' '.join(langs)}", settings)
     figures = [report.collect(settings, code) for code in refined]
     console.print(report.table([row for row in figures if row.lang in langs], settings.name))
     path = report.write_report(settings, figures)
@@ -184,7 +184,7 @@ def status_command(
     paths, langs = settings.paths, _codes(lang)
     statuses = [review_status(paths, code) for code in langs if paths.review(code).is_dir()]
     if not statuses:
-        raise _nothing("Nothing is in review", langs, settings)
+        raise _nothing(f"Nothing is in review for {' '.join(langs)}", settings)
     if as_json:
         typer.echo(json.dumps([asdict(status) for status in statuses], indent=2))
         return
@@ -225,7 +225,7 @@ def export_command(
     paths, named = settings.paths, _codes(lang)
     langs = [code for code in named if shard_paths(paths.refined(code))]
     if not langs:
-        raise _nothing("Nothing was refined", named, settings)
+        raise _nothing(f"Nothing was refined for {' '.join(named)}", settings)
     announce(settings, "review export")
     rows, now = max_rows or settings.refine.max_review_rows, timestamp()
     for code in langs:
@@ -324,10 +324,8 @@ def _codes(lang: str) -> list[str]:
     return [str(code) for code in parse_languages(lang)]
 
 
-def _nothing(
-    what: str, langs: Sequence[str], settings: Profile, first: str = "palo refine"
-) -> UserError:
-    return UserError(f"{what} for {' '.join(langs)} in {settings.data_dir}. Run `{first}` first.")
+def _nothing(what: str, settings: Profile, first: str = "palo refine") -> UserError:
+    return UserError(f"{what} in {settings.data_dir}. Run `{first}` first.")
 
 
 def _table(summaries: Sequence[LanguageSummary]) -> Table:

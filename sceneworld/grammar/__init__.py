@@ -253,7 +253,7 @@ _OWN: dict[str, type[Grammar]] = {
 
 @cache
 def grammar_of(lang: str) -> Grammar:
-    return _OWN.get(lang, Grammar)(lang)
+    return _OWN.get(lang, Grammar)(Language(lang))
 
 
 def say_turn(messages: tuple[Message, ...], lang: str) -> str:
