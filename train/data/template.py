@@ -21,7 +21,6 @@ SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the user's questions."
 )
-_SENTINEL = "\n"  # merges with nothing; keeps a tokenizer from adding its prefix space
 
 
 def add_image(tokenizer: Any) -> int:
@@ -66,15 +65,11 @@ class Round:
 
 @dataclass(frozen=True)
 class Span:
-    """A run of text between special tokens; characters from `answer_start` on are learned.
-
-    A fresh span is tokenised as if a text began with it, as the published code does after an image.
-    """
+    """A run of text between special tokens; characters from `answer_start` on are learned."""
 
     text: str
     answer_start: int | None = None
     ends: bool = False  # followed by the end token, learned as part of the answer
-    fresh: bool = False
     after_image: bool = False
 
 
@@ -109,11 +104,6 @@ class Template:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        end = tokenizer.eos_token
-        plain = tokenizer("U", add_special_tokens=False).input_ids
-        after = tokenizer(end + "U", add_special_tokens=False).input_ids
-        # Llama's legacy tokenizers put a prefix space after every special token; others do not.
-        self._prefix_after_special = after[1:] == plain
 
     def encode(
         self,
@@ -156,15 +146,12 @@ class Template:
         was = backend.encode_special_tokens
         backend.encode_special_tokens = True  # special tokens in a text are mere characters
         try:
-            texts = [self._text(span) for span in spans]
+            texts = [span.text for span in spans]
             encoded = backend.encode_batch_fast(texts, add_special_tokens=False)
         finally:
             backend.encode_special_tokens = was
         return [
-            len(tokens)
-            - (self._sentinel_tokens if self._is_bare(span) else 0)
-            + span.ends
-            + image_tokens * span.after_image
+            len(tokens) + span.ends + image_tokens * span.after_image
             for tokens, span in zip(encoded, spans, strict=True)
         ]
 
@@ -175,21 +162,7 @@ class Template:
         for passing in ("truncation", "padding"):  # left over from the last call
             tokenizer.pop(passing, None)
         special = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
-        return digest([VERSION, tokenizer, special, self._prefix_after_special])
-
-    @cached_property
-    def _sentinel_tokens(self) -> int:
-        """Tokens that the sentinel adds: always as many, for a bare span begins with `USER: `."""
-        encoded = self.tokenizer(
-            _SENTINEL + "USER:", add_special_tokens=False, return_offsets_mapping=True
-        )
-        return sum(end <= len(_SENTINEL) for _, end in encoded.offset_mapping)
-
-    def _text(self, span: Span) -> str:
-        return _SENTINEL + span.text if self._is_bare(span) else span.text
-
-    def _is_bare(self, span: Span) -> bool:
-        return not (span.fresh or self._prefix_after_special)
+        return digest([VERSION, tokenizer, special])
 
     def _piece(self, spans: Sequence[Span]) -> Piece:
         piece = Piece()
@@ -203,9 +176,8 @@ class Template:
 
     def _tokens(self, span: Span) -> tuple[list[int], list[int]]:
         """Tokens, and the character each ends at; special tokens in a text are mere characters."""
-        text = self._text(span)
         encoded = self.tokenizer(
-            text,
+            span.text,
             add_special_tokens=False,
             return_offsets_mapping=True,
             return_attention_mask=False,
@@ -213,11 +185,7 @@ class Template:
             split_special_tokens=True,
             verbose=False,  # a text longer than the model's own limit is cut here, not there
         )
-        ids, ends = encoded.input_ids, [end for _, end in encoded.offset_mapping]
-        if shift := len(text) - len(span.text):
-            skip = next((at for at, end in enumerate(ends) if end > shift), len(ends))
-            ids, ends = ids[skip:], [end - shift for end in ends[skip:]]
-        return ids, ends
+        return encoded.input_ids, [end for _, end in encoded.offset_mapping]
 
     def fit(self, rounds: list[list[Span]], max_length: int, image_tokens: int) -> Encoded:
         """The rounds that fit, one after another behind the start token. Raises BadConversation."""
@@ -287,19 +255,18 @@ def caption_span(text: str) -> Span:
     """Raises BadConversation for a caption without words."""
     if not text.strip():
         raise BadConversation("empty caption")
-    return Span(text + "\n", answer_start=0, fresh=True, after_image=True)
+    return Span(text + "\n", answer_start=0, after_image=True)
 
 
 def _spans(said: Round, first: bool) -> list[Span]:
-    """The image's place parts a round in two; what follows it is fresh."""
+    """The image's place parts a round in two."""
     asked = f"{SYSTEM} USER: " if first else "USER: "
     before = []
     if said.has_image:
-        before = [Span(asked, fresh=first)]
+        before = [Span(asked)]
         asked = "\n" if said.question else ""
     asked += f"{said.question} ASSISTANT:"
-    fresh = first or said.has_image
     if said.answer is None:
-        return [*before, Span(asked, fresh=fresh, after_image=said.has_image)]
+        return [*before, Span(asked, after_image=said.has_image)]
     text = f"{asked} {said.answer}"
-    return [*before, Span(text, len(asked), ends=True, fresh=fresh, after_image=said.has_image)]
+    return [*before, Span(text, len(asked), ends=True, after_image=said.has_image)]

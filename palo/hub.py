@@ -1,0 +1,23 @@
+"""Files of a model: in a folder, or in the hub's cache on this machine."""
+
+from pathlib import Path
+from typing import Any
+
+from palo.files import read_json
+
+
+def hub_file(model: str, revision: str | None, name: str) -> Path | None:
+    """A file of a folder or of the hub; None where there is none."""
+    from transformers.utils.hub import cached_file
+
+    try:
+        path: Any = cached_file(model, name, revision=revision)
+    except OSError:
+        return None
+    return Path(path) if path else None
+
+
+def hub_json(model: str, revision: str | None, name: str) -> dict[str, Any]:
+    """A JSON file of a folder or of the hub; empty where there is none."""
+    path = hub_file(model, revision, name)
+    return dict(read_json(path)) if path else {}

@@ -1,0 +1,90 @@
+"""A Llama's tokenizer from its tokenizer.model alone, as Vicuna-1.5 and MobileLLaMA come.
+
+tests/golden/llama_legacy.json has what PALO's published preprocessing (cfb2116) gives under
+transformers 4.31 with 32,000 pieces of SentencePiece: those of mistral_common, which vLLM brings.
+"""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from palo.schemas import Role, Turn
+from palo.tokenizer import load_tokenizer
+from train.data.template import Template
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+CONVERSATIONS = json.loads((GOLDEN / "llama_legacy.json").read_text("utf-8"))
+# None: a published config that does not say, which transformers 4.31 took for true
+AS = {True: "legacy_true", None: "legacy_true", False: "legacy_false"}
+
+
+def folder_of(place, legacy, **more):
+    """A model's tokenizer as it is published: pieces, and what was said of them."""
+    spec = importlib.util.find_spec("mistral_common")
+    if spec is None:
+        pytest.skip("mistral_common, which comes with vLLM, is not installed")
+    place.mkdir()
+    shutil.copy(Path(spec.origin).parent / "data" / "tokenizer.model.v1", place / "tokenizer.model")
+    special = {"lstrip": False, "normalized": True, "rstrip": False, "single_word": False}
+    tokens = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    told = {
+        name: {"__type": "AddedToken", "content": text, **special} for name, text in tokens.items()
+    }
+    told |= {"tokenizer_class": "LlamaTokenizer", "model_max_length": 4096, "pad_token": None}
+    told |= {"add_bos_token": True, "add_eos_token": False, **more}
+    if legacy is not None:
+        told["legacy"] = legacy
+    (place / "tokenizer_config.json").write_text(json.dumps(told), "utf-8")
+    return place
+
+
+@pytest.fixture(scope="module", params=[True, False, None])
+def published(request, tmp_path_factory):
+    """A tokenizer with each setting of `legacy`, and the key of its golden values."""
+    place = tmp_path_factory.mktemp("tokenizer") / "published"
+    return load_tokenizer(str(folder_of(place, request.param))), AS[request.param]
+
+
+@pytest.mark.parametrize("sample", CONVERSATIONS, ids=[row["id"] for row in CONVERSATIONS])
+def test_ids_and_labels_equal_the_published_preprocessing(published, sample):
+    tokenizer, key = published
+    said = [Turn(Role(turn["from"]), turn["value"]) for turn in sample["conversations"]]
+    encoded = Template(tokenizer).encode(said, "image" in sample)
+    assert list(encoded.input_ids) == sample[key]["input_ids"]
+    assert list(encoded.labels) == sample[key]["labels"]
+
+
+def test_a_runs_of_blanks_are_cut_as_sentencepiece_cuts_them(published):
+    from sentencepiece import SentencePieceProcessor
+
+    spec = importlib.util.find_spec("mistral_common")
+    path = Path(spec.origin).parent / "data" / "tokenizer.model.v1"
+    pieces = SentencePieceProcessor(model_file=str(path))
+    for text in ("a  b", "   three", "x\n        y", "trailing   ", "\u3000全角  半角"):
+        assert published[0](text, add_special_tokens=False).input_ids == pieces.encode(text)
+
+
+def test_the_next_round_is_cut_as_the_setting_says(published):
+    tokenizer, key = published
+    said = tokenizer("<s>Hi</s>USER: on", add_special_tokens=False).tokens()
+    first = {"legacy_true": "▁US", "legacy_false": "US"}[key]
+    assert said == ["<s>", "▁Hi", "</s>", first, "ER", ":", "▁on"]
+
+
+def test_a_tokenizer_of_transformers_5_that_does_not_say_is_read_as_it_reads_it(tmp_path):
+    place = folder_of(tmp_path / "five", None)
+    (place / "config.json").write_text(json.dumps({"transformers_version": "5.19.0"}), "utf-8")
+    tokenizer = load_tokenizer(str(place))
+    assert tokenizer("a</s>USER:").tokens()[3] == "US"
+
+
+def test_other_tokenizers_stay_as_they_are():
+    from transformers import AutoTokenizer
+
+    golden = GOLDEN / "tokenizer"
+    ours, theirs = load_tokenizer(str(golden)), AutoTokenizer.from_pretrained(golden)
+    text = "One round </s>USER: चित्र में  क्या है?"
+    assert ours(text).input_ids == theirs(text).input_ids
