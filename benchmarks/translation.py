@@ -26,10 +26,11 @@ from typing import Any
 
 from benchmarks.harness import finish, timed
 from palo.engines.open import open_engine
-from palo.engines.stream import Request, Weights, load_tokenizer, stop_ids
+from palo.engines.stream import Request, Weights, stop_ids
 from palo.paths import DataPaths
 from palo.settings import EngineKind, SourceSettings, TranslatorSettings
 from palo.shards import read_samples, shard_paths
+from palo.tokenizer import load_tokenizer
 from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 from translate.ingest import ingest
 from translate.job import TranslationJob

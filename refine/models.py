@@ -28,7 +28,6 @@ from palo.engines.stream import (
     Sampling,
     Weights,
     cached_snapshot,
-    load_tokenizer,
     weights_digest,
 )
 from palo.errors import MissingResource, UserError
@@ -43,6 +42,7 @@ from palo.settings import (
     MetricxSettings,
     Section,
 )
+from palo.tokenizer import load_tokenizer
 from refine.filters import Filter, TurnPair, quoted
 
 # Nothing to ask a model: no translation there is, or a person has the last word.

@@ -21,7 +21,7 @@ from rich.table import Table
 from palo.checks.likeness import corpus_scores
 from palo.console import note, progress, table
 from palo.engines.open import open_engine, signature
-from palo.engines.stream import Message, Request, Sampling, Weights, load_model, load_tokenizer
+from palo.engines.stream import Message, Request, Sampling, Weights, load_model
 from palo.errors import UserError
 from palo.files import digest, read_json, uptodate, write_json
 from palo.languages import info
@@ -30,6 +30,7 @@ from palo.paths import DataPaths
 from palo.schemas import Turn
 from palo.settings import Context, EngineKind, TranslatorSettings
 from palo.shards import read_samples, shard_paths
+from palo.tokenizer import load_tokenizer
 from translate.job import NO_GLOSSARY, Glossary, Term, load_glossary, load_prompt
 from translate.segments import NOTHING, Before, Segment, cut, segment
 

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 
 from palo.errors import MissingResource
 from palo.files import digest, file_digest, read_json, write_json
+from palo.hub import hub_json
 
 Value = TypeVar("Value")
 
@@ -216,13 +217,6 @@ def cached_snapshot(model: str, revision: str | None) -> Path | None:
     return Path(folder)
 
 
-def load_tokenizer(model: str, revision: str | None) -> Any:
-    from transformers import AutoTokenizer
-
-    loader: Any = AutoTokenizer  # transformers' classes are untyped
-    return loader.from_pretrained(model, revision=revision)
-
-
 def load_model(model: str, revision: str | None, dtype: str) -> Any:
     """A causal language model on the CPU; `dtype` is torch's name for it.
 
@@ -267,26 +261,15 @@ def plain_generation(stated: Mapping[str, Any]) -> Any:
 
 def _generation(model: str, revision: str | None) -> dict[str, Any]:
     """The generation config as its file has it, or what the model's config says of it."""
-    return _json_of(model, revision, "generation_config.json") or _json_of(
+    return hub_json(model, revision, "generation_config.json") or hub_json(
         model, revision, "config.json"
     )
-
-
-def _json_of(model: str, revision: str | None, name: str) -> dict[str, Any]:
-    """A file of a folder or of the hub; empty where there is none."""
-    from transformers.utils.hub import cached_file
-
-    try:
-        path: Any = cached_file(model, name, revision=revision)
-    except OSError:
-        return {}
-    return dict(read_json(Path(path)))
 
 
 def stop_ids(model: str, revision: str | None, tokenizer: Any) -> frozenset[int]:
     """Every token that ends an answer: chat models often have more than the tokenizer's own."""
     # many models come without a generation config
-    listed = _json_of(model, revision, "generation_config.json").get("eos_token_id")
+    listed = hub_json(model, revision, "generation_config.json").get("eos_token_id")
     stops = listed if isinstance(listed, list) else [listed]
     return frozenset({*stops, tokenizer.eos_token_id} - {None})
 

@@ -17,12 +17,12 @@ from palo.engines.stream import (
     Weights,
     answer_text,
     load_model,
-    load_tokenizer,
     prompt_ids,
     stop_ids,
     too_long,
 )
 from palo.settings import TranslatorSettings
+from palo.tokenizer import load_tokenizer
 
 # So many batches are pulled at once and sorted by length: enough to make batches of like rows,
 # few enough that little is in flight when a run is stopped.

@@ -22,7 +22,6 @@ from palo.engines.stream import (
     Signature,
     Weights,
     answer_text,
-    load_tokenizer,
     prompt_ids,
     refused,
     stop_ids,
@@ -31,6 +30,7 @@ from palo.engines.stream import (
 from palo.errors import UserError
 from palo.files import read_json
 from palo.settings import TranslatorSettings
+from palo.tokenizer import load_tokenizer
 
 _FEED = 1.75  # requests in flight per running sequence
 _MAX_DEATHS_IN_A_ROW = 3

@@ -4,41 +4,20 @@ tests/golden/llama_legacy.json has what PALO's published preprocessing (cfb2116)
 transformers 4.31 with 32,000 pieces of SentencePiece: those of mistral_common, which vLLM brings.
 """
 
-import importlib.util
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from palo.schemas import Role, Turn
 from palo.tokenizer import load_tokenizer
+from tests.llama_tokenizer import folder_of, pieces_path
 from train.data.template import Template
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CONVERSATIONS = json.loads((GOLDEN / "llama_legacy.json").read_text("utf-8"))
 # None: a published config that does not say, which transformers 4.31 took for true
 AS = {True: "legacy_true", None: "legacy_true", False: "legacy_false"}
-
-
-def folder_of(place, legacy, **more):
-    """A model's tokenizer as it is published: pieces, and what was said of them."""
-    spec = importlib.util.find_spec("mistral_common")
-    if spec is None:
-        pytest.skip("mistral_common, which comes with vLLM, is not installed")
-    place.mkdir()
-    shutil.copy(Path(spec.origin).parent / "data" / "tokenizer.model.v1", place / "tokenizer.model")
-    special = {"lstrip": False, "normalized": True, "rstrip": False, "single_word": False}
-    tokens = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    told = {
-        name: {"__type": "AddedToken", "content": text, **special} for name, text in tokens.items()
-    }
-    told |= {"tokenizer_class": "LlamaTokenizer", "model_max_length": 4096, "pad_token": None}
-    told |= {"add_bos_token": True, "add_eos_token": False, **more}
-    if legacy is not None:
-        told["legacy"] = legacy
-    (place / "tokenizer_config.json").write_text(json.dumps(told), "utf-8")
-    return place
 
 
 @pytest.fixture(scope="module", params=[True, False, None])
@@ -57,12 +36,10 @@ def test_ids_and_labels_equal_the_published_preprocessing(published, sample):
     assert list(encoded.labels) == sample[key]["labels"]
 
 
-def test_a_runs_of_blanks_are_cut_as_sentencepiece_cuts_them(published):
+def test_runs_of_blanks_are_cut_as_sentencepiece_cuts_them(published):
     from sentencepiece import SentencePieceProcessor
 
-    spec = importlib.util.find_spec("mistral_common")
-    path = Path(spec.origin).parent / "data" / "tokenizer.model.v1"
-    pieces = SentencePieceProcessor(model_file=str(path))
+    pieces = SentencePieceProcessor(model_file=str(pieces_path()))
     for text in ("a  b", "   three", "x\n        y", "trailing   ", "\u3000全角  半角"):
         assert published[0](text, add_special_tokens=False).input_ids == pieces.encode(text)
 

@@ -30,6 +30,7 @@ from transformers import AutoConfig, GenerationConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError, listed
 from palo.files import replaced_folder
+from palo.tokenizer import for_transformers_4
 from train.conversion.published import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -53,8 +54,8 @@ from train.conversion.weights import (
     Metadata,
     Weights,
     cut,
+    folder_tokenizer,
     is_padding,
-    load_tokenizer,
     pad,
     padded_rows,
     published_rows,
@@ -346,7 +347,7 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
     source = gather(job, part, raw)
     kept = read_origin(job.source, config_path, Layout.HF)
     origin = kept if kept and kept.is_current else None
-    tokenizer = load_tokenizer(source.tokenizer_dir)
+    tokenizer = folder_tokenizer(source.tokenizer_dir)
     image_token = add_image(tokenizer)
     embeddings = source.weights[names.PUBLISHED_EMBEDDINGS]
     rows = embeddings.shape[0]
@@ -403,6 +404,7 @@ def _write_small_files(config: LlavaConfig, tokenizer: Any, folder: Path) -> Non
     processor = make_processor(vision.image_size)
     processor.do_pad = config.palo["image_aspect_ratio"] == "pad"
     make_llava_processor(config, tokenizer, processor).save_pretrained(folder)
+    for_transformers_4(folder)
 
 
 # Ours made the published layout
@@ -429,7 +431,7 @@ def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
             f"{job.source} keeps its adapter apart: convert to --part lora, "
             "or convert the published folder again without --keep-adapter."
         )
-    tokenizer = load_tokenizer(model_at)
+    tokenizer = folder_tokenizer(model_at)
     total = classic[names.EMBEDDINGS].shape[0]
     rows = kept.rows if kept else published_rows(tokenizer, config.image_token_id, total)
     settings = published_config(job, config, rows, classic[names.EMBEDDINGS].dtype)

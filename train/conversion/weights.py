@@ -26,9 +26,9 @@ import torch
 from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from transformers import AutoTokenizer
 
 from palo.errors import MissingResource, UserError, listed
+from palo.tokenizer import load_tokenizer
 from train.model.sizes import VOCABULARY_MULTIPLE
 
 INDEX = ".index.json"
@@ -259,7 +259,7 @@ def tokenizer_files(folder: Path) -> list[Path]:
     return [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]
 
 
-def load_tokenizer(folder: Path) -> Any:
+def folder_tokenizer(folder: Path) -> Any:
     """A folder's tokenizer, whatever model its config.json names."""
     files = tokenizer_files(folder)
     if not {"tokenizer.json", "tokenizer.model"} & {path.name for path in files}:
@@ -271,7 +271,7 @@ def load_tokenizer(folder: Path) -> Any:
         for path in files:
             shutil.copy(path, alone)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(alone)
+            tokenizer = load_tokenizer(alone)
         except (ImportError, OSError, ValueError) as error:
             reason = " ".join(str(error).replace(alone, str(folder)).split())
             raise UserError(
@@ -332,6 +332,10 @@ def save_published_tokenizer(tokenizer: Any, rows: int, folder: Path) -> None:
     if hasattr(published, "legacy"):  # else transformers forgets it
         published.init_kwargs["legacy"] = published.legacy
     published.save_pretrained(folder)
+    if "legacy" in published.init_kwargs:  # ours is written as a generic one
+        path = folder / "tokenizer_config.json"
+        told = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": "LlamaTokenizer"}
+        path.write_text(json.dumps(told, ensure_ascii=False, indent=2), encoding="utf-8")
     path = folder / "tokenizer.json"
     whole = json.loads(path.read_text(encoding="utf-8"))
     gone = [token["content"] for token in whole["added_tokens"] if token["id"] >= rows]

@@ -11,6 +11,7 @@ from palo.engines.stream import Request, Sampling, Signature, Weights
 from palo.engines.vllm import VllmEngine
 from palo.errors import MissingResource, UserError
 from palo.settings import AnswerEngine, BenchRunSettings, EvaluateSettings, TranslatorSettings
+from palo.tokenizer import load_tokenizer
 from train.data.images import load_picture
 from train.data.steps import Item, Pictures
 from train.data.template import IMAGE_TOKEN, Encoded, Template
@@ -86,11 +87,11 @@ class VllmAnswerer(Answerer):
     """
 
     def __init__(self, folder: Path, max_new_tokens: int, settings: BenchRunSettings) -> None:
-        from transformers import AutoConfig, AutoTokenizer
+        from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(folder)
         self._image_id, self._sampling = config.image_token_id, Sampling(max_new_tokens)
-        self._template = Template(AutoTokenizer.from_pretrained(folder))
+        self._template = Template(load_tokenizer(str(folder)))
         dtype = "bfloat16" if has_gpu() else "float32"  # as the transformers engine does
         self._engine = VllmEngine(
             Weights(str(folder)),

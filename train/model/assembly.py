@@ -13,7 +13,6 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
-    AutoTokenizer,
     CLIPVisionModel,
     LlavaConfig,
     LlavaForConditionalGeneration,
@@ -25,6 +24,7 @@ from transformers.conversion_mapping import (
 
 from palo.engines.stream import own_generation
 from palo.schemas import IMAGE_TAG
+from palo.tokenizer import load_tokenizer
 from train.data.template import add_image
 from train.model.sizes import VOCABULARY_MULTIPLE, squeezed_channels
 from train.scale import Lora, ProjectorKind, Scale
@@ -77,7 +77,7 @@ def load_tower(source: str, revision: str | None, dtype: torch.dtype) -> Any:
 
 def load_language_model(source: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
     """A language model and its tokenizer, with `<image>` and padding among its tokens."""
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+    tokenizer = load_tokenizer(source, revision)
     model = AutoModelForCausalLM.from_pretrained(
         source, revision=revision, dtype=dtype, generation_config=own_generation(source, revision)
     )

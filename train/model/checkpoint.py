@@ -22,11 +22,12 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from transformers import AutoConfig, AutoTokenizer, LlavaForConditionalGeneration, LlavaProcessor
+from transformers import AutoConfig, LlavaForConditionalGeneration, LlavaProcessor
 
 from palo.engines.stream import own_generation, plain_generation
 from palo.errors import MissingResource, UserError
 from palo.files import replaced_folder
+from palo.tokenizer import as_written, for_transformers_4, load_tokenizer
 from train.data.images import make_processor
 from train.data.steps import Item, Packer
 from train.data.template import SYSTEM, Template
@@ -81,6 +82,7 @@ def save_checkpoint(
         model.config.save_pretrained(fresh)
         plain_generation(model.generation_config.to_dict()).save_pretrained(fresh)
         make_llava_processor(model.config, tokenizer, image_processor).save_pretrained(fresh)
+        for_transformers_4(fresh)
         for name, text in (files or {}).items():
             (fresh / name).write_text(text, encoding="utf-8")
 
@@ -128,25 +130,12 @@ def make_llava_processor(config: Any, tokenizer: Any, image_processor: Any) -> L
     side = math.isqrt(config.image_seq_length)
     return LlavaProcessor(
         image_processor=image_processor,
-        tokenizer=_as_written(tokenizer),
+        tokenizer=as_written(tokenizer),
         patch_size=image_processor.crop_size["height"] // side,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
         chat_template=CHAT_TEMPLATE,
     )
-
-
-def _as_written(tokenizer: Any) -> Any:
-    """A copy that adds no start token of its own: the chat template writes it into the text.
-
-    Servers tokenise what the template gives as it is, clients of the processor do not: with a
-    start token in both they would have two, and with one in neither, servers would have none.
-    """
-    written = copy.deepcopy(tokenizer)
-    written.add_bos_token = False
-    if hasattr(written, "legacy"):  # else transformers forgets it, and reads other tokens again
-        written.init_kwargs["legacy"] = written.legacy
-    return written
 
 
 def load_checkpoint(
@@ -161,7 +150,7 @@ def load_checkpoint(
     model = CLASSES[config.model_type].from_pretrained(
         folder, dtype=dtype, generation_config=own_generation(str(folder), None)
     )
-    return model, AutoTokenizer.from_pretrained(folder)
+    return model, load_tokenizer(str(folder))
 
 
 def save_base_and_adapter(

@@ -29,6 +29,7 @@ from palo.errors import MissingResource, UserError
 from palo.languages import TARGETS
 from palo.settings import MixtureWeights, Profile
 from palo.shards import shard_paths
+from palo.tokenizer import load_tokenizer
 from train.data.mixture import Mixture, draw, expected_counts, open_captions, open_mixture
 from train.data.packing import Lengths, Measure, StepPlan, measure, steps_per_epoch, total_steps
 from train.data.template import Template, add_image
@@ -186,10 +187,8 @@ def _local_tokenizer(scale: Scale, models_dir: Path) -> Any:
         name, revision = str(models_dir / name), None
         if not (models_dir / source.name / "tokenizer.json").is_file():
             return None
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=True)
+        tokenizer = load_tokenizer(name, revision, local_files_only=True)
     except (OSError, ValueError):
         return None
     add_image(tokenizer)

@@ -3,10 +3,10 @@ import json
 import pytest
 import torch
 
-from palo.engines.stream import load_tokenizer
 from palo.errors import MissingResource
 from palo.languages import TARGETS
 from palo.settings import Context, StandinTranslatorSettings
+from palo.tokenizer import load_tokenizer
 from sceneworld.standins.translator import (
     _careless,
     answer_loss,

@@ -20,9 +20,9 @@ from train.conversion.convert import convert
 from train.conversion.published import Conversion
 from train.conversion.weights import (
     cut,
+    folder_tokenizer,
     held,
     is_padding,
-    load_tokenizer,
     mean_rows,
     pad,
     padded_rows,
@@ -41,7 +41,7 @@ def test_rows_are_padded_to_a_multiple_of_64_where_the_image_has_none(rows, toke
 
 
 def test_the_image_token_comes_after_all_others_and_padding_is_the_unknown_token():
-    tokenizer = load_tokenizer(GOLDEN / "tokenizer")
+    tokenizer = folder_tokenizer(GOLDEN / "tokenizer")
     tokenizer.pad_token = None
     assert add_image(tokenizer) == TOKENS
     assert tokenizer.pad_token == "<unk>"
@@ -56,9 +56,9 @@ def test_an_image_token_of_the_model_itself_is_no_addition():
 
 def test_texts_are_tokenised_as_before_once_the_image_token_is_there_or_gone(tmp_path):
     text = "USER: \nWhat is 图 <image> in यह? ASSISTANT: un chat</s>"
-    plain = load_tokenizer(GOLDEN / "tokenizer")
+    plain = folder_tokenizer(GOLDEN / "tokenizer")
     ids = plain(text).input_ids
-    tokenizer = load_tokenizer(GOLDEN / "tokenizer")
+    tokenizer = folder_tokenizer(GOLDEN / "tokenizer")
     add_image(tokenizer)
     assert TOKENS in tokenizer(text).input_ids
     save_published_tokenizer(tokenizer, TOKENS, tmp_path)
@@ -84,10 +84,10 @@ def test_rows_are_cut_and_put_back(dtype):
 
 def test_a_tokenizer_that_is_missing_or_broken_is_said_to_be(tmp_path):
     with pytest.raises(MissingResource, match=r"No tokenizer in .*--base"):
-        load_tokenizer(tmp_path)
+        folder_tokenizer(tmp_path)
     (tmp_path / "tokenizer.model").write_bytes(b"\x00nothing")
     with pytest.raises(UserError, match=r"cannot be read .* sentencepiece and protobuf"):
-        load_tokenizer(tmp_path)
+        folder_tokenizer(tmp_path)
 
 
 def write_sentencepiece(folder):

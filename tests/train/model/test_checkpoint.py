@@ -9,17 +9,18 @@ from safetensors import safe_open
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
-    AutoTokenizer,
     LlavaForConditionalGeneration,
 )
 
 from palo.errors import MissingResource, UserError
 from palo.files import read_json, write_json
 from palo.schemas import IMAGE_TAG
+from palo.tokenizer import load_tokenizer
 from sceneworld.standins.tiny import tiny_llama
+from tests.llama_tokenizer import folder_of
 from tests.train.conftest import ROOT, make_model, make_scale, make_tokenizer
 from train.data.images import make_processor
-from train.data.template import IMAGE_TOKEN, Round, Template
+from train.data.template import IMAGE_TOKEN, Round, Template, add_image
 from train.loop.processes import load_whole, save_whole
 from train.model.assembly import (
     MobilePaloForConditionalGeneration,
@@ -261,9 +262,21 @@ def test_a_checkpoint_that_cannot_be_written_is_a_sentence_and_leaves_the_older_
 
 def golden_tokenizer():
     """Llama's own kind, which puts a space after every special token."""
-    tokenizer = AutoTokenizer.from_pretrained(ROOT / "tests" / "golden" / "tokenizer")
-    tokenizer.add_special_tokens({"extra_special_tokens": [IMAGE_TAG]})
-    tokenizer.pad_token = tokenizer.unk_token
+    tokenizer = load_tokenizer(str(ROOT / "tests" / "golden" / "tokenizer"))
+    add_image(tokenizer)
+    return tokenizer
+
+
+@pytest.fixture(scope="module", params=["tiny", "golden", True, False, None])
+def any_tokenizer(request, tmp_path_factory):
+    """Also of 32,000 pieces, with each setting of `legacy`."""
+    if request.param == "tiny":
+        return make_tokenizer()
+    if request.param == "golden":
+        return golden_tokenizer()
+    place = tmp_path_factory.mktemp("tokenizer") / "published"
+    tokenizer = load_tokenizer(str(folder_of(place, request.param)))
+    add_image(tokenizer)
     return tokenizer
 
 
@@ -275,8 +288,10 @@ TALK = (
 
 
 @pytest.mark.parametrize("name", ["1.7b", "7b", "13b"])
-@pytest.mark.parametrize("tokenizer", [make_tokenizer(), golden_tokenizer()], ids=["tiny", "llama"])
-def test_every_client_sees_the_tokens_of_training_with_one_start_token(tmp_path, name, tokenizer):
+def test_every_client_sees_the_tokens_of_training_with_one_start_token(
+    tmp_path, name, any_tokenizer
+):
+    tokenizer = any_tokenizer
     model = make_model(make_scale(name), make_tokenizer())
     model.config.image_token_id = tokenizer.convert_tokens_to_ids(IMAGE_TAG)
     save_checkpoint(tmp_path / name, model, tokenizer, make_processor(64))
