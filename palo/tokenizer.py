@@ -49,8 +49,10 @@ def as_written(tokenizer: Any) -> Any:
     if not isinstance(written, LlamaTokenizer):
         return written
     generic: Any = PreTrainedTokenizerFast
-    kept = ("bos_token", "eos_token", "unk_token", "pad_token", "extra_special_tokens")
-    kept += ("model_max_length", "padding_side", "clean_up_tokenization_spaces", "legacy")
+    kept = [
+        *("bos_token", "eos_token", "unk_token", "pad_token", "extra_special_tokens"),
+        *("model_max_length", "padding_side", "clean_up_tokenization_spaces", "legacy"),
+    ]
     told = {name: getattr(written, name) for name in kept}
     return generic(tokenizer_object=written.backend_tokenizer, add_bos_token=False, **told)
 
