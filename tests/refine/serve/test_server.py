@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -109,7 +110,8 @@ def test_bodies_are_limited_and_must_say_their_length(client):
     [{"Content-Length": "-1"}, {"Content-Length": "+9"}, {"Transfer-Encoding": "chunked"}],
 )
 def test_what_is_no_http_request_never_reaches_the_page(client, headers):
-    assert client.ask("POST", "/save", ROW, headers=headers)[0] in (400, 411)
+    with suppress(ConnectionError):  # the server may hang up before all of it is sent
+        assert client.ask("POST", "/save", ROW, headers=headers)[0] in (400, 411)
     assert not client.server.store.path.exists()
 
 
