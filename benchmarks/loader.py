@@ -191,11 +191,11 @@ def loaded(path: Path) -> dict[str, Any]:
 
 def lengths(root: Path, num_conversations: int, tokenizer_path: Path) -> dict[str, Any]:
     """Conversations a second that get their length, by all cores, starting processes included."""
-    from transformers import AutoTokenizer
+    from palo.tokenizer import load_tokenizer
 
     write_shards(DataPaths(root), num_conversations)
     mixture = open_shards(root)
-    template = Template(AutoTokenizer.from_pretrained(tokenizer_path))
+    template = Template(load_tokenizer(str(tokenizer_path)))
     how = Measure(template, IMAGE_TOKENS, MAX_LENGTH, as_captions=False)
     start = time.monotonic()
     found = measure(mixture, how)

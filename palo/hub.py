@@ -1,4 +1,4 @@
-"""Files of a model: in a folder, or in the hub's cache on this machine."""
+"""Files of a model: in a folder, or on the hub and in its cache on this machine."""
 
 from pathlib import Path
 from typing import Any
@@ -6,18 +6,21 @@ from typing import Any
 from palo.files import read_json
 
 
-def hub_file(model: str, revision: str | None, name: str) -> Path | None:
-    """A file of a folder or of the hub; None where there is none."""
+def hub_file(model: str, revision: str | None, name: str, **looking: Any) -> Path | None:
+    """A file of a folder or of the hub; None where there is none.
+
+    `looking` may say `local_files_only`: else a file that is not in the cache is fetched.
+    """
     from transformers.utils.hub import cached_file
 
     try:
-        path: Any = cached_file(model, name, revision=revision)
+        path: Any = cached_file(model, name, revision=revision, **looking)
     except OSError:
         return None
     return Path(path) if path else None
 
 
-def hub_json(model: str, revision: str | None, name: str) -> dict[str, Any]:
+def hub_json(model: str, revision: str | None, name: str, **looking: Any) -> dict[str, Any]:
     """A JSON file of a folder or of the hub; empty where there is none."""
-    path = hub_file(model, revision, name)
+    path = hub_file(model, revision, name, **looking)
     return dict(read_json(path)) if path else {}

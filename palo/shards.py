@@ -198,7 +198,7 @@ def _reader(hint: Any) -> Any:
         return lambda row: kind(**row | {name: read(row[name]) for name, read in parts})
     if get_origin(hint) is tuple:
         read = _reader(get_args(hint)[0])
-        return lambda values: tuple([read(value) for value in values])
+        return (lambda values: tuple([read(value) for value in values])) if read else tuple
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return {member.value: member for member in hint}.__getitem__  # an enum's own is slow
     return None

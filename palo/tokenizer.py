@@ -15,6 +15,7 @@ generic tokenizer, which transformers 4 and 5 both take as it is.
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,23 @@ _BLANK = "▁"  # SentencePiece's
 _NEXT_ROUND = "USER:"  # all that vicuna_v1 ever writes after an end token
 
 
-def load_tokenizer(model: str, revision: str | None = None, **loading: Any) -> Any:
-    """The tokenizer of a folder or of the hub. Raises what transformers raises."""
+def load_tokenizer(
+    model: str, revision: str | None = None, config_dir: Path | None = None, **loading: Any
+) -> Any:
+    """The tokenizer of a folder or of the hub. Raises what transformers raises.
+
+    `config_dir`: where its model's config.json lies, if not beside it.
+    """
     from transformers import AutoTokenizer, LlamaTokenizer
 
     loader: Any = AutoTokenizer  # transformers' classes are untyped
     tokenizer = loader.from_pretrained(model, revision=revision, **loading)
     if isinstance(tokenizer, LlamaTokenizer) and tokenizer.add_prefix_space is not False:
-        _as_trained(tokenizer, model, revision)
+        local = bool(loading.get("local_files_only"))
+        config_at = (str(config_dir), None) if config_dir else (model, revision)
+        config = hub_json(*config_at, "config.json", local_files_only=local)
+        by_version_5 = re.match(r"([5-9]|\d\d)\.", str(config.get("transformers_version")))
+        _as_trained(tokenizer, model, revision, not by_version_5, local_files_only=local)
     return tokenizer
 
 
@@ -95,17 +105,20 @@ def _with_rope(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _as_trained(tokenizer: Any, model: str, revision: str | None) -> None:
+def _as_trained(
+    tokenizer: Any, model: str, revision: str | None, legacy: bool, **looking: Any
+) -> None:
+    """`legacy`: what its version of transformers takes where the config says nothing of it."""
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
-    legacy = hub_json(model, revision, "tokenizer_config.json").get("legacy")
-    if legacy is None:
-        written_by = hub_json(model, revision, "config.json").get("transformers_version", "4")
-        legacy = int(str(written_by).partition(".")[0]) < 5
-    tokenizer.legacy = tokenizer.init_kwargs["legacy"] = legacy
     told = json.loads(tokenizer.backend_tokenizer.to_str())
-    pieces = hub_file(model, revision, "tokenizer.model")
-    if pieces is not None and hub_file(model, revision, "tokenizer.json") is None:
+    if (told["pre_tokenizer"] or {}).get("type") != "Metaspace":
+        return  # a Llama's by its name alone: not of SentencePiece
+    stated = hub_json(model, revision, "tokenizer_config.json", **looking).get("legacy")
+    legacy = legacy if stated is None else bool(stated)
+    tokenizer.legacy = tokenizer.init_kwargs["legacy"] = legacy
+    pieces = hub_file(model, revision, "tokenizer.model", **looking)
+    if pieces is not None and hub_file(model, revision, "tokenizer.json", **looking) is None:
         told["model"]["merges"] = _merges(str(pieces))
     for token in told["added_tokens"]:
         token["normalized"] = False  # else `<s>` is looked for behind a blank
@@ -120,7 +133,7 @@ def _as_trained(tokenizer: Any, model: str, revision: str | None) -> None:
         backend.normalizer = normalizers.Sequence([*steps, normalizers.Replace(rule, _NEXT_ROUND)])
         if start := first.removeprefix(_BLANK):
             rest = _NEXT_ROUND.removeprefix(start)
-            cut = Regex(rf"\A{start}(?={rest})")
+            cut = Regex(rf"\A{re.escape(start)}(?={re.escape(rest)})")
             backend.pre_tokenizer = pre_tokenizers.Split(cut, "isolated")
     tokenizer._tokenizer = backend
 

@@ -26,7 +26,7 @@ from train.scale import Part, Scale, StageName, ensure, require_for_training, so
 RECORD = "palo.json"  # in a checkpoint: what it was made from
 STARTED = "started.json"  # in a stage's folder: what it goes on with
 LOG = "training.json"  # in a checkpoint: losses, seconds, the mixture, samples set aside
-VERSION = "2"  # raise it when the same settings train another model
+VERSION = "3"  # raise it when the same settings train another model
 
 
 @dataclass

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
 from typing import Any
 
 from palo.engines.reaper import marked, new_mark, prepare_vllm, start_watcher
@@ -35,8 +36,24 @@ from palo.tokenizer import load_tokenizer
 _FEED = 1.75  # requests in flight per running sequence
 _MAX_DEATHS_IN_A_ROW = 3
 _INTERRUPT_WAIT_S = 0.5
+_LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM 0.32 makes room for
 
 _Asked = tuple[Request, list[int]]  # and the prompt's token ids
+
+
+def max_lora_rank(adapter_dir: Path) -> int:
+    """The room that vLLM must make for the adapter: its default of 16 refuses PALO's 128.
+
+    Raises UserError for a rank that it has no room for.
+    """
+    rank = int(read_json(adapter_dir / "adapter_config.json")["r"])
+    for room in _LORA_RANKS:
+        if room >= rank:
+            return room
+    raise UserError(
+        f"The adapter in {adapter_dir} has rank {rank}; vLLM takes at most {_LORA_RANKS[-1]}. "
+        "Merge it into its model, or train one of a lower rank."
+    )
 
 
 class VllmEngine(Engine):
@@ -152,11 +169,8 @@ class VllmEngine(Engine):
             raise RuntimeError(f"engine process died: {error}") from error
         except (ValueError, EngineGenerateError) as error:  # vLLM refuses this one request
             return refused(request, str(error), len(ids))
-        if answer is None or answer.finish_reason in (
-            None,
-            "abort",
-        ):  # on its way down, as when another rank died
-            raise RuntimeError("vLLM gave up")
+        if answer is None or answer.finish_reason in (None, "abort"):
+            raise RuntimeError("vLLM gave up")  # on its way down, as when another rank died
         num_tokens, total = len(answer.token_ids), answer.cumulative_logprob
         return Result(
             request.tag,
@@ -189,8 +203,7 @@ class VllmEngine(Engine):
         if adapter_dir is not None:
             from vllm.lora.request import LoRARequest
 
-            rank = int(read_json(adapter_dir / "adapter_config.json")["r"])
-            lora = {"enable_lora": True, "max_lora_rank": max(8, rank)}
+            lora = {"enable_lora": True, "max_lora_rank": max_lora_rank(adapter_dir)}
             self._lora = LoRARequest("translator", 1, str(adapter_dir))
         arguments: Any = AsyncEngineArgs  # takes dtype as a closed set of names
         return AsyncLLM.from_engine_args(

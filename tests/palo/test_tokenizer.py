@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from palo.schemas import Role, Turn
-from palo.tokenizer import load_tokenizer
+from palo.tokenizer import for_transformers_4, load_tokenizer
 from tests.llama_tokenizer import folder_of, pieces_path
 from train.data.template import Template
 
@@ -56,6 +56,43 @@ def test_a_tokenizer_of_transformers_5_that_does_not_say_is_read_as_it_reads_it(
     (place / "config.json").write_text(json.dumps({"transformers_version": "5.19.0"}), "utf-8")
     tokenizer = load_tokenizer(str(place))
     assert tokenizer("a</s>USER:").tokens()[3] == "US"
+
+
+def test_a_tokenizer_that_is_a_llamas_by_its_name_alone_stays_as_it_is(tmp_path):
+    from transformers import AutoTokenizer
+
+    from sceneworld.standins.tiny import train_tokenizer
+
+    train_tokenizer(["A red car.", "ایک سرخ کار"], 320).save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    told = json.loads(path.read_text("utf-8")) | {"tokenizer_class": "LlamaTokenizerFast"}
+    path.write_text(json.dumps(told), "utf-8")
+    theirs, ours = AutoTokenizer.from_pretrained(tmp_path), load_tokenizer(str(tmp_path))
+    for text in ("A red  car.", " ایک USER: x"):
+        assert ours(text).input_ids == theirs(text).input_ids
+
+
+@pytest.mark.parametrize(("version", "first"), [("4.31.0", "▁US"), ("5.19.0", "US")])
+def test_a_config_elsewhere_says_which_version_wrote_the_tokenizer(tmp_path, version, first):
+    place = folder_of(tmp_path / "published", None)
+    (tmp_path / "config.json").write_text(json.dumps({"transformers_version": version}), "utf-8")
+    tokenizer = load_tokenizer(str(place), config_dir=tmp_path)
+    assert tokenizer("a</s>USER:").tokens()[3] == first
+
+
+def test_fields_of_both_versions_are_read_as_the_same_model(tmp_path):
+    from transformers import AutoConfig, LlamaConfig
+
+    scaled = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0}
+    scaled |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+    for name, rope in (("plain", {"rope_type": "default"}), ("scaled", scaled)):
+        asked = {**rope, "rope_theta": 1e6}
+        LlamaConfig(rope_parameters=asked).save_pretrained(tmp_path / name)
+        for_transformers_4(tmp_path / name)
+        told = json.loads((tmp_path / name / "config.json").read_text("utf-8"))
+        assert told["rope_theta"] == 1e6  # else 4.57 takes 10,000
+        assert told["rope_scaling"] == (None if name == "plain" else scaled)
+        assert AutoConfig.from_pretrained(tmp_path / name).rope_parameters == asked
 
 
 def test_other_tokenizers_stay_as_they_are():

@@ -271,7 +271,7 @@ def folder_tokenizer(folder: Path) -> Any:
         for path in files:
             shutil.copy(path, alone)
         try:
-            tokenizer = load_tokenizer(alone)
+            tokenizer = load_tokenizer(alone, config_dir=folder)
         except (ImportError, OSError, ValueError) as error:
             reason = " ".join(str(error).replace(alone, str(folder)).split())
             raise UserError(

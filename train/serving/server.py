@@ -20,8 +20,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from palo.engines.reaper import VLLM_SERVER, marked, new_mark, reap_orphans, start_watcher
+from palo.engines.vllm import max_lora_rank
 from palo.errors import MissingResource, UserError
-from palo.files import read_json
 from palo.settings import Profile
 from train.model.layout import ADAPTER, BASE, model_dir
 from train.scale import Scale
@@ -30,7 +30,6 @@ API_KEY = "VLLM_API_KEY"  # vLLM's own name; a flag would be in the list of proc
 _PLUGINS, _OURS = "VLLM_PLUGINS", "palo"
 # PIL's resizing is what training used; with torchvision installed vLLM would take that one's.
 _PIXELS = ["--mm-processor-kwargs", '{"backend": "pil"}']
-_LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM 0.32 makes room for
 _OWN = {
     "--api-key": f"set {API_KEY} in the environment",
     "--host": "give --host before the --",
@@ -76,12 +75,6 @@ def server_arguments(folder: Path, name: str) -> list[str]:
         *("--enable-lora", "--max-lora-rank", str(max_lora_rank(adapter))),
         *("--lora-modules", f"{name}={adapter}"),
     ]
-
-
-def max_lora_rank(adapter: Path) -> int:
-    """The room that vLLM must make for the adapter: its default of 16 refuses PALO's 128."""
-    rank = int(read_json(adapter / "adapter_config.json")["r"])
-    return next(room for room in _LORA_RANKS if room >= rank)
 
 
 @dataclass(frozen=True)

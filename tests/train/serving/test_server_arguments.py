@@ -5,12 +5,13 @@ import pytest
 import torch
 from transformers import AutoProcessor
 
-from palo.errors import MissingResource
+from palo.engines.vllm import max_lora_rank
+from palo.errors import MissingResource, UserError
 from tests.train.serving.conftest import build, make_asked
 from train.data.images import make_processor, pixel_values
 from train.data.template import IMAGE_TOKEN, Template
 from train.model.checkpoint import save_checkpoint
-from train.serving.server import max_lora_rank, server_arguments
+from train.serving.server import server_arguments
 
 
 def test_a_folder_without_a_checkpoint_says_how_to_get_one(tmp_path):
@@ -26,9 +27,15 @@ def test_room_is_made_for_the_adapter_s_rank(tmp_path, rank, room):
     assert max_lora_rank(tmp_path) == room
 
 
+def test_a_rank_that_vllm_has_no_room_for_is_refused(tmp_path):
+    (tmp_path / "adapter_config.json").write_text('{"r": 600}', "utf-8")
+    with pytest.raises(UserError, match="has rank 600; vLLM takes at most 512"):
+        max_lora_rank(tmp_path)
+
+
 def test_the_ranks_are_those_that_vllm_makes_room_for():
     lora = pytest.importorskip("vllm.config.lora", reason="vLLM is not installed")
-    from train.serving.server import _LORA_RANKS
+    from palo.engines.vllm import _LORA_RANKS
 
     assert get_args(lora.MaxLoRARanks) == _LORA_RANKS
 
