@@ -4,6 +4,7 @@ transformers 5 reads a Llama's in another way than the versions that trained on 
 
 - from a `tokenizer.model` alone it joins pieces by their numbers, not by SentencePiece's scores, so
   a run of blanks becomes other tokens (Vicuna-1.5 and MobileLLaMA come with nothing else);
+- a byte-level vocabulary under a Llama's name is cut as if it were SentencePiece's;
 - where `legacy` is missing it takes it for false, transformers 4 took it for true;
 - with `legacy: false` (Vicuna-1.5) `USER` after `</s>` becomes one piece of its own, where
   transformers 4.31, which PALO and LLaVA-1.5 were trained with, cut the blank off the pieces that a
@@ -33,12 +34,16 @@ def load_tokenizer(
 
     `config_dir`: where its model's config.json lies, if not beside it.
     """
-    from transformers import AutoTokenizer, LlamaTokenizer
+    from transformers import AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
 
     loader: Any = AutoTokenizer  # transformers' classes are untyped
     tokenizer = loader.from_pretrained(model, revision=revision, **loading)
     if isinstance(tokenizer, LlamaTokenizer) and tokenizer.add_prefix_space is not False:
         local = bool(loading.get("local_files_only"))
+        stored = hub_json(model, revision, "tokenizer.json", local_files_only=local)
+        if stored and not stored["model"].get("byte_fallback"):  # a Llama's by its name alone
+            generic: Any = PreTrainedTokenizerFast
+            return generic.from_pretrained(model, revision=revision, **loading)
         config_at = (str(config_dir), None) if config_dir else (model, revision)
         config = hub_json(*config_at, "config.json", local_files_only=local)
         by_version_5 = re.match(r"([5-9]|\d\d)\.", str(config.get("transformers_version")))
@@ -112,8 +117,6 @@ def _as_trained(
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
     told = json.loads(tokenizer.backend_tokenizer.to_str())
-    if (told["pre_tokenizer"] or {}).get("type") != "Metaspace":
-        return  # a Llama's by its name alone: not of SentencePiece
     stated = hub_json(model, revision, "tokenizer_config.json", **looking).get("legacy")
     legacy = legacy if stated is None else bool(stated)
     tokenizer.legacy = tokenizer.init_kwargs["legacy"] = legacy

@@ -59,17 +59,16 @@ def test_a_tokenizer_of_transformers_5_that_does_not_say_is_read_as_it_reads_it(
 
 
 def test_a_tokenizer_that_is_a_llamas_by_its_name_alone_stays_as_it_is(tmp_path):
-    from transformers import AutoTokenizer
-
     from sceneworld.standins.tiny import train_tokenizer
 
-    train_tokenizer(["A red car.", "ایک سرخ کار"], 320).save_pretrained(tmp_path)
+    trained = train_tokenizer(["A red car.", "ایک سرخ کار"], 320)
+    trained.save_pretrained(tmp_path)
     path = tmp_path / "tokenizer_config.json"
     told = json.loads(path.read_text("utf-8")) | {"tokenizer_class": "LlamaTokenizerFast"}
     path.write_text(json.dumps(told), "utf-8")
-    theirs, ours = AutoTokenizer.from_pretrained(tmp_path), load_tokenizer(str(tmp_path))
+    ours = load_tokenizer(str(tmp_path))
     for text in ("A red  car.", " ایک USER: x"):
-        assert ours(text).input_ids == theirs(text).input_ids
+        assert ours(text).input_ids == trained(text).input_ids
 
 
 @pytest.mark.parametrize(("version", "first"), [("4.31.0", "▁US"), ("5.19.0", "US")])
