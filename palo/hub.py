@@ -6,6 +6,20 @@ from typing import Any
 from palo.files import read_json
 
 
+def cached_snapshot(model: str, revision: str | None = None) -> Path | None:
+    """The folder of a hub model in the local cache; never goes to the network.
+
+    None where it is not, or where the name can be none of the hub.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, revision=revision, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError):
+        return None
+
+
 def hub_file(model: str, revision: str | None, name: str, **looking: Any) -> Path | None:
     """A file of a folder or of the hub; None where there is none.
 

@@ -27,11 +27,11 @@ from palo.engines.stream import (
     Request,
     Sampling,
     Weights,
-    cached_snapshot,
     weights_digest,
 )
 from palo.errors import MissingResource, UserError
 from palo.files import digest, file_digest
+from palo.hub import cached_snapshot
 from palo.languages import info
 from palo.schemas import Finding, TurnStatus, Verdict
 from palo.settings import (

@@ -10,10 +10,10 @@ from palo.engines.stream import (
     ScriptedEngine,
     Signature,
     Weights,
-    cached_snapshot,
     weights_digest,
 )
 from palo.errors import MissingResource
+from palo.hub import cached_snapshot
 from palo.settings import EngineKind, TranslatorSettings
 
 

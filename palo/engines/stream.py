@@ -205,18 +205,6 @@ def weights_digest(folder: Path) -> str:
     return value
 
 
-def cached_snapshot(model: str, revision: str | None) -> Path | None:
-    """The folder of a hub model in the local cache, or None; never goes to the network."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        folder = snapshot_download(model, revision=revision, local_files_only=True)
-    except LocalEntryNotFoundError:
-        return None
-    return Path(folder)
-
-
 def load_model(model: str, revision: str | None, dtype: str) -> Any:
     """A causal language model on the CPU; `dtype` is torch's name for it.
 

@@ -15,11 +15,10 @@ from typing import Any
 
 import torch
 import yaml
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError, listed
+from palo.hub import cached_snapshot
 from train.conversion.weights import (
     MAX_SHARD_BYTES,
     STEMS,
@@ -389,10 +388,7 @@ def find(name: str, beside: Path) -> Path | None:
     for folder in (Path(name).expanduser(), beside / name):
         if folder.is_dir():
             return folder
-    try:
-        return Path(snapshot_download(name, local_files_only=True))
-    except (HFValidationError, LocalEntryNotFoundError):
-        return None
+    return cached_snapshot(name)
 
 
 def _require(name: str, beside: Path, what: str, option: str) -> Path:

@@ -30,6 +30,7 @@ from typing import Any
 import yaml
 
 from palo.errors import MissingResource
+from palo.hub import hub_file
 from palo.settings import Section
 from train.scale import LanguageSource, Lora, ProjectorKind, Scale, StageName, TowerSource
 
@@ -280,10 +281,8 @@ def _config(source: LanguageSource | TowerSource, models_dir: Path, kind: str) -
     folder = Path(source.name) if standin is None else models_dir / source.name
     path = folder / "config.json"
     if not path.is_file() and standin is None and not folder.is_absolute():
-        from huggingface_hub import try_to_load_from_cache
-
-        cached = try_to_load_from_cache(source.name, "config.json", revision=source.revision)
-        path = Path(cached) if isinstance(cached, str) else path
+        cached = hub_file(source.name, source.revision, "config.json", local_files_only=True)
+        path = cached or path
     if path.is_file():
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return config

@@ -2,8 +2,9 @@ import os
 
 import pytest
 
-from palo.engines.stream import cached_snapshot, weights_digest
+from palo.engines.stream import weights_digest
 from palo.errors import MissingResource
+from palo.hub import cached_snapshot
 
 
 @pytest.fixture
@@ -55,3 +56,4 @@ def test_folder_without_a_model_is_a_missing_resource(tmp_path):
 
 def test_hub_model_that_was_never_downloaded_has_no_snapshot():
     assert cached_snapshot("palo-tests/no-such-model", None) is None
+    assert cached_snapshot("models/of/mine") is None  # no name of the hub, nor a traceback
