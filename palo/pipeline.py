@@ -50,6 +50,8 @@ class _Run:
 
     def run(self) -> None:
         start = time.monotonic()
+        # a pipeline that is ended, as by a cluster, leaves no step behind
+        handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         try:
             for number, step in enumerate(self.steps, start=1):
                 if step.joins:
@@ -74,6 +76,7 @@ class _Run:
         finally:
             for running in self.aside:
                 _stop(running.child)
+            signal.signal(signal.SIGTERM, handler)
         minutes = (time.monotonic() - start) / 60
         note(f"{self.name}: {len(self.steps)} steps in {minutes:.1f} minutes")
 
@@ -101,12 +104,12 @@ class _Run:
         return _Running(number, step, child, start, log_path)
 
     def _end(self, running: _Running) -> None:
-        """Waits for the step. Ctrl-C reaches it too: it gets the time to stop cleanly."""
+        """Waits for the step, which gets the time to stop cleanly; Ctrl-C reaches it by itself."""
         step, child = running.step, running.child
         try:
             child.wait()
-        except KeyboardInterrupt:
-            _stop(child, asked=True)
+        except (KeyboardInterrupt, SystemExit) as ending:
+            _stop(child, asked=isinstance(ending, KeyboardInterrupt))
             raise
         seconds = time.monotonic() - running.start
         done = f"({seconds:.0f} s)"

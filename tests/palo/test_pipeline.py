@@ -167,7 +167,8 @@ def test_an_unknown_pipeline_names_the_nearest(steps):
         pipeline.run("dmo", load_profile("sample"))
 
 
-def test_ctrl_c_waits_for_the_steps_clean_stop(project, steps):
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "term"])
+def test_an_ended_pipeline_waits_for_the_steps_clean_stop(project, steps, ended_by):
     steps({"title": "one", "run": "translate"})
     (project / "program").write_text(
         """#!/bin/sh
@@ -183,14 +184,17 @@ def test_ctrl_c_waits_for_the_steps_clean_stop(project, steps):
         sys.executable = sys.argv[1]
         try:
             pipeline.run("demo", load_profile("sample"))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             print("stopped after its step")
     """)
     command = [PYTHON, "-c", parent, str(project / "program")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     while not (project / "started").exists():
         assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)
+    if ended_by is signal.SIGINT:
+        os.killpg(process.pid, ended_by)  # as a terminal does
+    else:
+        process.send_signal(ended_by)  # the steps hear nothing of it
     output, _ = process.communicate(timeout=20)
     assert output.endswith("stopped after its step\n")
     assert (project / "stopped").exists()
