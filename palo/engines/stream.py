@@ -5,6 +5,7 @@ import hashlib
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -81,21 +82,21 @@ def refused(request: Request, error: str, prompt_tokens: int = 0) -> Result:
     return Result(request.tag, "", "error", None, prompt_tokens, 0, error)
 
 
-class Engine:
+class Engine(ABC):
     """Use as a context manager: leaving it frees the model and ends every process it started."""
 
     kind: str
     signature: Signature
 
+    @abstractmethod
     def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
         """Pulls requests as it has room for them and yields each one's result exactly once."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        pass
+        return  # an engine that holds nothing has nothing to free
 
 
 def scripted_result(request: Request) -> Result:
