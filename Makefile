@@ -47,7 +47,7 @@ check: .venv/.installed  ## ruff, mypy, and whether the cards in data_cards/ are
 	$(PALO) card --check
 
 docs: .venv/.installed  ## write docs/commands.md anew, from what the commands say of themselves
-	@.venv/bin/python docs/write_commands.py
+	@.venv/bin/typer palo.cli utils docs --name palo --output docs/commands.md
 
 format: .venv/.installed  ## let ruff lay out the code
 	.venv/bin/ruff check --fix .
