@@ -76,4 +76,7 @@ def _words(line):
     return [word for word in found if word]
 
 
-COMMANDS = [one for page, text in PAGES.items() for one in commands_of(page, text)]
+GENERATED = "docs/commands.md"  # its usages are patterns, not commands
+COMMANDS = [
+    one for page, text in PAGES.items() if page != GENERATED for one in commands_of(page, text)
+]
