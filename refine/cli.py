@@ -31,7 +31,7 @@ from palo.shards import shard_paths
 from refine import calibrate, check
 from refine.filters.thresholds import load_thresholds, without_bands
 from refine.intake import import_file, languages_of, own_name
-from refine.queue import FLAGGED, Queue, check_choice, export_chosen
+from refine.queue import FLAGGED, Queue, check_choice
 from refine.review_file import errors_path
 from refine.review_status import review_status
 from refine.run import LanguageSummary, has_input, refine_language
@@ -229,7 +229,8 @@ def export_command(
     announce(settings, "review export")
     rows, now = max_rows or settings.refine.max_review_rows, timestamp()
     for code in langs:
-        queue = export_chosen(paths, code, only, rows, now)
+        queue = Queue(paths, code, now)
+        queue.chosen(only, rows)
         if not queue.files:
             note(f"{code}: no turn of {only} that is not out already")
         _name_rows(code, queue)

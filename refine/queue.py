@@ -10,9 +10,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from hashlib import blake2b
 from itertools import chain, islice
-from operator import add
 from pathlib import Path
 
 from palo.checks.structure import without_frame
@@ -70,19 +70,6 @@ Ledger = dict[str, Exported]  # by batch
 
 
 @dataclass(frozen=True)
-class Queue:
-    """Rows out and undecided, rows that find no room, new files, ids too long for any cell."""
-
-    waiting: int = 0
-    later: int = 0
-    files: tuple[Path, ...] = ()
-    unwritable: tuple[str, ...] = ()
-
-    def __add__(self, other: "Queue") -> "Queue":
-        return Queue(*map(add, vars(self).values(), vars(other).values()))
-
-
-@dataclass(frozen=True)
 class Candidate:
     """A row, how many turns its correction mends, and how sure (nats a token) the engine was."""
 
@@ -107,126 +94,207 @@ def load_ledger(folder: Path) -> Ledger:
     return ledger
 
 
-def out_already(ledger: Ledger, among: Sequence[str] = (BATCH, SEED)) -> set[tuple[str, str]]:
-    """(review id, hash of the translation) of the rows that files of these stems hold."""
-    return {
-        row
-        for name, batch in ledger.items()
-        if name.rpartition("-")[0] in among
-        for row in batch.rows.items()
-    }
+@dataclass
+class Queue:
+    """Sends turns of a language out, in new files: a file that exists is never touched, as a
+    reviewer may have it open. `now` goes into the ledger, for the time that reviews take.
 
-
-def write_batch(
-    folder: Path,
-    stem: str,
-    ledger: Ledger,
-    rows: Sequence[ReviewRow],
-    now: str,
-    translator: str = "",
-    audit: str = "",
-) -> Path:
-    """Writes the rows into the next file of that stem, and enters them in the ledger."""
-    names = [*ledger, *(path.stem for path in folder.glob(f"{stem}-*.csv"))]
-    numbers = [int(match[1]) for name in names if (match := re.match(rf"{stem}-(\d+)", name))]
-    batch = f"{stem}-{1 + max(numbers, default=0):04d}"
-    path = folder / f"{batch}.csv"
-    write_review(path, rows)
-    hashes = {row.id: translation_hash(row) for row in rows}
-    ledger[batch] = Exported(hashes, now, audit, translator)
-    write_json(folder / LEDGER_NAME, {key: asdict(value) for key, value in ledger.items()})
-    return path
-
-
-def export_review(
-    folder: Path,
-    stem: str,
-    candidates: Iterable[Candidate],
-    max_rows: int,
-    now: str,
-    one_file: bool = True,
-    translator: str = "",
-) -> Queue:
-    """Writes rows that are not out yet with this very translation into new files.
-
-    At most `max_rows` rows a file; with `one_file` also at most so many out and undecided at
-    once, and those of most gain go first. A file that exists is never touched: a reviewer may
-    have it open. `now` goes into the ledger, for the time that reviews take; `translator` wrote
-    all rows.
+    It counts rows out and undecided (`waiting`), and rows that find no room (`later`), and holds
+    the new files, and the ids of rows too long for any cell.
     """
-    ledger = load_ledger(folder)
-    # a row in conflict went out before, and goes to a third person
-    out = out_already(ledger, (stem,) if stem == ADJUDICATION else (BATCH, SEED))
-    unwritable: list[str] = []
-    waiting = ready = 0
 
-    def not_out() -> Iterator[Candidate]:
-        nonlocal waiting, ready
-        for candidate in candidates:
-            row = candidate.row
-            if (row.id, translation_hash(row)) in out:
-                waiting += 1
-            elif too_long(row):
-                unwritable.append(row.id)
-            else:
-                ready += 1
-                yield candidate
+    paths: DataPaths
+    lang: str
+    now: str
+    waiting: int = 0
+    later: int = 0
+    files: tuple[Path, ...] = ()
+    unwritable: tuple[str, ...] = ()
 
-    def worth(candidate: Candidate) -> tuple[float, float]:
-        return candidate.gain, -candidate.logprob
+    @cached_property
+    def folder(self) -> Path:
+        return self.paths.review(self.lang)
 
-    if one_file:  # holds no more rows than may go
-        best = heapq.nlargest(max_rows, not_out(), key=worth)[: max(0, max_rows - waiting)]
-    else:
-        best = sorted(not_out(), key=worth, reverse=True)
-    files = []
-    for start in range(0, len(best), max_rows):
-        rows = [candidate.row for candidate in best[start : start + max_rows]]
-        files.append(write_batch(folder, stem, ledger, rows, now, translator))
-    return Queue(waiting + len(best), ready - len(best), tuple(files), tuple(unwritable))
+    @cached_property
+    def ledger(self) -> Ledger:
+        return load_ledger(self.folder)
 
+    def flagged(self, max_rows: int) -> None:
+        """The next batch of turns that ask for a person and had none, those of most gain first."""
+        shards = shard_paths(self.paths.refined(self.lang))
+        if not shards:
+            return
 
-def export_flagged(paths: DataPaths, lang: str, max_rows: int, now: str) -> Queue:
-    """The next batch of turns that ask for a person and had none, those of most gain first."""
-    shards = shard_paths(paths.refined(lang))
-    if not shards:
-        return Queue()
-    out = out_already(load_ledger(paths.review(lang)))
+        def turns() -> Iterator[Candidate]:
+            for path in shards:
+                record = read_record(path)
+                if record is None or record.counts.get("flagged", 1):
+                    for refined in read_refined(path):
+                        for turn, row in open_rows(refined, flagged=True):
+                            worth = _WORTH[refined.turn_verdicts[turn]]
+                            sure = refined.sample.meta[turn].mean_logprob or 0.0
+                            yield Candidate(row, worth, sure)
 
-    def turns() -> Iterator[Candidate]:
-        for path in shards:
-            record = read_record(path)
-            if record is None or record.counts.get("flagged", 1):
-                for refined in read_refined(path):
-                    for turn, row in open_rows(refined, flagged=True):
-                        worth = _WORTH[refined.turn_verdicts[turn]]
-                        sure = refined.sample.meta[turn].mean_logprob or 0.0
-                        yield Candidate(row, worth, sure)
+        out = self._out(BATCH, SEED)
+        candidates = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
+        translated = map(read_translated, shard_paths(self.paths.translated(self.lang)))
+        wrote = translator_of(chain.from_iterable(translated))
+        self._export(BATCH, candidates, max_rows, one_file=True, translator=wrote)
 
-    candidates = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
-    translated = map(read_translated, shard_paths(paths.translated(lang)))
-    folder, wrote = paths.review(lang), translator_of(chain.from_iterable(translated))
-    return export_review(folder, BATCH, candidates, max_rows, now, translator=wrote)
+    def seed(
+        self, settings: RefineSettings, memory: VerifiedMemory, rejected: Mapping[str, Rejection]
+    ) -> None:
+        """All turns of the seed's translations, with what the filters say of them."""
+        rows: list[Candidate] = []
+        wrote = ""
+        for path in shard_paths(self.paths.seed_dir / self.lang):
+            samples = read_translated(path)
+            wrote = wrote or translator_of(samples)
+            word = human_word(samples, memory, rejected)
+            for refined in refine_samples(samples, settings, word, {}):
+                rows += [Candidate(row) for _, row in open_rows(refined)]
+        self._export(SEED, rows, settings.max_review_rows, translator=wrote)
 
+    def adjudication(self, conflicts: Sequence[Sequence[Decision]], max_rows: int) -> None:
+        """A row a conflict, with what each reviewer wants; intake takes the third person's word."""
 
-def export_seed(
-    paths: DataPaths,
-    lang: str,
-    settings: RefineSettings,
-    memory: VerifiedMemory,
-    rejected: Mapping[str, Rejection],
-    now: str,
-) -> Queue:
-    """All turns of the seed's translations, with what the filters say of them."""
-    rows: list[Candidate] = []
-    wrote = ""
-    for path in shard_paths(paths.seed_dir / lang):
-        samples = read_translated(path)
-        wrote = wrote or translator_of(samples)
-        for refined in refine_samples(samples, settings, human_word(samples, memory, rejected), {}):
-            rows += [Candidate(row) for _, row in open_rows(refined)]
-    folder, max_rows = paths.review(lang), settings.max_review_rows
-    return export_review(folder, SEED, rows, max_rows, now, one_file=False, translator=wrote)
+        def said(decision: Decision) -> str:
+            who = decision.entry.reviewer or f"{decision.row.file} line {decision.row.line}"
+            fixed = decision.verdict is ReviewVerdict.FIX
+            text = f" to '{without_frame(decision.entry.text)}'" if fixed else ""
+            comment = f" ({decision.note})" if decision.note else ""
+            return f"{who}: {decision.verdict}{text}{comment}"
+
+        rows = []
+        for group in conflicts:
+            first, shown = group[0], group[0].row
+            # not what a reviewer may have made of the texts in their cells
+            english, known = without_frame(first.turn.source), first.turn.exported(first.exported)
+            text = shown.translation if known is None else without_frame(known)
+            context, wants = (shown.lang, shown.image, shown.previous), "; ".join(map(said, group))
+            row = ReviewRow(first.id, *context, english, text, wants, hash=shown.hash)
+            rows.append(Candidate(row))
+        self._export(ADJUDICATION, rows, max_rows)
+
+    def audit(self, num_rows: int) -> None:
+        """Draws a sample of passed turns into a batch, once for each translator.
+
+        It is blind: the rows go out like any others, without a word of the filters' notes, and
+        the ledger alone knows. A crash between the file and the ledger leaves an ordinary batch,
+        and another sample is drawn.
+        """
+        samples = (refined.sample for refined in self._refined()) if num_rows else ()
+        translator = translator_of(samples)
+        if not translator or any(batch.audit == translator for batch in self.ledger.values()):
+            return
+
+        def passed() -> Iterator[tuple[str, ReviewRow]]:
+            for refined in self._refined():
+                for turn, row in open_rows(refined, blind=True):
+                    if refined.turn_verdicts[turn].severity <= Verdict.NOTE.severity:
+                        num_words = len(row.english.split())
+                        size = sum(num_words > limit for limit in _LONG_WORDS)
+                        yield f"{refined.sample.source[turn].role}-{size}", row
+
+        rows = map(Candidate, draw(passed(), num_rows, self._ids_out()))
+        self._export(BATCH, rows, num_rows, translator=translator, audit=translator)
+
+    def chosen(self, only: str, max_rows: int) -> None:
+        """At most `max_rows` turns that are not out yet, in one new batch.
+
+        They are of the verdicts or reasons that `only` names, which has passed `check_choice`, or
+        of the ids in that file. Turns that a person has judged are left out.
+        """
+        ids, words = chosen_ids(only), set(only.split(","))
+
+        def is_chosen(refined: RefinedSample, turn: int, row: ReviewRow) -> bool:
+            if ids is not None:
+                return not ids.isdisjoint((row.id, refined.sample.sample_id))
+            verdict = refined.turn_verdicts[turn]
+            findings = refined.findings[turn]
+            spoke = {finding.filter for finding in findings if finding.verdict is not Verdict.PASS}
+            return not words.isdisjoint({verdict, *spoke, *([FLAGGED] if verdict.flagged else [])})
+
+        with run_lock(self.paths.refined(self.lang), f"palo review export {self.lang}"):
+            out = self._ids_out()
+            chosen = (
+                Candidate(row)
+                for refined in self._refined()
+                for turn, row in open_rows(refined)
+                if row.id not in out and is_chosen(refined, turn, row)
+            )
+            self._export(BATCH, islice(chosen, max_rows), max_rows)
+
+    def workbooks(self) -> None:
+        """A workbook beside each new CSV."""
+        for path in self.files:
+            write_review(path.with_suffix(XLSX), read_review(path).rows)
+            self.files += (path.with_suffix(XLSX),)
+
+    def _refined(self) -> Iterator[RefinedSample]:
+        for path in shard_paths(self.paths.refined(self.lang)):
+            yield from read_refined(path)
+
+    def _out(self, *stems: str) -> set[tuple[str, str]]:
+        """(review id, hash of the translation) of the rows that files of these stems hold."""
+        batches = (batch for n, batch in self.ledger.items() if n.rpartition("-")[0] in stems)
+        return {row for batch in batches for row in batch.rows.items()}
+
+    def _ids_out(self) -> set[str]:
+        return {key for batch in self.ledger.values() for key in batch.rows}
+
+    def _export(
+        self,
+        stem: str,
+        candidates: Iterable[Candidate],
+        max_rows: int,
+        one_file: bool = False,
+        translator: str = "",
+        audit: str = "",
+    ) -> None:
+        """Writes rows that are not out yet with this very translation, and enters them in the
+        ledger, with who wrote all of them.
+
+        At most `max_rows` rows a file; with `one_file` also at most so many out and undecided at
+        once, and those of most gain go first.
+        """
+        # a row in conflict went out before, and goes to a third person
+        out = self._out(*((stem,) if stem == ADJUDICATION else (BATCH, SEED)))
+        waiting = ready = 0
+
+        def not_out() -> Iterator[Candidate]:
+            nonlocal waiting, ready
+            for candidate in candidates:
+                row = candidate.row
+                if (row.id, translation_hash(row)) in out:
+                    waiting += 1
+                elif too_long(row):
+                    self.unwritable += (row.id,)
+                else:
+                    ready += 1
+                    yield candidate
+
+        def worth(candidate: Candidate) -> tuple[float, float]:
+            return candidate.gain, -candidate.logprob
+
+        if one_file:  # holds no more rows than may go
+            best = heapq.nlargest(max_rows, not_out(), key=worth)[: max(0, max_rows - waiting)]
+        else:
+            best = sorted(not_out(), key=worth, reverse=True)
+        for start in range(0, len(best), max_rows):
+            rows = [candidate.row for candidate in best[start : start + max_rows]]
+            names = [*self.ledger, *(path.stem for path in self.folder.glob(f"{stem}-*.csv"))]
+            matches = (re.match(rf"{stem}-(\d+)", name) for name in names)
+            batch = f"{stem}-{1 + max((int(m[1]) for m in matches if m), default=0):04d}"
+            path = self.folder / f"{batch}.csv"
+            write_review(path, rows)
+            hashes = {row.id: translation_hash(row) for row in rows}
+            self.ledger[batch] = Exported(hashes, self.now, audit, translator)
+            content = {key: asdict(value) for key, value in self.ledger.items()}
+            write_json(self.folder / LEDGER_NAME, content)
+            self.files += (path,)
+        self.waiting += waiting + len(best)
+        self.later += ready - len(best)
 
 
 def ranked(
@@ -260,75 +328,6 @@ def translator_of(samples: Iterable[TranslatedSample]) -> str:
             if meta.status is TurnStatus.TRANSLATED:
                 return f"{meta.engine} {meta.signature}".strip()
     return ""
-
-
-def export_adjudication(
-    folder: Path, conflicts: Sequence[Sequence[Decision]], max_rows: int, now: str
-) -> Queue:
-    """A row a conflict, with what each reviewer wants; intake takes the third person's word."""
-
-    def said(decision: Decision) -> str:
-        who = decision.entry.reviewer or f"{decision.row.file} line {decision.row.line}"
-        fixed = decision.verdict is ReviewVerdict.FIX
-        text = f" to '{without_frame(decision.entry.text)}'" if fixed else ""
-        comment = f" ({decision.note})" if decision.note else ""
-        return f"{who}: {decision.verdict}{text}{comment}"
-
-    rows = []
-    for group in conflicts:
-        first, shown = group[0], group[0].row
-        # not what a reviewer may have made of the translation in its cell
-        reviewed = first.turn.exported(first.exported)
-        row = ReviewRow(
-            id=first.id,
-            lang=shown.lang,
-            image=shown.image,
-            previous=shown.previous,
-            english=without_frame(first.turn.source),
-            translation=shown.translation if reviewed is None else without_frame(reviewed),
-            reasons="; ".join(map(said, group)),
-            hash=shown.hash,
-        )
-        rows.append(Candidate(row))
-    return export_review(folder, ADJUDICATION, rows, max_rows, now, one_file=False)
-
-
-def export_workbooks(files: Sequence[Path]) -> Queue:
-    """A workbook beside each new CSV."""
-    books = tuple(path.with_suffix(XLSX) for path in files)
-    for path, book in zip(files, books, strict=True):
-        write_review(book, read_review(path).rows)
-    return Queue(files=books)
-
-
-def export_audit(paths: DataPaths, lang: str, num_rows: int, now: str) -> Queue:
-    """Draws a sample of passed turns into a batch, once for each translator.
-
-    It is blind: the rows go out like any others, without a word of the filters' notes, and the
-    ledger alone knows. A crash between the file and the ledger leaves an ordinary batch, and
-    another sample is drawn.
-    """
-    folder, shards = paths.review(lang), shard_paths(paths.refined(lang))
-    samples = (refined.sample for path in shards for refined in read_refined(path))
-    translator = translator_of(samples) if num_rows else ""
-    ledger = load_ledger(folder)
-    if not translator or any(batch.audit == translator for batch in ledger.values()):
-        return Queue()
-
-    def passed() -> Iterator[tuple[str, ReviewRow]]:
-        for refined in (refined for path in shards for refined in read_refined(path)):
-            for turn, row in open_rows(refined, blind=True):
-                if refined.turn_verdicts[turn].severity <= Verdict.NOTE.severity:
-                    num_words = len(row.english.split())
-                    size = sum(num_words > limit for limit in _LONG_WORDS)
-                    yield f"{refined.sample.source[turn].role}-{size}", row
-
-    out = {key for batch in ledger.values() for key in batch.rows}
-    rows = draw(passed(), num_rows, out)
-    if not rows:
-        return Queue()
-    path = write_batch(folder, BATCH, ledger, rows, now, translator, audit=translator)
-    return Queue(waiting=len(rows), files=(path,))
 
 
 def draw(turns: Iterable[tuple[str, ReviewRow]], num_rows: int, out: set[str]) -> list[ReviewRow]:
@@ -390,35 +389,6 @@ def check_choice(only: str, settings: RefineSettings) -> None:
             )
 
 
-def export_chosen(paths: DataPaths, lang: str, only: str, max_rows: int, now: str) -> Queue:
-    """Writes at most `max_rows` turns that are not out yet into one new batch.
-
-    They are of the verdicts or reasons that `only` names, which has passed `check_choice`, or of
-    the ids in that file. Turns that a person has judged are left out.
-    """
-    folder, ids, words = paths.review(lang), chosen_ids(only), set(only.split(","))
-
-    def is_chosen(refined: RefinedSample, turn: int, row: ReviewRow) -> bool:
-        if ids is not None:
-            return not ids.isdisjoint((row.id, refined.sample.sample_id))
-        verdict = refined.turn_verdicts[turn]
-        findings = refined.findings[turn]
-        spoke = {finding.filter for finding in findings if finding.verdict is not Verdict.PASS}
-        return not words.isdisjoint({verdict, *spoke, *([FLAGGED] if verdict.flagged else [])})
-
-    with run_lock(paths.refined(lang), f"palo review export {lang}"):
-        out = {key for batch in load_ledger(folder).values() for key in batch.rows}
-        chosen = (
-            Candidate(row)
-            for path in shard_paths(paths.refined(lang))
-            for refined in read_refined(path)
-            for turn, row in open_rows(refined)
-            if row.id not in out and is_chosen(refined, turn, row)
-        )
-        rows = islice(chosen, max_rows)
-        return export_review(folder, BATCH, rows, max_rows, now, one_file=False)
-
-
 def open_rows(
     refined: RefinedSample, blind: bool = False, flagged: bool = False
 ) -> Iterator[tuple[int, ReviewRow]]:
@@ -436,19 +406,13 @@ def open_rows(
         if judged or not wanted or meta.status is TurnStatus.VERIFIED:
             continue
         english, translation = without_frame(source.text), without_frame(target.text)
+        previous = without_frame(sample.source[turn - 1].text) if turn else ""
         reasons = (
             f"{finding.filter}: {finding.reason}"
             for finding in findings
             if finding.verdict is not Verdict.PASS and not blind
         )
-        row = ReviewRow(
-            id=review_id(sample.sample_id, turn),
-            lang=sample.lang,
-            image=sample.image or "",
-            previous=without_frame(sample.source[turn - 1].text) if turn else "",
-            english=english,
-            translation=translation,
-            reasons="; ".join(reasons),
-            hash=export_hash(english, translation),
-        )
-        yield turn, row
+        context = (sample.lang, sample.image or "", previous)
+        texts = (english, translation, "; ".join(reasons))
+        key, exported = review_id(sample.sample_id, turn), export_hash(english, translation)
+        yield turn, ReviewRow(key, *context, *texts, hash=exported)

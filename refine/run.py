@@ -16,14 +16,7 @@ from palo.shards import read_record, remove_shards, shard_paths
 from palo.workers import in_order
 from refine.intake import Intake, load_rejections, take_in
 from refine.judgement import REASON_COUNT, VERDICT_COUNT, Rejection, judge_inputs, refine_shard
-from refine.queue import (
-    Queue,
-    export_adjudication,
-    export_audit,
-    export_flagged,
-    export_seed,
-    export_workbooks,
-)
+from refine.queue import Queue
 from refine.registry import processes
 from refine.signatures import SIGNATURES, build_table
 
@@ -62,17 +55,17 @@ def refine_language(
     ):
         intake = take_in(paths, lang, memory, now)
         rejected = load_rejections(paths.review(lang))
+        settings, queue = profile.refine, Queue(paths, lang, now)
+        done = current = 0
         if seed:
-            queue = export_seed(paths, lang, profile.refine, memory, rejected, now)
-            done = current = 0
+            queue.seed(settings, memory, rejected)
         else:
-            done, current = _refine_shards(paths, lang, profile.refine, rejected, tick)
-            queue = export_flagged(paths, lang, profile.refine.max_review_rows, now)
-            queue += export_audit(paths, lang, profile.refine.audit_rows, now)
-        most = profile.refine.max_review_rows
-        queue += export_adjudication(paths.review(lang), intake.conflicts, most, now)
-        if profile.refine.review_xlsx:
-            queue += export_workbooks(queue.files)
+            done, current = _refine_shards(paths, lang, settings, rejected, tick)
+            queue.flagged(settings.max_review_rows)
+            queue.audit(settings.audit_rows)
+        queue.adjudication(intake.conflicts, settings.max_review_rows)
+        if settings.review_xlsx:
+            queue.workbooks()
         folder = paths.refined(lang)
         manifest = _manifest(lang, folder)
         if not seed:

@@ -3,11 +3,12 @@
 import pytest
 
 from palo.errors import UserError
-from refine.queue import check_choice, export_chosen
+from refine.queue import Queue, check_choice
 
 
 def ids(run, only, max_rows=10):
-    queue = export_chosen(run.paths, "ur", only, max_rows, "2026-01-01")
+    queue = Queue(run.paths, "ur", "2026-01-01")
+    queue.chosen(only, max_rows)
     return [row["id"] for path in queue.files for row in run.rows(path.name)]
 
 
