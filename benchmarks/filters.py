@@ -31,8 +31,8 @@ from palo.schemas import Finding, Verdict
 from palo.settings import RefineSettings
 from refine.calibrate import calibrated, write_thresholds
 from refine.filters import Filter, TurnPair
+from refine.judgement import default_filters, judge, verdict
 from refine.pairs import SourceTarget
-from refine.registry import default_filters, judge, verdict
 from sceneworld.build import build_world
 from sceneworld.truth import load_truth
 

@@ -26,9 +26,8 @@ from palo.memory import VerifiedMemory
 from palo.paths import DataPaths
 from palo.settings import Profile
 from palo.shards import read_translated, shard_paths
-from refine.filters import TurnPair
+from refine.filters import Thresholds, TurnPair, bands_of, load_thresholds, shipped
 from refine.filters.language import SURE_LETTERS, without_names
-from refine.filters.thresholds import Thresholds, bands_of, load_thresholds, shipped
 from refine.pairs import read_pairs
 from refine.review_file import text_hash
 

@@ -16,10 +16,9 @@ from palo.files import replaced
 from palo.schemas import Finding, Verdict
 from palo.settings import RefineSettings
 from palo.workers import batches, in_order
-from refine.filters import TurnPair
-from refine.filters.thresholds import load_thresholds, without_bands
+from refine.filters import TurnPair, load_thresholds, without_bands
+from refine.judgement import default_filters, judge, processes, verdict
 from refine.pairs import STDIN, NumberedRow, SourceTarget, Unreadable, read_rows
-from refine.registry import default_filters, judge, processes, verdict
 
 UNREADABLE = "unreadable"  # the reason of a row that is no pair
 _BATCH_ROWS = 2048

@@ -29,7 +29,7 @@ from palo.languages import TARGETS, parse_languages
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
 from refine import calibrate, check
-from refine.filters.thresholds import load_thresholds, without_bands
+from refine.filters import load_thresholds, without_bands
 from refine.intake import import_file, languages_of, own_name
 from refine.queue import FLAGGED, Queue, check_choice
 from refine.review_file import errors_path

@@ -1,16 +1,22 @@
 """Judges conversations, and a shard of them: a person's word first, then filters, then policy.
 
-A refined shard is a pure function of its translated shard, people's words and the settings.
+A refined shard is a pure function of its translated shard, people's words and the settings. Which
+filters judge stands here, in the order in which their findings do: a new one is a function in a
+file of refine/filters, a test, and a line in `default_filters`.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
+from functools import cache
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from palo.checks.language import LanguageId
 from palo.checks.structure import reframed, without_frame
 from palo.files import digest, file_digest
+from palo.languages import LANGUAGES
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.schemas import (
     REFINED,
@@ -21,19 +27,41 @@ from palo.schemas import (
     TurnStatus,
     Verdict,
 )
-from palo.settings import RefineSettings
+from palo.settings import ModelFilterSettings, RefineSettings
 from palo.shards import is_current, read_translated, to_row, write_shard
-from refine.filters import OtherPair, TurnPair
-from refine.filters.completeness import broken_structure, placeholder, structure
-from refine.filters.thresholds import load_thresholds
-from refine.registry import default_filters, judge, models_digest, verdict, version
+from palo.workers import default_processes
+from refine.filters import (
+    Filter,
+    OtherPair,
+    TurnPair,
+    characters,
+    completeness,
+    faults,
+    language,
+    load_thresholds,
+)
+from refine.models import (
+    BackTranslationFilter,
+    JudgeFilter,
+    LabseFilter,
+    MetricxFilter,
+    ModelFilter,
+    prompts,
+)
 from refine.review_file import review_id, text_hash
 from refine.signatures import SIGNATURES, TurnKey, load_table, met_in_shard
+
+VERSION = "4"  # raise it with any change of code that changes what a filter says
+
+_DATA = {
+    "refine.filters": ("thresholds.yaml",),
+    "palo.checks": ("phrases.yaml", "lexicon.tsv", "lexicon_weights.tsv"),
+}
 
 VERIFIED = "verified"
 REVIEWER = "reviewer"
 # What no policy lets into training: a conversation that lost its structure.
-_SACRED = frozenset({structure.name, placeholder.name})
+_SACRED = frozenset({completeness.structure.name, completeness.placeholder.name})
 
 # Prefixes of a record's counts.
 VERDICT_COUNT, REASON_COUNT = "verdict:", "reason:"
@@ -42,6 +70,90 @@ _NO_MATTER = {
     "language_id_model", "max_review_rows", "audit_rows", "processes", "acceptance",
     "review_xlsx", "thresholds_path", "models",
 }  # fmt: skip
+
+
+def version() -> str:
+    """Part of every refined shard's inputs: the code's version, and the data it goes by.
+
+    The languages' table is such data: language ID chooses between those of one script.
+    """
+    files = [resources.files(at).joinpath(name) for at, names in _DATA.items() for name in names]
+    table = [repr(row) for row in LANGUAGES.values()]
+    return digest([VERSION, *table, *(file.read_text("utf-8") for file in files)])
+
+
+@cache
+def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
+    """Loaded once a process."""
+    identifier = LanguageId(settings.language_id_model)
+    bands = load_thresholds(settings.thresholds_path)
+    return (
+        completeness.structure,
+        completeness.placeholder,
+        completeness.empty,
+        faults.failed,
+        faults.truncated,
+        faults.source_copy,
+        language.LanguageFilter(identifier, bands),
+        language.mixed(identifier),
+        language.script.by(bands),
+        language.traditional,
+        language.arabic_letters,
+        completeness.length.by(bands),
+        completeness.unfinished.by(bands),
+        faults.repetition,
+        faults.preamble,
+        faults.refusal,
+        faults.answered,
+        characters.invisible,
+        characters.encoding,
+        completeness.numbers,
+        completeness.lexicon.by(bands),
+        completeness.punctuation,
+        faults.confidence.by(bands),
+        *model_filters(settings.models),
+        faults.duplicate,
+    )
+
+
+def model_filters(settings: ModelFilterSettings) -> tuple[ModelFilter, ...]:
+    """Those that are on."""
+    kinds: tuple[tuple[Any, Callable[[Any], ModelFilter]], ...] = (
+        (settings.labse, LabseFilter),
+        (settings.metricx, MetricxFilter),
+        (settings.back_translation, BackTranslationFilter),
+        (settings.judge, JudgeFilter),
+    )
+    return tuple(kind(section) for section, kind in kinds if section)
+
+
+def processes(settings: RefineSettings, is_much: bool) -> int:
+    """One where starting more takes longer than they save, or each would hold models' weights."""
+    alone = not is_much or settings.models != ModelFilterSettings()
+    return 1 if alone else settings.processes or default_processes()
+
+
+def models_digest(settings: ModelFilterSettings) -> str:
+    """What decides model filters' findings, "" without any. Raises MissingResource for weights."""
+    inputs = [value for each in model_filters(settings) for value in each.inputs()]
+    return digest([digest(prompts()), *inputs]) if inputs else ""
+
+
+def judge(
+    filters: Sequence[Filter], pairs: Sequence[TurnPair], lang: str
+) -> list[tuple[Finding, ...]]:
+    """Every finding of every filter: one tuple a pair, in the order of the filters."""
+    columns = [each.judge(pairs, lang) for each in filters]
+    return [tuple(filter(None, row)) for row in zip(*columns, strict=True)] if columns else []
+
+
+def verdict(findings: Sequence[Finding], notes_for_review: int) -> Verdict:
+    """The worst of the findings; so many notes together ask for review."""
+    worst = max((each.verdict for each in findings), key=lambda v: v.severity, default=Verdict.PASS)
+    notes = sum(each.verdict is Verdict.NOTE for each in findings)
+    if worst is Verdict.NOTE and notes >= notes_for_review:
+        return Verdict.REVIEW
+    return worst
 
 
 @dataclass(frozen=True)
@@ -69,7 +181,7 @@ def refine_samples(
     met: Mapping[TurnKey, tuple[OtherPair, ...]],
 ) -> list[RefinedSample]:
     """One a sample, in order, all of one language; `met` says which targets have other sources."""
-    broken = [broken_structure(sample) for sample in samples]
+    broken = [completeness.broken_structure(sample) for sample in samples]
     corrected = [
         sample if reason else _with_verified(sample, word)
         for sample, reason in zip(samples, broken, strict=True)
@@ -95,7 +207,7 @@ def refine_samples(
         turns = range(len(sample.source))
         findings: tuple[tuple[Finding, ...], ...]
         if reason:  # the first turn says it of all
-            finding = Finding(structure.name, None, Verdict.REJECT, reason)
+            finding = Finding(completeness.structure.name, None, Verdict.REJECT, reason)
             findings = ((finding,), *(() for _ in turns[1:]))
         else:
             findings = tuple(_human_first(sample, turn, next(judged), word) for turn in turns)
@@ -127,7 +239,7 @@ def _human_first(
     if sample.meta[turn].status is TurnStatus.VERIFIED:
         entry = word.verified.get((sample.sample_id, turn))
         who = f"by {entry.reviewer or 'a reviewer'} in {entry.batch}" if entry else "by a reviewer"
-        sacred = tuple(each for each in findings if each.filter == structure.name)
+        sacred = tuple(each for each in findings if each.filter == completeness.structure.name)
         return (*sacred, Finding(VERIFIED, None, Verdict.PASS, f"verified {who}"))
     rejection = word.rejected.get(review_id(sample.sample_id, turn))
     text = without_frame(sample.target[turn].text)

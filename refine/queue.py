@@ -24,8 +24,7 @@ from palo.schemas import RefinedSample, TranslatedSample, TurnStatus, Verdict
 from palo.settings import RefineSettings
 from palo.shards import read_record, read_refined, read_translated, shard_paths
 from refine.intake import Decision
-from refine.judgement import REVIEWER, Rejection, human_word, refine_samples
-from refine.registry import default_filters
+from refine.judgement import REVIEWER, Rejection, default_filters, human_word, refine_samples
 from refine.review_file import (
     ADJUDICATION,
     XLSX,

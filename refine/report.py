@@ -26,9 +26,9 @@ from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.settings import AcceptancePlan, Profile, RefineSettings
 from palo.shards import read_record, read_refined, records_digest, shard_paths
-from refine.filters.thresholds import Bands, Thresholds, bands_of, load_thresholds, shipped
+from refine.filters import Bands, Thresholds, bands_of, load_thresholds, shipped
+from refine.judgement import default_filters, version
 from refine.queue import SEED, load_ledger
-from refine.registry import default_filters, version
 from refine.review_file import (
     ADJUDICATION,
     ReviewVerdict,

@@ -15,9 +15,15 @@ from palo.settings import Profile, RefineSettings
 from palo.shards import read_record, remove_shards, shard_paths
 from palo.workers import in_order
 from refine.intake import Intake, load_rejections, take_in
-from refine.judgement import REASON_COUNT, VERDICT_COUNT, Rejection, judge_inputs, refine_shard
+from refine.judgement import (
+    REASON_COUNT,
+    VERDICT_COUNT,
+    Rejection,
+    judge_inputs,
+    processes,
+    refine_shard,
+)
 from refine.queue import Queue
-from refine.registry import processes
 from refine.signatures import SIGNATURES, build_table
 
 _SAMPLES_FOR_PROCESSES = 4000

@@ -7,8 +7,7 @@ from collections import Counter
 import regex
 
 from palo.schemas import Verdict
-from refine.filters import Said, TurnPair, quoted, rule
-from refine.filters.thresholds import Thresholds
+from refine.filters import Said, Thresholds, TurnPair, quoted, rule
 
 # What Windows-1252 and Latin-1 make of the bytes of UTF-8: two characters or more in a row.
 _RUN = re.compile("[\u0080-\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2,}")

@@ -9,8 +9,7 @@ from palo.checks.lexicon import languages as lexicon_languages
 from palo.checks.structure import image_tags_moved, spans_difference
 from palo.languages import LANGUAGES, info
 from palo.schemas import IMAGE_TAG, TranslatedSample, Verdict
-from refine.filters import Said, TurnPair, quoted, rule
-from refine.filters.thresholds import Thresholds
+from refine.filters import Said, Thresholds, TurnPair, quoted, rule
 
 # The bands are those of whole sentences. Short texts vary more, so the band is widened by
 # 9/n + 100/n² for n characters of English: at most 2% of Tatoeba's gold pairs (20-40 characters)

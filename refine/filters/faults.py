@@ -7,8 +7,7 @@ import regex
 from palo.checks import faults
 from palo.languages import info
 from palo.schemas import TurnStatus, Verdict
-from refine.filters import Said, TurnPair, quoted, rule
-from refine.filters.thresholds import Thresholds
+from refine.filters import Said, Thresholds, TurnPair, quoted, rule
 
 # Languages in Latin letters share words with English ("Orange.", "Non."): one word proves
 # nothing, and a few may be a name. Elsewhere nothing but names and numbers may stay.

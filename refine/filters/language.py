@@ -12,8 +12,7 @@ from palo.checks.language import MIN_LETTERS, UNKNOWN, Detection, LanguageId
 from palo.checks.script import script_counts, script_share
 from palo.languages import LANGUAGES, Language, info
 from palo.schemas import Finding, Verdict
-from refine.filters import Filter, Rule, Said, TurnPair, quoted, rule
-from refine.filters.thresholds import Bands, Thresholds, bands_of
+from refine.filters import Bands, Filter, Rule, Said, Thresholds, TurnPair, bands_of, quoted, rule
 
 # On 1,000 Tatoeba pairs a language, text in the right language was called another one with at most
 # 27 letters; only rows that truly are in another language have more.

@@ -36,10 +36,10 @@ def copy(tmp_path):
     (root / "test_shouting.py").write_text(test, encoding="utf-8")
     (diff,) = blocks("Adding a filter", "diff")
     imported, listed = (line.removeprefix("+") + "\n" for line in diff.splitlines())
-    path = root / "refine/registry.py"
+    path = root / "refine/judgement.py"
     text = path.read_text("utf-8")
     for line, before in (
-        (imported, "from refine.filters.thresholds"),
+        (imported, "from refine.models"),
         (listed, "        *model_filters"),
     ):
         assert text.count(before) == 1

@@ -6,8 +6,7 @@ import yaml
 from palo.checks.language import Detection
 from palo.errors import UserError
 from refine.calibrate import calibrated, write_thresholds
-from refine.filters import TurnPair
-from refine.filters.thresholds import load_thresholds, shipped
+from refine.filters import TurnPair, load_thresholds, shipped
 
 
 def pairs(count, ratio):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from refine.filters import shipped
 from refine.filters.completeness import (
     empty,
     length,
@@ -10,7 +11,6 @@ from refine.filters.completeness import (
     punctuation,
     unfinished,
 )
-from refine.filters.thresholds import shipped
 
 
 @pytest.mark.parametrize("target", ["", "  \n", "。", "۔", "।", "<image>\n"])

@@ -3,7 +3,7 @@
 import pytest
 
 from palo.checks.language import LanguageId
-from refine.filters import TurnPair
+from refine.filters import TurnPair, shipped
 from refine.filters.language import (
     LanguageFilter,
     arabic_letters,
@@ -11,7 +11,6 @@ from refine.filters.language import (
     script,
     traditional,
 )
-from refine.filters.thresholds import shipped
 
 
 @pytest.fixture(scope="module")

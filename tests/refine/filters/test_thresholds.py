@@ -2,7 +2,7 @@ import pytest
 
 from palo.errors import UserError
 from palo.languages import TARGETS
-from refine.filters.thresholds import (
+from refine.filters import (
     _borrowed,
     alike,
     bands_of,
@@ -49,7 +49,7 @@ def lacking(monkeypatch):
 
     def without(*langs):
         kept = {lang: one for lang, one in shipped().items() if lang not in langs}
-        monkeypatch.setattr("refine.filters.thresholds.shipped", lambda: kept)
+        monkeypatch.setattr("refine.filters.shipped", lambda: kept)
         return kept
 
     _borrowed.cache_clear()

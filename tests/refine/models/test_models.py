@@ -4,8 +4,7 @@ import subprocess
 import sys
 
 from palo.settings import ModelFilterSettings, RefineSettings
-from refine.judgement import judge_inputs
-from refine.registry import default_filters, model_filters, models_digest
+from refine.judgement import default_filters, judge_inputs, model_filters, models_digest
 
 NAMES = ["labse", "metricx", "back_translation", "judge"]
 

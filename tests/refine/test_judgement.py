@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 
 import refine.filters
-import refine.registry
+import refine.judgement
 from palo.languages import TARGETS
 from palo.schemas import Finding, Verdict
 from palo.settings import RefineSettings
-from refine.filters import TurnPair
-from refine.filters.thresholds import bands_of
-from refine.registry import default_filters, judge, verdict, version
+from refine.filters import TurnPair, bands_of
+from refine.judgement import default_filters, judge, verdict, version
 
 TRUE = {
     "zh": [("Two.", "两个。"), ("Red.", "红色。"), ("What is it?", "这是什么？")],
@@ -79,7 +78,7 @@ def test_every_language_has_thresholds(lang):
 
 def test_the_version_is_a_digest_of_every_table_that_filters_go_by():
     assert len(version()) == 32
-    held = {name for names in refine.registry._DATA.values() for name in names}
+    held = {name for names in refine.judgement._DATA.values() for name in names}
     root = Path(refine.filters.__file__).parents[2]
     tables = [
         path.name
