@@ -34,7 +34,7 @@ from refine.intake import import_file, languages_of, own_name
 from refine.queue import FLAGGED, Queue, check_choice
 from refine.review_file import errors_path
 from refine.review_status import review_status
-from refine.run import LanguageSummary, has_input, refine_language
+from refine.run import LanguageSummary, refine_language
 
 _TOP_REASONS = 3
 
@@ -67,7 +67,8 @@ def refine_command(
     paths, named = settings.paths, _codes(lang)
     first = f"palo {'translator seed' if seed else 'translate'} --lang {','.join(named)}"
     seeded = [code for code in named if shard_paths(paths.seed_dir / code)]
-    langs = seeded if seed else [code for code in named if has_input(paths, code)]
+    translated = [code for code in named if shard_paths(paths.translated(code)) or code in seeded]
+    langs = seeded if seed else translated
     if not langs:
         raise _nothing(f"Nothing to refine for {' '.join(named)}", settings, first)
     bands = load_thresholds(settings.refine.thresholds_path)

@@ -35,6 +35,7 @@ from refine.review_file import (
     read_review,
     returned_files,
     text_hash,
+    translation_hash,
     write_problems,
 )
 from refine.signatures import TurnKey
@@ -72,26 +73,22 @@ class ReviewedTurn:
 
 @dataclass(frozen=True)
 class Decision:
-    """A checked row. `entry` is what the memory would hold, with text "" for a rejection.
-
-    `exported` is the hash of the translation that was reviewed; `stale` says that the shards hold
-    another one by now.
-    """
+    """A checked row. `entry` is what the memory would hold, with text "" for a rejection; `stale`
+    says that the shards hold another translation by now than the reviewed one."""
 
     id: str
     verdict: ReviewVerdict
     turn: ReviewedTurn
     entry: VerifiedEntry  # without its time
-    exported: str
     stale: bool
-    note: str
     row: ReviewRow
 
     @property
     def rejection(self) -> Rejection | None:
         if self.verdict is not ReviewVerdict.REJECT:
             return None
-        return Rejection(self.exported, self.entry.reviewer, self.entry.batch, self.note)
+        who, note = (self.entry.reviewer, self.entry.batch), self.row.note.strip()
+        return Rejection(translation_hash(self.row), *who, note)
 
 
 @dataclass(frozen=True)
@@ -325,26 +322,11 @@ def decide(row: ReviewRow, lang: str, turn: ReviewedTurn | None) -> Decision | t
         problems.append(text)
     if problems or verdict is None or isinstance(text, Problem):
         return tuple(problems)
-    return Decision(
-        id=row.id.strip(),
-        verdict=verdict,
-        turn=turn,
-        entry=VerifiedEntry(
-            source=turn.source,
-            context=turn.context,
-            text=text,
-            sample_id=turn.sample_id,
-            turn=turn.turn,
-            all_copies=all_copies in _YES,
-            reviewer=row.reviewer.strip(),
-            batch=row.file.rpartition(".")[0],
-            created="",
-        ),
-        exported=exported[1],
-        stale=turn.exported(exported[1]) is None,
-        note=row.note.strip(),
-        row=row,
-    )
+    reviewer, batch = row.reviewer.strip(), row.file.rpartition(".")[0]
+    of_turn = (turn.source, turn.context, text, turn.sample_id, turn.turn)
+    entry = VerifiedEntry(*of_turn, all_copies in _YES, reviewer, batch, created="")
+    stale = turn.exported(exported[1]) is None
+    return Decision(row.id.strip(), verdict, turn, entry, stale, row)
 
 
 def _text(

@@ -6,18 +6,18 @@ file of refine/filters, a test, and a line in `default_filters`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from palo.checks.language import LanguageId
 from palo.checks.structure import reframed, without_frame
 from palo.files import digest, file_digest
 from palo.languages import LANGUAGES
 from palo.memory import VerifiedEntry, VerifiedMemory
+from palo.paths import DataPaths
 from palo.schemas import (
     REFINED,
     Finding,
@@ -30,6 +30,7 @@ from palo.schemas import (
 from palo.settings import ModelFilterSettings, RefineSettings
 from palo.shards import is_current, read_translated, to_row, write_shard
 from palo.workers import default_processes
+from refine import models
 from refine.filters import (
     Filter,
     OtherPair,
@@ -39,14 +40,6 @@ from refine.filters import (
     faults,
     language,
     load_thresholds,
-)
-from refine.models import (
-    BackTranslationFilter,
-    JudgeFilter,
-    LabseFilter,
-    MetricxFilter,
-    ModelFilter,
-    prompts,
 )
 from refine.review_file import review_id, text_hash
 from refine.signatures import SIGNATURES, TurnKey, load_table, met_in_shard
@@ -116,15 +109,15 @@ def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
     )
 
 
-def model_filters(settings: ModelFilterSettings) -> tuple[ModelFilter, ...]:
+def model_filters(settings: ModelFilterSettings) -> tuple[models.ModelFilter, ...]:
     """Those that are on."""
-    kinds: tuple[tuple[Any, Callable[[Any], ModelFilter]], ...] = (
-        (settings.labse, LabseFilter),
-        (settings.metricx, MetricxFilter),
-        (settings.back_translation, BackTranslationFilter),
-        (settings.judge, JudgeFilter),
+    kinds: tuple[type[models.ModelFilter], ...] = (
+        models.LabseFilter,
+        models.MetricxFilter,
+        models.BackTranslationFilter,
+        models.JudgeFilter,
     )
-    return tuple(kind(section) for section, kind in kinds if section)
+    return tuple(kind(section) for kind in kinds if (section := getattr(settings, kind.name)))
 
 
 def processes(settings: RefineSettings, is_much: bool) -> int:
@@ -136,7 +129,7 @@ def processes(settings: RefineSettings, is_much: bool) -> int:
 def models_digest(settings: ModelFilterSettings) -> str:
     """What decides model filters' findings, "" without any. Raises MissingResource for weights."""
     inputs = [value for each in model_filters(settings) for value in each.inputs()]
-    return digest([digest(prompts()), *inputs]) if inputs else ""
+    return digest([digest(models.prompts()), *inputs]) if inputs else ""
 
 
 def judge(
@@ -170,8 +163,8 @@ class Rejection:
 class HumanWord:
     """What people said of the turns at hand."""
 
-    verified: Mapping[TurnKey, VerifiedEntry] = field(default_factory=dict)
-    rejected: Mapping[str, Rejection] = field(default_factory=dict)  # by review id
+    verified: Mapping[TurnKey, VerifiedEntry]
+    rejected: Mapping[str, Rejection]  # by review id
 
 
 def refine_samples(
@@ -265,8 +258,8 @@ def judge_inputs(settings: RefineSettings) -> dict[str, str]:
 
 def refine_shard(
     settings: RefineSettings,
-    folder: Path,
-    memory_path: Path,
+    paths: DataPaths,
+    lang: str,
     rejected: Mapping[str, Rejection],
     table: Path,
     table_digest: str,
@@ -274,10 +267,10 @@ def refine_shard(
     source: Path,
 ) -> bool:
     """Brings the refined shard of a translated one up to date; whether it had to be written."""
-    samples, path = read_translated(source), folder / source.name
-    with VerifiedMemory.existing(memory_path) as memory:
+    samples, path = read_translated(source), paths.refined(lang) / source.name
+    with VerifiedMemory.existing(paths.verified(lang)) as memory:
         word = human_word(samples, memory, rejected)
-    met = met_in_shard(load_table(table, table_digest), folder / SIGNATURES / source.name)
+    met = met_in_shard(load_table(table, table_digest), path.parent / SIGNATURES / path.name)
     verified = [
         [*turn, said.text, said.reviewer, said.batch] for turn, said in word.verified.items()
     ]

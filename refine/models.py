@@ -123,10 +123,6 @@ class AskingFilter(ModelFilter):
         self._engine = engine
 
     @abstractmethod
-    def parts(self, english: str, target: str) -> dict[str, str]:
-        """What the prompt says of one pair, beside the language."""
-
-    @abstractmethod
     def heard(self, answer: str, english: str) -> Finding | None:
         """What a whole answer finds."""
 
@@ -145,8 +141,10 @@ class AskingFilter(ModelFilter):
         """Raises UserError or MissingResource where the engine as a whole cannot be used."""
         sampling, language = Sampling(self._settings.max_tokens), info(lang).name
         requests = []
-        for at, pair in enumerate(texts):
-            prompt = prompts()[self.name].format(language=language, **self.parts(*pair))
+        for at, (english, target) in enumerate(texts):
+            # quoted as JSON, so that no text can end its own quotation
+            pair = json.dumps({"english": english, "translation": target}, ensure_ascii=False)
+            prompt = prompts()[self.name].format(language=language, target=target, pair=pair)
             requests.append(Request(str(at), (Message("user", prompt),), sampling))
         if self._engine is None:
             settings = self._settings.for_engine()
@@ -190,9 +188,6 @@ class BackTranslationFilter(AskingFilter):
     def inputs(self) -> list[object]:
         return [*super().inputs(), self._settings.min_chrf]
 
-    def parts(self, english: str, target: str) -> dict[str, str]:
-        return {"target": target}
-
     def heard(self, answer: str, english: str) -> Finding | None:
         from sacrebleu.metrics.chrf import CHRF
 
@@ -228,11 +223,6 @@ class JudgeFilter(AskingFilter):
 
     name = "judge"
     about = "a language model finds that the meaning is not kept"
-
-    def parts(self, english: str, target: str) -> dict[str, str]:
-        """Quoted as JSON, so that no text can end its own quotation."""
-        pair = {"english": english, "translation": target}
-        return {"pair": json.dumps(pair, ensure_ascii=False)}
 
     def heard(self, answer: str, english: str) -> Finding | None:
         opinion = parse_opinion(answer)

@@ -161,17 +161,18 @@ class Queue:
             who = decision.entry.reviewer or f"{decision.row.file} line {decision.row.line}"
             fixed = decision.verdict is ReviewVerdict.FIX
             text = f" to '{without_frame(decision.entry.text)}'" if fixed else ""
-            comment = f" ({decision.note})" if decision.note else ""
+            note = decision.row.note.strip()
+            comment = f" ({note})" if note else ""
             return f"{who}: {decision.verdict}{text}{comment}"
 
         rows = []
         for group in conflicts:
-            first, shown = group[0], group[0].row
+            turn, shown = group[0].turn, group[0].row
             # not what a reviewer may have made of the texts in their cells
-            english, known = without_frame(first.turn.source), first.turn.exported(first.exported)
-            text = shown.translation if known is None else without_frame(known)
+            english, machine = without_frame(turn.source), turn.exported(translation_hash(shown))
+            text = shown.translation if machine is None else without_frame(machine)
             context, wants = (shown.lang, shown.image, shown.previous), "; ".join(map(said, group))
-            row = ReviewRow(first.id, *context, english, text, wants, hash=shown.hash)
+            row = ReviewRow(group[0].id, *context, english, text, wants, hash=shown.hash)
             rows.append(Candidate(row))
         self._export(ADJUDICATION, rows, max_rows)
 

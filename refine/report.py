@@ -25,7 +25,7 @@ from palo.languages import info
 from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.settings import AcceptancePlan, Profile, RefineSettings
-from palo.shards import read_record, read_refined, records_digest, shard_paths
+from palo.shards import counted, read_refined, records_digest, shard_paths
 from refine.filters import Bands, Thresholds, bands_of, load_thresholds, shipped
 from refine.judgement import default_filters, version
 from refine.queue import SEED, load_ledger
@@ -210,25 +210,16 @@ class LanguageFigures:
         bad = self.by_verdict[Verdict.REVIEW] + self.by_verdict[Verdict.REJECT]
         return bad / self.turns if self.turns else None
 
-    @property
-    def band(self) -> tuple[float, float]:
-        return bands_of(self.lang, self.bands).length_ratio
-
     def as_json(self) -> dict[str, Any]:
-        ratios = sorted(self.ratios.items())
+        as_they_are = ("samples", "kept", "turns", "flagged_share", "by_reason", "identified")
+        ratios, of_round = self.ratios.items(), ("name", "kind", "translator")
         return {
-            "samples": self.samples,
-            "kept": self.kept,
-            "turns": self.turns,
-            "flagged_share": self.flagged_share,
+            **{name: getattr(self, name) for name in as_they_are},
             "flagged_history": [vars(state) for state in self.history],
             "by_verdict": {str(verdict): self.by_verdict[verdict] for verdict in Verdict},
-            "by_reason": self.by_reason,
             "length_ratios": {f"{step * RATIO_STEP:.2f}": count for step, count in ratios},
-            "identified": self.identified,
             "rounds": [
-                {"name": told.name, "kind": told.kind, "translator": told.translator}
-                | asdict(told.score)
+                {name: getattr(told, name) for name in of_round} | asdict(told.score)
                 for told in self.rounds
             ],
             "translators": [asdict(review) for review in self.translators],
@@ -240,12 +231,9 @@ class LanguageFigures:
 def collect(profile: Profile, lang: str) -> LanguageFigures:
     paths, settings = profile.paths, profile.refine
     figures = LanguageFigures(lang, bands=load_thresholds(settings.thresholds_path))
-    shards = shard_paths(paths.refined(lang))
-    records = map(read_record, shards)
-    num_turns = sum(record.counts.get("turns", 0) for record in records if record)
-    every = max(1, num_turns // LANGUAGE_ID_TURNS)
+    every = max(1, counted(paths.refined(lang), "turns") // LANGUAGE_ID_TURNS)
     identifier = LanguageId(settings.language_id_model)
-    shown: Counter[str] = Counter()
+    shards = shard_paths(paths.refined(lang))
     for refined in (refined for path in shards for refined in read_refined(path)):
         figures.samples += 1
         figures.kept += refined.kept
@@ -262,15 +250,13 @@ def collect(profile: Profile, lang: str) -> LanguageFigures:
                 figures.ratios[int(min(ratio, MAX_RATIO) / RATIO_STEP)] += 1
             if not verdict.flagged:
                 continue
-            spoke = [said for said in refined.findings[turn] if said.verdict is not Verdict.PASS]
-            figures.by_reason.update({said.filter for said in spoke})
-            for said in spoke:
-                shown[said.filter] += 1
-                if shown[said.filter] <= EXAMPLES_PER_REASON:
-                    example = FlaggedTurn(
-                        said.filter, verdict, said.reason, source.text, target.text
-                    )
-                    figures.examples.append(example)
+            for said in refined.findings[turn]:
+                if said.verdict is Verdict.PASS:
+                    continue
+                figures.by_reason[said.filter] += 1
+                if figures.by_reason[said.filter] <= EXAMPLES_PER_REASON:
+                    texts = (said.reason, source.text, target.text)
+                    figures.examples.append(FlaggedTurn(said.filter, verdict, *texts))
     figures.history = load_history(paths.refined(lang))
     figures.rounds = rounds(paths, lang)
     figures.translators = translators(paths, lang, figures.rounds, figures.history)
@@ -303,9 +289,8 @@ def rounds(paths: DataPaths, lang: str) -> list[Round]:
             human = row.correction.strip() if edited else row.translation
             rows[name][key] = JudgedRow(edited, row.translation, human)
 
-    def order(name: str) -> tuple[bool, int, str]:
-        number = name.rpartition("-")[2]
-        return not name.startswith(SEED), int(number) if number.isdecimal() else 0, name
+    def order(name: str) -> tuple[bool, int]:
+        return not name.startswith(SEED), int(name.rpartition("-")[2])
 
     told = []
     for name in sorted(rows, key=order):
@@ -480,17 +465,16 @@ def write_report(settings: Profile, rows: Sequence[LanguageFigures]) -> Path:
 
 
 def render(profile: str, rows: Sequence[LanguageFigures]) -> str:
-    names = sorted({name for row in rows for name in row.by_reason})
-    totals = {name: sum(row.by_reason[name] for row in rows) for name in names}
+    totals = sum((row.by_reason for row in rows), Counter[str]())
     told = [row for row in rows if row.turns]
-    size = (_WIDTH, max(0.7 + 0.3 * len(told), 1.5))
     plots: dict[str, str] = {}
     if told:
-        plots["Verdicts of turns"] = pages.svg(lambda axes: _verdicts(axes, told), size, 8)
-        title = "Length: characters of the translation for one of English"
-        plots[title] = _many(told, _ratios)
-        title = "Languages that language ID sees, not told which to expect"
-        plots[title] = _many(told, _identified)
+        size = (_WIDTH, max(0.7 + 0.3 * len(told), 1.5))
+        plots = {
+            "Verdicts of turns": pages.svg(lambda axes: _verdicts(axes, told), size, 8),
+            "Length: characters of the translation for one of English": _many(told, _ratios),
+            "Languages that language ID sees, not told which to expect": _many(told, _identified),
+        }
     return pages.rendered(
         "refine",
         "report.html.j2",
@@ -498,7 +482,7 @@ def render(profile: str, rows: Sequence[LanguageFigures]) -> str:
         headings=HEADINGS,
         rows=[(row, lines(row)) for row in rows],
         notes=NOTES,
-        reasons=sorted(names, key=lambda name: (-totals[name], name)),
+        reasons=sorted(totals, key=lambda name: (-totals[name], name)),
         plots=plots,
         info=info,
         percent=percent,
@@ -524,7 +508,8 @@ def _ratios(axes: "Axes", row: LanguageFigures) -> None:
         RATIO_STEP,
         color=_COLOURS["pass"],
     )
-    axes.axvspan(*row.band, color="#8a94a6", alpha=0.18, linewidth=0)
+    band = bands_of(row.lang, row.bands).length_ratio
+    axes.axvspan(*band, color="#8a94a6", alpha=0.18, linewidth=0)
 
 
 def _identified(axes: "Axes", row: LanguageFigures) -> None:

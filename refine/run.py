@@ -12,7 +12,7 @@ from palo.memory import VerifiedMemory, check_memory
 from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.settings import Profile, RefineSettings
-from palo.shards import read_record, remove_shards, shard_paths
+from palo.shards import counted, read_record, remove_shards, shard_paths
 from palo.workers import in_order
 from refine.intake import Intake, load_rejections, take_in
 from refine.judgement import (
@@ -38,10 +38,6 @@ class LanguageSummary:
     queue: Queue
     shards_done: int
     shards_current: int
-
-
-def has_input(paths: DataPaths, lang: str) -> bool:
-    return bool(shard_paths(paths.translated(lang)) or shard_paths(paths.seed_dir / lang))
 
 
 def refine_language(
@@ -93,21 +89,11 @@ def _refine_shards(
 ) -> tuple[int, int]:
     """How many shards were written, and how many were up to date."""
     sources, folder = shard_paths(paths.translated(lang)), paths.refined(lang)
-    records = map(read_record, sources)
-    samples = sum(record.counts.get("samples", 0) for record in records if record)
-    number = min(processes(settings, samples >= _SAMPLES_FOR_PROCESSES), max(1, len(sources)))
+    is_much = counted(paths.translated(lang)) >= _SAMPLES_FOR_PROCESSES
+    number = min(processes(settings, is_much), max(1, len(sources)))
     table = build_table(sources, folder / SIGNATURES, lang, number)
-    work = partial(
-        refine_shard,
-        settings,
-        folder,
-        paths.verified(lang),
-        rejected,
-        table,
-        file_digest(table),
-        judge_inputs(settings),
-    )
-    done = 0
+    inputs, done = judge_inputs(settings), 0
+    work = partial(refine_shard, settings, paths, lang, rejected, table, file_digest(table), inputs)
     for written in in_order(work, sources, number, "judged translations", "refine.processes"):
         done += written
         tick()
@@ -121,10 +107,9 @@ def _manifest(lang: str, folder: Path) -> dict[str, Any]:
     for path in shard_paths(folder):
         if record := read_record(path):
             total.update(record.counts)
-    names = ("samples", "turns", "kept", "flagged", "reviewed")
     return {
         "lang": lang,
-        **{name: total[name] for name in names},
+        **{name: total[name] for name in ("samples", "turns", "kept", "flagged", "reviewed")},
         "by_verdict": {str(verdict): total[VERDICT_COUNT + verdict] for verdict in Verdict},
         "by_reason": {
             key.removeprefix(REASON_COUNT): count

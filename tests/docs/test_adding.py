@@ -39,7 +39,7 @@ def copy(tmp_path):
     path = root / "refine/judgement.py"
     text = path.read_text("utf-8")
     for line, before in (
-        (imported, "from refine.models"),
+        (imported, "from refine.review_file"),
         (listed, "        *model_filters"),
     ):
         assert text.count(before) == 1
