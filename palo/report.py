@@ -4,7 +4,8 @@ terminal and one HTML page.
 Measures nothing itself; what has not been run yet is missing, not zero.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,11 +18,13 @@ from palo.console import NOTHING
 from palo.files import read_json, write_text
 from palo.languages import LANGUAGES, TARGETS, info
 from palo.pages import BLUE, GREY, ORANGE, rendered, svg, thumbnail
-from palo.schemas import Verdict
+from palo.paths import DataPaths
+from palo.schemas import RefinedSample, Verdict
 from palo.settings import Profile
 from palo.shards import counted, manifest, read_refined, shard_paths
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 EXAMPLES_PER_VERDICT = 2
@@ -88,53 +91,25 @@ class AgainstTruth:
     signature: str
 
 
-@dataclass(frozen=True)
-class Answers:
-    """Evaluation of one language: shares from 0 to 1, over `questions` held-out questions."""
-
-    questions: int
-    accuracy: float
-    accuracy_shuffled: float
-    chance: float
-    reasoning: float | None  # accuracy on questions that take more than seeing one thing, if any
-    fidelity: float
-
-
-@dataclass(frozen=True)
-class LanguageFigures:
-    lang: str
-    status: LanguageStatus | None  # None for English, which is not translated
-    truth: AgainstTruth | None
-    answers: Answers | None
-    by_reason: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return info(self.lang).name
-
-
-@dataclass(frozen=True)
-class ExampleTurn:
-    """One turn as the page shows it."""
-
-    lang: str
-    image_path: Path | None
-    previous: str
-    english: str
-    translation: str
-    verdict: Verdict
-    reasons: str
+# Of an evaluation: shares from 0 to 1 of held-out questions. `reasoning` is the accuracy on those
+# that take more than seeing one thing, null where there are none.
+ANSWERS = ("accuracy", "accuracy_shuffled", "chance", "reasoning", "fidelity")
+_NUMBERS = ("translated", "kept", "flagged", "turns", "wrong", "caught", "chrf", *ANSWERS)
 
 
 @dataclass(frozen=True)
 class Figures:
+    """What is known of a run. `languages` is the table of `by_language`; each of `examples` is a
+    refined sample with the number of the turn to show."""
+
     profile: str
-    scale: str  # "" where nothing has been evaluated
-    languages: tuple[LanguageFigures, ...]
-    finetune: dict[str, Any]  # what `palo translator train` reported
-    evaluation: dict[str, Any]
-    steps: tuple[dict[str, Any], ...]  # times of the last `palo demo`
-    examples: tuple[ExampleTurn, ...]
+    languages: "pd.DataFrame"
+    signatures: Sequence[str] = ()  # of the truth's chrF
+    by_reason: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by language
+    finetune: Mapping[str, Any] = field(default_factory=dict)  # what `palo translator train` wrote
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    steps: Sequence[Mapping[str, Any]] = ()  # times of the last `palo demo`
+    examples: Sequence[tuple[RefinedSample, int]] = ()
 
 
 def collect(profile: Profile, against_truth: Mapping[str, AgainstTruth]) -> Figures:
@@ -143,25 +118,16 @@ def collect(profile: Profile, against_truth: Mapping[str, AgainstTruth]) -> Figu
     evaluations = (paths.root / "evaluation").glob("*.json")
     newest = max(evaluations, key=lambda path: path.stat().st_mtime, default=None)
     evaluation = read_json(newest) if newest else {}
-    states = {state.lang: state for state in collect_status(profile)}
-    languages = tuple(
-        LanguageFigures(
-            lang=lang,
-            status=states.get(lang),
-            truth=against_truth.get(lang),
-            answers=_answers(evaluation, lang),
-            by_reason=dict(manifest(paths.refined(lang)).get("by_reason", {})),
-        )
-        for lang in LANGUAGES
-    )
+    answers = evaluation.get("languages", {})
     return Figures(
         profile=profile.name,
-        scale=str(evaluation.get("scale", "")),
-        languages=languages,
+        languages=by_language(collect_status(profile), against_truth, answers),
+        signatures=sorted({row.signature for row in against_truth.values()}),
+        by_reason={lang: manifest(paths.refined(lang)).get("by_reason", {}) for lang in TARGETS},
         finetune=_optional(paths.translator_report),
         evaluation=evaluation,
         steps=tuple(_optional(paths.root / "demo-times.json") or ()),
-        examples=tuple(_examples(profile)),
+        examples=tuple(_examples(paths)),
     )
 
 
@@ -169,56 +135,52 @@ def _optional(path: Path) -> Any:
     return read_json(path) if path.is_file() else {}
 
 
-def _answers(evaluation: dict[str, Any], lang: str) -> Answers | None:
-    """None where nothing was evaluated, or by a version that measured less."""
-    row = evaluation.get("languages", {}).get(lang, {})
-    names = Answers.__dataclass_fields__
-    return Answers(**{name: row[name] for name in names}) if names.keys() <= row.keys() else None
+def by_language(
+    states: Iterable[LanguageStatus],
+    truths: Mapping[str, AgainstTruth],
+    answers: Mapping[str, Mapping[str, Any]],
+) -> "pd.DataFrame":
+    """A row a language, with fields of all three; NaN for what was not measured, as in the answers
+    of a version that measured less."""
+    import pandas as pd
+
+    rows: dict[str, dict[str, Any]] = defaultdict(dict)
+    for state in states:
+        rows[state.lang] |= vars(state)
+    for lang, truth in truths.items():
+        rows[lang] |= vars(truth)
+    for lang, row in answers.items():
+        if row.keys() >= {*ANSWERS}:
+            rows[lang] |= {name: row[name] for name in ANSWERS}
+    known = [rows[lang] for lang in LANGUAGES]
+    return pd.DataFrame(known, index=[*LANGUAGES], columns=_NUMBERS, dtype=float)
 
 
-def _examples(profile: Profile) -> list[ExampleTurn]:
+def _examples(paths: DataPaths) -> Iterator[tuple[RefinedSample, int]]:
     """For each language the first answers of every verdict, worst first."""
-    images_dir, examples = profile.source.images_dir, []
     for lang in TARGETS:
-        room = dict.fromkeys(Verdict, EXAMPLES_PER_VERDICT)
-        rows: list[ExampleTurn] = []
-        shards = shard_paths(profile.paths.refined(lang))
-        for refined in (refined for path in shards for refined in read_refined(path)):
-            sample = refined.sample
-            for turn, verdict in enumerate(refined.turn_verdicts):
-                if turn % 2 == 0 or not room[verdict]:  # answers alone: questions repeat too much
-                    continue
-                room[verdict] -= 1
-                reasons = [finding.reason for finding in refined.findings[turn] if finding.reason]
-                rows.append(
-                    ExampleTurn(
-                        lang=lang,
-                        image_path=images_dir / sample.image
-                        if images_dir and sample.image
-                        else None,
-                        previous=sample.source[turn - 1].text,
-                        english=sample.source[turn].text,
-                        translation=sample.target[turn].text,
-                        verdict=verdict,
-                        reasons="; ".join(reasons),
-                    )
-                )
-        examples += sorted(rows, key=lambda row: -row.verdict.severity)
-    return examples
+        chosen: dict[Verdict, list[tuple[RefinedSample, int]]] = {each: [] for each in Verdict}
+        for path in shard_paths(paths.refined(lang)):
+            for refined in read_refined(path):
+                # answers alone: questions repeat too much
+                for turn in range(1, len(refined.turn_verdicts), 2):
+                    if len(rows := chosen[refined.turn_verdicts[turn]]) < EXAMPLES_PER_VERDICT:
+                        rows.append((refined, turn))
+        yield from chain.from_iterable(reversed(chosen.values()))
 
 
-# By heading in the terminal, how a value is written.
+# By heading in the terminal: what of `by_language` it tells, and how a value is written.
 COLUMNS = {
-    "trans-\nlated": "{:,.0f}",
-    "kept": "{:,.0f}",
-    "flagged": "{:,.0f}",
-    "chrF": "{:.1f}",
-    "wrong\nturns": "{:.1%}",
-    "caught": "{:.1%}",
-    "answers\nright": "{:.1%}",
-    "images\nmixed": "{:.1%}",
-    "reaso-\nning": "{:.1%}",
-    "in its\nlanguage": "{:.1%}",
+    "trans-\nlated": ("translated", "{:,.0f}"),
+    "kept": ("kept", "{:,.0f}"),
+    "flagged": ("flagged", "{:,.0f}"),
+    "chrF": ("chrf", "{:.1f}"),
+    "wrong\nturns": ("wrong / turns", "{:.1%}"),
+    "caught": ("caught / wrong", "{:.1%}"),
+    "answers\nright": ("accuracy", "{:.1%}"),
+    "images\nmixed": ("accuracy_shuffled", "{:.1%}"),
+    "reaso-\nning": ("reasoning", "{:.1%}"),
+    "in its\nlanguage": ("fidelity", "{:.1%}"),
 }
 
 
@@ -229,43 +191,25 @@ def texts(figures: Figures) -> dict[str, list[str]]:
     """
     import pandas as pd
 
-    values = pd.DataFrame.from_dict(
-        {f"{row.lang} {row.name}": _values(row) for row in figures.languages},
-        orient="index",
-        columns=[*COLUMNS],
-        dtype=float,
+    known = figures.languages.rename(lambda lang: f"{lang} {info(lang).name}")
+    of_turns = ["turns", "wrong", "caught"]
+    known.loc["mean"] = pd.concat(
+        [known.drop(columns=of_turns).mean(), known[of_turns].sum(min_count=1)]
     )
-    means = values.mean()
-    truths = [row.truth for row in figures.languages if row.truth]
-    wrong = sum(truth.wrong for truth in truths)
-    if truths:
-        means["wrong\nturns"] = wrong / sum(truth.turns for truth in truths)
-    if wrong:
-        means["caught"] = sum(truth.caught for truth in truths) / wrong
-    values.loc["mean"] = means
+    rows = zip(*(known.eval(told) for told, _ in COLUMNS.values()), strict=True)
+    forms = [form for _, form in COLUMNS.values()]
     return {
-        str(name): [
+        name: [
             NOTHING if pd.isna(value) else form.format(value)
-            for value, form in zip(row, COLUMNS.values(), strict=True)
+            for value, form in zip(row, forms, strict=True)
         ]
-        for name, row in values.iterrows()
+        for name, row in zip(known.index, rows, strict=True)
     }
-
-
-def _values(row: LanguageFigures) -> list[float | None]:
-    status, truth, answers = row.status, row.truth, row.answers
-    return [
-        *((status.translated, status.kept, status.flagged) if status else [None] * 3),
-        *((truth.chrf, truth.wrong / truth.turns) if truth else [None] * 2),
-        truth.caught / truth.wrong if truth and truth.wrong else None,
-        *((answers.accuracy, answers.accuracy_shuffled) if answers else [None] * 2),
-        *((answers.reasoning, answers.fidelity) if answers else [None] * 2),
-    ]
 
 
 def table(figures: Figures) -> Table:
     """Per language; a dash stands where a stage has not been run."""
-    scale = f", model {figures.scale}" if figures.scale else ""
+    scale = f", model {figures.evaluation['scale']}" if figures.evaluation.get("scale") else ""
     shown = console.table(
         "language",
         *COLUMNS,
@@ -280,14 +224,20 @@ def table(figures: Figures) -> Table:
 
 def write_page(figures: Figures, profile: Profile) -> Path:
     """Writes report.html below the profile's data folder and returns its path."""
-    return write_text(profile.paths.report, render(figures, profile.evaluate.images_dir))
+    images_dirs = profile.source.images_dir, profile.evaluate.images_dir
+    return write_text(profile.paths.report, render(figures, *images_dirs))
 
 
-def render(figures: Figures, evaluation_images_dir: Path) -> str:
-    answers = figures.evaluation.get("examples", [])[:ANSWERS_SHOWN]
+def render(
+    figures: Figures, source_images_dir: Path | None, evaluation_images_dir: Path | None
+) -> str:
     rows = texts(figures)
     means = rows.pop("mean")
-    by_reason = [row.by_reason for row in figures.languages if row.status]
+    by_reason = figures.by_reason.values()
+
+    def picture(folder: Path | None, name: str | None) -> str:
+        return thumbnail(folder / name) if folder and name else ""
+
     return rendered(
         "palo",
         "report.html.j2",
@@ -296,44 +246,48 @@ def render(figures: Figures, evaluation_images_dir: Path) -> str:
         rows=rows.items(),
         means=means,
         plots=plots(figures),
-        signatures=sorted({row.truth.signature for row in figures.languages if row.truth}),
         reasons=sorted(
             ((name, [row.get(name, 0) for row in by_reason]) for name in {*chain(*by_reason)}),
             key=lambda item: (-sum(item[1]), item[0]),
         ),
-        examples=[(example, thumbnail(example.image_path)) for example in figures.examples],
-        answers=[(row, thumbnail(evaluation_images_dir / row["image"])) for row in answers],
+        examples=[
+            (row, turn, picture(source_images_dir, row.sample.image))
+            for row, turn in figures.examples
+        ],
+        answers=[
+            (row, picture(evaluation_images_dir, row["image"]))
+            for row in figures.evaluation.get("examples", [])[:ANSWERS_SHOWN]
+        ],
         languages=LANGUAGES,
     )
 
 
 def plots(figures: Figures) -> dict[str, str]:
     """Title -> SVG, for whatever has been run."""
-    drawn = {}
-    if scores := figures.finetune.get("languages", {}):
-        drawn["Translator: chrF++ on held-out pairs, before and after the fine-tune"] = _bars(
+    import pandas as pd
+
+    known = figures.languages
+    scores = pd.DataFrame.from_dict(figures.finetune.get("languages", {}), orient="index")
+    answers = known[["accuracy", "accuracy_shuffled", "chance"]].dropna() * 100
+    answers.columns = ["with its picture", "pictures shuffled", "guessing (chance)"]
+    bars = {
+        "Translator: chrF++ on held-out pairs, before and after the fine-tune": (
             "chrF++",
-            {lang: (row["chrf_before"], row["chrf_after"]) for lang, row in scores.items()},
-            before=GREY,
-            after=BLUE,
-        )
-    states = [row.status for row in figures.languages if row.status and row.status.translated]
-    if states:
-        drawn["Conversations kept and flagged"] = _bars(
+            scores.rename(columns=lambda name: name.removeprefix("chrf_")),
+            {"before": GREY, "after": BLUE},
+        ),
+        "Conversations kept and flagged": (
             "conversations",
-            {state.lang: (state.kept, state.flagged) for state in states},
-            kept=BLUE,
-            flagged=ORANGE,
-        )
-    if answers := {row.lang: row.answers for row in figures.languages if row.answers}:
-        drawn["Answers on held-out pictures"] = _bars(
+            known[known.translated > 0],
+            {"kept": BLUE, "flagged": ORANGE},
+        ),
+        "Answers on held-out pictures": (
             "right answers, %",
-            {
-                lang: (100 * row.accuracy, 100 * row.accuracy_shuffled, 100 * row.chance)
-                for lang, row in answers.items()
-            },
-            **{"with its picture": BLUE, "pictures shuffled": ORANGE, "guessing (chance)": GREY},
-        )
+            answers,
+            dict(zip(answers, (BLUE, ORANGE, GREY), strict=True)),
+        ),
+    }
+    drawn = {title: _bars(*told) for title, told in bars.items() if len(told[1])}
     if steps := [step for step in figures.steps if not step["skipped"]]:
 
         def times(axes: "Axes") -> None:
@@ -347,17 +301,16 @@ def plots(figures: Figures) -> dict[str, str]:
     return drawn
 
 
-def _bars(unit: str, values: Mapping[str, Sequence[float]], **series: str) -> str:
-    """Grouped bars, a group a language; `series`: a label and its colour for each of its values."""
+def _bars(unit: str, languages: "pd.DataFrame", colours: Mapping[str, str]) -> str:
+    """Grouped bars, a group a language, a bar each of these columns."""
 
     def draw(axes: "Axes") -> None:
-        width = 0.8 / len(series)
-        for number, (label, colour) in enumerate(series.items()):
-            places = [place + (number + 0.5) * width - 0.4 for place in range(len(values))]
-            heights = [row[number] for row in values.values()]
-            axes.bar(places, heights, width * 0.92, label=label, color=colour)
-        axes.set_xticks(range(len(values)), [*values])
+        width = 0.8 / len(colours)
+        for number, (name, colour) in enumerate(colours.items()):
+            places = [place + (number + 0.5) * width - 0.4 for place in range(len(languages))]
+            axes.bar(places, languages[name], width * 0.92, label=name, color=colour)
+        axes.set_xticks(range(len(languages)), [*languages.index])
         axes.set_ylabel(unit)
-        axes.legend(frameon=False, ncols=len(series), loc="lower left", bbox_to_anchor=(0, 1))
+        axes.legend(frameon=False, ncols=len(colours), loc="lower left", bbox_to_anchor=(0, 1))
 
     return svg(draw, (PLOT_WIDTH, 3.0))

@@ -1,31 +1,36 @@
 """Figures of a run whose every stage has been done, with numbers that are easy to check."""
 
-from dataclasses import dataclass
-
 import pytest
 from PIL import Image
 
-from palo.languages import LANGUAGES
-from palo.report import Answers, ExampleTurn, Figures, LanguageFigures, LanguageStatus
-from palo.schemas import Verdict
+from palo.languages import LANGUAGES, TARGETS
+from palo.report import AgainstTruth, Figures, LanguageStatus, by_language
+from palo.schemas import (
+    Finding,
+    RefinedSample,
+    Role,
+    TranslatedSample,
+    Turn,
+    TurnMeta,
+    TurnStatus,
+    Verdict,
+)
+
+STATES = [LanguageStatus(lang, 400, 400, 380, 20, 60) for lang in TARGETS]
+TRUTHS = {lang: AgainstTruth(200, 10, 8, 1, 96.25, "nrefs:1|case:mixed") for lang in TARGETS}
+ANSWER = {"questions": 240, "accuracy": 0.925, "accuracy_shuffled": 0.2, "chance": 0.25}
+ANSWER |= {"reasoning": 0.5, "fidelity": 0.995}
 
 
-@dataclass(frozen=True)
-class Truth:
-    turns: int = 200
-    wrong: int = 10
-    caught: int = 8
-    false_alarms: int = 1
-    chrf: float = 96.25
-    signature: str = "nrefs:1|case:mixed"
-
-
-def language(lang):
-    answers = Answers(240, 0.925, 0.2, 0.25, 0.5, 0.995)
-    if lang == "en":
-        return LanguageFigures(lang, None, None, answers)
-    status = LanguageStatus(lang, 400, 400, 380, 20, 60)
-    return LanguageFigures(lang, status, Truth(), answers, {"script": 3, "length": 5})
+def example(lang, image, texts, translation, verdict, *reasons):
+    """One round of a conversation; what is shown is its answer."""
+    source = (Turn(Role.HUMAN, texts[0]), Turn(Role.GPT, texts[1]))
+    target = (Turn(Role.HUMAN, "?"), Turn(Role.GPT, translation))
+    meta = TurnMeta(TurnStatus.TRANSLATED, 1, "stop", None, "", "", "", "")
+    sample = TranslatedSample("s-0", "1", lang, image, source, target, (meta, meta), "x.json")
+    findings = tuple(Finding("x", None, verdict, reason) for reason in (*reasons, ""))
+    verdicts = (Verdict.PASS, verdict)
+    return RefinedSample(sample, ((), findings), verdicts, verdict, not verdict.flagged), 1
 
 
 @pytest.fixture(scope="session")
@@ -38,18 +43,19 @@ def pictures_dir(tmp_path_factory):
 @pytest.fixture(scope="session")
 def full_figures(pictures_dir):
     examples = (
-        ExampleTurn("ur", pictures_dir / "red.jpg", "Is it?", "Yes.", "جی ہاں۔", Verdict.PASS, ""),
-        ExampleTurn("fr", None, "", "<b>", "<script>x()</script>", Verdict.REJECT, "script; tag"),
+        example("ur", "red.jpg", ("Is it?", "Yes."), "جی ہاں۔", Verdict.PASS),
+        example("fr", None, ("", "<b>"), "<script>x()</script>", Verdict.REJECT, "script", "tag"),
     )
     answer = {"image": "red.jpg", "lang": "ar", "question": "ما هذا؟"}
     answer |= {"expected": "نجمة", "answer": "قلب", "correct": False}
     missing = answer | {"image": "no.jpg", "lang": "fr", "question": "Quoi ?", "correct": True}
     return Figures(
         profile="sample",
-        scale="7b",
-        languages=tuple(language(lang) for lang in LANGUAGES),
+        languages=by_language(STATES, TRUTHS, dict.fromkeys(LANGUAGES, ANSWER)),
+        signatures=["nrefs:1|case:mixed"],
+        by_reason={lang: {"script": 3, "length": 5} for lang in TARGETS},
         finetune={"languages": {"ur": {"chrf_before": 80.0, "chrf_after": 95.0}}},
-        evaluation={"examples": [answer, missing]},
+        evaluation={"scale": "7b", "examples": [answer, missing]},
         steps=(
             {"title": "one", "command": "palo x", "seconds": 1.5, "skipped": ""},
             {"title": "left <out>", "command": "palo y", "seconds": 0.0, "skipped": "no vllm"},
@@ -60,5 +66,4 @@ def full_figures(pictures_dir):
 
 @pytest.fixture
 def empty_figures():
-    rows = tuple(LanguageFigures(lang, None, None, None) for lang in LANGUAGES)
-    return Figures("sample", "", rows, {}, {}, (), ())
+    return Figures("sample", by_language((), {}, {}))

@@ -6,7 +6,8 @@ import pytest
 
 from palo.errors import UserError
 from palo.files import write_json
-from palo.report import Answers, ExampleTurn, collect
+from palo.languages import LANGUAGES
+from palo.report import AgainstTruth, collect
 from palo.schemas import Verdict
 from palo.settings import load_profile
 
@@ -20,30 +21,29 @@ ROW = {
 }
 
 
-def of(figures, lang):
-    return next(row for row in figures.languages if row.lang == lang)
-
-
 def test_before_any_run_nothing_is_known(project):
     figures = collect(load_profile("sample"), {})
-    assert (figures.profile, figures.scale, figures.examples) == ("sample", "", ())
+    assert (figures.profile, figures.examples, figures.signatures) == ("sample", (), [])
     assert (figures.finetune, figures.evaluation, figures.steps) == ({}, {}, ())
-    assert len(figures.languages) == 10
-    assert all(row.answers is None and row.truth is None for row in figures.languages)
+    assert list(figures.languages.index) == list(LANGUAGES)
+    assert figures.languages[["accuracy", "chrf", "turns"]].isna().all(axis=None)
 
 
 def test_english_has_no_translation_status_and_the_others_have(run_data):
     figures = collect(run_data, {})
-    assert of(figures, "en").status is None
-    assert (of(figures, "ur").status.translated, of(figures, "ur").status.kept) == (2, 1)
-    assert of(figures, "ur").by_reason == {"script": 1, "language": 1}
-    assert of(figures, "fr").by_reason == {}
+    assert figures.languages.loc["en"].isna().all()
+    assert (figures.languages.translated["ur"], figures.languages.kept["ur"]) == (2, 1)
+    assert figures.languages.translated["fr"] == 0
+    assert figures.by_reason["ur"] == {"script": 1, "language": 1}
+    assert figures.by_reason["fr"] == {} and "en" not in figures.by_reason
 
 
-def test_languages_have_their_names_and_their_truth(run_data):
-    figures = collect(run_data, {"ur": "what truth says"})
-    assert (of(figures, "ur").name, of(figures, "ur").truth) == ("Urdu", "what truth says")
-    assert of(figures, "fr").truth is None
+def test_languages_have_their_truth(run_data):
+    figures = collect(run_data, {"ur": AgainstTruth(20, 4, 3, 1, 90.5, "nrefs:1")})
+    urdu = figures.languages.loc["ur", ["turns", "wrong", "caught", "chrf"]]
+    assert list(urdu) == [20, 4, 3, 90.5]
+    assert figures.languages.loc["fr", urdu.index].isna().all()
+    assert figures.signatures == ["nrefs:1"]
 
 
 def test_the_evaluation_written_last_counts(run_data):
@@ -52,16 +52,23 @@ def test_the_evaluation_written_last_counts(run_data):
     write_json(paths.evaluation("1.7b"), {"scale": "1.7b", "languages": {"ur": ROW}})
     os.utime(paths.evaluation("1.7b"), (1, 1))
     figures = collect(run_data, {})
-    assert figures.scale == "7b"
-    assert of(figures, "ur").answers == Answers(240, 0.9, 0.2, 0.2, 0.5, 1.0)
-    assert of(figures, "fr").answers is None
+    assert figures.evaluation["scale"] == "7b"
+    names = [name for name in ROW if name != "questions"]
+    assert list(figures.languages.loc["ur", names]) == [0.9, 0.2, 0.2, 0.5, 1.0]
+    assert figures.languages.loc["fr", names].isna().all()
+
+
+def test_no_question_that_takes_reasoning_leaves_that_figure_out(run_data):
+    write_json(run_data.paths.evaluation("7b"), {"languages": {"ur": ROW | {"reasoning": None}}})
+    figures = collect(run_data, {})
+    assert figures.languages.isna().reasoning["ur"] and figures.languages.accuracy["ur"] == 0.9
 
 
 def test_an_evaluation_of_a_version_that_measured_less_is_left_out(run_data):
     paths = run_data.paths
     old = {name: value for name, value in ROW.items() if name != "reasoning"}
     write_json(paths.evaluation("7b"), {"scale": "7b", "languages": {"ur": old}})
-    assert of(collect(run_data, {}), "ur").answers is None
+    assert collect(run_data, {}).languages.accuracy.isna().all()
 
 
 def test_reports_of_the_translator_and_of_the_demo_are_taken_as_they_are(run_data):
@@ -73,22 +80,12 @@ def test_reports_of_the_translator_and_of_the_demo_are_taken_as_they_are(run_dat
     assert (figures.finetune, figures.steps) == (report, (step,))
 
 
-def test_examples_are_answers_worst_first_with_question_picture_and_reasons(run_data):
-    images_dir = run_data.source.images_dir
-    asked = "<image>\nHow many stars are there?"
-    worse = ExampleTurn(
-        lang="ur",
-        image_path=images_dir / "source/broken.jpg",
-        previous=asked,
-        english="1.",
-        translation="<b>two</b>",
-        verdict=Verdict.REVIEW,
-        reasons="no Arabic letters; looks like en",
-    )
-    better = ExampleTurn(
-        "ur", images_dir / "source/red.jpg", asked, "0.", "دو ستارے۔", Verdict.PASS, ""
-    )
-    assert collect(run_data, {}).examples == (worse, better)
+def test_examples_are_answers_worst_first(run_data):
+    examples = collect(run_data, {}).examples
+    assert [turn for _, turn in examples] == [1, 1]
+    assert [row.turn_verdicts[1] for row, _ in examples] == [Verdict.REVIEW, Verdict.PASS]
+    images = [row.sample.image for row, _ in examples]
+    assert images == ["source/broken.jpg", "source/red.jpg"]
 
 
 def test_a_broken_file_among_the_reports_is_named(run_data):

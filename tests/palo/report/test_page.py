@@ -30,7 +30,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(full_figures, pictures_dir):
-    return render(full_figures, pictures_dir)
+    return render(full_figures, pictures_dir, pictures_dir)
 
 
 def test_nothing_is_loaded_from_outside(page):
@@ -90,7 +90,7 @@ def test_every_tag_that_opens_closes(page):
 
 
 def test_a_run_of_nothing_gives_a_page_too(empty_figures, tmp_path):
-    page = render(empty_figures, tmp_path)
+    page = render(empty_figures, None, tmp_path)
     assert "no truth known" in page and "<h2>" not in page
 
 
@@ -100,6 +100,9 @@ def test_the_page_of_a_real_folder_is_written_below_its_data(run_data):
     assert path == run_data.paths.report
     page = path.read_text(encoding="utf-8")
     assert 'lang="ur" dir="rtl">دو ستارے۔<' in page
+    assert '<span class="previous">&lt;image&gt;\nHow many stars are there?</span>\n1.</td>' in page
+    assert "&lt;b&gt;two&lt;/b&gt;" in page
+    assert "review: no Arabic letters; looks like en</td>" in page
     assert len(Page(page).all("img")) == 1  # the other example's picture cannot be read
     first = path.read_bytes()
     assert write_page(figures, run_data).read_bytes() == first
@@ -125,4 +128,4 @@ def test_a_cut_off_picture_is_left_out(tmp_path):
 def test_only_the_first_thirty_answers_are_shown(full_figures, pictures_dir):
     answer = full_figures.evaluation["examples"][0]
     many = replace(full_figures, evaluation={"examples": [answer] * 40})
-    assert render(many, pictures_dir).count("ما هذا؟") == 30
+    assert render(many, None, pictures_dir).count("ما هذا؟") == 30

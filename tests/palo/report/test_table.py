@@ -42,17 +42,15 @@ def test_what_has_not_been_run_is_a_dash(empty_figures):
 
 
 def test_no_wrong_turns_leave_nothing_to_catch(full_figures):
-    urdu = full_figures.languages[-1]
-    perfect = replace(urdu, truth=replace(urdu.truth, wrong=0, caught=0))
-    figures = replace(full_figures, languages=(perfect,))
+    perfect = full_figures.languages.loc[["ur"]].assign(wrong=0.0, caught=0.0)
+    figures = replace(full_figures, languages=perfect)
     assert texts(figures)["ur Urdu"][4:6] == texts(figures)["mean"][4:6] == ["0.0%", "-"]
 
 
 def test_means_weigh_turns_and_languages(full_figures):
-    languages = list(full_figures.languages)
-    more = replace(languages[-1].truth, turns=1000, wrong=10, caught=1, chrf=69.25)
-    languages[-1] = replace(languages[-1], truth=more)
-    shown_means = texts(replace(full_figures, languages=tuple(languages)))["mean"]
+    languages = full_figures.languages.copy()
+    languages.loc["ur", ["turns", "wrong", "caught", "chrf"]] = 1000, 10, 1, 69.25
+    shown_means = texts(replace(full_figures, languages=languages))["mean"]
     # 8 x 10 + 10 wrong of 8 x 200 + 1000 turns, 8 x 8 + 1 of them caught; chrF of nine
     assert shown_means[3:6] == ["93.2", "3.5%", "72.2%"]
     assert shown_means[:3] == ["400", "380", "20"]
