@@ -4,20 +4,21 @@ import json
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from palo.benchmark_set import IMAGES, BenchmarkSet, Line, write_set
 from palo.languages import ENGLISH
-from palo.schemas import IMAGE_TAG, Role
+from palo.schemas import Role
 from palo.settings import WorldSettings
 from sceneworld import messages as m
 from sceneworld.conversations import (
     CAPTION_PROMPTS,
     DETAIL_PROMPTS,
+    REASONING,
+    Round,
     Sample,
     caption,
     conversation_exchanges,
@@ -41,7 +42,7 @@ from sceneworld.questions import (
     ask,
 )
 from sceneworld.scene import Scene, Thing, make_scene
-from sceneworld.truth import BENCH_TRUTH, Truth, add_turn, rows
+from sceneworld.truth import BENCH_TRUTH, Truth, add_turn, rows, with_image
 
 # A sample without an image comes once in so many pictures.
 IMAGES_PER_TEXT_SAMPLE = 16
@@ -57,24 +58,11 @@ PICTURE_FOLDERS = ("source", "captions", "evaluation")
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class WorldSummary:
-    """How much was written."""
-
-    samples: int
-    turns: int
-    truth_rows: int
-    corpus_rows: int
-    captions: int
-    text_rows: int
-    evaluation_questions: int
-
-
 class _Scenes:
     """Makes scenes no two of which are alike, so held-out ones are held out."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, images_dir: Path) -> None:
+        self.seed, self.images_dir = seed, images_dir
         self.taken: set[tuple[Thing, ...]] = set()
 
     def make(self, scene_id: str) -> tuple[Scene, random.Random]:
@@ -82,42 +70,54 @@ class _Scenes:
         scene = make_scene(scene_id, self.seed, self.taken)
         return scene, random.Random(f"{self.seed}/talk/{scene_id}")
 
+    def picture(self, scene: Scene) -> str:
+        """The path of its picture, which is drawn, below the images."""
+        image = f"{scene.scene_id}.jpg"
+        save_picture(scene, self.images_dir / image)
+        return image
 
-def build_world(world_dir: Path, settings: WorldSettings) -> WorldSummary:
-    """Write source, truth, corpus, captions, patches, text and evaluation into `world_dir`."""
-    scenes = _Scenes(settings.seed)
-    images_dir = world_dir / "images"
+
+def build_world(world_dir: Path, settings: WorldSettings) -> dict[str, int]:
+    """Write source, truth, corpus, captions, patches, text and evaluation into `world_dir`; how
+    much of each was written."""
+    scenes = _Scenes(settings.seed, world_dir / "images")
     for folder in PICTURE_FOLDERS:
-        (images_dir / folder).mkdir(parents=True, exist_ok=True)
-        for old in (images_dir / folder).glob("*.jpg"):
-            old.unlink()
-    evaluation, held_out = _evaluation(scenes, settings.evaluation_images, images_dir)
+        shutil.rmtree(scenes.images_dir / folder, ignore_errors=True)
+        (scenes.images_dir / folder).mkdir(parents=True)
+    evaluation, held_out = _evaluation(scenes, settings.evaluation_images)
     truth: Truth = {}
-    source = _source(scenes, settings.source_images, images_dir, truth)
-    captions, patch_rows = _captions(scenes, settings.caption_images, images_dir)
+    source = _source(scenes, settings.source_images, truth)
+    captions, patch_rows = _captions(scenes, settings.caption_images)
     corpus = _corpus(scenes, settings.corpus_scenes, truth)
     text = _text(scenes, settings.text_scenes, settings.parallel_text_scenes)
-    _write_list(world_dir / "source.json", source)
-    _write_lines(world_dir / "truth.jsonl", rows(truth))
-    _write_lines(world_dir / "corpus.jsonl", rows(corpus))
-    _write_list(world_dir / "captions.json", captions)
-    _write_lines(world_dir / "patches.jsonl", patch_rows)
-    _write_lines(world_dir / "text.jsonl", text)
-    _write_lines(world_dir / "evaluation.jsonl", evaluation)
     bench_truth = _bench(world_dir / "bench", held_out[: settings.bench_images], settings.seed)
-    _write_lines(world_dir / BENCH_TRUTH, rows(bench_truth))
-    return WorldSummary(
-        samples=len(source),
-        turns=sum(len(sample["conversations"]) for sample in source),
-        truth_rows=len(truth),
-        corpus_rows=len(corpus),
-        captions=len(captions),
-        text_rows=len(text),
-        evaluation_questions=len(evaluation),
-    )
+    for name, content in {
+        "source.json": source,
+        "truth.jsonl": rows(truth),
+        "corpus.jsonl": rows(corpus),
+        "captions.json": captions,
+        "patches.jsonl": patch_rows,
+        "text.jsonl": text,
+        "evaluation.jsonl": evaluation,
+        BENCH_TRUTH: rows(bench_truth),
+    }.items():
+        lines = [json.dumps(row, ensure_ascii=False) for row in content]
+        if name.endswith(".json"):  # with an item a line: valid, yet easy to read and compare
+            lines = ["[", ",\n".join(lines), "]"]
+        written = "".join(f"{line}\n" for line in lines)
+        (world_dir / name).write_text(written, encoding="utf-8", newline="\n")
+    return {
+        "samples": len(source),
+        "turns": sum(len(sample["conversations"]) for sample in source),
+        "truth_rows": len(truth),
+        "corpus_rows": len(corpus),
+        "captions": len(captions),
+        "text_rows": len(text),
+        "evaluation_questions": len(evaluation),
+    }
 
 
-def _source(scenes: _Scenes, num_images: int, images_dir: Path, truth: Truth) -> list[Row]:
+def _source(scenes: _Scenes, num_images: int, truth: Truth) -> list[Row]:
     """LLaVA-Instruct samples; the three of one picture share an id, as LLaVA's do."""
     rng = random.Random(f"{scenes.seed}/source")
     numbers = sorted(rng.sample(range(1, 600_000), num_images))
@@ -125,8 +125,7 @@ def _source(scenes: _Scenes, num_images: int, images_dir: Path, truth: Truth) ->
     for index, number in enumerate(numbers):
         sample_id = f"{number:012d}"
         scene, talk = scenes.make(f"source/{sample_id}")
-        image = f"source/{sample_id}.jpg"
-        save_picture(scene, images_dir / image)
+        image = scenes.picture(scene)
         for sample in source_samples(scene, talk):
             samples.append({"id": sample_id, "image": image, **_said(sample, truth)})
         if index % IMAGES_PER_TEXT_SAMPLE == 0:
@@ -137,19 +136,18 @@ def _source(scenes: _Scenes, num_images: int, images_dir: Path, truth: Truth) ->
 def _said(sample: Sample, truth: Truth) -> Row:
     """The English turns of a sample; their translations go to `truth`."""
     said: list[dict[str, str]] = []
-    question = ""
-    for turn in sample.turns:
-        text = say_turn(turn.messages, "en")
-        add_turn(truth, question if turn.role == Role.GPT else "", turn.messages)
-        question = text
-        if sample.has_image and not said:
-            text = _with_tag(text, sample.image_first)
-        said.append({"from": str(turn.role), "value": text})
+    for asked, reply in sample.rounds:
+        question = say_turn((asked,), "en")
+        add_turn(truth, "", (asked,))
+        add_turn(truth, question, reply)
+        tagged = sample.has_image and not said
+        asked_text = with_image(question, sample.image_first) if tagged else question
+        said += _exchange(asked_text, say_turn(reply, "en"))
     return {"conversations": said}
 
 
-def _with_tag(text: str, image_first: bool) -> str:
-    return f"{IMAGE_TAG}\n{text}" if image_first else f"{text}\n{IMAGE_TAG}"
+def _exchange(question: str, answer: str) -> list[dict[str, str]]:
+    return [{"from": str(Role.HUMAN), "value": question}, {"from": str(Role.GPT), "value": answer}]
 
 
 def _corpus(scenes: _Scenes, num_scenes: int, truth: Truth) -> Truth:
@@ -186,18 +184,14 @@ def _corpus(scenes: _Scenes, num_scenes: int, truth: Truth) -> Truth:
     return corpus
 
 
-def _captions(scenes: _Scenes, num_images: int, images_dir: Path) -> tuple[list[Row], list[Row]]:
+def _captions(scenes: _Scenes, num_images: int) -> tuple[list[Row], list[Row]]:
     """Captions for the projector and patch labels for the vision tower, of the same pictures."""
     captions, patch_rows = [], []
     for index in range(num_images):
         scene, rng = scenes.make(f"captions/{index:06d}")
-        image = f"captions/{index:06d}.jpg"
-        save_picture(scene, images_dir / image)
-        prompt = _with_tag(rng.choice(CAPTION_PROMPTS), rng.random() < 0.5)
-        turns = [
-            {"from": str(Role.HUMAN), "value": prompt},
-            {"from": str(Role.GPT), "value": caption(scene)},
-        ]
+        image = scenes.picture(scene)
+        prompt = with_image(rng.choice(CAPTION_PROMPTS), rng.random() < 0.5)
+        turns = _exchange(prompt, caption(scene))
         captions.append({"id": f"caption-{index:06d}", "image": image, "conversations": turns})
         patch_rows.append({"image": image, "cells": patches(scene)})
     return captions, patch_rows
@@ -217,25 +211,22 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
         told = partial(is_told, scene=scene)
         kinds = (*SEEING_KINDS, rng.choice(REASONING_KINDS))
         asked = filter(None, (ask(kind, scene, rng, told) for kind in kinds))
-        questions = [_round(each.question, each.short, languages) for each in asked]
+        questions = [_round((each.question, each.short), languages) for each in asked]
         talk = [  # the rounds of the three samples that a picture of the scene would come with
-            _round(question.messages[0], reply.messages, SPOKEN)
+            _round(each, SPOKEN)
             for sample in (source_samples(scene, rng) if is_parallel else ())
-            for question, reply in zip(sample.turns[::2], sample.turns[1::2], strict=True)
+            for each in sample.rounds
         ]
         rows.append({"caption": caption(scene), "questions": questions, "talk": talk})
     return rows
 
 
-def _round(
-    question: m.Message, reply: tuple[m.Message, ...], languages: Sequence[str]
-) -> dict[str, list[str]]:
+def _round(said: Round, languages: Sequence[str]) -> dict[str, list[str]]:
+    question, reply = said
     return {str(lang): [say_turn((question,), lang), say_turn(reply, lang)] for lang in languages}
 
 
-def _evaluation(
-    scenes: _Scenes, num_images: int, images_dir: Path
-) -> tuple[list[Row], list[Scene]]:
+def _evaluation(scenes: _Scenes, num_images: int) -> tuple[list[Row], list[Scene]]:
     """Held-out pictures with a question of every kind each, answers evened out."""
     questions = []
     held_out = []
@@ -243,28 +234,19 @@ def _evaluation(
     for index in range(num_images):
         scene, exchanges = _scene_that_answers(scenes, f"evaluation/{index:06d}", said)
         held_out.append(scene)
-        image = f"evaluation/{index:06d}.jpg"
-        save_picture(scene, images_dir / image)
+        image = scenes.picture(scene)
         for number, (kind, exchange) in enumerate(zip(HELD_OUT_KINDS, exchanges, strict=True)):
             said[_answer_key(exchange)] += 1
-            asked = (exchange.question,)
-            questions.append(
-                {
-                    "id": f"{index:06d}-{number}",
-                    "image": image,
-                    "kind": str(kind),
-                    "reasoning": kind in REASONING_KINDS,
-                    "questions": {str(lang): say_turn(asked, lang) for lang in SPOKEN},
-                    # the short form and the sentence
-                    "answers": {
-                        str(lang): [
-                            say_turn(exchange.short, lang),
-                            say_turn(exchange.sentence, lang),
-                        ]
-                        for lang in SPOKEN
-                    },
-                }
-            )
+            asked, forms = (exchange.question,), (exchange.short, exchange.sentence)
+            question = {
+                "id": f"{index:06d}-{number}",
+                "image": image,
+                "kind": str(kind),
+                "reasoning": kind in REASONING_KINDS,
+                "questions": {str(lang): say_turn(asked, lang) for lang in SPOKEN},
+                "answers": {str(lang): [say_turn(form, lang) for form in forms] for lang in SPOKEN},
+            }
+            questions.append(question)
     return questions, held_out
 
 
@@ -311,7 +293,7 @@ def _bench(folder: Path, scenes: Sequence[Scene], seed: int) -> Truth:
         told = detail_answer(scene, rng)
         captions.append(Line({"id": name, "image": image, "caption": say_turn(told, "en")}))
         add_turn(truth, "", told)
-        for category, asked, reply in _bench_rounds(scene, rng, number):
+        for category, (asked, reply) in _bench_rounds(scene, rng, number).items():
             add_turn(truth, "", (asked,))
             text = say_turn((asked,), "en")
             add_turn(truth, text, reply)
@@ -334,9 +316,7 @@ def _bench(folder: Path, scenes: Sequence[Scene], seed: int) -> Truth:
     return truth
 
 
-def _bench_rounds(
-    scene: Scene, rng: random.Random, number: int
-) -> list[tuple[str, m.Message, tuple[m.Message, ...]]]:
+def _bench_rounds(scene: Scene, rng: random.Random, number: int) -> dict[str, Round]:
     """Category, question and answer; kinds take turns, and give way where a scene offers none."""
 
     def in_turn(kinds: Sequence[QuestionKind]) -> Exchange:
@@ -344,20 +324,9 @@ def _bench_rounds(
         kinds = [*kinds[start:], *kinds[:start]]
         return next(exchange for kind in kinds if (exchange := ask(kind, scene, rng)))
 
-    easy, hard = in_turn(HELD_OUT_KINDS), in_turn((QuestionKind.MORE, QuestionKind.LEFT))
-    return [
-        ("conv", easy.question, easy.short),
-        ("detail", m.AskDetail(number % DETAIL_PROMPTS), detail_answer(scene, rng)),
-        ("complex", hard.question, hard.sentence),
-    ]
-
-
-def _write_lines(path: Path, lines: Iterable[Row]) -> None:
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _write_list(path: Path, items: Iterable[Row]) -> None:
-    """A JSON list with one item a line: a valid document, yet easy to read and compare."""
-    body = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
-    path.write_text(f"[\n{body}\n]\n", encoding="utf-8", newline="\n")
+    easy, hard = in_turn(HELD_OUT_KINDS), in_turn(REASONING)
+    return {
+        "conv": (easy.question, easy.short),
+        "detail": (m.AskDetail(number % DETAIL_PROMPTS), detail_answer(scene, rng)),
+        "complex": (hard.question, hard.sentence),
+    }

@@ -45,8 +45,8 @@ def build(profile: ProfileOption = None) -> None:
         summary = build_world(folder, world)
         write_json(marker, made_from)
     note(
-        f"{summary.samples} samples, {summary.turns} turns, {summary.captions} captions, "
-        f"{summary.evaluation_questions} held-out questions in {folder}"
+        f"{summary['samples']} samples, {summary['turns']} turns, {summary['captions']} captions, "
+        f"{summary['evaluation_questions']} held-out questions in {folder}"
     )
 
 
@@ -75,11 +75,10 @@ def review(
     if not files:
         raise UserError("No review CSV to work on. Write them first: palo refine")
     for path in files:
-        summary = review_csv(path, truth)
-        note(
-            f"{path.parent.name}/{path.name}: {summary.accepted} accepted, {summary.fixed} fixed, "
-            f"{summary.judged_before} judged before, {summary.unknown} not known to the truth"
-        )
+        counts = review_csv(path, truth)
+        outcomes = ("accepted", "fixed", "judged before", "not known to the truth")
+        told = ", ".join(f"{counts[outcome]} {outcome}" for outcome in outcomes)
+        note(f"{path.parent.name}/{path.name}: {told}")
 
 
 @translator_app.command("pretrain")

@@ -3,13 +3,11 @@
 Captions, and labels of the patches, are what the projector and the stand-in tower learn from.
 """
 
-import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from palo.schemas import Role
 from sceneworld import messages as m
 from sceneworld.grammar import grammar_of
 from sceneworld.messages import Kind, Message
@@ -21,19 +19,9 @@ ROUNDS = (2, 3, 4)
 DETAIL_PROMPTS = 4
 MOST_TOLD = 4  # sentences about things in one description
 # Relative frequency of each question in a conversation.
-QUESTION_WEIGHTS = {
-    QuestionKind.COLOUR: 10,
-    QuestionKind.SHAPE: 10,
-    QuestionKind.SIZE: 10,
-    QuestionKind.COUNT: 10,
-    QuestionKind.REGION: 10,
-    QuestionKind.EXISTS: 10,
-    QuestionKind.SIDE: 10,
-    QuestionKind.LIST: 4,
-    QuestionKind.BOX: 3,
-    QuestionKind.WIDTH: 3,
-    QuestionKind.LINK: 3,
-}
+REASONING = (QuestionKind.MORE, QuestionKind.LEFT)  # these have conversations of their own
+RARE = {QuestionKind.LIST: 4, QuestionKind.BOX: 3, QuestionKind.WIDTH: 3, QuestionKind.LINK: 3}
+QUESTION_WEIGHTS = {kind: RARE.get(kind, 10) for kind in QuestionKind if kind not in REASONING}
 # Without scene content: the same words whatever the picture shows.
 FIXED = (m.AskList, m.AskDetail, m.Yes, m.No, m.SayBackground)
 
@@ -45,17 +33,14 @@ CAPTION_PROMPTS = (
 )
 
 
-@dataclass(frozen=True)
-class Turn:
-    role: Role
-    messages: tuple[Message, ...]
+Round = tuple[Message, tuple[Message, ...]]  # question and answer
 
 
 @dataclass(frozen=True)
 class Sample:
     """One conversation; `image_first` tells whether `<image>` stands before the first question."""
 
-    turns: tuple[Turn, ...]
+    rounds: tuple[Round, ...]
     has_image: bool
     image_first: bool
 
@@ -79,8 +64,7 @@ def _content(value: object) -> int:
     if isinstance(value, StrEnum):
         return list(type(value)).index(value) + 1
     if isinstance(value, Kind | Message):
-        fields = dataclasses.fields(value)  # type: ignore[arg-type]
-        return sum(_content(getattr(value, field.name)) for field in fields)
+        return sum(map(_content, vars(value).values()))
     return 0
 
 
@@ -145,18 +129,13 @@ def reasoning_exchanges(
     scene: Scene, rng: random.Random, allowed: Callable[[Message], bool]
 ) -> list[Exchange]:
     """One or two questions that need counting and comparing."""
-    kinds = rng.sample((QuestionKind.MORE, QuestionKind.LEFT), 2)
+    kinds = rng.sample(REASONING, 2)
     exchanges = [exchange for kind in kinds if (exchange := ask(kind, scene, rng, allowed))]
     return exchanges[: rng.choice((1, 2))]
 
 
-def _sample(
-    rounds: list[tuple[Message, tuple[Message, ...]]], rng: random.Random, has_image: bool = True
-) -> Sample:
-    turns: list[Turn] = []
-    for question, reply in rounds:
-        turns += [Turn(Role.HUMAN, (question,)), Turn(Role.GPT, reply)]
-    return Sample(tuple(turns), has_image, rng.random() < 0.5)
+def _sample(rounds: Iterable[Round], rng: random.Random, has_image: bool = True) -> Sample:
+    return Sample(tuple(rounds), has_image, rng.random() < 0.5)
 
 
 def caption(scene: Scene) -> str:
@@ -180,9 +159,9 @@ def is_told(question: m.Message, scene: Scene) -> bool:
     """Whether the caption alone decides a question: sides only across the picture's middle."""
     if not isinstance(question, m.AskSide):
         return True
-    thing = next(thing for thing in scene.things if thing.is_a(question.kind))
-    other = next(thing for thing in scene.things if thing.is_a(question.other))
-    middle = GRID // 2
-    if question.side in (m.Side.LEFT, m.Side.RIGHT):
-        return (thing.column < middle) != (other.column < middle)
-    return (thing.row < middle) != (other.row < middle)
+    axis = "column" if question.side in (m.Side.LEFT, m.Side.RIGHT) else "row"
+    here, there = (
+        next(getattr(thing, axis) < GRID // 2 for thing in scene.things if kind.fits(thing.kind))
+        for kind in (question.kind, question.other)
+    )
+    return here != there

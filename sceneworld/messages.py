@@ -5,9 +5,10 @@ each message into a sentence. Because all ten languages start from the same mess
 is exact by construction.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
-from typing import Any, dataclass_transform
+from typing import Any
 
 
 class Shape(StrEnum):
@@ -60,6 +61,18 @@ class Kind:
     colour: Colour | None = None
     size: Size | None = None
 
+    def only(self, words: Iterable[str]) -> "Kind":
+        """What is left where only these words are told: of `shape`, `colour` and `size`."""
+        return Kind(**{word: getattr(self, word) for word in words})
+
+    def fits(self, whole: "Kind") -> bool:
+        """Whether every word of it is one of the other's."""
+        return (
+            self.shape in (None, whole.shape)
+            and self.colour in (None, whole.colour)
+            and self.size in (None, whole.size)
+        )
+
 
 @dataclass(frozen=True)
 class Group:
@@ -69,175 +82,62 @@ class Group:
     kind: Kind
 
 
-@dataclass_transform(frozen_default=True)
 class Message:
-    """One sentence (or one list); what is said of each below is its English.
-
-    Every subclass is a frozen dataclass by being one.
-    """
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        dataclass(frozen=True)(cls)
-
-
-class AskColour(Message):  # What colour is the small circle?  (the kind has a shape, no colour)
-    kind: Kind
-
-
-class AskShape(Message):  # What shape is the red object?  (the kind has a colour, no shape)
-    kind: Kind
-
-
-class AskSize(Message):  # Is the red circle big or small?
-    kind: Kind
-
-
-class AskCount(Message):  # How many red circles are there?  (shape None: How many red objects ...?)
-    kind: Kind
-
-
-class AskRegion(Message):  # Where is the red circle?
-    kind: Kind
-
-
-class AskExists(Message):  # Is there a red circle in the picture?
-    kind: Kind
-
-
-class AskSide(Message):  # Is the red circle to the left of the blue square?
-    kind: Kind
-    side: Side
-    other: Kind
-
-
-class AskList(Message):  # What do you see in the picture?  List all the objects in the picture.
-    variant: int = 0
-
-
-class AskDetail(Message):  # Describe the following image.  (four prompts, repeated as LLaVA's are)
-    variant: int = 0
-
-
-class AskMore(Message):  # Are there more circles than squares?  (both kinds plural)
-    kind: Kind
-    other: Kind
-
-
-class AskLeft(Message):  # If one red circle is removed, how many red circles are left?
-    kind: Kind
-
-
-class AskBox(Message):  # Give the bounding box of the red circle.
-    kind: Kind
-
-
-class AskWidth(Message):  # How wide is the red circle?
-    kind: Kind
-
-
-class AskLink(Message):  # Where can I read more about circles?
-    kind: Kind
-
-
-class ShortColour(Message):  # Red.  (agrees with the kind that was asked about)
-    colour: Colour
-    kind: Kind
-
-
-class ShortShape(Message):  # A circle.
-    shape: Shape
-
-
-class ShortSize(Message):  # Big.  (agrees with the kind)
-    size: Size
-    kind: Kind
-
-
-class ShortCount(Message):  # Two.  (agrees with the kind; 0 is "None.")
-    count: int
-    kind: Kind
-
-
-class ShortRegion(Message):  # In the top left corner.
-    region: Region
-
-
-class Yes(Message):  # Yes.
-    pass
-
-
-class No(Message):  # No.
-    pass
-
-
-class SayColour(Message):  # The small circle is red.
-    kind: Kind
-    colour: Colour
-
-
-class SayShape(Message):  # The red object is a circle.
-    kind: Kind
-    shape: Shape
-
-
-class SaySize(Message):  # The red circle is big.
-    kind: Kind
-    size: Size
-
-
-class SayThere(Message):  # There are two red circles in the picture.  (one to four groups)
-    groups: tuple[Group, ...]
-
-
-class SayNone(Message):  # There are no red circles in the picture.
-    kind: Kind
-
-
-class SayTotal(Message):  # The picture shows three objects in total.  (count 1 to 6)
-    count: int
-
-
-class SayRegion(Message):  # The red circle is in the top left corner.
-    kind: Kind
-    region: Region
-
-
-class SaySide(Message):  # The red circle is to the left of the blue square.
-    kind: Kind
-    side: Side
-    other: Kind
-
-
-class SayBackground(Message):  # The background is white and nothing else can be seen.
-    pass
-
-
-class SayMore(Message):  # Yes, there are more circles than squares: three circles and one square.
-    group: Group
-    other: Group
-    more: bool
-
-
-class SayLeft(Message):  # There are three red circles, so two red circles are left.
-    kind: Kind
-    before: int  # 1 to 6
-
-
-class SayBox(Message):  # The red circle is in the box [0.25, 0.00, 0.50, 0.25].  (kept as it is)
-    kind: Kind
-    box: str
-
-
-class SayWidth(Message):  # The red circle is 48 px wide.  (number and unit stay as they are)
-    kind: Kind
-    width_px: int
-
-
-class SayLink(Message):  # Read more about circles at https://... .  (a space before the mark)
-    kind: Kind
-    url: str
-
-
-class SayList(Message):  # "- a red circle\n- two blue squares", a group a line, no final mark
-    groups: tuple[Group, ...]
+    """One sentence (or one list), a frozen dataclass; beside each below stands its English."""
+
+
+def _message(name: str, **fields: Any) -> Any:
+    return make_dataclass(name, fields.items(), bases=(Message,), frozen=True)
+
+
+AskColour = _message("AskColour", kind=Kind)  # What colour is the small circle?  (no colour told)
+AskShape = _message("AskShape", kind=Kind)  # What shape is the red object?  (no shape told)
+AskSize = _message("AskSize", kind=Kind)  # Is the red circle big or small?
+AskCount = _message("AskCount", kind=Kind)  # How many red circles are there?
+AskRegion = _message("AskRegion", kind=Kind)  # Where is the red circle?
+AskExists = _message("AskExists", kind=Kind)  # Is there a red circle in the picture?
+# Is the red circle to the left of the blue square?
+AskSide = _message("AskSide", kind=Kind, side=Side, other=Kind)
+AskList = _message("AskList", variant=int)  # What do you see in the picture?  (and one more)
+# Describe the following image.  (one of four prompts, repeated as LLaVA's are)
+AskDetail = _message("AskDetail", variant=int)
+# Are there more circles than squares?
+AskMore = _message("AskMore", kind=Kind, other=Kind)
+# If one red circle is removed, how many red circles are left?
+AskLeft = _message("AskLeft", kind=Kind)
+AskBox = _message("AskBox", kind=Kind)  # Give the bounding box of the red circle.
+AskWidth = _message("AskWidth", kind=Kind)  # How wide is the red circle?
+AskLink = _message("AskLink", kind=Kind)  # Where can I read more about circles?
+
+# What was asked about decides the forms of the words.
+ShortColour = _message("ShortColour", colour=Colour, kind=Kind)  # Red.
+ShortShape = _message("ShortShape", shape=Shape)  # A circle.
+ShortSize = _message("ShortSize", size=Size, kind=Kind)  # Big.
+ShortCount = _message("ShortCount", count=int, kind=Kind)  # Two.  (of 0: None.)
+ShortRegion = _message("ShortRegion", region=Region)  # In the top left corner.
+Yes = _message("Yes")
+No = _message("No")
+
+SayColour = _message("SayColour", kind=Kind, colour=Colour)  # The small circle is red.
+SayShape = _message("SayShape", kind=Kind, shape=Shape)  # The red object is a circle.
+SaySize = _message("SaySize", kind=Kind, size=Size)  # The red circle is big.
+# There are two red circles in the picture.  (one to four groups)
+SayThere = _message("SayThere", groups=tuple[Group, ...])
+SayNone = _message("SayNone", kind=Kind)  # There are no red circles in the picture.
+SayTotal = _message("SayTotal", count=int)  # The picture shows three objects in total.  (1 to 6)
+# The red circle is in the top left corner.
+SayRegion = _message("SayRegion", kind=Kind, region=Region)
+# The red circle is to the left of the blue square.
+SaySide = _message("SaySide", kind=Kind, side=Side, other=Kind)
+# The background is white and nothing else can be seen.
+SayBackground = _message("SayBackground")
+# Yes, there are more circles than squares: three circles and one square.
+SayMore = _message("SayMore", group=Group, other=Group, more=bool)
+# There are three red circles, so two red circles are left.  (before: 1 to 6)
+SayLeft = _message("SayLeft", kind=Kind, before=int)
+# What stays as it is in every language: a box, a number with its unit, an address
+SayBox = _message("SayBox", kind=Kind, box=str)  # The red circle is in the box [0.25, 0.00, ...].
+SayWidth = _message("SayWidth", kind=Kind, width_px=int)  # The red circle is 48 px wide.
+SayLink = _message("SayLink", kind=Kind, url=str)  # Read more about circles at https://... .
+# "- a red circle\n- two blue squares": a group a line, no final mark
+SayList = _message("SayList", groups=tuple[Group, ...])

@@ -1,28 +1,24 @@
 """Questions that a scene can answer, each with its short answer and its whole sentence."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
+from typing import Any
 
 from sceneworld import messages as m
 from sceneworld.messages import Colour, Kind, Message, Shape, Side, Size
-from sceneworld.scene import OPPOSITE, Scene, Thing
+from sceneworld.scene import WORDS, Scene, Thing
 
 # How often a count is asked about where the scene offers it: evens out the answers.
 COUNT_WEIGHTS = {1: 2, 2: 3, 3: 5, 4: 8}
 NONE_SHARE = 0.1
 TOTAL_SHARE = 0.07
 TRIES = 24
-# The ways in which counts and existence are asked about: (shape, colour, size) told or not.
-FORMS = (
-    (True, True, False),
-    (True, False, False),
-    (False, True, False),
-    (True, False, True),
-    (True, True, True),
-)
+# The ways in which counts and existence are asked about, by the words that are told.
+FORMS = (("shape", "colour"), ("shape",), ("colour",), ("shape", "size"), WORDS)
+OPPOSITE = dict(zip(Side, (Side.RIGHT, Side.LEFT, Side.BELOW, Side.ABOVE), strict=True))
 
 
 class QuestionKind(StrEnum):
@@ -42,12 +38,7 @@ class QuestionKind(StrEnum):
 
 
 # The held-out questions, all of which need the picture: what one thing is like and where it is,
-SEEING_KINDS = (
-    QuestionKind.COLOUR,
-    QuestionKind.SHAPE,
-    QuestionKind.SIZE,
-    QuestionKind.REGION,
-)
+SEEING_KINDS = (QuestionKind.COLOUR, QuestionKind.SHAPE, QuestionKind.SIZE, QuestionKind.REGION)
 # and what takes comparing or counting several, which is measured apart: the twin, minutes old,
 # can't do it yet.
 REASONING_KINDS = (QuestionKind.EXISTS, QuestionKind.COUNT, QuestionKind.SIDE)
@@ -93,19 +84,28 @@ def _exchange(question: Message, short: Message, sentence: Message | None = None
     return Exchange(question, (short,), (sentence or short,))
 
 
-def _about_one(exchange: Callable[[Thing, Kind], Exchange], *described_by: str) -> Asker:
+def _about_one(
+    quality: str,
+    question: Callable[[Kind], Message],
+    sentence: Callable[[Kind, Any], Message],
+    short: Callable[[Any, Kind], Message] | None = None,
+    described_by: Sequence[Sequence[str]] = (),
+) -> Asker:
     """About a thing that one of these descriptions singles out; any will do if none are given."""
 
     def asker(scene: Scene, rng: random.Random) -> Exchange | None:
         thing = rng.choice(scene.things)
-        if not described_by:
+        if described_by:
+            kinds = [thing.kind.only(words) for words in described_by]
+            singles = [kind for kind in kinds if scene.count(kind) == 1]
+            kind = rng.choice(singles) if singles else None
+        else:
             kind = name_of(thing, scene, rng)
-            return exchange(thing, kind) if kind else None
-        kinds = [
-            Kind(**{word: getattr(thing, word) for word in words.split()}) for words in described_by
-        ]
-        singles = [kind for kind in kinds if scene.count(kind) == 1]
-        return exchange(thing, rng.choice(singles)) if singles else None
+        if kind is None:
+            return None
+        value = getattr(thing, quality)
+        said = sentence(kind, value)
+        return _exchange(question(kind), short(value, kind) if short else said, said)
 
     return asker
 
@@ -134,39 +134,26 @@ def _counted(scene: Scene, rng: random.Random) -> Kind:
     return rng.choice(list(dict.fromkeys(kinds[count])))
 
 
-def _in_form(form: int, shape: Shape, colour: Colour, size: Size) -> Kind:
-    with_shape, with_colour, with_size = FORMS[form]
-    return Kind(
-        shape if with_shape else None, colour if with_colour else None, size if with_size else None
-    )
-
-
-def _forms(thing: Thing) -> tuple[Kind, ...]:
-    return tuple(
-        _in_form(form, thing.shape, thing.colour, thing.size) for form in range(len(FORMS))
-    )
+def _forms(thing: Thing) -> list[Kind]:
+    return [thing.kind.only(form) for form in FORMS]
 
 
 def _absent(scene: Scene, rng: random.Random) -> Kind:
     """A kind that the scene lacks; where it can, it mixes what different things are like."""
-    form = rng.randrange(len(FORMS))
-    shapes = dict.fromkeys(thing.shape for thing in scene.things)
-    colours = dict.fromkeys(thing.colour for thing in scene.things)
-    sizes = dict.fromkeys(thing.size for thing in scene.things)
-    mixes = {_in_form(form, *mix): None for mix in product(shapes, colours, sizes)}
+    form = rng.choice(FORMS)
+    seen = [dict.fromkeys(getattr(thing, word) for thing in scene.things) for word in WORDS]
+    mixes = dict.fromkeys(Kind(*mix).only(form) for mix in product(*seen))
     absent = [kind for kind in mixes if not scene.count(kind)]
     while not absent:
         colour = rng.choice(tuple(Colour))
-        kind = _in_form(form, rng.choice(tuple(Shape)), colour, rng.choice(tuple(Size)))
+        kind = Kind(rng.choice(tuple(Shape)), colour, rng.choice(tuple(Size))).only(form)
         absent = [] if scene.count(kind) else [kind]
     return rng.choice(absent)
 
 
 def _exists(scene: Scene, rng: random.Random) -> Exchange:
-    answer: Message
     if rng.random() < 0.5:
-        thing = rng.choice(scene.things)
-        kind, answer = rng.choice(_forms(thing)), m.Yes()
+        kind, answer = rng.choice(_forms(rng.choice(scene.things))), m.Yes()
     else:
         kind, answer = _absent(scene, rng), m.No()
     return Exchange(m.AskExists(kind), (answer,), (answer, _there(scene, kind)))
@@ -180,11 +167,8 @@ def _side(scene: Scene, rng: random.Random) -> Exchange | None:
     true = rng.choice([side for side in Side if thing.lies(side, other)])
     asked = rng.choice((true, OPPOSITE[true]))
     answer = m.Yes() if asked == true else m.No()
-    return Exchange(
-        m.AskSide(kind, asked, other_kind),
-        (answer,),
-        (answer, m.SaySide(kind, true, other_kind)),
-    )
+    sentence = (answer, m.SaySide(kind, true, other_kind))
+    return Exchange(m.AskSide(kind, asked, other_kind), (answer,), sentence)
 
 
 def _list(scene: Scene, rng: random.Random) -> Exchange:
@@ -206,8 +190,8 @@ def link(kind: Kind) -> Exchange:
 
 def _more(scene: Scene, rng: random.Random) -> Exchange | None:
     things = rng.sample(scene.things, 2)
-    form = rng.randrange(3)
-    kind, other = (_forms(thing)[form] for thing in things)
+    form = rng.choice(FORMS[:3])
+    kind, other = (thing.kind.only(form) for thing in things)
     if kind == other:
         return None
     count, other_count = scene.count(kind), scene.count(other)
@@ -216,49 +200,33 @@ def _more(scene: Scene, rng: random.Random) -> Exchange | None:
 
 
 def _left(scene: Scene, rng: random.Random) -> Exchange:
-    thing = rng.choice(scene.things)
-    kind = rng.choice(_forms(thing))
+    kind = rng.choice(_forms(rng.choice(scene.things)))
     return _exchange(m.AskLeft(kind), m.SayLeft(kind, scene.count(kind)))
 
 
 ASKERS: dict[QuestionKind, Asker] = {
     QuestionKind.COLOUR: _about_one(
-        lambda thing, kind: _exchange(
-            m.AskColour(kind), m.ShortColour(thing.colour, kind), m.SayColour(kind, thing.colour)
-        ),
-        "shape",
-        "shape size",
+        "colour", m.AskColour, m.SayColour, m.ShortColour, (("shape",), ("shape", "size"))
     ),
     QuestionKind.SHAPE: _about_one(
-        lambda thing, kind: _exchange(
-            m.AskShape(kind), m.ShortShape(thing.shape), m.SayShape(kind, thing.shape)
-        ),
-        "colour",
-        "colour size",
+        "shape",
+        m.AskShape,
+        m.SayShape,
+        lambda shape, kind: m.ShortShape(shape),
+        (("colour",), ("colour", "size")),
     ),
     QuestionKind.SIZE: _about_one(
-        lambda thing, kind: _exchange(
-            m.AskSize(kind), m.ShortSize(thing.size, kind), m.SaySize(kind, thing.size)
-        ),
-        "shape colour",
-        "shape",
-        "colour",
+        "size", m.AskSize, m.SaySize, m.ShortSize, (("shape", "colour"), ("shape",), ("colour",))
     ),
     QuestionKind.COUNT: _count,
     QuestionKind.REGION: _about_one(
-        lambda thing, kind: _exchange(
-            m.AskRegion(kind), m.ShortRegion(thing.region), m.SayRegion(kind, thing.region)
-        )
+        "region", m.AskRegion, m.SayRegion, lambda region, kind: m.ShortRegion(region)
     ),
     QuestionKind.EXISTS: _exists,
     QuestionKind.SIDE: _side,
     QuestionKind.LIST: _list,
-    QuestionKind.BOX: _about_one(
-        lambda thing, kind: _exchange(m.AskBox(kind), m.SayBox(kind, thing.box))
-    ),
-    QuestionKind.WIDTH: _about_one(
-        lambda thing, kind: _exchange(m.AskWidth(kind), m.SayWidth(kind, thing.width_px))
-    ),
+    QuestionKind.BOX: _about_one("box", m.AskBox, m.SayBox),
+    QuestionKind.WIDTH: _about_one("width_px", m.AskWidth, m.SayWidth),
     QuestionKind.LINK: _link,
     QuestionKind.MORE: _more,
     QuestionKind.LEFT: _left,

@@ -2,8 +2,8 @@
 
 import random
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
+from itertools import combinations
 
 from sceneworld.messages import Colour, Group, Kind, Region, Shape, Side, Size
 
@@ -14,22 +14,7 @@ WIDTHS_PX = {Size.SMALL: (24, 26, 28), Size.BIG: (50, 52, 54)}
 # How often 1, 2, 3 or 4 things of a scene share a kind: repeats make counting worth asking.
 REPEATS = {1: 2, 2: 3, 3: 2, 4: 1}
 MAX_THINGS = 4
-MAX_ALIKE = 4
-
-OPPOSITE = {
-    Side.LEFT: Side.RIGHT,
-    Side.RIGHT: Side.LEFT,
-    Side.ABOVE: Side.BELOW,
-    Side.BELOW: Side.ABOVE,
-}
-
-
-class Shared(StrEnum):
-    """What the repeated things of a scene have in common."""
-
-    SHAPE = "shape"
-    COLOUR = "colour"
-    BOTH = "both"
+WORDS = ("shape", "colour", "size")  # by which things are told apart
 
 
 @dataclass(frozen=True)
@@ -43,7 +28,7 @@ class Thing:
     size: Size
     width_px: int
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """The fullest description: `big red circle`."""
         return Kind(self.shape, self.colour, self.size)
@@ -68,25 +53,14 @@ class Thing:
         """`[x1, y1, x2, y2]` as shares of the picture, two decimals, as LLaVA writes boxes."""
         return "[" + ", ".join(f"{edge / PICTURE_PX:.2f}" for edge in self.extent_px) + "]"
 
-    def is_a(self, kind: Kind) -> bool:
-        """Whether the description fits the thing."""
-        return (
-            kind.shape in (None, self.shape)
-            and kind.colour in (None, self.colour)
-            and kind.size in (None, self.size)
-        )
-
     def lies(self, side: Side, other: "Thing") -> bool:
         """Whether the thing lies on that side of the other, strictly by column or row."""
-        match side:
-            case Side.LEFT:
-                return self.column < other.column
-            case Side.RIGHT:
-                return self.column > other.column
-            case Side.ABOVE:
-                return self.row < other.row
-            case Side.BELOW:
-                return self.row > other.row
+        return {
+            Side.LEFT: self.column < other.column,
+            Side.RIGHT: self.column > other.column,
+            Side.ABOVE: self.row < other.row,
+            Side.BELOW: self.row > other.row,
+        }[side]
 
 
 @dataclass(frozen=True)
@@ -98,7 +72,7 @@ class Scene:
 
     def count(self, kind: Kind) -> int:
         """How many things the description fits."""
-        return sum(thing.is_a(kind) for thing in self.things)
+        return sum(kind.fits(thing.kind) for thing in self.things)
 
     def smallest_names(self, thing: Thing) -> tuple[Kind, ...]:
         """The descriptions that single the thing out and stop doing so when a word is dropped."""
@@ -109,11 +83,12 @@ class Scene:
         """By cell; worked out once, because questions ask for them again and again."""
         smallest = {}
         for thing in self.things:
-            names = [kind for kind in descriptions(thing) if self.count(kind) == 1]
+            told = [words for size in (1, 2, 3) for words in combinations(WORDS, size)]
+            names = [name for words in told if self.count(name := thing.kind.only(words)) == 1]
             smallest[thing.row, thing.column] = tuple(
                 name
                 for name in names
-                if not any(other is not name and _is_part(other, name) for other in names)
+                if not any(other is not name and other.fits(name) for other in names)
             )
         return smallest
 
@@ -124,46 +99,22 @@ class Scene:
         return tuple(Group(self.count(kind), kind) for kind in kinds)
 
 
-def descriptions(thing: Thing) -> tuple[Kind, ...]:
-    """All seven descriptions of a thing, from one word to three."""
-    shape, colour, size = thing.shape, thing.colour, thing.size
-    return (
-        Kind(shape),
-        Kind(colour=colour),
-        Kind(size=size),
-        Kind(shape, colour),
-        Kind(shape, size=size),
-        Kind(colour=colour, size=size),
-        Kind(shape, colour, size),
-    )
-
-
-def _is_part(part: Kind, whole: Kind) -> bool:
-    return (
-        part.shape in (None, whole.shape)
-        and part.colour in (None, whole.colour)
-        and part.size in (None, whole.size)
-    )
-
-
 def make_scene(scene_id: str, seed: int, taken: set[tuple[Thing, ...]] | None = None) -> Scene:
     """Make the scene of this id; a scene whose things are in `taken` is made anew, then added."""
     rng = random.Random(f"{seed}/scene/{scene_id}")
-    while True:
+    things = _things(rng)
+    while things in (taken or ()):
         things = _things(rng)
-        alike = [sum(other.shape == thing.shape for other in things) for thing in things]
-        alike += [sum(other.colour == thing.colour for other in things) for thing in things]
-        if max(alike) > MAX_ALIKE or (taken is not None and things in taken):
-            continue
-        if taken is not None:
-            taken.add(things)
-        return Scene(scene_id, things)
+    if taken is not None:
+        taken.add(things)
+    return Scene(scene_id, things)
 
 
 def _things(rng: random.Random) -> tuple[Thing, ...]:
     repeats = rng.choices(tuple(REPEATS), tuple(REPEATS.values()))[0]
     total = rng.randint(max(repeats, 2), MAX_THINGS)
-    shared = rng.choice(tuple(Shared))
+    # what the repeated things have in common
+    in_shape, in_colour = rng.choice(((True, False), (False, True), (True, True)))
     shape, colour = rng.choice(tuple(Shape)), rng.choice(tuple(Colour))
     things = []
     for number, cell in enumerate(rng.sample(range(GRID * GRID), total)):
@@ -173,8 +124,8 @@ def _things(rng: random.Random) -> tuple[Thing, ...]:
             Thing(
                 row=cell // GRID,
                 column=cell % GRID,
-                shape=shape if alike and shared != Shared.COLOUR else rng.choice(tuple(Shape)),
-                colour=colour if alike and shared != Shared.SHAPE else rng.choice(tuple(Colour)),
+                shape=shape if alike and in_shape else rng.choice(tuple(Shape)),
+                colour=colour if alike and in_colour else rng.choice(tuple(Colour)),
                 size=size,
                 width_px=rng.choice(WIDTHS_PX[size]),
             )

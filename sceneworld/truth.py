@@ -10,7 +10,6 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from palo.languages import ENGLISH
@@ -34,13 +33,14 @@ def without_image(text: str) -> str:
     return text.removeprefix(f"{IMAGE_TAG}\n").removesuffix(f"\n{IMAGE_TAG}")
 
 
+def with_image(text: str, first: bool) -> str:
+    return f"{IMAGE_TAG}\n{text}" if first else f"{text}\n{IMAGE_TAG}"
+
+
 def with_image_as_in(text: str, english: str) -> str:
     """Put the tag where the English turn has it."""
-    if english.startswith(IMAGE_TAG + "\n"):
-        return f"{IMAGE_TAG}\n{text}"
-    if english.endswith("\n" + IMAGE_TAG):
-        return f"{text}\n{IMAGE_TAG}"
-    return text
+    first = english.startswith(IMAGE_TAG + "\n")
+    return with_image(text, first) if first or english.endswith("\n" + IMAGE_TAG) else text
 
 
 def add_turn(truth: Truth, context: str, messages: tuple[Message, ...]) -> None:
@@ -67,18 +67,11 @@ def load_truth(path: Path) -> Truth:
     return truth
 
 
-@dataclass(frozen=True)
-class ReviewSummary:
-    """What became of the rows of one CSV."""
+def review_csv(csv_path: Path, truth: Truth) -> Counter[str]:
+    """Judge every row without a verdict against the truth, in place; unknown rows stay.
 
-    accepted: int
-    fixed: int
-    unknown: int
-    judged_before: int
-
-
-def review_csv(csv_path: Path, truth: Truth) -> ReviewSummary:
-    """Judge every row without a verdict against the truth, in place; unknown rows stay."""
+    Returns how many rows were `accepted`, `fixed`, `judged before` and `not known to the truth`.
+    """
     # newline="" and a reader over the whole text keep line breaks inside cells as they are.
     text = csv_path.read_bytes().decode("utf-8-sig")
     table = csv.DictReader(io.StringIO(text, newline=""))
@@ -89,9 +82,7 @@ def review_csv(csv_path: Path, truth: Truth) -> ReviewSummary:
         writer = csv.DictWriter(file, header)
         writer.writeheader()
         writer.writerows(reviewed)
-    return ReviewSummary(
-        outcomes["accept"], outcomes["fix"], outcomes["unknown"], outcomes["judged before"]
-    )
+    return outcomes
 
 
 def _review(row: dict[str, str], truth: Truth) -> str:
@@ -103,17 +94,14 @@ def _review(row: dict[str, str], truth: Truth) -> str:
     text, question = without_image(english), without_image(unescape(row["previous"]))
     true = (truth.get((question, text)) or truth.get(("", text)) or {}).get(row["lang"])
     if true is None:
-        return "unknown"
+        return "not known to the truth"
     true = with_image_as_in(true, english)
-    row["all_copies"] = "yes"
-    row["reviewer"] = REVIEWER
+    row |= {"all_copies": "yes", "reviewer": REVIEWER}
     if _same(unescape(row["translation"]), true):
         row["verdict"] = "accept"
-    else:
-        row["verdict"] = "fix"
-        row["correction"] = escape(true)
-        row["error_type"] = "grammar"
-    return row["verdict"]
+        return "accepted"
+    row |= {"verdict": "fix", "correction": escape(true), "error_type": "grammar"}
+    return "fixed"
 
 
 def measure(profile: Profile) -> dict[str, AgainstTruth]:
@@ -124,11 +112,11 @@ def measure(profile: Profile) -> dict[str, AgainstTruth]:
     truth = load_truth(path)
     paths = profile.paths
     languages = {lang for row in truth.values() for lang in row}
-    measured = {
-        lang: measure_language(lang, truth, paths.translated(lang), paths.refined(lang))
+    return {
+        lang: figures
         for lang in sorted(languages)
+        if (figures := measure_language(lang, truth, paths.translated(lang), paths.refined(lang)))
     }
-    return {lang: figures for lang, figures in measured.items() if figures}
 
 
 def measure_language(
@@ -163,8 +151,7 @@ def measure_language(
         return None
     chrf = CHRF()
     score = chrf.corpus_score(outputs, [references]).score
-    signature = str(chrf.get_signature())
-    return AgainstTruth(turns, wrong, caught, false_alarms, score, signature)
+    return AgainstTruth(turns, wrong, caught, false_alarms, score, str(chrf.get_signature()))
 
 
 def true_turns(sample: TranslatedSample, truth: Truth, lang: str) -> dict[int, str]:

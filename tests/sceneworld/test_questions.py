@@ -22,7 +22,7 @@ def exchanges(kind, scenes=SCENES):
 
 
 def the_only(scene, kind):
-    things = [thing for thing in scene.things if thing.is_a(kind)]
+    things = [thing for thing in scene.things if kind.fits(thing.kind)]
     assert len(things) == 1
     return things[0]
 

@@ -3,7 +3,7 @@
 import collections
 
 from sceneworld.messages import Colour, Group, Kind, Region, Shape, Side, Size
-from sceneworld.scene import MAX_ALIKE, Scene, Thing, make_scene
+from sceneworld.scene import Scene, Thing, make_scene
 
 
 def thing(row, column, shape=Shape.CIRCLE, colour=Colour.RED, size=Size.BIG, width_px=52):
@@ -80,6 +80,6 @@ def test_seeded_scenes_keep_to_the_grid_and_repeat_kinds_one_to_four_times():
         assert cells == sorted(set(cells))
         assert all(0 <= place < 4 for cell in cells for place in cell)
         for kinds in ([Kind(s) for s in Shape], [Kind(colour=c) for c in Colour]):
-            assert max(scene.count(kind) for kind in kinds) <= MAX_ALIKE
+            assert max(scene.count(kind) for kind in kinds) <= 4
         repeats[max(group.count for group in scene.groups)] += 1
     assert set(repeats) == {1, 2, 3, 4}
