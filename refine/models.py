@@ -199,10 +199,7 @@ class BackTranslationFilter(AskingFilter):
         return self.finding(Verdict.REVIEW, said, score)
 
 
-class Grade(StrEnum):
-    GOOD = "good"
-    MINOR = "minor"
-    MAJOR = "major"
+Grade = StrEnum("Grade", "GOOD MINOR MAJOR")
 
 
 class Opinion(Section):

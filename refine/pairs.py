@@ -66,10 +66,9 @@ def read_rows(path: Path) -> Iterator[NumberedRow]:
             raise UserError(
                 f"{path} is a binary file, or text in UTF-16. It must be text in UTF-8."
             )
-        readers = {".jsonl": _jsonl, ".csv": _csv, ".tsv": _tsv}
         last = 0
         try:
-            for last, row in readers[suffix](path, file):
+            for last, row in _jsonl(file) if suffix == ".jsonl" else _table(path, file, suffix):
                 yield last, row
         except (gzip.BadGzipFile, zlib.error, EOFError) as error:
             yield last + 1, Unreadable(f"the rest of the file is damaged: {error}")
@@ -133,45 +132,39 @@ def _lines(file: io.BufferedReader) -> Iterator[tuple[int, str | Unreadable]]:
         yield number, text.removesuffix("\n").removesuffix("\r")
 
 
-def _tsv(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
-    lines = _lines(file)
-    rows = ((n, line.split("\t") if isinstance(line, str) else line) for n, line in lines)
-    return _table(path, rows, "\t", headed=False)
+def _tsv(file: io.BufferedReader) -> Iterator[tuple[int, list[str] | Unreadable]]:
+    for number, line in _lines(file):
+        yield number, line.split("\t") if isinstance(line, str) else line
 
 
-def _csv(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
+def _csv(file: io.BufferedReader) -> Iterator[tuple[int, list[str] | Unreadable]]:
     csv.field_size_limit(MAX_LINE_BYTES)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(text, strict=False)
-
-    def rows() -> Iterator[tuple[int, list[str] | Unreadable]]:
-        try:
-            yield reader.line_num, next(reader, [])
-            yield from ((reader.line_num, cells) for cells in reader if cells)
-        except csv.Error as error:
-            yield reader.line_num + 1, Unreadable(f"the rest of the file is no CSV: {error}")
-
-    return _table(path, rows(), ",", headed=True)
+    try:
+        yield reader.line_num, next(reader, [])
+        yield from ((reader.line_num, cells) for cells in reader if cells)
+    except csv.Error as error:
+        yield reader.line_num + 1, Unreadable(f"the rest of the file is no CSV: {error}")
 
 
-def _table(
-    path: Path, rows: Iterator[tuple[int, list[str] | Unreadable]], mark: str, headed: bool
-) -> Iterator[NumberedRow]:
-    """The pairs in rows of cells; a table of two columns may lack a header unless `headed`."""
+def _table(path: Path, file: io.BufferedReader, suffix: str) -> Iterator[NumberedRow]:
+    """The pairs in rows of cells; a TSV of two columns may lack a header."""
+    is_csv = suffix == ".csv"
     places: tuple[int, ...] | None = None
     width = 2
-    for number, cells in rows:
+    for number, cells in _csv(file) if is_csv else _tsv(file):
         if isinstance(cells, Unreadable):
             yield number, cells
             continue
         if places is None:
-            if headed or len(cells) != 2 or {*COLUMNS} & {*cells}:
+            if is_csv or len(cells) != 2 or {*COLUMNS} & {*cells}:
                 places, width = _places(path, cells), len(cells)
                 continue
             places = (0, 1)
         if len(cells) != width:
             said = f"{len(cells)} columns, not {width}"
-            yield number, Unreadable(said, _safe(mark.join(cells)))
+            yield number, Unreadable(said, _safe(("," if is_csv else "\t").join(cells)))
         else:
             yield number, _pair(*(cells[place] for place in places))
 
@@ -186,7 +179,7 @@ def _places(path: Path, header: list[str]) -> tuple[int, ...]:
     return tuple(header.index(name) for name in COLUMNS)
 
 
-def _jsonl(path: Path, file: io.BufferedReader) -> Iterator[NumberedRow]:
+def _jsonl(file: io.BufferedReader) -> Iterator[NumberedRow]:
     for number, line in _lines(file):
         if isinstance(line, Unreadable):
             yield number, line

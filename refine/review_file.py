@@ -39,15 +39,9 @@ _REQUIRED = ("id", "translation", "verdict", "correction", "hash")
 _QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "\ufeff": None})
 _WIDTHS = {"english": 48, "translation": 48, "correction": 48, "previous": 32, "reasons": 32}
 _WIDTH = 14  # characters of a workbook's other columns
-_RTL_ORDER, _LTR_ORDER = 2, 1
 
 
-class ReviewVerdict(StrEnum):
-    ACCEPT = "accept"
-    FIX = "fix"
-    REJECT = "reject"
-
-
+ReviewVerdict = StrEnum("ReviewVerdict", "ACCEPT FIX REJECT")
 # A short MQM list, plus what only language models do.
 ErrorType = StrEnum(
     "ErrorType",
@@ -252,7 +246,7 @@ def _write_workbook(path: Path, rows: Sequence[ReviewRow]) -> None:
                 cell.data_type = "s"  # else "=1+1" is a formula
             cell.number_format = "@"
             in_language = right_to_left and name in ("translation", "correction")
-            order = _RTL_ORDER if in_language else _LTR_ORDER
+            order = 2 if in_language else 1  # right to left, and left to right
             cell.alignment = Alignment(wrap_text=True, vertical="top", readingOrder=order)
     choices = {"verdict": ReviewVerdict, "error_type": ErrorType, "all_copies": ("yes",)}
     for name, words in choices.items():

@@ -20,7 +20,6 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Self
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -90,10 +89,6 @@ class RowEntry(BaseModel):
     all_copies: str = ""
     note: str = ""
 
-    @classmethod
-    def of(cls, row: ReviewRow) -> Self:
-        return cls(**{name: getattr(row, name) for name in cls.model_fields})
-
 
 def own_path(exported: Path, reviewer: str) -> Path:
     """`batch-0001.ana.csv`: one file a reviewer, whatever their name is written with."""
@@ -145,9 +140,16 @@ class ReviewStore:
         self.rows = tuple(self._by_id.values())
 
     def entries(self) -> dict[str, RowEntry]:
-        """Decisions and drafts by row id."""
+        """Decisions and drafts by row id; a draft is younger than the decision it belongs to."""
         with self._lock:
-            return self._merged(self._own_rows(), self._drafts())
+            own, drafts = self._own_rows(), self._drafts()
+        entries = {
+            key: RowEntry.model_validate(row, from_attributes=True) for key, row in own.items()
+        }
+        for key, draft in drafts.items():
+            verdict = own[key].verdict if key in own else ""
+            entries[key] = draft.model_copy(update={"verdict": verdict})
+        return entries
 
     def num_decided(self) -> int:
         return sum(bool(entry.verdict) for entry in self.entries().values())
@@ -180,7 +182,7 @@ class ReviewStore:
             if entry.verdict and own[row_id].correction == entry.correction:
                 del drafts[row_id]
                 self._write_drafts(drafts)
-            return self._merged(own, drafts).get(row_id, RowEntry())
+        return self.entries().get(row_id, RowEntry())
 
     def _decided(self, row: ReviewRow, entry: RowEntry) -> ReviewRow:
         """The row as intake will read it, checked by what intake checks with."""
@@ -232,16 +234,6 @@ class ReviewStore:
             write_json(self.drafts_path, kept)
         else:
             self.drafts_path.unlink(missing_ok=True)
-
-    def _merged(
-        self, own: dict[str, ReviewRow], drafts: dict[str, RowEntry]
-    ) -> dict[str, RowEntry]:
-        """A draft is younger than the decision it belongs to, if there is one."""
-        merged = {key: RowEntry.of(row) for key, row in own.items()}
-        for key, draft in drafts.items():
-            verdict = own[key].verdict if key in own else ""
-            merged[key] = draft.model_copy(update={"verdict": verdict})
-        return merged
 
 
 class _Posted(RowEntry):
@@ -308,10 +300,9 @@ class ReviewServer(AbstractContextManager["ReviewServer"]):
         self._server.should_exit = True
 
     async def _guarded(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
-        reason = self._forbidden(request)
         if not self.is_own_name(request.headers.get("host", "")):
             response = _refused(HTTPException(421, "not a name of this server"))
-        elif reason:
+        elif reason := self._forbidden(request):
             response = _refused(HTTPException(403, reason))
         else:
             response = await call_next(request)
@@ -354,10 +345,10 @@ class ReviewServer(AbstractContextManager["ReviewServer"]):
         return secrets.compare_digest(given.encode(), self.token.encode())
 
     def _page(self, request: Request) -> Response:
-        store = self.store
-        told = {"batch": store.exported.stem, "file": store.path.name}
-        page = rendered("refine.serve", "page.html.j2", language=info(store.lang), **told)
-        response = HTMLResponse(page)
+        language, store = info(self.store.lang), self.store
+        response = HTMLResponse(
+            rendered("refine.serve", "page.html.j2", language=language, store=store)
+        )
         if request.query_params:
             cookie = f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Strict"
             response.headers["Set-Cookie"] = cookie
@@ -435,8 +426,7 @@ class ReviewServer(AbstractContextManager["ReviewServer"]):
             raise HTTPException(409, str(error)) from None
         except OSError as error:
             raise HTTPException(500, f"not saved: {error}") from None
-        content = {"entry": saved.model_dump(), "decided": self.store.num_decided()}
-        return JSONResponse(content)
+        return JSONResponse({"entry": saved.model_dump(), "decided": self.store.num_decided()})
 
 
 def _refused(error: HTTPException) -> Response:
