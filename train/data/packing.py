@@ -9,7 +9,7 @@ import heapq
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +18,9 @@ from filelock import FileLock
 
 from palo.errors import UserError
 from palo.files import digest, read_json, replaced, write_json
+from palo.settings import MixtureWeights
 from palo.workers import default_processes, in_order
-from train.data.mixture import Example, Mixture
+from train.data.mixture import Example, Mixture, draw
 from train.data.template import BadConversation, Encoded, Span, Template, caption_span, spans_of
 from train.scale import Stage
 
@@ -33,10 +34,11 @@ Order = Callable[[int], np.ndarray]  # epoch -> conversations in the order they 
 
 
 class Packing(NamedTuple):
-    """What the rows of some steps waste."""
+    """What the rows of some steps are, and waste; None: not known."""
 
-    padding_share: float  # of all places in the rows
-    idle_share: float  # of the time of all devices: spent waiting for a step's longest row
+    rows_a_step: float | None = None  # of one device
+    padding_share: float | None = None  # of all places in the rows
+    idle_share: float | None = None  # of all devices' time: waiting for a step's longest row
 
 
 def row_places(tokens: int) -> int:
@@ -56,22 +58,17 @@ def pack(lengths: Sequence[int], row_tokens: int, world_size: int = 1) -> list[l
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     rounds = max(1, math.ceil(sum(lengths) / (row_tokens * world_size)))
     while True:
-        rows = _share_out(lengths, order, rounds * world_size)
-        if max(sum(lengths[index] for index in row) for row in rows) <= row_tokens:
-            return rows
+        rows: list[list[int]] = [[] for _ in range(rounds * world_size)]
+        heap = [(0, row) for row in range(len(rows))]
+        for index in order:
+            filled, row = heapq.heappop(heap)
+            rows[row].append(index)
+            heapq.heappush(heap, (filled + lengths[index], row))
+        if max(filled for filled, _ in heap) <= row_tokens:
+            # rows that run side by side are neighbours by length, so that they end together
+            rows.sort(key=lambda row: (-sum(lengths[index] for index in row), row))
+            return [sorted(row) for row in rows]
         rounds += 1
-
-
-def _share_out(lengths: Sequence[int], order: Sequence[int], num_rows: int) -> list[list[int]]:
-    rows: list[list[int]] = [[] for _ in range(num_rows)]
-    heap = [(0, row) for row in range(num_rows)]
-    for index in order:
-        filled, row = heapq.heappop(heap)
-        rows[row].append(index)
-        heapq.heappush(heap, (filled + lengths[index], row))
-    # rows that run side by side are neighbours by length, so that they end together
-    rows.sort(key=lambda row: (-sum(lengths[index] for index in row), row))
-    return [sorted(row) for row in rows]
 
 
 class StepPlan:
@@ -85,17 +82,14 @@ class StepPlan:
     ) -> None:
         self.lengths, self.row_tokens = lengths, row_tokens
         self.batch_size, self.total_steps = batch_size, total_steps
-        self._order, self._epoch, self._drawn = order, -1, np.empty(0, dtype=np.int64)
-        self.steps_per_epoch = steps_per_epoch(len(self._of(0)), batch_size)
-
-    def __len__(self) -> int:
-        return self.total_steps
+        self.drawn = lru_cache(maxsize=1)(order)
+        self.steps_per_epoch = steps_per_epoch(len(self.drawn(0)), batch_size)
 
     def conversations(self, step: int) -> list[int]:
         """Indices of the step's conversations; the last step of an epoch may have fewer."""
         epoch, place = divmod(step, self.steps_per_epoch)
         start = place * self.batch_size
-        return [int(index) for index in self._of(epoch)[start : start + self.batch_size]]
+        return [int(index) for index in self.drawn(epoch)[start : start + self.batch_size]]
 
     def rows(self, step: int, world_size: int = 1) -> list[list[int]]:
         """The step's rows, each a list of conversations; row r is for process r % world_size."""
@@ -104,22 +98,18 @@ class StepPlan:
         return [[chosen[place] for place in row] for row in packed]
 
     def packing(self, steps: Sequence[int], world_size: int = 1) -> Packing:
-        tokens = places = idle = 0
+        rows = tokens = places = idle = 0
         for step in steps:
-            filled = [
-                sum(int(self.lengths[index]) for index in row)
-                for row in self.rows(step, world_size)
-            ]
+            packed = self.rows(step, world_size)
+            filled = [sum(int(self.lengths[index]) for index in row) for row in packed]
             # those of a row of this array run side by side
             padded = np.array([row_places(count) for count in filled]).reshape(-1, world_size)
-            tokens, places = tokens + sum(filled), places + int(padded.sum())
-            idle += int((padded.max(axis=1, keepdims=True) - padded).sum())
-        return Packing(1 - tokens / places, idle / (places + idle)) if places else Packing(0.0, 0.0)
-
-    def _of(self, epoch: int) -> np.ndarray:
-        if epoch != self._epoch:
-            self._epoch, self._drawn = epoch, self._order(epoch)
-        return self._drawn
+            rows, tokens, places = rows + len(packed), tokens + sum(filled), places + padded.sum()
+            idle += (padded.max(axis=1, keepdims=True) - padded).sum()
+        rows_a_step = rows / len(steps) / world_size
+        if not places:
+            return Packing(rows_a_step, 0.0, 0.0)
+        return Packing(rows_a_step, float(1 - tokens / places), float(idle / (places + idle)))
 
 
 def steps_per_epoch(num_conversations: int, batch_size: int) -> int:
@@ -131,6 +121,15 @@ def total_steps(stage: Stage, num_conversations: int) -> int:
     if stage.max_steps > 0:
         return stage.max_steps
     return math.ceil(stage.epochs * steps_per_epoch(num_conversations, stage.batch_size))
+
+
+def plan_mixture(
+    mixture: Mixture, lengths: np.ndarray, stage: Stage, weights: MixtureWeights, seed: int
+) -> StepPlan:
+    """The stage's steps over the conversations that have a length."""
+    order = partial(draw, mixture.langs, mixture.languages, lengths > 0, weights, seed)
+    steps = total_steps(stage, len(order(0)))
+    return StepPlan(lengths, order, stage.batch_size, stage.row_tokens, steps)
 
 
 class Unusable(NamedTuple):
@@ -169,10 +168,6 @@ class Lengths:
     unusable: list[Unusable]
     refused: list[Unusable]
     cut: dict[str, CutCount]
-
-    @property
-    def usable(self) -> np.ndarray:
-        return self.tokens > 0
 
     def leave_out(self, example: Example, reason: str) -> None:
         row = Unusable(example.sample_id, example.lang, reason)

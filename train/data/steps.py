@@ -11,8 +11,8 @@ from torch.utils.data import Dataset
 
 from palo.settings import MixtureWeights, TrainSettings
 from train.data.images import ImageLosses, UnreadableImage, load_picture, pixel_values
-from train.data.mixture import Example, Mixture, draw
-from train.data.packing import Lengths, Measure, StepPlan, row_places, total_steps
+from train.data.mixture import Example, Mixture
+from train.data.packing import Lengths, Measure, StepPlan, plan_mixture, row_places
 from train.data.template import IGNORED, IMAGE_TOKEN, Encoded
 from train.scale import Stage
 
@@ -153,7 +153,7 @@ class StageData(Dataset[list[Row]]):
     world_size: int = 1
 
     def __len__(self) -> int:
-        return len(self.plan)
+        return self.plan.total_steps
 
     def __getitem__(self, step: int) -> list[Row]:
         mine = self.plan.rows(step, self.world_size)[self.rank :: self.world_size]
@@ -194,28 +194,14 @@ def stage_data(
     Raises UserError where already too many images are refused.
     """
     weights = MixtureWeights() if measure.as_captions else settings.mixture
-
-    def order(epoch: int) -> np.ndarray:
-        languages = examples.languages
-        return draw(examples.langs, languages, lengths.usable, weights, settings.seed, epoch)
-
-    drawn = order(0)
-    with_image = int(examples.has_image()[np.unique(drawn)].sum()) + len(lengths.refused)
+    plan = plan_mixture(examples, lengths.tokens, stage, weights, settings.seed)
+    drawn = np.unique(plan.drawn(0))
+    with_image = int(examples.has_image()[drawn].sum()) + len(lengths.refused)
     path, limit = folder / IMAGE_LOSSES, settings.max_broken_images
     losses = ImageLosses(path, limit, with_image, fresh=rank == 0)
     if rank == 0:
         for row in lengths.refused:
             losses.add(row.sample_id, row.lang, "", row.reason)
     losses.check()
-    steps = total_steps(stage, len(drawn))
-    return StageData(
-        examples,
-        examples.languages,
-        measure,
-        packer,
-        StepPlan(lengths.tokens, order, stage.batch_size, stage.row_tokens, steps),
-        pictures,
-        losses,
-        rank,
-        world_size,
-    )
+    languages = examples.languages
+    return StageData(examples, languages, measure, packer, plan, pictures, losses, rank, world_size)

@@ -35,8 +35,8 @@ from palo.console import note
 from palo.engines.open import has_gpu
 from palo.errors import MissingResource, UserError, unknown
 from palo.settings import LoopSettings, Profile, Sharding
-from train.model.sizes import LanguageSize, Sizes, parameters, sizes_of
-from train.scale import Checkpointing, Lora, LossKernel, ProjectorKind, Scale, StageName
+from train.model.sizes import Sizes, parameters, sizes_of
+from train.scale import Checkpointing, LossKernel, ProjectorKind, Scale, StageName
 
 GIB = 2**30
 FULL_BYTES = 4  # fp32
@@ -164,14 +164,8 @@ class Sharing(StrEnum):
     ZERO3 = "zero-3"
 
 
-# What is divided over the devices: weights, gradients, moments.
-_DIVIDED = {
-    Sharing.NONE: (False, False, False),
-    Sharing.ZERO1: (False, False, True),
-    Sharing.ZERO2: (False, True, True),
-    Sharing.ZERO3: (True, True, True),
-    Sharing.FSDP2: (True, True, True),
-}
+# How many of these are divided over the devices: moments, gradients, weights.
+_DIVIDED = {Sharing.NONE: 0, Sharing.ZERO1: 1, Sharing.ZERO2: 2, Sharing.ZERO3: 3, Sharing.FSDP2: 3}
 
 
 def sharing_of(settings: LoopSettings) -> Sharing:
@@ -209,23 +203,22 @@ class LayerBytes:
         return self.input + products, max(0, self.all - products)
 
 
-def layer_bytes(
-    language: LanguageSize, lora: Lora | None, in_full: bool, whole: bool, short: int = 2
-) -> LayerBytes:
-    """`lora`: of this stage; `in_full`: the language model is trained itself; `whole`: its weights
-    are stored in fp32, so what flows between layers is, too. `short`: bytes of a bf16 value."""
+def layer_bytes(sizes: Sizes, stage: StageName, short: int = 2) -> LayerBytes:
+    """`short`: bytes of a bf16 value. Where there is no LoRA the weights are stored in fp32 from
+    stage 1 on, so what flows between layers is, too."""
+    language, lora, learns = sizes.language, sizes.lora, stage is StageName.STAGE2
     inputs = sum(ins for ins, _ in language.linears.values())
     outputs = sum(outs for _, outs in language.linears.values())
     attention = short * (2 * language.queries + 2 * language.keys)
     kept = 2 * FULL_BYTES * language.hidden + attention + 3 * short * language.intermediate
     products = short * (outputs + language.queries)
-    if in_full:
+    if learns and lora is None:
         kept += short * inputs + 2 * FULL_BYTES * language.hidden
-    if lora is not None:
+    if learns and lora is not None:
         between = short * lora.rank * len(language.linears)
         kept += short * inputs + (inputs if lora.dropout else 0) + between
         products += short * outputs + between
-    stream = (FULL_BYTES if whole else short) * language.hidden
+    stream = (FULL_BYTES if lora is None else short) * language.hidden
     return LayerBytes(all=kept, products=products, input=stream)
 
 
@@ -264,15 +257,7 @@ def row_bytes(
     supervised: int,
     short: int = 2,
 ) -> RowBytes:
-    language, is_second = sizes.language, stage is StageName.STAGE2
-    layer = layer_bytes(
-        language,
-        sizes.lora if is_second else None,
-        in_full=is_second and sizes.lora is None,
-        whole=sizes.lora is None,
-        short=short,
-    )
-    kept, again = layer.kept(checkpointing)
+    language, (kept, again) = sizes.language, layer_bytes(sizes, stage, short).kept(checkpointing)
     embeddings = (2 if sizes.lora else 3) * FULL_BYTES * language.hidden  # and the last norm
     # Alive at once where they are widest, within the MLP: the gradients of its product, gate and
     # up, and one of them in fp32 on its way through an adapter's dropout.
@@ -349,8 +334,8 @@ def memory_of(
 ) -> Memory:
     """`short`: bytes of a value that a GPU keeps in bf16; 4 on a CPU, where all is fp32."""
     held = trained(sizes, stage)
-    for_weights, for_gradients, for_moments = (
-        devices if is_divided else 1 for is_divided in _DIVIDED[sharing]
+    for_moments, for_gradients, for_weights = (
+        devices if place < _DIVIDED[sharing] else 1 for place in range(3)
     )
     weights, gathered = math.ceil(held.weight_bytes(short) / for_weights), 0
     gradients = math.ceil(held.trained * FULL_BYTES / for_gradients)
@@ -446,23 +431,13 @@ def _advice(
     shared = Sharing.FSDP2 if sharing is Sharing.NONE else sharing
     more = [devices for devices in sorted({now, *MORE_DEVICES}) if devices >= max(2, now)]
     turn_on = "" if sharing is shared else f"train: loop: sharding: {shared} in the profile, on "
-    alone: list[list[tuple[str, Scale, Sharing, int]]] = [
+    rows, every = f"{stage}: row_tokens: ", "all of these: checkpointing: full, "
+    alone: list[Iterable[tuple[str, Scale, Sharing, int]]] = [
         [("checkpointing: full in the scale", recomputed, sharing, now)],
-        [
-            (f"{stage}: row_tokens: {tokens} in the scale", with_rows(scale, tokens), sharing, now)
-            for tokens in shorter
-        ],
-        [(f"{turn_on}{devices} GPUs", scale, shared, devices) for devices in more],
+        ((f"{rows}{n} in the scale", with_rows(scale, n), sharing, now) for n in shorter),
+        ((f"{turn_on}{n} GPUs", scale, shared, n) for n in more),
     ]
-    together = (
-        (
-            f"all of these: checkpointing: full, {stage}: row_tokens: {fewest}, "
-            f"{turn_on}{devices} GPUs",
-            with_rows(recomputed, fewest),
-            shared,
-            devices,
-        )
-        for devices in more
-    )
+    least = with_rows(recomputed, fewest)
+    together = ((f"{every}{rows}{fewest}, {turn_on}{n} GPUs", least, shared, n) for n in more)
     advice = [line for ways in alone for line in first_fit(ways)] or first_fit(together)
     return advice or ["nothing here alone or together: take GPUs with more memory"]

@@ -15,8 +15,7 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,19 @@ from rich.table import Table
 from palo.console import NOTHING, announce, console, note, percent, progress, table
 from palo.errors import MissingResource, UserError
 from palo.languages import TARGETS
-from palo.settings import MixtureWeights, Profile
+from palo.settings import MixtureWeights, Profile, TrainSettings
 from palo.shards import shard_paths
 from palo.tokenizer import load_tokenizer
-from train.data.mixture import Mixture, draw, expected_counts, open_captions, open_mixture
-from train.data.packing import Lengths, Measure, StepPlan, measure, steps_per_epoch, total_steps
+from train.data.mixture import Mixture, open_captions, open_mixture
+from train.data.packing import (
+    Lengths,
+    Measure,
+    Packing,
+    measure,
+    plan_mixture,
+    steps_per_epoch,
+    total_steps,
+)
 from train.data.template import Template, add_image
 from train.model.sizes import FlopCount, Sizes, flop_count, parameters, sizes_of
 from train.planning.memory import (
@@ -47,7 +54,7 @@ from train.planning.memory import (
     trained,
     why_not,
 )
-from train.scale import Scale, Stage, StageName, missing_for, refuse
+from train.scale import Scale, StageName, missing_for, refuse
 
 ASSUMED_MFU = 0.35
 WORKERS = 8  # that read images on a GPU machine, unless the profile says otherwise
@@ -160,23 +167,17 @@ class Plan:
 
     def _steps(self, name: StageName) -> Steps | None:
         """Of the data that are here, else of the published; None for a sample not yet built."""
-        stage, sizes, max_length = self.scale.stage(name), self.sizes, self.scale.max_length
-        settings, is_first = self.profile.train, name is StageName.STAGE1
-        mixture = _mixture(self.profile, name)
-        if mixture is None:
-            is_sample = self.profile.world is not None
-            return None if is_sample else published_plan(name, stage, sizes, max_length)
-        lengths = None
-        if self.tokenizer is not None:
+        mixture, lengths = _mixture(self.profile, name), None
+        if mixture is None and self.profile.world is not None:
+            return None
+        if mixture is not None and self.tokenizer is not None:
             what = f"{name}: tokens of each conversation"
             with nullcontext() if self.is_silent else progress(what, len(mixture)) as tick:
-                template = Template(self.tokenizer)
-                how = Measure(template, sizes.image_tokens, max_length, as_captions=is_first)
+                as_captions, limit = name is StageName.STAGE1, self.scale.max_length
+                how = Measure(Template(self.tokenizer), self.sizes.image_tokens, limit, as_captions)
                 lengths = measure(mixture, how, tick=tick or (lambda _: None))
-        weights = MixtureWeights() if is_first else settings.mixture
-        return measured_plan(
-            name, stage, sizes, mixture, lengths, weights, settings.seed, self.devices, max_length
-        )
+        settings = self.profile.train
+        return plan_steps(self.scale, self.sizes, name, settings, mixture, lengths, self.devices)
 
 
 def _local_tokenizer(scale: Scale, models_dir: Path) -> Any:
@@ -210,64 +211,38 @@ def _mixture(profile: Profile, name: StageName) -> Mixture | None:
         return None
 
 
-def published_plan(name: StageName, stage: Stage, sizes: Sizes, max_length: int) -> Steps:
-    """Without data: as many conversations as were published, of assumed length."""
-    conversations = PUBLISHED[name]
-    text_only = PUBLISHED_TEXT_ONLY if name is StageName.STAGE2 else 0
-    each = min(max_length, sizes.image_tokens + ASSUMED_TEXT[name])
-    tokens = conversations * each - text_only * sizes.image_tokens
-    plan = _plan(name, stage, sizes, conversations, tokens, conversations - text_only)
-    return replace(plan, is_published=True)
-
-
-def measured_plan(
-    name: StageName,
-    stage: Stage,
+def plan_steps(
+    scale: Scale,
     sizes: Sizes,
-    mixture: Mixture,
-    lengths: Lengths | None,
-    weights: MixtureWeights,
-    seed: int,
-    devices: int,
-    max_length: int,
+    name: StageName,
+    settings: TrainSettings,
+    mixture: Mixture | None = None,
+    lengths: Lengths | None = None,
+    devices: int = 1,
 ) -> Steps:
-    """Of data that are here; `lengths` is None where the tokenizer is not."""
-    usable = np.ones(len(mixture), np.bool_) if lengths is None else lengths.usable
-
-    def order(epoch: int) -> np.ndarray:
-        return draw(mixture.langs, mixture.languages, usable, weights, seed, epoch)
-
-    drawn = order(0)
-    images = int(mixture.has_image()[drawn].sum())
-    if lengths is None:
-        text = len(drawn) * ASSUMED_TEXT[name]
-        tokens = min(text + images * sizes.image_tokens, len(drawn) * max_length)
-    else:
-        tokens = int(lengths.tokens[drawn].sum())
-    plan = _plan(name, stage, sizes, len(drawn), tokens, images)
-    plan = replace(plan, languages=_languages(mixture, lengths, usable, weights, drawn))
-    if lengths is None:
-        return plan
-    steps = StepPlan(lengths.tokens, order, stage.batch_size, stage.row_tokens, plan.steps)
-    chosen = np.unique(np.linspace(0, steps.steps_per_epoch - 1, LOOKED_AT).astype(int)).tolist()
-    packing = steps.packing(chosen, devices)
-    return replace(
-        plan,
-        is_measured=True,
-        rows_a_step=sum(len(steps.rows(step, devices)) for step in chosen) / len(chosen) / devices,
-        padding_share=packing.padding_share,
-        idle_share=packing.idle_share,
-    )
-
-
-def _plan(
-    name: StageName, stage: Stage, sizes: Sizes, conversations: int, tokens: int, images: int
-) -> Steps:
-    """`tokens` and `images` are an epoch's."""
+    """Of as many conversations as were published where there is no mixture, of assumed length where
+    there are no lengths."""
+    stage, is_first = scale.stage(name), name is StageName.STAGE1
+    conversations, tokens, languages, packing = PUBLISHED[name], None, (), Packing()
+    images = conversations if is_first else conversations - PUBLISHED_TEXT_ONLY
+    if mixture is not None:
+        counted = np.ones(len(mixture), np.int32) if lengths is None else lengths.tokens
+        weights = MixtureWeights() if is_first else settings.mixture
+        plan = plan_mixture(mixture, counted, stage, weights, settings.seed)
+        drawn = plan.drawn(0)
+        conversations, images = len(drawn), int(mixture.has_image()[drawn].sum())
+        languages = _languages(mixture, lengths, weights, drawn)
+        if lengths is not None:
+            tokens = int(lengths.tokens[drawn].sum())
+            chosen = np.linspace(0, plan.steps_per_epoch - 1, LOOKED_AT).astype(int)
+            packing = plan.packing(np.unique(chosen).tolist(), devices)
+    if tokens is None:
+        assumed = conversations * ASSUMED_TEXT[name] + images * sizes.image_tokens
+        tokens = min(assumed, conversations * scale.max_length)
     steps = total_steps(stage, conversations)
     epochs = steps / steps_per_epoch(conversations, stage.batch_size)
     text = max(0, tokens - images * sizes.image_tokens)
-    supervised = text if name is StageName.STAGE1 else int(text * SUPERVISED_SHARE)
+    supervised = text if is_first else int(text * SUPERVISED_SHARE)
     return Steps(
         stage=name,
         conversations=conversations,
@@ -276,31 +251,27 @@ def _plan(
         tokens=round(tokens * epochs),
         images=round(images * epochs),
         supervised=round(supervised * epochs),
-        is_published=False,
-        is_measured=False,
+        is_published=mixture is None,
+        is_measured=lengths is not None,
         tokens_a_step=round(tokens * epochs / steps),
+        languages=languages,
+        **packing._asdict(),
     )
 
 
 def _languages(
-    mixture: Mixture,
-    lengths: Lengths | None,
-    usable: np.ndarray,
-    weights: MixtureWeights,
-    drawn: np.ndarray,
+    mixture: Mixture, lengths: Lengths | None, weights: MixtureWeights, drawn: np.ndarray
 ) -> tuple[LanguagePlan, ...]:
-    wanted = expected_counts(mixture.langs, mixture.languages, usable, weights)
-    total, tokens = max(1, sum(wanted.values())), None
-    if lengths is not None:
-        codes = mixture.langs[drawn]
-        tokens = np.bincount(codes, lengths.tokens[drawn], minlength=len(mixture.languages))
+    codes, count = mixture.langs[drawn], len(mixture.languages)
+    times = np.bincount(codes, minlength=count).tolist()
+    tokens = None if lengths is None else np.bincount(codes, lengths.tokens[drawn], count)
     return tuple(
         LanguagePlan(
             lang=lang,
             conversations=mixture.counts[lang],
             weight=weights.weights.get(lang, 1.0) if weights.temperature is None else None,
-            drawn=wanted[lang],
-            share=wanted[lang] / total,
+            drawn=times[code],
+            share=times[code] / max(1, len(drawn)),
             tokens=None if tokens is None else int(tokens[code]),
             cut=lengths.cut[lang].cut if lengths else None,
             unusable=lengths.cut[lang].unusable if lengths else None,
@@ -321,19 +292,21 @@ _MEMORY_ROWS = {
     "overhead": "CUDA, buffers, gaps",
     "total": "total",
 }
-_STEPS_ROWS = (
-    "conversations an epoch",
-    "steps",
-    "of them warm-up",
-    "tokens a step",
-    "rows a step and device",
-    "padding",
-    "waiting for the longest row",
-    "operations",
-    "time",
-    "GPU-hours",
-)
-_table = partial(table, narrow=True, padding=(0, 1, 0, 0), title_justify="left", title_style="bold")
+# Titles, and how each figure is written; ~: where lengths were not measured.
+_STEPS_ROWS = {
+    "batch_size": ("conversations a step", "{:,}"),
+    "conversations": ("conversations an epoch", "{:,}"),
+    "steps": ("steps", "{:,}"),
+    "warmup_steps": ("of them warm-up", "{:,}"),
+    "tokens_a_step": ("tokens a step", "~{:,}"),
+    "rows_a_step": ("rows a step and device", "{:.1f}"),
+    "padding_share": ("padding", "{:.1%}"),
+    "idle_share": ("waiting for the longest row", "{:.1%}"),
+    "total_flops": ("operations", "~{:.2e}"),
+    "time": ("time", "~{}"),
+    "gpu_hours": ("GPU-hours", "~{:,.3g}"),
+}
+_STYLE = {"narrow": True, "padding": (0, 1, 0, 0), "title_justify": "left", "title_style": "bold"}
 
 
 def dry_run(
@@ -399,78 +372,77 @@ def _show(plan: Plan) -> None:
             note(f"English: {plan.english.removeprefix(f'{Path.cwd()}/')}")
 
 
+def _columns(first: str, columns: dict[str, dict[str, str]], title: str) -> Table:
+    """Cells by the name of their row; above `total` is a line."""
+    rows: list[tuple[str, ...]] = []
+    for name in next(iter(columns.values())):
+        if name == "total":
+            rows.append(())
+        rows.append((name, *(cells[name] for cells in columns.values())))
+    return table(first, *columns, rows=rows, title=title, **_STYLE)
+
+
 def _parameter_table(plan: Plan) -> Table:
     """A line a part; what each stage trains of it."""
     count, lora = plan.parameters, plan.sizes.lora
-    stages = [stage.stage for stage in plan.stages]
-    table = _table("", "all", *stages, title="Parameters, and those that each stage trains")
-    model, second = f"{count.language_model:,}", (StageName.STAGE2,)
-
-    def add(what: str, whole: str, number: int, *learning: StageName) -> None:
-        cells = (f"{number:,}" if stage in learning else NOTHING for stage in stages)
-        table.add_row(what, whole, *cells)
-
-    add("vision tower", f"{count.tower:,}", 0)
-    add(f"projector ({plan.sizes.projector})", f"{count.projector:,}", count.projector, *StageName)
-    add("language model", model, count.language_model, *(() if lora else second))
+    second = {StageName.STAGE2}
+    parts = {
+        "vision tower": (count.tower, set[StageName]()),
+        f"projector ({plan.sizes.projector})": (count.projector, set(StageName)),
+        "language model": (count.language_model, set[StageName]() if lora else second),
+    }
+    whole = {what: f"{number:,}" for what, (number, _) in parts.items()}
     if lora:
-        add(f"adapters (LoRA {lora.rank})", NOTHING, count.adapters, *second)
-    table.add_section()
-    table.add_row("total", f"{count.total:,}", *(f"{stage.trained:,}" for stage in plan.stages))
-    return table
+        adapters = f"adapters (LoRA {lora.rank})"
+        parts[adapters], whole[adapters] = (count.adapters, second), NOTHING
+    columns = {"all": whole | {"total": f"{count.total:,}"}}
+    for stage in plan.stages:
+        columns[stage.stage] = {
+            what: f"{number:,}" if stage.stage in learning else NOTHING
+            for what, (number, learning) in parts.items()
+        } | {"total": f"{stage.trained:,}"}
+    return _columns("", columns, "Parameters, and those that each stage trains")
 
 
 def _memory_table(plan: Plan, stage: StagePlan) -> Table:
     """A column a way of sharing the model; the profile's is marked."""
-    needs = stage.memory.values()
-    in_gib = max(memory.total for memory in needs) >= GIB
+    in_gib = max(memory.total for memory in stage.memory.values()) >= GIB
     unit, name_of_unit = (GIB, "GiB") if in_gib else (2**20, "MiB")
-    table = _table(
-        f"{name_of_unit} a device",
-        *(f"{way}*" if way is plan.sharing else way for way in stage.memory),
-        title=f"{stage.stage} on {plan.hardware or 'a GPU'}: "
+    columns = {}
+    for way, memory in stage.memory.items():
+        cells = {
+            title: f"{getattr(memory, name) / unit:.1f}" for name, title in _MEMORY_ROWS.items()
+        }
+        if plan.hardware:
+            fits = memory.total <= plan.hardware.memory_bytes
+            cells["fits"] = "yes" if fits else "[red]no[/]"
+        columns[f"{way}*" if way is plan.sharing else way] = cells
+    title = (
+        f"{stage.stage} on {plan.hardware or 'a GPU'}: "
         f"rows of {plan.scale.stage(stage.stage).row_tokens:,} tokens, "
-        f"checkpointing {plan.scale.checkpointing}",
+        f"checkpointing {plan.scale.checkpointing}"
     )
-    for name, title in _MEMORY_ROWS.items():
-        if name == "total":
-            table.add_section()
-        table.add_row(title, *(f"{getattr(memory, name) / unit:.1f}" for memory in needs))
-    if plan.hardware:
-        most = plan.hardware.memory_bytes
-        table.add_row("fits", *("yes" if need.total <= most else "[red]no[/]" for need in needs))
-    return table
+    return _columns(f"{name_of_unit} a device", columns, title)
 
 
 def _steps_table(plan: Plan) -> Table:
     """A column a stage."""
-    table = _table("", *(stage.stage for stage in plan.stages), title="Steps and time")
-    sizes = (f"{plan.scale.stage(stage.stage).batch_size:,}" for stage in plan.stages)
-    table.add_row("conversations a step", *sizes)
-    columns = [_steps_column(stage, plan.devices) for stage in plan.stages]
-    for row in zip(_STEPS_ROWS, *columns, strict=True):
-        table.add_row(*row)
-    return table
-
-
-def _steps_column(stage: StagePlan, devices: int) -> list[str]:
-    """The cells of `_STEPS_ROWS`."""
-    if (steps := stage.steps) is None:
-        return [NOTHING] * len(_STEPS_ROWS)
-    mark = "" if steps.is_measured else "~"
-    hours = stage.seconds / 3600 if stage.seconds else None
-    return [
-        f"{steps.conversations:,}",
-        f"{steps.steps:,}",
-        f"{steps.warmup_steps:,}",
-        f"{mark}{steps.tokens_a_step:,}",
-        NOTHING if steps.rows_a_step is None else f"{steps.rows_a_step:.1f}",
-        percent(steps.padding_share),
-        percent(steps.idle_share),
-        f"{mark}{stage.total_flops:.2e}",
-        NOTHING if hours is None else f"{mark}{_time(hours)}",
-        NOTHING if hours is None else f"{mark}{hours * devices:,.3g}",
-    ]
+    columns: dict[str, dict[str, str]] = {}
+    for stage in plan.stages:
+        steps, hours = stage.steps, stage.seconds / 3600 if stage.seconds else None
+        figures = {
+            **(vars(steps) if steps else {}),
+            "batch_size": plan.scale.stage(stage.stage).batch_size,
+            "total_flops": stage.total_flops,
+            "time": _time(hours) if hours else None,
+            "gpu_hours": hours * plan.devices if hours else None,
+        }
+        cells = columns[stage.stage] = {}
+        for name, (title, form) in _STEPS_ROWS.items():
+            figure = figures.get(name)
+            known = form.lstrip("~") if steps and steps.is_measured else form
+            cells[title] = NOTHING if figure is None else known.format(figure)
+    return _columns("", columns, "Steps and time")
 
 
 def _steps_notes(plan: Plan) -> Iterator[str]:
@@ -494,30 +466,32 @@ def _steps_notes(plan: Plan) -> Iterator[str]:
 def _mixture_table(steps: Steps) -> Table:
     """A line a language: what there is, and an epoch's part of it."""
     names = ("there", "weight", "an epoch", "share", "tokens", "of tokens", "cut", "unusable")
-    table, languages = _table("", *names), steps.languages
-
-    def total(name: str) -> int | None:
-        return sum(getattr(plan, name) for plan in languages) if steps.is_measured else None
-
-    there, tokens = sum(plan.conversations for plan in languages), total("tokens")
-    counts = (tokens, total("cut"), total("unusable"))
-    whole = LanguagePlan("all", there, None, steps.conversations, 1.0, *counts)
+    languages = steps.languages
+    there, tokens, *lost = (
+        sum(getattr(plan, name) or 0 for plan in languages)
+        for name in ("conversations", "tokens", "cut", "unusable")
+    )
+    known = (tokens, *lost) if steps.is_measured else (None, None, None)
+    whole = LanguagePlan("all", there, None, steps.conversations, 1.0, *known)
+    rows: list[tuple[str, ...]] = []
     for plan in (*languages, whole):
         if plan is whole:
-            table.add_section()
+            rows.append(())
         weight = NOTHING if plan.weight is None else f"{plan.weight:g}"
-        table.add_row(
-            plan.lang,
-            f"{plan.conversations:,}",
-            "" if plan is whole else weight,
-            f"{plan.drawn:,}",
-            percent(plan.share),
-            _count(plan.tokens),
-            percent(plan.tokens / tokens if plan.tokens is not None and tokens else None),
-            _count(plan.cut),
-            _count(plan.unusable),
+        rows.append(
+            (
+                plan.lang,
+                f"{plan.conversations:,}",
+                "" if plan is whole else weight,
+                f"{plan.drawn:,}",
+                percent(plan.share),
+                _count(plan.tokens),
+                percent(plan.tokens / tokens if plan.tokens is not None and tokens else None),
+                _count(plan.cut),
+                _count(plan.unusable),
+            )
         )
-    return table
+    return table("", *names, rows=rows, **_STYLE)
 
 
 def _flops(count: float) -> str:

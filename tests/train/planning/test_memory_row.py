@@ -68,37 +68,53 @@ def saved_by_a_layer(adapters: bool, in_full: bool, again: bool = False) -> int:
     return found[1] - found[0]
 
 
+TOWER = TowerSize(hidden=8, intermediate=16, layers=2, heads=2, patch_size=4)
+MLP = ProjectorKind.MLP2
+SIZES = Sizes(
+    language=LANGUAGE, tower=TOWER, projector=MLP, lora=LORA, image_size=8, feature_layer=-2
+)
+
+
+def layer_of(lora, stage=StageName.STAGE2):
+    return layer_bytes(SIZES.model_copy(update={"lora": lora}), stage)
+
+
 MATRICES = sum(ins * outs for ins, outs in LANGUAGE.linears.values())
 ADAPTERS = sum(RANK * (ins + outs) for ins, outs in LANGUAGE.linears.values())
 
 
 @pytest.mark.parametrize(
-    ("lora", "in_full", "copies"),
-    [(LORA, False, ADAPTERS), (None, True, MATRICES), (None, False, 0)],
+    ("stage", "lora", "copies"),
+    [
+        (StageName.STAGE2, LORA, ADAPTERS),
+        (StageName.STAGE2, None, MATRICES),
+        (StageName.STAGE1, LORA, 0),
+    ],
 )
-def test_a_layer_keeps_what_pytorch_keeps_of_it_to_the_byte(lora, in_full, copies):
-    expected = layer_bytes(LANGUAGE, lora, in_full, whole=in_full)
-    measured = saved_by_a_layer(lora is not None, in_full)
+def test_a_layer_keeps_what_pytorch_keeps_of_it_to_the_byte(stage, lora, copies):
+    expected = layer_of(lora, stage)
+    learns = stage is StageName.STAGE2
+    measured = saved_by_a_layer(learns and lora is not None, lora is None)
     assert measured == TOKENS * (expected.all + NORMS + ATTENTION) + 2 * copies
 
 
-@pytest.mark.parametrize(("lora", "in_full"), [(LORA, False), (None, True)])
-def test_with_full_recomputation_a_layer_keeps_its_input_alone(lora, in_full):
-    expected = layer_bytes(LANGUAGE, lora, in_full, whole=in_full)
-    measured = saved_by_a_layer(lora is not None, in_full, again=True)
+@pytest.mark.parametrize("lora", [LORA, None])
+def test_with_full_recomputation_a_layer_keeps_its_input_alone(lora):
+    expected = layer_of(lora)
+    measured = saved_by_a_layer(lora is not None, lora is None, again=True)
     assert measured == TOKENS * expected.kept(Checkpointing.FULL)[0]
 
 
 def test_a_gpus_dropout_adds_a_byte_an_input():
     with_dropout = LORA.model_copy(update={"dropout": 0.1})
     inputs = sum(ins for ins, _ in LANGUAGE.linears.values())
-    plain, dropped = (layer_bytes(LANGUAGE, one, False, False) for one in (LORA, with_dropout))
+    plain, dropped = (layer_of(lora) for lora in (LORA, with_dropout))
     assert dropped.all - plain.all == inputs
     assert dropped.products == plain.products
 
 
 def test_selective_recomputation_lies_between_the_two_others():
-    layer = layer_bytes(LANGUAGE, LORA, False, False)
+    layer = layer_of(LORA)
     kept = [layer.kept(way)[0] for way in (Checkpointing.FULL, Checkpointing.SELECTIVE)]
     # seven outputs of 64+32+32+64+176+176+64, twice, the attention's 64 and seven times rank 8
     assert kept == [128, 128 + 2 * (2 * 608 + 64 + 56)]
@@ -136,16 +152,11 @@ def test_the_projector_keeps_what_pytorch_keeps_of_an_image(kind):
 
 
 def test_a_row_is_its_layers_and_what_is_computed_again_and_its_images():
-    sizes = Sizes(
-        language=LANGUAGE,
-        tower=TowerSize(hidden=8, intermediate=16, layers=2, heads=2, patch_size=4),
-        projector=ProjectorKind.MLP2, lora=LORA, image_size=8, feature_layer=-2,
-    )  # fmt: skip
-    layer = layer_bytes(LANGUAGE, LORA, False, False)
+    sizes, layer = SIZES, layer_of(LORA)
     row = row_bytes(sizes, StageName.STAGE2, Checkpointing.FULL, 10, images=3, supervised=5)
     assert row.kept == 10 * (2 * layer.input + 2 * 4 * 64) + 3 * 4 * 2 * (8 + 2 * 64)
     assert row.layer == 10 * (layer.all + (3 * 2 + 4) * 176 + 2 * 4 * 64)
     assert row.logits == 12 * 128 * 5
     first = row_bytes(sizes, StageName.STAGE1, Checkpointing.FULL, 10, images=3, supervised=5)
-    frozen = layer_bytes(LANGUAGE, None, False, False)
+    frozen = layer_of(LORA, StageName.STAGE1)
     assert row.layer - first.layer == 10 * (layer.all - frozen.all)

@@ -8,14 +8,13 @@ from palo.settings import MixtureWeights
 from train.data.mixture import Mixture, open_mixture
 from train.data.packing import CutCount, Lengths, total_steps
 from train.model.sizes import sizes_of
-from train.planning.plan import measured_plan, published_plan
+from train.planning.plan import plan_steps
 from train.scale import Stage, StageName, load_scale
 
 SCALES = Path(__file__).parents[3] / "train" / "scales"
 SCALE = load_scale("7b", SCALES)
 SIZES = sizes_of(SCALE, Path("/nowhere"))
 SMALL = Stage(learning_rate=1e-3, batch_size=8, row_tokens=2048, epochs=2, warmup_ratio=0.1)
-ALIKE = MixtureWeights()
 EACH, UNUSABLE = 700, 3  # tokens of each conversation; of the first language, at the start
 
 
@@ -32,10 +31,14 @@ def lengths_of(mixture: Mixture) -> Lengths:
     return Lengths(tokens, [], [], cut)
 
 
-def plan_of(mixture, lengths, weights=ALIKE, devices=1):
-    return measured_plan(
-        StageName.STAGE2, SMALL, SIZES, mixture, lengths, weights, 7, devices, 2048
-    )
+@pytest.fixture
+def plan_of(profile, mixture):
+    def plan(lengths, devices=1, **weights):
+        settings = profile.train.model_copy(update={"mixture": MixtureWeights(**weights)})
+        small = SCALE.model_copy(update={"stage2": SMALL})
+        return plan_steps(small, SIZES, StageName.STAGE2, settings, mixture, lengths, devices)
+
+    return plan
 
 
 @pytest.mark.parametrize(
@@ -47,20 +50,19 @@ def test_steps_of_a_stage(conversations, changes, steps):
     assert total_steps(stage, conversations) == steps
 
 
-def test_the_published_runs_have_their_published_steps():
-    first = published_plan(StageName.STAGE1, SCALE.stage1, SIZES, SCALE.max_length)
+def test_the_published_runs_have_their_published_steps(profile):
+    first, second = (plan_steps(SCALE, SIZES, name, profile.train) for name in StageName)
     assert (first.conversations, first.steps, first.warmup_steps) == (595_375, 2326, 70)
     assert first.tokens == 595_375 * (576 + 24)
     assert first.supervised == 595_375 * 24
-    second = published_plan(StageName.STAGE2, SCALE.stage2, SIZES, SCALE.max_length)
     assert (second.conversations, second.steps, second.warmup_steps) == (2_084_706, 16_287, 489)
     assert second.images == 2_084_706 - 40_688
     assert (second.is_published, second.is_measured, second.padding_share) == (True, False, None)
 
 
-def test_a_measured_mixture_counts_every_token_of_both_epochs(mixture):
+def test_a_measured_mixture_counts_every_token_of_both_epochs(mixture, plan_of):
     lengths = lengths_of(mixture)
-    plan = plan_of(mixture, lengths)
+    plan = plan_of(lengths)
     usable = len(mixture) - UNUSABLE
     assert (plan.conversations, plan.is_measured) == (usable, True)
     assert plan.steps == 2 * -(-usable // 8)
@@ -73,15 +75,15 @@ def test_a_measured_mixture_counts_every_token_of_both_epochs(mixture):
     assert plan.padding_share < 0.01
 
 
-def test_rows_are_shared_out_over_the_devices(mixture):
+def test_rows_are_shared_out_over_the_devices(mixture, plan_of):
     lengths = lengths_of(mixture)
-    one, four = (plan_of(mixture, lengths, devices=devices) for devices in (1, 4))
+    one, four = (plan_of(lengths, devices=devices) for devices in (1, 4))
     assert one.rows_a_step == pytest.approx(4, abs=0.5)
     assert four.rows_a_step == 1
 
 
-def test_languages_by_weight(mixture):
-    plan = plan_of(mixture, lengths_of(mixture), MixtureWeights(weights={"ur": 2, "zh": 0}))
+def test_languages_by_weight(mixture, plan_of):
+    plan = plan_of(lengths_of(mixture), weights={"ur": 2, "zh": 0})
     found = {one.lang: one for one in plan.languages}
     there = mixture.counts["ur"]
     assert (found["ur"].weight, found["ur"].drawn) == (2, 2 * there)
@@ -92,14 +94,14 @@ def test_languages_by_weight(mixture):
     assert set(found) == {"en", *TARGETS}
 
 
-def test_languages_by_temperature_have_no_weight(mixture):
-    plan = plan_of(mixture, lengths_of(mixture), MixtureWeights(temperature=2))
+def test_languages_by_temperature_have_no_weight(mixture, plan_of):
+    plan = plan_of(lengths_of(mixture), temperature=2)
     assert all(one.weight is None for one in plan.languages)
     assert sum(one.drawn for one in plan.languages) == len(mixture) - UNUSABLE
 
 
-def test_without_the_tokenizer_lengths_are_assumed_and_said_to_be(mixture):
-    plan = plan_of(mixture, None)
+def test_without_the_tokenizer_lengths_are_assumed_and_said_to_be(mixture, plan_of):
+    plan = plan_of(None)
     images = int(mixture.has_image().sum())
     assert (plan.is_measured, plan.conversations) == (False, len(mixture))
     assert plan.tokens == 2 * (700 * len(mixture) + 576 * images)
