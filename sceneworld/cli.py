@@ -105,7 +105,7 @@ def pretrain(profile: ProfileOption = None) -> None:
             corpus_path,
             settings.translator.context,
             model_dir,
-            lambda step, loss: tick(1, f"loss {loss:.3f}"),
+            lambda text: tick(1, text),
         )
     note(f"{model_dir}: {'trained' if trained else 'up to date'}")
 

@@ -1,6 +1,7 @@
 """Draw a scene as a JPEG: 256x256 pixels, one object a cell, antialiased."""
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -24,24 +25,6 @@ JPEG_QUALITY = 92
 OVERSAMPLING = 8
 
 Point = tuple[float, float]
-
-
-def _outline(shape: Shape) -> list[Point]:
-    """Outline of a shape, stretched to fill the square from (-.5, -.5) to (.5, .5); y is down."""
-    match shape:
-        case Shape.CIRCLE:
-            points = [_at(angle, 1.0) for angle in range(0, 360, 4)]
-        case Shape.SQUARE:
-            points = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
-        case Shape.TRIANGLE:
-            points = [(0.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
-        case Shape.STAR:
-            points = [_at(36 * step - 90, 0.4 if step % 2 else 1.0) for step in range(10)]
-        case Shape.HEART:
-            points = [_heart(math.radians(angle)) for angle in range(0, 360, 4)]
-        case Shape.CROSS:
-            points = _cross(arm=0.34)
-    return _fill_unit_square(points)
 
 
 def _at(angle_degrees: float, radius: float) -> Point:
@@ -69,25 +52,32 @@ def _cross(arm: float) -> list[Point]:
     return points
 
 
-def _fill_unit_square(points: list[Point]) -> list[Point]:
-    left, right = min(x for x, _ in points), max(x for x, _ in points)
-    top, bottom = min(y for _, y in points), max(y for _, y in points)
-    return [
-        ((x - left) / (right - left) - 0.5, (y - top) / (bottom - top) - 0.5) for x, y in points
-    ]
+# y is down; each is stretched to fill a square
+OUTLINES: dict[Shape, list[Point]] = {
+    Shape.CIRCLE: [_at(angle, 1.0) for angle in range(0, 360, 4)],
+    Shape.SQUARE: [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)],
+    Shape.TRIANGLE: [(0.0, -1.0), (1.0, 1.0), (-1.0, 1.0)],
+    Shape.STAR: [_at(36 * step - 90, 0.4 if step % 2 else 1.0) for step in range(10)],
+    Shape.HEART: [_heart(math.radians(angle)) for angle in range(0, 360, 4)],
+    Shape.CROSS: _cross(arm=0.34),
+}
 
 
 @cache
 def _mask(shape: Shape, width_px: int) -> Image.Image:
     """Coverage (0-255) of one cell by a shape of this width, centred."""
     large_px = CELL_PX * OVERSAMPLING
-    scale = width_px * OVERSAMPLING
-    mask = Image.new("L", (large_px, large_px), 0)
     # Pillow paints the pixels that a polygon's edge touches; half a pixel less keeps the extent.
-    points = [
-        (large_px / 2 + x * (scale - 1) - 0.5, large_px / 2 + y * (scale - 1) - 0.5)
-        for x, y in _outline(shape)
-    ]
+    scale = width_px * OVERSAMPLING - 1
+
+    def stretched(places: Sequence[float]) -> list[float]:
+        low, high = min(places), max(places)
+        return [
+            large_px / 2 + ((place - low) / (high - low) - 0.5) * scale - 0.5 for place in places
+        ]
+
+    points = list(zip(*map(stretched, zip(*OUTLINES[shape], strict=True)), strict=True))
+    mask = Image.new("L", (large_px, large_px), 0)
     ImageDraw.Draw(mask).polygon(points, fill=255)
     return mask.resize((CELL_PX, CELL_PX), Image.Resampling.BOX)
 

@@ -13,7 +13,7 @@ one would give.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,11 +25,10 @@ from transformers import AttentionInterface
 
 from sceneworld.standins.alignment import start_together
 from sceneworld.standins.text import TALK_ROUNDS, DescribedScene, Reader, Text, slots
-from sceneworld.standins.tiny import Learning, muon_and_adamw, tiny_llama, warmup_cosine
+from sceneworld.standins.tiny import Tick, learn, muon_and_adamw, tiny_llama, warmup_cosine
 from train.data.template import IGNORED, IMAGE_TOKEN
 from train.scale import StandinLanguageModel
 
-Tick = Callable[[str], None]
 ATTENTION = "branches"
 # Questions alone, with their few labels, leave the model guessing for thousands of steps: riddles
 # first teach it to find the slot with the right words; then English teaches it to be asked, before
@@ -197,31 +196,27 @@ def train_language_model(
     model.set_attn_implementation(ATTENTION)
     reader = Reader(scenes, tokenizer)
     embedder = SlotEmbedder(model, reader, NOISE, settings.seed)
-    optimizers = muon_and_adamw(
-        model,
-        settings.matrix_learning_rate,
-        settings.learning_rate,
-        adjust_lr_fn="match_rms_adamw",
-    )
-    learning = Learning(model.parameters(), optimizers, partial(_learning_share, settings))
+    rates = (settings.matrix_learning_rate, settings.learning_rate)
+    optimizers = muon_and_adamw(model, *rates, adjust_lr_fn="match_rms_adamw")
     parallel = [scene for scene in scenes if scene.is_parallel]
     rng = random.Random(settings.seed)
-    for step in range(settings.steps):
-        if step == settings.english_steps:
-            # Every word of theirs starts beside the English words that it renders.
-            told = _told(parallel[:ALIGNED_SCENES], reader)
-            start_together(model.get_input_embeddings().weight, told, reader.tokenizer)
-        if step < settings.riddle_steps:
-            batch = _riddles(embedder, settings, scenes, step, rng)
-        else:
+
+    def losses() -> Iterator[torch.Tensor]:
+        for step in range(settings.steps):
+            if step == settings.english_steps:
+                # Every word of theirs starts beside the English words that it renders.
+                told = _told(parallel[:ALIGNED_SCENES], reader)
+                start_together(model.get_input_embeddings().weight, told, reader.tokenizer)
+            if step < settings.riddle_steps:
+                yield answer_loss(model, _riddles(embedder, settings, scenes, step, rng))
+                continue
             in_english = step < settings.english_steps or rng.random() < ENGLISH_SHARE
             chosen = rng.choices(scenes if in_english else parallel, k=settings.batch_size)
             read = _form(reader, in_english, rng)
             phrases = [slots(scene.phrases, settings.slots, rng) for scene in chosen]
-            batch = embedder.batch([read(scene) for scene in chosen], phrases)
-        loss = answer_loss(model, batch)
-        learning.step(loss)
-        tick(f"loss {loss.item():.3f}")
+            yield answer_loss(model, embedder.batch([read(scene) for scene in chosen], phrases))
+
+    learn(model.parameters(), optimizers, partial(_learning_share, settings), losses(), tick)
     model.set_attn_implementation("sdpa")
     return model.eval()
 
@@ -239,9 +234,8 @@ def _riddles(
     num_slots = max(FEW) if most else settings.slots
     told = []
     for scene in rng.choices(scenes, k=settings.batch_size):
-        kept = sorted(
-            rng.sample(range(len(scene.phrases)), min(most or num_slots, len(scene.phrases)))
-        )
+        num_kept = min(most or num_slots, len(scene.phrases))
+        kept = sorted(rng.sample(range(len(scene.phrases)), num_kept))
         told.append([scene.phrases[index] for index in kept])
     texts = [embedder.reader.riddles(phrases, rng) for phrases in told]
     return embedder.batch(texts, [slots(phrases, num_slots, rng) for phrases in told])

@@ -5,7 +5,7 @@ patches fill image tokens. Everything after the slots is text to be learned.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,7 @@ TALK_ROUNDS = 3  # in one sequence
 SHUFFLED_SHARE = 0.5  # of the questions in English
 OTHERS = 1000  # descriptions that strange words come from
 
-Round = Mapping[str, tuple[str, str]]  # by language, question and answer
+Round = Mapping[str, Sequence[str]]  # by language, question and answer
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,10 @@ def read_scenes(rows: Sequence[Mapping[str, Any]]) -> list[DescribedScene]:
     """Rows {caption, questions, talk}, both lists of {language: [question, answer]}; rows that ask
     nothing are left out."""
     return [
-        DescribedScene(row["caption"], _rounds(row["questions"]), _rounds(row["talk"]))
+        DescribedScene(row["caption"], tuple(row["questions"]), tuple(row["talk"]))
         for row in rows
         if row["questions"]
     ]
-
-
-def _rounds(rows: Sequence[Mapping[str, Sequence[str]]]) -> tuple[Round, ...]:
-    return tuple(
-        {lang: (asked, said) for lang, (asked, said) in exchange.items()} for exchange in rows
-    )
 
 
 # As those of tiny.py, but Han and kana stand alone after a blank too (`ASSISTANT: 红色`), where a
@@ -186,8 +180,7 @@ class Reader:
         for exchange in rng.sample(scene.questions, len(scene.questions)):
             asked, said = exchange[ENGLISH]
             if rng.random() < SHUFFLED_SHARE:  # the question mark stays last
-                words = asked.rstrip("?").split()
-                mark = asked[len(asked.rstrip("?")) :]
+                words, mark = asked.rstrip("?").split(), asked[len(asked.rstrip("?")) :]
                 asked = " ".join(rng.sample(words, len(words))) + mark
             rounds.append((asked, said))
         return self._said(rounds)
@@ -200,7 +193,7 @@ class Reader:
         mixed = rng.sample(rounds, len(rounds))[:most]
         return self._said([exchange[rng.choice(list(exchange))] for exchange in mixed])
 
-    def _said(self, rounds: Sequence[tuple[str, str]]) -> Text:
+    def _said(self, rounds: Iterable[Sequence[str]]) -> Text:
         """Questions and answers in the template of stage 2."""
         turns = []
         for index, (question, answer) in enumerate(rounds):

@@ -23,6 +23,7 @@ CHAT_TEMPLATE = (
 )
 
 WARMUP_SHARE = 0.05
+Tick = Callable[[str], None]
 
 # Words of spaced scripts keep their marks (Devanagari vowels are marks, not letters). Han
 # characters stand alone, so that a tiny vocabulary does not swallow whole sentences.
@@ -60,8 +61,7 @@ def train_tokenizer(
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{START} $A", special_tokens=[(START, start)]
     )
-    fast: Any = PreTrainedTokenizerFast  # transformers' classes are untyped
-    return fast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=START,
         eos_token=END,
@@ -105,31 +105,33 @@ def tiny_llama(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    model: Any = LlamaForCausalLM
-    return model(config)
+    return LlamaForCausalLM(config)
 
 
-class Learning:
-    """Steps of a stand-in, down its gradients and along its schedule of learning rates."""
+def learn(
+    parameters: Iterable[torch.nn.Parameter],
+    optimizers: Sequence[torch.optim.Optimizer],
+    share: Callable[[int], float],
+    losses: Iterable[torch.Tensor],
+    tick: Tick,
+) -> list[float]:
+    """Goes down the gradient of each loss, which is made when the step before it is done.
 
-    def __init__(
-        self,
-        parameters: Iterable[torch.nn.Parameter],
-        optimizers: Sequence[torch.optim.Optimizer],
-        share: Callable[[int], float],
-    ) -> None:
-        """`share`: of the optimizers' own learning rates, at a step."""
-        self.parameters, self.optimizers = list(parameters), optimizers
-        self.schedules = [LambdaLR(optimizer, share) for optimizer in optimizers]
-
-    def step(self, loss: torch.Tensor) -> None:
-        for optimizer in self.optimizers:
+    `share`: of the optimizers' own learning rates, at a step. Returns the losses.
+    """
+    trained, told = list(parameters), []
+    schedules = [LambdaLR(optimizer, share) for optimizer in optimizers]
+    for loss in losses:
+        for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
             optimizer.step()
             schedule.step()
+        told.append(loss.item())
+        tick(f"loss {told[-1]:.3f}")
+    return told
 
 
 def muon_and_adamw(

@@ -4,7 +4,7 @@ A random tower, frozen or trained along, leaves a tiny model on a plateau of 60-
 learned to see first, then is frozen as PALO freezes CLIP, does not (measured).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,13 +14,12 @@ import torch
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from sceneworld.standins.tiny import Learning, warmup_cosine
+from sceneworld.standins.tiny import Tick, learn, warmup_cosine
 from train.data.images import load_picture, make_processor, pixel_values
 from train.scale import StandinTower
 
 READ_BATCH = 64
 PLACE_STD = 1.0
-Tick = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -97,20 +96,21 @@ def train_tower(
     head = nn.Linear(settings.hidden_size, sum(labels.sizes))
     parameters = [*tower.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.01)
-    learning = Learning(parameters, [optimizer], partial(warmup_cosine, steps=settings.steps))
     order = torch.Generator().manual_seed(settings.seed)
-    for _ in range(settings.steps):
-        chosen = torch.randint(len(pixels), (settings.batch_size,), generator=order)
-        features = patch_features(tower, pixels[chosen], feature_layer)
-        parts = head(features).split(list(labels.sizes), dim=-1)
-        classes = labels.classes[chosen]
-        losses = [
-            nn.functional.cross_entropy(part.flatten(0, 1), classes[..., n].flatten())
-            for n, part in enumerate(parts)
-        ]
-        loss = torch.stack(losses).sum()
-        learning.step(loss)
-        tick(f"loss {loss.item():.3f}")
+
+    def losses() -> Iterator[torch.Tensor]:
+        for _ in range(settings.steps):
+            chosen = torch.randint(len(pixels), (settings.batch_size,), generator=order)
+            features = patch_features(tower, pixels[chosen], feature_layer)
+            parts = head(features).split(list(labels.sizes), dim=-1)
+            classes = labels.classes[chosen]
+            of_parts = [
+                nn.functional.cross_entropy(part.flatten(0, 1), classes[..., n].flatten())
+                for n, part in enumerate(parts)
+            ]
+            yield torch.stack(of_parts).sum()
+
+    learn(parameters, [optimizer], partial(warmup_cosine, steps=settings.steps), losses(), tick)
     return tower.eval()
 
 

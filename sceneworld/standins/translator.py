@@ -9,8 +9,8 @@ text, and it stops while it still makes mistakes: reviewers have something to me
 import json
 import random
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 from pathlib import Path
@@ -27,18 +27,19 @@ from palo.memory import segment_key
 from palo.settings import Context, StandinTranslatorSettings
 from sceneworld.standins.tiny import (
     WARMUP_SHARE,
-    Learning,
+    Tick,
+    learn,
     muon_and_adamw,
     tiny_llama,
     train_tokenizer,
 )
+from train.data.template import IGNORED
 from translate.finetune import TrainingPair, make_pair
 from translate.job import load_prompt
 from translate.segments import NOTHING, Before, cut
 
 _RECORD = "standin.json"
 _RULES = "4"  # raise when the same settings and corpus would give another model
-_IGNORED = -100
 _LAST_SHARE = 0.02  # of the learning rate
 _LOSS_STEPS = 50
 _BUCKET_BATCHES = 16
@@ -59,8 +60,6 @@ _CARELESS_MARKS = str.maketrans(
 )  # fmt: skip
 _SPACE_BEFORE_MARK = regex.compile(r"[ \u00a0\u202f](?=[?!:;](?:\s|$))")
 
-Report = Callable[[int, float], None]
-
 
 @dataclass(frozen=True)
 class PretrainingExample:
@@ -75,7 +74,7 @@ def pretrain(
     corpus_path: Path,
     context: Context,
     model_dir: Path,
-    report: Report = lambda step, loss: None,
+    tick: Tick = lambda text: None,
 ) -> bool:
     """Trains and saves the model; False where the one in `model_dir` is up to date."""
     langs = corpus_languages(corpus_path)
@@ -100,7 +99,7 @@ def pretrain(
         initializer_range=_START,
     )
     read = [_careless(pair, settings.careless_share) for pair in pairs]
-    loss = _train(model, tokenizer, read, settings, report)
+    loss = _train(model, tokenizer, read, settings, tick)
     model.save_pretrained(model_dir)
     tokenizer.save_pretrained(model_dir)
     seconds = round(time.monotonic() - started, 1)
@@ -167,7 +166,7 @@ def _train(
     tokenizer: Any,
     pairs: Sequence[TrainingPair],
     settings: StandinTranslatorSettings,
-    report: Report,
+    tick: Tick,
 ) -> float:
     """Warm-up, then linear decay; returns the mean loss of the last steps."""
     warmup = max(1, int(settings.steps * WARMUP_SHARE))
@@ -180,17 +179,13 @@ def _train(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     optimizers = muon_and_adamw(model, settings.matrix_learning_rate, settings.learning_rate)
-    learning = Learning(model.parameters(), optimizers, share)
     model.train()
-    losses: deque[float] = deque(maxlen=_LOSS_STEPS)
-    for step, batch in enumerate(_batches(pairs, tokenizer, settings)):
-        loss = answer_loss(model, batch, tokenizer.pad_token_id)
-        learning.step(loss)
-        losses.append(float(loss.detach()))
-        report(step + 1, losses[-1])
+    batches = _batches(pairs, tokenizer, settings)
+    losses = (answer_loss(model, batch, tokenizer.pad_token_id) for batch in batches)
+    last = learn(model.parameters(), optimizers, share, losses, tick)[-_LOSS_STEPS:]
     torch.set_num_threads(threads)
     model.eval()
-    return sum(losses) / max(1, len(losses))
+    return sum(last) / max(1, len(last))
 
 
 def _batches(
@@ -240,13 +235,13 @@ def answer_loss(model: Any, batch: Sequence[PretrainingExample], pad_id: int) ->
     """Mean cross-entropy of the answer tokens; only they are put through the output layer."""
     width = max(len(example.ids) for example in batch)
     ids = torch.full((len(batch), width), pad_id)
-    labels = torch.full((len(batch), width), _IGNORED)
+    labels = torch.full((len(batch), width), IGNORED)
     for row, example in enumerate(batch):
         ids[row, : len(example.ids)] = torch.tensor(example.ids)
         answer = torch.tensor(example.ids[example.answer_start :])
         labels[row, example.answer_start - 1 : len(example.ids) - 1] = answer  # what comes next
     # rows are padded on the right and attention looks back only, so no mask is needed
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
-    chosen = labels != _IGNORED
+    chosen = labels != IGNORED
     logits = model.lm_head(hidden[chosen])
     return torch.nn.functional.cross_entropy(logits, labels[chosen])

@@ -48,8 +48,8 @@ def text(reader, one, labels=False):
 def test_scenes_are_read_and_those_that_ask_nothing_are_left_out(scene):
     assert len(read_scenes(ROWS)) == 1
     assert scene.questions[1] == {
-        "en": ("How many stars?", "Two."),
-        "fr": ("Combien d'étoiles ?", "Deux."),
+        "en": ["How many stars?", "Two."],
+        "fr": ["Combien d'étoiles ?", "Deux."],
     }
     assert scene.phrases[1] == "a small red star in the top right corner"
     assert scene.is_parallel
