@@ -51,29 +51,27 @@ def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, outpu
         raise UserError(f"{pairs} holds one language. Say which: --lang ur.")
     identifier = LanguageId(settings.refine.language_id_model)
     bands: dict[str, Thresholds] = {}
-    counts: dict[str, int] = {}
+    rows = []
+
+    def said(value: Any) -> str:
+        return "-".join(f"{part:.2f}" for part in (value if isinstance(value, tuple) else [value]))
+
     for code in langs:
         told = (TurnPair(**vars(row)) for row in read_pairs(pairs)) if pairs else None
         verified = list(told or reviewed_pairs(settings.paths, code))
         if len(verified) < MIN_PAIRS and len(langs) > 1:
             note(f"{code}: {len(verified)} verified pairs are too few ({MIN_PAIRS} at least); kept")
             continue
-        bands[code], counts[code] = calibrated(verified, code, identifier), len(verified)
+        bands[code] = calibrated(verified, code, identifier)
+        ends = ((getattr(bands_of(code), name), getattr(bands[code], name)) for name in _SHOWN)
+        changes = (f"{said(before)} -> {said(after)}" for before, after in ends)
+        rows.append((code, str(len(verified)), *changes))
     if not bands:
         raise UserError(
             f"Too few verified pairs for {' '.join(langs)}: at least {MIN_PAIRS} a language are "
             "needed. Give a file of them, or have more turns reviewed."
         )
     write_thresholds(output, bands)
-
-    def said(value: Any) -> str:
-        return "-".join(f"{part:.2f}" for part in (value if isinstance(value, tuple) else [value]))
-
-    rows = []
-    for lang, new in bands.items():
-        ends = ((getattr(bands_of(lang), name), getattr(new, name)) for name in _SHOWN)
-        changes = (f"{said(before)} -> {said(after)}" for before, after in ends)
-        rows.append((lang, str(counts[lang]), *changes))
     title = "bands: shipped -> calibrated"
     return table("language", "pairs", *_SHOWN.values(), rows=rows, title=title)
 

@@ -159,24 +159,21 @@ class Rejection:
     note: str
 
 
-@dataclass(frozen=True)
-class HumanWord:
-    """What people said of the turns at hand."""
-
-    verified: Mapping[TurnKey, VerifiedEntry]
-    rejected: Mapping[str, Rejection]  # by review id
+Verified = Mapping[TurnKey, VerifiedEntry]
+Rejected = Mapping[str, Rejection]  # by review id
 
 
 def refine_samples(
     samples: Sequence[TranslatedSample],
     settings: RefineSettings,
-    word: HumanWord,
+    verified: Verified,
+    rejected: Rejected,
     met: Mapping[TurnKey, tuple[OtherPair, ...]],
 ) -> list[RefinedSample]:
     """One a sample, in order, all of one language; `met` says which targets have other sources."""
     broken = [completeness.broken_structure(sample) for sample in samples]
     corrected = [
-        sample if reason else _with_verified(sample, word)
+        sample if reason else _with_verified(sample, verified)
         for sample, reason in zip(samples, broken, strict=True)
     ]
     pairs = [
@@ -203,7 +200,9 @@ def refine_samples(
             finding = Finding(completeness.structure.name, None, Verdict.REJECT, reason)
             findings = ((finding,), *(() for _ in turns[1:]))
         else:
-            findings = tuple(_human_first(sample, turn, next(judged), word) for turn in turns)
+            findings = tuple(
+                _human_first(sample, turn, next(judged), verified, rejected) for turn in turns
+            )
         verdicts = tuple(verdict(turn, settings.notes_for_review) for turn in findings)
         worst = max(verdicts, key=lambda said: said.severity, default=Verdict.PASS)
         sacred = (each for turn in findings for each in turn if each.filter in _SACRED)
@@ -213,28 +212,30 @@ def refine_samples(
     return refined
 
 
-def _with_verified(sample: TranslatedSample, word: HumanWord) -> TranslatedSample:
+def _with_verified(sample: TranslatedSample, verified: Verified) -> TranslatedSample:
     """The sample with every verified text in place of the machine's."""
     target, meta = list(sample.target), list(sample.meta)
     for turn, source in enumerate(sample.source):
-        entry = word.verified.get((sample.sample_id, turn))
-        if entry is None:
-            continue
-        target[turn] = Turn(source.role, reframed(source.text, entry.text))
-        meta[turn] = replace(meta[turn], status=TurnStatus.VERIFIED, problem="")
+        if entry := verified.get((sample.sample_id, turn)):
+            target[turn] = Turn(source.role, reframed(source.text, entry.text))
+            meta[turn] = replace(meta[turn], status=TurnStatus.VERIFIED, problem="")
     return replace(sample, target=tuple(target), meta=tuple(meta))
 
 
 def _human_first(
-    sample: TranslatedSample, turn: int, findings: tuple[Finding, ...], word: HumanWord
+    sample: TranslatedSample,
+    turn: int,
+    findings: tuple[Finding, ...],
+    verified: Verified,
+    rejected: Rejected,
 ) -> tuple[Finding, ...]:
     """A person's word beats the filters', but for the structure."""
     if sample.meta[turn].status is TurnStatus.VERIFIED:
-        entry = word.verified.get((sample.sample_id, turn))
+        entry = verified.get((sample.sample_id, turn))
         who = f"by {entry.reviewer or 'a reviewer'} in {entry.batch}" if entry else "by a reviewer"
         sacred = tuple(each for each in findings if each.filter == completeness.structure.name)
         return (*sacred, Finding(VERIFIED, None, Verdict.PASS, f"verified {who}"))
-    rejection = word.rejected.get(review_id(sample.sample_id, turn))
+    rejection = rejected.get(review_id(sample.sample_id, turn))
     text = without_frame(sample.target[turn].text)
     if rejection is None or rejection.translation != text_hash(text):
         return findings
@@ -260,7 +261,7 @@ def refine_shard(
     settings: RefineSettings,
     paths: DataPaths,
     lang: str,
-    rejected: Mapping[str, Rejection],
+    rejected: Rejected,
     table: Path,
     table_digest: str,
     inputs: Mapping[str, str],
@@ -269,40 +270,30 @@ def refine_shard(
     """Brings the refined shard of a translated one up to date; whether it had to be written."""
     samples, path = read_translated(source), paths.refined(lang) / source.name
     with VerifiedMemory.existing(paths.verified(lang)) as memory:
-        word = human_word(samples, memory, rejected)
+        verified = verified_turns(samples, memory)
     met = met_in_shard(load_table(table, table_digest), path.parent / SIGNATURES / path.name)
-    verified = [
-        [*turn, said.text, said.reviewer, said.batch] for turn, said in word.verified.items()
-    ]
-    by_id = [[key, *astuple(rejection)] for key, rejection in sorted(word.rejected.items())]
+    words = [[*turn, word.text, word.reviewer, word.batch] for turn, word in verified.items()]
+    ids = {review_id(each.sample_id, turn) for each in samples for turn in range(len(each.source))}
+    rejections = [[key, *astuple(rejected[key])] for key in sorted(ids & rejected.keys())]
     inputs = {
         **inputs,
         "translated": file_digest(source),
-        "verified": digest([sorted(verified), by_id]),
+        "verified": digest([sorted(words), rejections]),
         "duplicates": digest([[*turn, *map(str, known)] for turn, known in sorted(met.items())]),
     }
     if is_current(path, inputs):
         return False
-    refined = refine_samples(samples, settings, word, met)
+    refined = refine_samples(samples, settings, verified, rejected, met)
     write_shard(path, [to_row(judged) for judged in refined], REFINED, inputs, _counts(refined))
     return True
 
 
-def human_word(
-    samples: Sequence[TranslatedSample], memory: VerifiedMemory, rejected: Mapping[str, Rejection]
-) -> HumanWord:
-    """The verified entries and rejections that these samples use, and no others."""
-    verified = {
+def verified_turns(samples: Sequence[TranslatedSample], memory: VerifiedMemory) -> Verified:
+    return {
         (sample.sample_id, turn): word
         for sample in samples
         for turn, word in memory.of_sample(sample.sample_id, sample.source).items()
     }
-    ids = (
-        review_id(sample.sample_id, turn)
-        for sample in samples
-        for turn in range(len(sample.source) if rejected else 0)
-    )
-    return HumanWord(verified, {key: rejected[key] for key in ids if key in rejected})
 
 
 def _counts(refined: Sequence[RefinedSample]) -> dict[str, int]:

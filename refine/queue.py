@@ -24,7 +24,7 @@ from palo.schemas import RefinedSample, TranslatedSample, TurnStatus, Verdict
 from palo.settings import RefineSettings
 from palo.shards import read_record, read_refined, read_translated, shard_paths
 from refine.intake import Decision
-from refine.judgement import REVIEWER, Rejection, default_filters, human_word, refine_samples
+from refine.judgement import REVIEWER, Rejected, default_filters, refine_samples, verified_turns
 from refine.review_file import (
     ADJUDICATION,
     XLSX,
@@ -140,17 +140,15 @@ class Queue:
         wrote = translator_of(chain.from_iterable(translated))
         self._export(BATCH, candidates, max_rows, one_file=True, translator=wrote)
 
-    def seed(
-        self, settings: RefineSettings, memory: VerifiedMemory, rejected: Mapping[str, Rejection]
-    ) -> None:
+    def seed(self, settings: RefineSettings, memory: VerifiedMemory, rejected: Rejected) -> None:
         """All turns of the seed's translations, with what the filters say of them."""
         rows: list[Candidate] = []
         wrote = ""
         for path in shard_paths(self.paths.seed_dir / self.lang):
             samples = read_translated(path)
             wrote = wrote or translator_of(samples)
-            word = human_word(samples, memory, rejected)
-            for refined in refine_samples(samples, settings, word, {}):
+            verified = verified_turns(samples, memory)
+            for refined in refine_samples(samples, settings, verified, rejected, {}):
                 rows += [Candidate(row) for _, row in open_rows(refined)]
         self._export(SEED, rows, settings.max_review_rows, translator=wrote)
 

@@ -269,15 +269,15 @@ def read_review(path: Path, name: str = "") -> ReadFile:
         lines = _workbook_lines(path) if path.suffix == XLSX else _csv_lines(path.read_bytes())
         start = next((at for at, (_, cells) in enumerate(lines) if any(cells)), None)
         if start is None:
-            raise _Unreadable("the file is empty")
+            raise UserError("the file is empty")
         header = [name.strip().lower() for name in lines[start][1]]
         if missing := [name for name in _REQUIRED if name not in header]:
             renamed = [name for name in header if name and name not in COLUMNS]
             hints = ((name, nearest(name, renamed)) for name in missing)
             shown = (f"'{name}'" + (f" (renamed to '{to}'?)" if to else "") for name, to in hints)
             known = f"Columns: {' '.join(COLUMNS)}"
-            raise _Unreadable(f"columns are missing: {', '.join(shown)}. {known}")
-    except _Unreadable as error:
+            raise UserError(f"columns are missing: {', '.join(shown)}. {known}")
+    except UserError as error:
         return ReadFile((), (Problem(file, 0, "", "", "", str(error)),))
     as_typed = str if path.suffix == XLSX else unescape
     rows, problems = [], []
@@ -294,19 +294,15 @@ def read_review(path: Path, name: str = "") -> ReadFile:
     return ReadFile(tuple(rows), tuple(problems))
 
 
-class _Unreadable(Exception):
-    """Why nothing of a file can be read."""
-
-
 def _csv_lines(data: bytes) -> list[tuple[int, list[str]]]:
     """Rows with the line each begins on, by the delimiter that the header was written with."""
     how = "Save it as 'CSV UTF-8' (Excel) or with character set UTF-8 (LibreOffice)."
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data[:1000]:
-        raise _Unreadable(f"the file is UTF-16, not UTF-8. {how}")
+        raise UserError(f"the file is UTF-16, not UTF-8. {how}")
     try:
         text = data.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
-        raise _Unreadable(
+        raise UserError(
             f"the file is not UTF-8 (byte {error.start} is {data[error.start]:#04x}, as in Windows "
             f"code pages, which lose most languages' letters). {how} "
             "If letters are lost already, take the exported file again."
@@ -342,6 +338,6 @@ def _workbook_lines(path: Path) -> list[tuple[int, list[str]]]:
             return [(line, list(map(as_text, row))) for line, row in enumerate(rows, start=1)]
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, ParseError) as error:
         said = str(error).strip().split("\n")[0]
-        raise _Unreadable(
+        raise UserError(
             f"the file is no workbook that can be read: {said}. Send the CSV instead"
         ) from None
