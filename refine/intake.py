@@ -19,7 +19,7 @@ from palo.memory import VerifiedEntry, VerifiedMemory, check_memory, english_con
 from palo.paths import DataPaths
 from palo.schemas import Verdict
 from palo.shards import read_translated, shard_paths
-from refine.filters import Filter, TurnPair, characters, completeness, language
+from refine.filters import Filter, TurnPair, completeness, faults, language
 from refine.judgement import Rejection
 from refine.review_file import (
     ADJUDICATION,
@@ -52,7 +52,7 @@ _MUST_HOLD: tuple[Filter, ...] = (
     language.script,
 )
 # whatever their verdict
-_STRICT = frozenset({completeness.placeholder.name, characters.encoding.name})
+_STRICT = frozenset({completeness.placeholder.name, faults.encoding.name})
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,8 @@ def _read_mailed(file: Path) -> ReadFile:
 def load_rejections(folder: Path) -> dict[str, Rejection]:
     """What reviewers rejected without a correction, by review id."""
     path = folder / REJECTED_NAME
-    if not path.is_file():
-        return {}
-    return {key: Rejection(**value) for key, value in read_json(path).items()}
+    stored = read_json(path) if path.is_file() else {}
+    return {key: Rejection(**value) for key, value in stored.items()}
 
 
 def _look(
@@ -340,7 +339,7 @@ def _text(
     """
     correction = row.correction.strip()
     edited = text_hash(row.translation) != exported
-    if edited and characters.lost_letters(row.english, row.translation):
+    if edited and faults.lost_letters(row.english, row.translation):
         said = "its letters were lost when the file was saved; copy your verdicts into the "
         return row.problem("translation", f"{said}exported file, and save that as CSV UTF-8")
     if verdict is ReviewVerdict.REJECT:
@@ -372,4 +371,4 @@ def _plain_hash(text: str) -> str:
 
 @cache
 def _typed_must_hold() -> tuple[Filter, ...]:
-    return characters.encoding, language.LanguageFilter(LanguageId())
+    return faults.encoding, language.LanguageFilter(LanguageId())

@@ -35,7 +35,6 @@ from refine.filters import (
     Filter,
     OtherPair,
     TurnPair,
-    characters,
     completeness,
     faults,
     language,
@@ -98,8 +97,8 @@ def default_filters(settings: RefineSettings) -> tuple[Filter, ...]:
         faults.preamble,
         faults.refusal,
         faults.answered,
-        characters.invisible,
-        characters.encoding,
+        faults.invisible,
+        faults.encoding,
         completeness.numbers,
         completeness.lexicon.by(bands),
         completeness.punctuation,
@@ -176,20 +175,13 @@ def refine_samples(
         sample if reason else _with_verified(sample, verified)
         for sample, reason in zip(samples, broken, strict=True)
     ]
-    pairs = [
-        TurnPair(
-            sample.source[turn].text,
-            sample.target[turn].text,
-            meta.status,
-            meta.finish_reason,
-            meta.problem,
-            meta.mean_logprob,
-            sample.sample_id,
-            met.get((sample.sample_id, turn), ()),
-        )
-        for sample, reason in zip(corrected, broken, strict=True)
-        for turn, meta in enumerate(sample.meta if not reason else ())
-    ]
+    pairs = []
+    for sample, reason in zip(corrected, broken, strict=True):
+        for turn, meta in enumerate(sample.meta if not reason else ()):
+            texts = (sample.source[turn].text, sample.target[turn].text)
+            told = (meta.status, meta.finish_reason, meta.problem, meta.mean_logprob)
+            others = met.get((sample.sample_id, turn), ())
+            pairs.append(TurnPair(*texts, *told, sample.sample_id, others))
     lang = samples[0].lang if samples else ""
     judged = iter(judge(default_filters(settings), pairs, lang))
     refined = []

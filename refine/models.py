@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ConfigDict
+from pydantic import BaseModel
 
 from palo.checks.structure import without_frame
 from palo.engines.open import open_engine, signature
@@ -40,7 +40,6 @@ from palo.settings import (
     EngineKind,
     LabseSettings,
     MetricxSettings,
-    Section,
 )
 from palo.tokenizer import load_tokenizer
 from refine.filters import Filter, TurnPair, quoted
@@ -108,9 +107,7 @@ def model_version(model: str, revision: str | None) -> str:
 @cache
 def prompts() -> dict[str, str]:
     """What models are asked, by filter."""
-    text = resources.files(__package__).joinpath("prompts.yaml").read_text("utf-8")
-    table: dict[str, str] = yaml.safe_load(text)
-    return table
+    return yaml.safe_load(resources.files(__package__).joinpath("prompts.yaml").read_text("utf-8"))
 
 
 class AskingFilter(ModelFilter):
@@ -182,7 +179,6 @@ class BackTranslationFilter(AskingFilter):
 
     name = "back_translation"
     about = "translated back into English, it says something else"
-
     _settings: BackTranslationSettings
 
     def inputs(self) -> list[object]:
@@ -202,10 +198,8 @@ class BackTranslationFilter(AskingFilter):
 Grade = StrEnum("Grade", "GOOD MINOR MAJOR")
 
 
-class Opinion(Section):
+class Opinion(BaseModel):
     """What the judge must answer: this object alone."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     verdict: Grade
     reason: str = ""
@@ -313,21 +307,15 @@ class LabseFilter(EstimationFilter):
         points = torch.stack(_in_batches(unique, self._settings.batch_size, self._embedded))
         left = points[[places[english] for english, _ in texts]]
         right = points[[places[target] for _, target in texts]]
-        cosines: list[float] = (left * right).sum(-1).tolist()
-        return cosines
+        return (left * right).sum(-1).tolist()
 
     def _embedded(self, texts: Sequence[str]) -> Any:
         """Normalised points, float32 on the CPU."""
         import torch
 
         tokenizer, model, dense = self._loaded
-        batch = tokenizer(
-            texts,
-            padding=True,
-            truncation=True,
-            max_length=self._settings.max_tokens,
-            return_tensors="pt",
-        ).to(model.device)
+        cut = {"truncation": True, "max_length": self._settings.max_tokens}
+        batch = tokenizer(texts, padding=True, return_tensors="pt", **cut).to(model.device)
         with torch.inference_mode():
             said = model(**batch)
             pooled = said.pooler_output
@@ -405,15 +393,9 @@ class MetricxFilter(EstimationFilter):
         batch = tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(model.device)
         start = torch.zeros((len(ids), 1), dtype=torch.long, device=model.device)
         with torch.inference_mode():
-            said = model(
-                input_ids=batch["input_ids"],
-                attention_mask=batch["attention_mask"],
-                decoder_input_ids=start,
-                use_cache=False,
-            )
+            said = model(**batch, decoder_input_ids=start, use_cache=False)
         raw = said.logits[:, 0, self._settings.score_token].float()
-        scores: list[float] = raw.clamp(0.0, _WORST).tolist()
-        return scores
+        return raw.clamp(0.0, _WORST).tolist()
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:

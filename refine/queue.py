@@ -376,8 +376,7 @@ def check_choice(only: str, settings: RefineSettings) -> None:
     """Raises UserError for what is no reason, verdict or file."""
     if chosen_ids(only) is not None:
         return
-    reasons = sorted(rule.name for rule in default_filters(settings))
-    names = [FLAGGED, *Verdict, *reasons]
+    names = [FLAGGED, *Verdict, *sorted(rule.name for rule in default_filters(settings))]
     for name in only.split(","):
         if name not in names:
             close = nearest(name, names)

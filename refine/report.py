@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ from palo.files import write_json, write_text
 from palo.languages import info
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
-from palo.schemas import Verdict
+from palo.schemas import Finding, Verdict
 from palo.settings import AcceptancePlan, Profile, RefineSettings
 from palo.shards import counted, read_refined, records_digest, shard_paths
 from refine.filters import Bands, Thresholds, bands_of, load_thresholds, shipped
@@ -103,10 +102,7 @@ class Round:
     kind: RoundKind
     translator: str
     rows: Mapping[str, JudgedRow]
-
-    @cached_property
-    def score(self) -> RoundScore:
-        return score(list(self.rows.values()))
+    score: RoundScore
 
 
 @dataclass(frozen=True)
@@ -169,15 +165,8 @@ class AuditedTranslator:
     acceptance: Acceptance
 
 
-@dataclass(frozen=True)
-class FlaggedTurn:
-    """One turn that a filter spoke of."""
-
-    reason: str
-    verdict: Verdict
-    said: str
-    english: str
-    translation: str
+# What a filter said of a turn, the turn's verdict, and its English and translation.
+Example = tuple[Finding, Verdict, str, str]
 
 
 @dataclass
@@ -194,7 +183,7 @@ class LanguageFigures:
     by_reason: Counter[str] = field(default_factory=Counter)
     ratios: Counter[int] = field(default_factory=Counter)
     identified: Counter[str] = field(default_factory=Counter)
-    examples: list[FlaggedTurn] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     translators: list[TranslatorReview] = field(default_factory=list)
     before_after: BeforeAfter | None = None
@@ -258,8 +247,7 @@ def collect(profile: Profile, lang: str) -> LanguageFigures:
                     continue
                 figures.by_reason[said.filter] += 1
                 if figures.by_reason[said.filter] <= EXAMPLES_PER_REASON:
-                    texts = (said.reason, source.text, target.text)
-                    figures.examples.append(FlaggedTurn(said.filter, verdict, *texts))
+                    figures.examples.append((said, verdict, source.text, target.text))
     figures.history = load_history(paths.refined(lang))
     figures.rounds = rounds(paths, lang)
     figures.translators = translators(paths, lang, figures.rounds, figures.history)
@@ -301,7 +289,8 @@ def rounds(paths: DataPaths, lang: str) -> list[Round]:
         kind = RoundKind.FLAGGED if batch.translator else RoundKind.CHOSEN
         kind = RoundKind.AUDIT if batch.audit else kind
         kind = RoundKind.SEED if name.startswith(SEED) else kind
-        told.append(Round(name, kind, batch.translator, rows[name]))
+        scored = score(list(rows[name].values()))
+        told.append(Round(name, kind, batch.translator, rows[name], scored))
     return told
 
 

@@ -224,9 +224,8 @@ class ReviewStore:
             write_review(temporary, ordered)
 
     def _drafts(self) -> dict[str, RowEntry]:
-        if not self.drafts_path.is_file():
-            return {}
-        return {key: RowEntry(**value) for key, value in read_json(self.drafts_path).items()}
+        stored = read_json(self.drafts_path) if self.drafts_path.is_file() else {}
+        return {key: RowEntry(**value) for key, value in stored.items()}
 
     def _write_drafts(self, drafts: dict[str, RowEntry]) -> None:
         kept = {key: draft.model_dump() for key, draft in drafts.items() if draft != RowEntry()}

@@ -3,7 +3,7 @@
 import pytest
 
 from refine.filters import TurnPair
-from refine.filters.characters import (
+from refine.filters.faults import (
     encoding,
     invisible,
     lost_letters,
