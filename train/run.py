@@ -19,7 +19,7 @@ from typing import Any
 from palo.console import note, progress
 from palo.files import digest, file_digest, read_json, run_lock, uptodate, write_json
 from palo.settings import Profile, Sharding
-from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
+from train.data.mixture import mixture_inputs, open_captions, open_mixture
 from train.planning.memory import require_fit
 from train.scale import Part, Scale, StageName, ensure, require_for_training, source_of
 
@@ -31,7 +31,7 @@ VERSION = "3"  # raise it when the same settings train another model
 
 @dataclass
 class Journal:
-    """What the run did: goes into the checkpoint as training.json."""
+    """What the run did, most of it by stage: goes into the checkpoint as training.json."""
 
     scale: str
     seconds: dict[str, float] = field(default_factory=dict)
@@ -125,7 +125,7 @@ def stage2_inputs(scale: Scale, profile: Profile) -> str:
 
 
 def _assemble(run: Run) -> None:
-    """The model of both stages, everything in it frozen, and how conversations are read for it."""
+    """The model, all but its projector frozen, and how conversations are read for it."""
     import torch
 
     from train.data.images import make_processor
@@ -142,6 +142,7 @@ def _assemble(run: Run) -> None:
     )
     run.model = assemble(scale, tower, language_model, run.tokenizer, run.profile.train.seed)
     run.model.requires_grad_(False)
+    run.model.model.multi_modal_projector.requires_grad_(True)
     config, padding = run.model.config, run.tokenizer.pad_token_id
     run.packer = Packer(config.image_token_id, config.image_seq_length, padding)
     run.pictures = Pictures(make_processor(scale.image_size))
@@ -167,14 +168,9 @@ def _was_started(folder: Path, inputs: str) -> bool:
     return started.is_file() and bool(read_json(started) == inputs)
 
 
-def _start_afresh(folder: Path, inputs: str) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    write_json(folder / STARTED, inputs)
-
-
 def _stage1(run: Run) -> None:
     """The projector alone, on captions; kept as projector.safetensors."""
-    from train.loop.processes import is_first, load_whole, processes, save_whole
+    from train.loop.processes import is_first, load_whole, save_whole
 
     journal, folder = run.journal, run.work / StageName.STAGE1
     kept, record = folder / "projector.safetensors", folder / RECORD
@@ -185,18 +181,13 @@ def _stage1(run: Run) -> None:
         "set_aside": journal.set_aside,
         "cut": journal.cut,
     }
-    run.model.model.multi_modal_projector.requires_grad_(True)
     if kept.is_file() and (stored := uptodate(record, inputs)):
         load_whole(kept, run.model)
         for name, of_stages in told.items():
             of_stages["stage1"] = stored[name]
         return
-    with processes().main_process_first():
-        captions = open_captions(run.profile)
-        if is_first() and not _was_started(folder, inputs):
-            _start_afresh(folder, inputs)
     with journal.timed("stage1"):
-        _train(run, StageName.STAGE1, captions)
+        _train(run, StageName.STAGE1, inputs)
     save_whole(kept, run.model)
     if is_first():
         stage1 = {name: of_stages["stage1"] for name, of_stages in told.items()}
@@ -208,25 +199,18 @@ def _stage2(run: Run, checkpoint: Path, inputs: str, is_cut_up: bool) -> None:
 
     `is_cut_up`: training leaves the model in pieces.
     """
-    from train.loop.processes import is_first, load_whole, processes
+    from train.loop.processes import is_first, load_whole
     from train.loop.trainer import TRAINABLE, newest_complete
 
-    folder = run.work / StageName.STAGE2
-    with processes().main_process_first():
-        mixture = open_mixture(run.profile)
-        if is_first() and not _was_started(folder, inputs):
-            _start_afresh(folder, inputs)
-    run.journal.mixture = mixture.counts
     adapted = _set_learning(run)
     with run.journal.timed("stage2"):
-        _train(run, StageName.STAGE2, mixture)
+        _train(run, StageName.STAGE2, inputs)
     if is_first():
         if is_cut_up:  # whole again, from the last checkpoint
             _assemble(run)
-            run.model.model.multi_modal_projector.requires_grad_(True)
             adapted = _set_learning(run)
-            last = newest_complete(folder)
-            assert last is not None, f"no checkpoint in {folder}"
+            last = newest_complete(run.work / StageName.STAGE2)
+            assert last is not None, f"no checkpoint in {run.work}"
             load_whole(last / TRAINABLE, run.model)
         _finish(run, adapted, checkpoint, inputs)
 
@@ -243,12 +227,13 @@ def _set_learning(run: Run) -> Any:
     return None
 
 
-def _train(run: Run, name: StageName, examples: Mixture) -> None:
+def _train(run: Run, name: StageName, inputs: str) -> None:
+    """Goes on from the stage's last checkpoint where it began from these very inputs."""
     from train.data.packing import Measure, measure
     from train.data.steps import stage_data
     from train.data.template import Template
     from train.loop.loss import Learner, recompute
-    from train.loop.processes import processes
+    from train.loop.processes import is_first, processes
     from train.loop.trainer import Job, run_stage
     from train.model.sizes import flop_count, sizes_of
     from train.planning.memory import here
@@ -257,8 +242,15 @@ def _train(run: Run, name: StageName, examples: Mixture) -> None:
     journal, as_captions, title = run.journal, name is StageName.STAGE1, f"{scale.name} {name}"
     how = Measure(Template(run.tokenizer), run.packer.image_tokens, scale.max_length, as_captions)
     state, folder = processes(), run.work / name
-    with state.main_process_first(), progress(f"{title}: lengths", len(examples)) as tick:
-        lengths = measure(examples, how, tick=tick)
+    with state.main_process_first():
+        examples = open_captions(run.profile) if as_captions else open_mixture(run.profile)
+        if is_first() and not _was_started(folder, inputs):
+            shutil.rmtree(folder, ignore_errors=True)
+            write_json(folder / STARTED, inputs)
+        with progress(f"{title}: lengths", len(examples)) as tick:
+            lengths = measure(examples, how, tick=tick)
+    if not as_captions:
+        journal.mixture = examples.counts
     data = stage_data(
         examples, lengths, how, run.packer, run.pictures, stage, settings, folder,
         state.process_index, state.num_processes,

@@ -158,7 +158,7 @@ def test_a_gradient_that_is_no_number_ends_the_run(tmp_path):
 
 
 def test_a_spike_ends_the_run(tmp_path, monkeypatch):
-    monkeypatch.setattr("train.loop.metrics.SETTLED", 2)
+    monkeypatch.setattr("train.loop.trainer.SETTLED", 2)
     learner, tokenizer = make_learner()
     data = make_data(tmp_path, learner, tokenizer)
 
