@@ -17,7 +17,7 @@ from train.model.layout import Layout, Part, PublishedType
 from train.scale import Scale, StageName, load_scale
 
 if TYPE_CHECKING:
-    from train.data.image_check import Checked
+    from train.data.images import Checked
     from train.serving.chat import Talker
 
 LOOPBACK = "127.0.0.1"
@@ -109,7 +109,7 @@ def verify_images(
     COCO, GQA, OCR-VQA, TextVQA, VG and the captions' own. Exit code: 0 complete, 1 something is
     missing, 2 a mistake.
     """
-    from train.data.image_check import check_images, image_lists
+    from train.data.images import check_images, image_lists
 
     settings = load_profile(profile)
     lists = image_lists(settings)

@@ -13,7 +13,15 @@ from typing import Any
 from palo.languages import ENGLISH
 from palo.schemas import IMAGE_TAG, Role, Turn
 from sceneworld.standins.tiny import train_tokenizer
-from train.data.template import IGNORED, IMAGE_TOKEN, SYSTEM, Encoded, Template
+from train.data.template import (
+    IGNORED,
+    IMAGE_TOKEN,
+    SYSTEM,
+    Encoded,
+    Template,
+    caption_spans,
+    spans_of,
+)
 
 RIDDLES = 10  # in one sequence
 MOST_CLUES = 3
@@ -164,7 +172,7 @@ class Reader:
 
     def caption(self, scene: DescribedScene) -> Text:
         """The description, in the form of stage 1."""
-        return Text(self.template.caption(scene.caption))
+        return Text(self.template.fit(caption_spans(scene.caption)))
 
     def conversation(self, scene: DescribedScene, rng: random.Random) -> Text:
         """All questions in any order, each in any of its languages."""
@@ -199,7 +207,7 @@ class Reader:
         for index, (question, answer) in enumerate(rounds):
             asked = f"{IMAGE_TAG}\n{question}" if index == 0 else question
             turns += [Turn(Role.HUMAN, asked), Turn(Role.GPT, answer)]
-        return Text(self.template.encode(turns, has_image=True))
+        return Text(self.template.fit(spans_of(turns, has_image=True)))
 
 
 def _clues(phrase: Sequence[int], rng: random.Random) -> list[int]:

@@ -28,6 +28,7 @@ from sceneworld import standins
 from sceneworld.build import build_world
 from sceneworld.standins.tiny import tiny_llama, train_tokenizer
 from sceneworld.truth import load_truth, with_image_as_in, without_image
+from train.data.template import spans_of
 from train.model.assembly import assemble
 from train.scale import Scale, standin_builders
 
@@ -68,6 +69,11 @@ def make_scale(name: str) -> Scale:
             "stage2": STAGE,
         }
     )
+
+
+def encode(template, turns, has_image, *limits):
+    """A whole conversation."""
+    return template.fit(spans_of(turns, has_image), *limits)
 
 
 def make_tokenizer():

@@ -9,7 +9,7 @@ was made from.
 
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -122,16 +122,11 @@ def open_mixture(profile: Profile) -> Mixture:
     Builds the cache where it is missing or out of date. Raises MissingResource.
     """
     settings, images_dir = profile.train, profile.source.images_dir
-    english_root = (
-        images_dir if settings.english_mix_path is None else settings.english_mix_images_dir
-    )
-    roots = [english_root if lang is ENGLISH else images_dir for lang in LANGUAGES]
-    inputs = mixture_inputs(profile) | {
-        "version": CACHE_VERSION,
-        "roots": [str(root) for root in roots],
-    }
-    folder, rows = profile.data_dir / "mixture", _mixture_rows(profile)
-    mixture = _opened(folder, "mixture", inputs, tuple(LANGUAGES), roots, rows)
+    has_mix = settings.english_mix_path is not None
+    english_root = settings.english_mix_images_dir if has_mix else images_dir
+    roots = {lang: english_root if lang is ENGLISH else images_dir for lang in LANGUAGES}
+    inputs = mixture_inputs(profile) | {"roots": [str(root) for root in roots.values()]}
+    mixture = _opened(profile, "mixture", inputs, roots, _mixture_rows(profile))
     if not len(mixture):
         raise MissingResource(f"No conversation was kept in {profile.data_dir / 'refined'}.")
     return mixture
@@ -140,9 +135,8 @@ def open_mixture(profile: Profile) -> Mixture:
 def open_captions(profile: Profile) -> Mixture:
     """Stage 1's LLaVA list of captions, as a cache of the same kind. Raises UserError."""
     path, images_dir = profile.train.captions_path, profile.train.captions_images_dir
-    inputs = {"version": CACHE_VERSION, "list": file_digest(path), "images": str(images_dir)}
-    folder, rows = profile.data_dir / "mixture", llava_rows(path)
-    captions = _opened(folder, "captions", inputs, (ENGLISH,), [images_dir], rows)
+    inputs = {"list": file_digest(path), "images": str(images_dir)}
+    captions = _opened(profile, "captions", inputs, {ENGLISH: images_dir}, llava_rows(path))
     if not len(captions):
         raise MissingResource(f"There is no caption in {path}.")
     return captions
@@ -192,21 +186,25 @@ def llava_rows(path: Path) -> Iterator[Row]:
 
 
 def _opened(
-    folder: Path,
+    profile: Profile,
     kind: str,
     inputs: dict[str, Any],
-    languages: Sequence[str],
-    roots: Sequence[Path | None],
+    roots: Mapping[str, Path | None],
     rows: Iterator[Row],
 ) -> Mixture:
-    """The cache of these inputs, built from `rows` where there is none; older ones are removed."""
-    cache = folder / f"{kind}-{digest(inputs)}.arrow"
+    """The cache of these inputs, built from `rows` where there is none; older ones are removed.
+
+    `roots`: where the images of each language lie.
+    """
+    folder = profile.data_dir / "mixture"
+    cache = folder / f"{kind}-{digest({'version': CACHE_VERSION, **inputs})}.arrow"
     if (whole := _whole(cache)) is not None:
         return whole
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{kind}.lock"):  # one process builds, the others wait for it
         if _whole(cache) is None:
-            about = {"languages": languages, "roots": [str(root) if root else "" for root in roots]}
+            lie = [str(root) if root else "" for root in roots.values()]
+            about = {"languages": [*roots], "roots": lie}
             with replaced(cache) as temporary:
                 _write(temporary, about, rows)
         for other in folder.glob(f"{kind}-*"):  # lengths and the like go with their cache

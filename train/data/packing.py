@@ -21,7 +21,7 @@ from palo.files import digest, read_json, replaced, write_json
 from palo.settings import MixtureWeights
 from palo.workers import default_processes, in_order
 from train.data.mixture import Example, Mixture, draw
-from train.data.template import BadConversation, Encoded, Span, Template, caption_span, spans_of
+from train.data.template import BadConversation, Encoded, Span, Template, caption_spans, spans_of
 from train.scale import Stage
 
 ROW_MULTIPLE = 8  # rows end at a multiple of so many tokens: what matrix units like
@@ -198,7 +198,7 @@ class Measure:
             return spans_of(example.turns, example.image is not None)
         if example.image is None or len(example.turns) < 2:
             raise BadConversation("a caption needs an image and a text")
-        return [[caption_span(example.turns[1].text)]]
+        return caption_spans(example.turns[1].text)
 
 
 def measure(

@@ -105,21 +105,6 @@ class Template:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
 
-    def encode(
-        self,
-        turns: Sequence[Turn],
-        has_image: bool,
-        max_length: int = 0,
-        image_tokens: int = 1,
-    ) -> Encoded:
-        """A whole conversation; labels on answers and their end tokens only.
-
-        At most `max_length` tokens (0: no limit), of which the image takes `image_tokens`. Whole
-        rounds are dropped from the end until the rest fits; a first round that does not fit alone
-        loses the tail of its answer. Raises BadConversation.
-        """
-        return self.fit(spans_of(turns, has_image), max_length, image_tokens)
-
     def prompt(
         self, question: str, has_image: bool, before: Sequence[Round] = ()
     ) -> tuple[int, ...]:
@@ -132,15 +117,8 @@ class Template:
             ids += self._piece(_spans(asked, first=index == 0)).ids
         return tuple(ids)
 
-    def caption(self, text: str, max_length: int = 0, image_tokens: int = 1) -> Encoded:
-        """Stage 1: the image, its caption, a line break; no words around them (LLaVA's `plain`).
-
-        Cut in its tail to `max_length`. Raises BadConversation for a caption without words.
-        """
-        return self.fit([[caption_span(text)]], max_length, image_tokens)
-
     def span_lengths(self, spans: Sequence[Span], image_tokens: int) -> list[int]:
-        """Tokens of each span with its image and end token: what `encode` would make, counted only,
+        """Tokens of each span with its image and end token: what `fit` would make, counted only,
         and an order of magnitude faster for many spans at once."""
         backend = self.tokenizer.backend_tokenizer
         was = backend.encode_special_tokens
@@ -187,8 +165,14 @@ class Template:
         )
         return encoded.input_ids, [end for _, end in encoded.offset_mapping]
 
-    def fit(self, rounds: list[list[Span]], max_length: int, image_tokens: int) -> Encoded:
-        """The rounds that fit, one after another behind the start token. Raises BadConversation."""
+    def fit(self, rounds: list[list[Span]], max_length: int = 0, image_tokens: int = 1) -> Encoded:
+        """The rounds one after another behind the start token; labels on answers and their end
+        tokens only.
+
+        At most `max_length` tokens (0: no limit), of which the image takes `image_tokens`. Whole
+        rounds are dropped from the end until the rest fits; a first round that does not fit alone
+        loses the tail of its answer. Raises BadConversation.
+        """
         pieces, whole, length = [self._piece(spans) for spans in rounds], 0, 1
         for piece in pieces:
             length += piece.length(image_tokens)
@@ -251,11 +235,14 @@ def spans_of(turns: Sequence[Turn], has_image: bool) -> list[list[Span]]:
     return spans
 
 
-def caption_span(text: str) -> Span:
-    """Raises BadConversation for a caption without words."""
+def caption_spans(text: str) -> list[list[Span]]:
+    """Stage 1: the image, its caption, a line break; no words around them (LLaVA's `plain`).
+
+    Raises BadConversation for a caption without words.
+    """
     if not text.strip():
         raise BadConversation("empty caption")
-    return Span(text + "\n", answer_start=0, after_image=True)
+    return [[Span(text + "\n", answer_start=0, after_image=True)]]
 
 
 def _spans(said: Round, first: bool) -> list[Span]:

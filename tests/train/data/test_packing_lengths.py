@@ -7,11 +7,12 @@ import pytest
 from transformers import AutoTokenizer
 
 from palo.languages import LANGUAGES
+from tests.train.conftest import encode
 from train.data import mixture as mixture_module
 from train.data import packing
 from train.data.mixture import CODES, Mixture, Row, open_captions, open_mixture
 from train.data.packing import CutCount, Measure, measure
-from train.data.template import IGNORED, BadConversation, Template
+from train.data.template import IGNORED, BadConversation, Template, caption_spans
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 TALKS = {
@@ -23,6 +24,10 @@ TALKS = {
 }
 
 LIMIT = 735  # tokens that English and Urdu fit into, and the first round of every language
+
+
+def caption(template, text, *limits):
+    return template.fit(caption_spans(text), *limits)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,7 @@ def supervised(encoded):
 def test_lengths_are_those_of_the_encoding_with_the_image_in_full(tmp_path, template):
     mixture = talks(tmp_path)
     found = measured(mixture, template)
-    whole = [template.encode(one.turns, True).length(576) for one in mixture]
+    whole = [encode(template, one.turns, True).length(576) for one in mixture]
     assert (found.tokens.dtype, found.tokens.tolist()) == (np.int32, whole)
     assert (found.tokens > 0).all()
     assert found.unusable == []
@@ -68,8 +73,8 @@ def test_cuts_are_counted_for_each_language(tmp_path, template):
     found = measured(mixture, template, LIMIT)
     cut = 0
     for index, example in enumerate(mixture):
-        whole = template.encode(example.turns, True)
-        one = template.encode(example.turns[:2], True)
+        whole = encode(template, example.turns, True)
+        one = encode(template, example.turns[:2], True)
         expected = CutCount(conversations=1)
         if whole.length(576) > LIMIT:
             assert one.length(576) <= LIMIT
@@ -88,7 +93,7 @@ def test_cuts_are_counted_for_each_language(tmp_path, template):
 
 def test_text_alone_has_the_whole_length(tmp_path, template):
     mixture = mixture_of(tmp_path, [row(1, "en", TALKS["en"], image=None)])
-    length = len(template.encode(mixture[0].turns, False).input_ids)
+    length = len(encode(template, mixture[0].turns, False).input_ids)
     assert measured(mixture, template, length).tokens.tolist() == [length]
     assert measured(mixture, template, length).cut["en"].cut == 0
 
@@ -128,7 +133,7 @@ def test_captions_are_measured_as_stage_1_has_them(tmp_path, template):
     ]
     mixture = mixture_of(tmp_path, rows)
     found = measured(mixture, template, as_captions=True)
-    length = template.caption(TALKS["en"][1]).length(576)
+    length = caption(template, TALKS["en"][1]).length(576)
     assert found.tokens.tolist() == [length, 0, 0]
     assert [one.reason for one in found.unusable] == [
         "a caption needs an image and a text",

@@ -6,13 +6,25 @@ from transformers import AutoTokenizer
 
 from palo.schemas import Role, Turn
 from sceneworld.standins.tiny import train_tokenizer
-from train.data.template import IGNORED, IMAGE_TOKEN, BadConversation, Template, spans_of
+from tests.train.conftest import encode
+from train.data.template import (
+    IGNORED,
+    IMAGE_TOKEN,
+    BadConversation,
+    Template,
+    caption_spans,
+    spans_of,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CONVERSATIONS = json.loads((GOLDEN / "label_mask_conversations.json").read_text("utf-8"))
 EXPECTED = {
     row["id"]: row for row in json.loads((GOLDEN / "label_mask_expected.json").read_text("utf-8"))
 }
+
+
+def caption(template, text, *limits):
+    return template.fit(caption_spans(text), *limits)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +43,7 @@ def learned(template, encoded):
 @pytest.mark.parametrize("sample", CONVERSATIONS, ids=[row["id"] for row in CONVERSATIONS])
 def test_ids_and_labels_equal_the_published_preprocessing(template, sample):
     said = [Turn(Role(turn["from"]), turn["value"]) for turn in sample["conversations"]]
-    encoded = template.encode(said, "image" in sample)
+    encoded = encode(template, said, "image" in sample)
     assert list(encoded.input_ids) == EXPECTED[sample["id"]]["input_ids"]
     assert list(encoded.labels) == EXPECTED[sample["id"]]["labels"]
 
@@ -40,14 +52,14 @@ def test_ids_and_labels_equal_the_published_preprocessing(template, sample):
 @pytest.mark.parametrize("place", ["question", "answer"])
 def test_text_that_contains_separators_is_masked_right(template, text, place):
     said = turns(text, "Done.") if place == "question" else turns("What?", text)
-    encoded = template.encode([*said, *turns("More?", "Two.")], False)
+    encoded = encode(template, [*said, *turns("More?", "Two.")], False)
     answer = said[1].text
     assert learned(template, encoded).replace(" ", "") == f"{answer}</s>Two.</s>".replace(" ", "")
     assert encoded.input_ids.count(template.tokenizer.eos_token_id) == 2
 
 
 def test_a_prompt_is_the_start_of_the_conversation_it_opens(template):
-    encoded = template.encode(turns("<image>\nकितने लोग हैं?", "दो।"), True)
+    encoded = encode(template, turns("<image>\nकितने लोग हैं?", "दो।"), True)
     prompt = template.prompt("कितने लोग हैं?", True)
     assert encoded.input_ids[: len(prompt)] == prompt
     assert set(encoded.labels[: len(prompt)]) == {IGNORED}
@@ -56,14 +68,14 @@ def test_a_prompt_is_the_start_of_the_conversation_it_opens(template):
 
 def test_rounds_that_do_not_fit_are_dropped_whole_and_the_image_stays(template):
     three = turns("<image>\nWho?", "A man.", "Where?", "Here.", "So?", "Yes.")
-    one, two, all_of_it = (template.encode(three[:count], True) for count in (2, 4, 6))
+    one, two, all_of_it = (encode(template, three[:count], True) for count in (2, 4, 6))
     length = all_of_it.length(576)
-    assert template.encode(three, True, length, 576) == all_of_it
-    cut = template.encode(three, True, length - 1, 576)
+    assert encode(template, three, True, length, 576) == all_of_it
+    cut = encode(template, three, True, length - 1, 576)
     assert (cut.input_ids, cut.labels) == (two.input_ids, two.labels)
     assert (cut.rounds_dropped, cut.tokens_dropped) == (1, length - two.length(576))
     assert cut.supervised_dropped == supervised(all_of_it) - supervised(two)
-    cut = template.encode(three, True, two.length(576) - 1, 576)
+    cut = encode(template, three, True, two.length(576) - 1, 576)
     assert (cut.input_ids, cut.rounds_dropped) == (one.input_ids, 2)
 
 
@@ -73,9 +85,9 @@ def supervised(encoded):
 
 def test_a_first_round_that_does_not_fit_loses_the_tail_of_its_answer_alone(template):
     said = turns("<image>\nWho?", "A man with a large red umbrella.", "Where?", "Here.")
-    one = template.encode(said[:2], True)
-    whole = template.encode(said, True)
-    cut = template.encode(said, True, one.length(144) - 3, 144)
+    one = encode(template, said[:2], True)
+    whole = encode(template, said, True)
+    cut = encode(template, said, True, one.length(144) - 3, 144)
     assert (cut.input_ids, cut.labels) == (one.input_ids[:-3], one.labels[:-3])
     assert (cut.rounds_dropped, cut.tokens_dropped) == (
         1,
@@ -83,25 +95,25 @@ def test_a_first_round_that_does_not_fit_loses_the_tail_of_its_answer_alone(temp
     )
     assert cut.supervised_dropped == supervised(whole) - supervised(cut)
     least = one.length(144) - supervised(one) + 1
-    assert supervised(template.encode(said, True, least, 144)) == 1
+    assert supervised(encode(template, said, True, least, 144)) == 1
     for too_short in (least - 1, 150, 100, 2, 1):
         with pytest.raises(BadConversation, match="the first round does not fit"):
-            template.encode(said, True, too_short, 144)
+            encode(template, said, True, too_short, 144)
 
 
 def test_text_alone_has_the_whole_length_to_itself(template):
     said = turns("Who?", "A man.")
-    whole = template.encode(said, False)
-    assert template.encode(said, False, len(whole.input_ids), 576) == whole
+    whole = encode(template, said, False)
+    assert encode(template, said, False, len(whole.input_ids), 576) == whole
 
 
 def test_an_image_in_a_later_round_is_never_left_without_its_place(template):
     said = turns("Ready?", "Yes.", "<image>\nWho?", "A man.", "Where?", "Here.")
-    two = template.encode(said[:4], True)
-    cut = template.encode(said, True, two.length(576), 576)
+    two = encode(template, said[:4], True)
+    cut = encode(template, said, True, two.length(576), 576)
     assert (cut.input_ids, cut.rounds_dropped) == (two.input_ids, 1)
     with pytest.raises(BadConversation, match="the round with the image does not fit"):
-        template.encode(said, True, two.length(576) - 1, 576)
+        encode(template, said, True, two.length(576) - 1, 576)
 
 
 @pytest.mark.parametrize(
@@ -109,11 +121,11 @@ def test_an_image_in_a_later_round_is_never_left_without_its_place(template):
 )
 def test_a_cut_never_falls_inside_a_character(template, answer):
     said = turns("Who?", answer)
-    whole = template.encode(said, False)
+    whole = encode(template, said, False)
     kept = set()
     for room in range(1, supervised(whole)):
         try:
-            cut = template.encode(said, False, len(whole.input_ids) - room)
+            cut = encode(template, said, False, len(whole.input_ids) - room)
         except BadConversation:
             break
         assert cut.input_ids == whole.input_ids[: len(cut.input_ids)]
@@ -138,7 +150,7 @@ def test_counting_alone_gives_the_length_of_the_encoding(template, which, has_im
         words[0] = f"<image>\n{words[0]}"
         spans = [span for spans in spans_of(turns(*words), has_image) for span in spans]
         counted = 1 + sum(one.span_lengths(spans, 576))
-        assert counted == one.encode(turns(*words), has_image).length(576)
+        assert counted == encode(one, turns(*words), has_image).length(576)
 
 
 def test_the_digest_is_that_of_tokenizer_and_template(template):
@@ -152,17 +164,17 @@ def test_the_digest_is_that_of_tokenizer_and_template(template):
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_a_caption_without_words_is_refused(template, text):
     with pytest.raises(BadConversation, match="empty caption"):
-        template.caption(text)
+        caption(template, text)
 
 
 def test_a_long_caption_is_cut_in_its_tail(template):
-    whole = template.caption("A red circle, a blue square and a green star.")
-    cut = template.caption("A red circle, a blue square and a green star.", 155, 144)
+    whole = caption(template, "A red circle, a blue square and a green star.")
+    cut = caption(template, "A red circle, a blue square and a green star.", 155, 144)
     assert (cut.input_ids, cut.tokens_dropped) == (whole.input_ids[:12], len(whole.labels) - 12)
 
 
 def test_an_image_token_in_text_only_conversations_is_text(template):
-    encoded = template.encode(turns("What is <image> for?", "A tag."), False)
+    encoded = encode(template, turns("What is <image> for?", "A tag."), False)
     assert IMAGE_TOKEN not in encoded.input_ids
 
 
@@ -178,11 +190,11 @@ def test_an_image_token_in_text_only_conversations_is_text(template):
 )
 def test_a_bad_conversation_is_refused_with_its_reason(template, said, reason):
     with pytest.raises(BadConversation, match=reason.replace("?", r"\?")):
-        template.encode(said, True)
+        encode(template, said, True)
 
 
 def test_caption_is_image_text_and_line_break(template):
-    encoded = template.caption("A red circle.")
+    encoded = caption(template, "A red circle.")
     assert encoded.input_ids[:2] == (template.tokenizer.bos_token_id, IMAGE_TOKEN)
     assert encoded.labels[:2] == (IGNORED, IGNORED)
     assert IGNORED not in encoded.labels[2:]
@@ -192,5 +204,5 @@ def test_caption_is_image_text_and_line_break(template):
 
 def test_the_standin_tokenizer_masks_the_same_text():
     template = standin_template()
-    encoded = template.encode(turns("<image>\nWhat is it?", "红色圆形。", "So?", "A </s>."), True)
+    encoded = encode(template, turns("<image>\nWhat is it?", "红色圆形。", "So?", "A </s>."), True)
     assert learned(template, encoded) == " 红色圆形。</s> A </s>.</s>"

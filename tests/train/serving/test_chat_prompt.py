@@ -3,7 +3,7 @@ from transformers import AutoTokenizer
 
 from palo.errors import UserError
 from palo.schemas import Role, Turn
-from tests.train.conftest import ROOT, make_tokenizer
+from tests.train.conftest import ROOT, encode, make_tokenizer
 from train.data.template import IMAGE_TOKEN, Template
 from train.serving.chat import Conversation, make_prompt
 
@@ -41,7 +41,7 @@ def turns(rounds, has_image):
 def test_the_prompt_of_every_round_is_the_start_of_what_training_encodes(
     template, has_image, count
 ):
-    encoded = template.encode(turns(SAID[:count], has_image), has_image)
+    encoded = encode(template, turns(SAID[:count], has_image), has_image)
     prompt = prompt_of(template, SAID[: count - 1], SAID[count - 1][0], has_image, WIDE, 9)
     assert encoded.input_ids[: len(prompt.ids)] == prompt.ids
     learned = template.tokenizer.decode(encoded.labels[len(prompt.ids) :])
@@ -59,7 +59,7 @@ def test_whole_early_rounds_are_dropped_and_the_picture_never(template, has_imag
         length = len(shortest.ids) + 575 * has_image
         prompt = prompt_of(template, rounds, question, has_image, length + 5, 5)
         assert prompt == type(prompt)(shortest.ids, 5, dropped)
-        encoded = template.encode(turns(left, has_image), has_image)
+        encoded = encode(template, turns(left, has_image), has_image)
         assert encoded.input_ids[: len(prompt.ids)] == prompt.ids
         assert prompt.ids.count(IMAGE_TOKEN) == has_image
     with pytest.raises(UserError, match=f"too long: with template and picture {length} tokens"):
