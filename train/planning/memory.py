@@ -187,39 +187,32 @@ def sharing_of(settings: LoopSettings) -> Sharing:
 # A row
 
 
-@dataclass(frozen=True)
-class LayerBytes:
-    """Of one token in one layer of the language model."""
+def layer_bytes(
+    sizes: Sizes, stage: StageName, checkpointing: Checkpointing, short: int = 2
+) -> tuple[int, int]:
+    """Of one token in one layer of the language model: what each layer keeps until its backward
+    pass, and what is there of the one that is computed again for it.
 
-    all: int  # without recomputation
-    products: int  # outputs of matrix products and attention: what `selective` keeps
-    input: int  # the layer's own: what `full` keeps
-
-    def kept(self, checkpointing: Checkpointing) -> tuple[int, int]:
-        """Of every layer until its backward pass, and of the one that is computed again for it."""
-        if checkpointing is Checkpointing.NONE:
-            return self.all, 0
-        products = self.products if checkpointing is Checkpointing.SELECTIVE else 0
-        return self.input + products, max(0, self.all - products)
-
-
-def layer_bytes(sizes: Sizes, stage: StageName, short: int = 2) -> LayerBytes:
-    """`short`: bytes of a bf16 value. Where there is no LoRA the weights are stored in fp32 from
-    stage 1 on, so what flows between layers is, too."""
+    `short`: bytes of a bf16 value. Where there is no LoRA the weights are stored in fp32 from stage
+    1 on, so what flows between layers is, too.
+    """
     language, lora, learns = sizes.language, sizes.lora, stage is StageName.STAGE2
     inputs = sum(ins for ins, _ in language.linears.values())
     outputs = sum(outs for _, outs in language.linears.values())
     attention = short * (2 * language.queries + 2 * language.keys)
     kept = 2 * FULL_BYTES * language.hidden + attention + 3 * short * language.intermediate
-    products = short * (outputs + language.queries)
+    products = short * (outputs + language.queries)  # of matrices and attention
     if learns and lora is None:
         kept += short * inputs + 2 * FULL_BYTES * language.hidden
     if learns and lora is not None:
         between = short * lora.rank * len(language.linears)
         kept += short * inputs + (inputs if lora.dropout else 0) + between
         products += short * outputs + between
-    stream = (FULL_BYTES if lora is None else short) * language.hidden
-    return LayerBytes(all=kept, products=products, input=stream)
+    if checkpointing is Checkpointing.NONE:
+        return kept, 0
+    products = products if checkpointing is Checkpointing.SELECTIVE else 0
+    stream = (FULL_BYTES if lora is None else short) * language.hidden  # the layer's own input
+    return stream + products, max(0, kept - products)
 
 
 def image_bytes(sizes: Sizes, short: int = 2, norms: int = FULL_BYTES) -> int:
@@ -257,7 +250,7 @@ def row_bytes(
     supervised: int,
     short: int = 2,
 ) -> RowBytes:
-    language, (kept, again) = sizes.language, layer_bytes(sizes, stage, short).kept(checkpointing)
+    language, (kept, again) = sizes.language, layer_bytes(sizes, stage, checkpointing, short)
     embeddings = (2 if sizes.lora else 3) * FULL_BYTES * language.hidden  # and the last norm
     # Alive at once where they are widest, within the MLP: the gradients of its product, gate and
     # up, and one of them in fp32 on its way through an adapter's dropout.

@@ -75,8 +75,8 @@ SIZES = Sizes(
 )
 
 
-def layer_of(lora, stage=StageName.STAGE2):
-    return layer_bytes(SIZES.model_copy(update={"lora": lora}), stage)
+def layer_of(lora, stage=StageName.STAGE2, way=Checkpointing.NONE):
+    return layer_bytes(SIZES.model_copy(update={"lora": lora}), stage, way)
 
 
 MATRICES = sum(ins * outs for ins, outs in LANGUAGE.linears.values())
@@ -92,38 +92,34 @@ ADAPTERS = sum(RANK * (ins + outs) for ins, outs in LANGUAGE.linears.values())
     ],
 )
 def test_a_layer_keeps_what_pytorch_keeps_of_it_to_the_byte(stage, lora, copies):
-    expected = layer_of(lora, stage)
+    expected, _ = layer_of(lora, stage)
     learns = stage is StageName.STAGE2
     measured = saved_by_a_layer(learns and lora is not None, lora is None)
-    assert measured == TOKENS * (expected.all + NORMS + ATTENTION) + 2 * copies
+    assert measured == TOKENS * (expected + NORMS + ATTENTION) + 2 * copies
 
 
 @pytest.mark.parametrize("lora", [LORA, None])
 def test_with_full_recomputation_a_layer_keeps_its_input_alone(lora):
-    expected = layer_of(lora)
+    expected, _ = layer_of(lora, way=Checkpointing.FULL)
     measured = saved_by_a_layer(lora is not None, lora is None, again=True)
-    assert measured == TOKENS * expected.kept(Checkpointing.FULL)[0]
+    assert measured == TOKENS * expected
 
 
 def test_a_gpus_dropout_adds_a_byte_an_input():
     with_dropout = LORA.model_copy(update={"dropout": 0.1})
     inputs = sum(ins for ins, _ in LANGUAGE.linears.values())
-    plain, dropped = (layer_of(lora) for lora in (LORA, with_dropout))
-    assert dropped.all - plain.all == inputs
-    assert dropped.products == plain.products
+    for way in (Checkpointing.NONE, Checkpointing.SELECTIVE):
+        plain, dropped = (layer_of(lora, way=way) for lora in (LORA, with_dropout))
+        assert sum(dropped) - sum(plain) == inputs
+        assert (dropped[0] == plain[0]) == (way is Checkpointing.SELECTIVE)
 
 
 def test_selective_recomputation_lies_between_the_two_others():
-    layer = layer_of(LORA)
-    kept = [layer.kept(way)[0] for way in (Checkpointing.FULL, Checkpointing.SELECTIVE)]
+    none, selective, full = (layer_of(LORA, way=way) for way in Checkpointing)
     # seven outputs of 64+32+32+64+176+176+64, twice, the attention's 64 and seven times rank 8
-    assert kept == [128, 128 + 2 * (2 * 608 + 64 + 56)]
-    assert kept[1] < layer.kept(Checkpointing.NONE)[0]
-    assert [layer.kept(way)[1] for way in Checkpointing] == [
-        0,
-        layer.all - (kept[1] - 128),
-        layer.all,
-    ]
+    assert [full[0], selective[0]] == [128, 128 + 2 * (2 * 608 + 64 + 56)]
+    assert selective[0] < none[0]
+    assert [none[1], selective[1], full[1]] == [0, none[0] - (selective[0] - 128), none[0]]
 
 
 @pytest.mark.parametrize("kind", ProjectorKind)
@@ -152,11 +148,11 @@ def test_the_projector_keeps_what_pytorch_keeps_of_an_image(kind):
 
 
 def test_a_row_is_its_layers_and_what_is_computed_again_and_its_images():
-    sizes, layer = SIZES, layer_of(LORA)
+    sizes, (stream, again) = SIZES, layer_of(LORA, way=Checkpointing.FULL)
     row = row_bytes(sizes, StageName.STAGE2, Checkpointing.FULL, 10, images=3, supervised=5)
-    assert row.kept == 10 * (2 * layer.input + 2 * 4 * 64) + 3 * 4 * 2 * (8 + 2 * 64)
-    assert row.layer == 10 * (layer.all + (3 * 2 + 4) * 176 + 2 * 4 * 64)
+    assert row.kept == 10 * (2 * stream + 2 * 4 * 64) + 3 * 4 * 2 * (8 + 2 * 64)
+    assert row.layer == 10 * (again + (3 * 2 + 4) * 176 + 2 * 4 * 64)
     assert row.logits == 12 * 128 * 5
     first = row_bytes(sizes, StageName.STAGE1, Checkpointing.FULL, 10, images=3, supervised=5)
-    frozen = layer_of(LORA, StageName.STAGE1)
-    assert row.layer - first.layer == 10 * (layer.all - frozen.all)
+    _, frozen = layer_of(LORA, StageName.STAGE1, Checkpointing.FULL)
+    assert row.layer - first.layer == 10 * (again - frozen)
