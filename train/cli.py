@@ -136,27 +136,18 @@ def _say_images(checked: "Checked", decode: bool) -> None:
         broken = str(place.broken) if decode or place.broken else NOTHING
         counts = (str(place.needed), str(place.missing), broken, str(place.refused))
         rows.append((place.title, *counts, place.folder))
-    console.print(
-        table(
-            "images",
-            *("needed", "missing", "broken", "refused"),
-            text="where they belong",
-            rows=rows,
-            title="Images that the data refer to",
-        )
-    )
+    names, title = ("needed", "missing", "broken", "refused"), "Images that the data refer to"
+    console.print(table("images", *names, text="where they belong", rows=rows, title=title))
     for place in checked.places:
-        if place.is_complete:
-            continue
-        lost = place.missing + place.broken + place.refused
-        note(f"{place.title}: {lost} can't be had, such as")
-        for example in place.examples:
-            note(f"  {example}")
-        if place.missing or place.broken:
-            published = f"; published at {place.published}" if place.published else ""
-            note(f"  They belong into {place.folder} (or {place.folder}.zip, .tar){published}")
-        if place.remark:
-            note(f"  {place.remark}")
+        if place.lost:
+            note(f"{place.title}: {place.lost} can't be had, such as")
+            for example in place.examples:
+                note(f"  {example}")
+            if place.missing or place.broken:
+                published = f"; published at {place.published}" if place.published else ""
+                note(f"  They belong into {place.folder} (or {place.folder}.zip, .tar){published}")
+            if place.remark:
+                note(f"  {place.remark}")
     for fault in checked.lists:
         note(f"The list of {fault.title} ({fault.path}) could not be checked: {fault.reason}")
     if checked.is_complete:

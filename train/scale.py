@@ -278,13 +278,12 @@ def missing_for(
         wanted.append((settings.english_mix_path, "English instructions"))
         wanted.append((settings.english_mix_images_dir, "their images"))
     missing = _missing(wanted, scale, profile, needs_gpu)
-    if until is StageName.STAGE1:
-        return missing
-    if not settings.english_mix_path and not shard_paths(paths.source_dir):
-        missing.append(f"English conversations in {paths.source_dir}: run palo translate first")
-    if not any(shard_paths(paths.refined(lang)) for lang in TARGETS):
-        refined = paths.refined("<language>")
-        missing.append(f"refined shards ({refined}): palo translate --lang all, then palo refine")
+    if until is StageName.STAGE2:
+        if not settings.english_mix_path and not shard_paths(paths.source_dir):
+            missing.append(f"English conversations in {paths.source_dir}: run palo translate first")
+        if not any(shard_paths(paths.refined(lang)) for lang in TARGETS):
+            said = "palo translate --lang all, then palo refine"
+            missing.append(f"refined shards ({paths.refined('<language>')}): {said}")
     return missing
 
 

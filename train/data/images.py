@@ -366,8 +366,8 @@ class Place:
     examples: list[str] = field(default_factory=list)
 
     @property
-    def is_complete(self) -> bool:
-        return not (self.missing or self.broken or self.refused)
+    def lost(self) -> int:
+        return self.missing + self.broken + self.refused
 
     def fault(self, kind: str, example: str) -> None:
         setattr(self, kind, getattr(self, kind) + 1)
@@ -397,7 +397,7 @@ class Checked:
 
     @property
     def is_complete(self) -> bool:
-        return not self.lists and all(place.is_complete for place in self.places)
+        return not self.lists and not any(place.lost for place in self.places)
 
 
 def image_lists(profile: Profile) -> list[ImageList]:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,18 +43,9 @@ SCHEMA = pa.schema(
     ]
 )
 _METADATA = b"palo"
+Row = dict[str, Any]  # one conversation on its way into the cache, as SCHEMA has it
 CODES: dict[str, int] = {lang: code for code, lang in enumerate(LANGUAGES)}
 _ROLES = {role.value[0]: role for role in Role}
-
-
-class Row(NamedTuple):
-    """One conversation on its way into the cache."""
-
-    sample_id: str
-    lang: int
-    image: str | None
-    roles: str
-    texts: list[str]
 
 
 @dataclass(frozen=True)
@@ -176,7 +167,8 @@ def _mixture_rows(profile: Profile) -> Iterator[Row]:
 
 def _row(sample_id: str, lang: str, image: str | None, turns: Sequence[tuple[str, str]]) -> Row:
     roles = "".join([role[0] for role, _ in turns])
-    return Row(sample_id, CODES[lang], image or None, roles, [text for _, text in turns])
+    row = (sample_id, CODES[lang], image or None, roles, [text for _, text in turns])
+    return dict(zip(SCHEMA.names, row, strict=True))
 
 
 def llava_rows(path: Path) -> Iterator[Row]:
@@ -223,9 +215,8 @@ def _whole(cache: Path) -> Mixture | None:
 def _write(path: Path, about: dict[str, Any], rows: Iterator[Row]) -> None:
     schema = SCHEMA.with_metadata({_METADATA: json.dumps(about).encode()})
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
-        for part in batches(rows, BATCH_ROWS, lambda row: sum(map(len, row.texts)), BATCH_CHARS):
-            dicts = [row._asdict() for row in part]
-            writer.write_batch(pa.RecordBatch.from_pylist(dicts, schema=schema))
+        for part in batches(rows, BATCH_ROWS, lambda row: sum(map(len, row["texts"])), BATCH_CHARS):
+            writer.write_batch(pa.RecordBatch.from_pylist(part, schema=schema))
 
 
 def draw(
@@ -274,22 +265,17 @@ def expected_counts(
         wanted = counts * [weights.weights.get(lang, 1.0) for lang in languages]
         # + 1e-9: 0.29 x 100 must be 29, whatever floating point makes of it
         return {lang: int(count + 1e-9) for lang, count in zip(languages, wanted, strict=True)}
-    return dict(zip(languages, _by_temperature(counts, weights.temperature), strict=True))
-
-
-def _by_temperature(counts: np.ndarray, temperature: float) -> list[int]:
-    """Parts of the same total in proportion to n^(1/T); the largest remainders are rounded up."""
+    # parts of the same total in proportion to n^(1/T); the largest remainders are rounded up
     total = int(counts.sum())
     if not total:
-        return [0] * len(counts)
-    logs = np.log(np.maximum(counts, 1)) / temperature
+        return dict.fromkeys(languages, 0)
+    logs = np.log(np.maximum(counts, 1)) / weights.temperature
     power = np.where(counts > 0, np.exp(logs - logs.max()), 0.0)  # small T would overflow
     exact = total * power / power.sum()
     whole = np.floor(exact).astype(np.int64)
-    left = total - int(whole.sum())
     order = np.argsort(whole - exact, kind="stable")
-    whole[order[:left]] += 1
-    return [int(count) for count in whole]
+    whole[order[: total - int(whole.sum())]] += 1
+    return dict(zip(languages, whole.tolist(), strict=True))
 
 
 def _random(*seeds: int) -> np.random.RandomState:

@@ -46,10 +46,6 @@ class Row:
     pixel_values: torch.Tensor | None  # (images, 3, image_size, image_size)
     tokens: int  # without padding
 
-    def inputs(self) -> dict[str, Any]:
-        """What the model is given."""
-        return {name: value for name, value in vars(self).items() if name != "tokens"}
-
     def to(self, device: torch.device) -> "Row":
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 

@@ -147,23 +147,20 @@ class Template:
         for span in spans:
             if span.after_image:
                 piece.add([IMAGE_TOKEN], [0])
-            piece.add(*self._tokens(span), span.answer_start)
+            encoded = self.tokenizer(
+                span.text,
+                add_special_tokens=False,
+                return_offsets_mapping=True,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                split_special_tokens=True,  # in a text they are mere characters
+                verbose=False,  # a text longer than the model's own limit is cut here, not there
+            )
+            ends = [end for _, end in encoded.offset_mapping]
+            piece.add(encoded.input_ids, ends, span.answer_start)
             if span.ends:
                 piece.add([self.tokenizer.eos_token_id], [len(span.text) + 1], 0)
         return piece
-
-    def _tokens(self, span: Span) -> tuple[list[int], list[int]]:
-        """Tokens, and the character each ends at; special tokens in a text are mere characters."""
-        encoded = self.tokenizer(
-            span.text,
-            add_special_tokens=False,
-            return_offsets_mapping=True,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            split_special_tokens=True,
-            verbose=False,  # a text longer than the model's own limit is cut here, not there
-        )
-        return encoded.input_ids, [end for _, end in encoded.offset_mapping]
 
     def fit(self, rounds: list[list[Span]], max_length: int = 0, image_tokens: int = 1) -> Encoded:
         """The rounds one after another behind the start token; labels on answers and their end

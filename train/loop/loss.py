@@ -15,6 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, LlavaForConditionalGeneration
 
 from palo.errors import MissingResource
+from train.data.steps import Row
 from train.model.assembly import text_only_loss
 from train.scale import Attention, Checkpointing, LossKernel
 
@@ -44,59 +45,49 @@ class Learner(nn.Module):
         text_config: Any = model.config.text_config
         text_config.use_cache = False
 
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        position_ids: torch.Tensor,
-        supervised: torch.Tensor,
-        targets: torch.Tensor,
-        groups: tuple[tuple[int, int], ...],
-        document_lengths: tuple[int, ...],
-        pixel_values: torch.Tensor | None = None,
-        num_items: int | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Fields of a Row; `loss` is a scalar, `by_language` (num_languages,) detached sums."""
+    def forward(self, row: Row, num_items: int | None = None) -> dict[str, torch.Tensor]:
+        """`loss` is a scalar, `by_language` (num_languages,) detached sums."""
         packed: dict[str, Any] = {}
         if self.attends is Attention.DOCUMENTS:
-            packed["documents"] = Documents(document_lengths)
+            packed["documents"] = Documents(row.document_lengths)
         hidden = self.model.model(
-            input_ids=input_ids,
-            pixel_values=pixel_values,
-            position_ids=position_ids,
+            input_ids=row.input_ids,
+            pixel_values=row.pixel_values,
+            position_ids=row.position_ids,
             use_cache=False,
             **packed,
         ).last_hidden_state[0]
         by_language = hidden.new_zeros(self.num_languages, dtype=torch.float32)
         total = hidden.sum() * 0.0  # a row may have nothing to learn, and still takes part
-        if not groups:  # with every parameter, or the processes would wait for one another
+        if not row.groups:  # with every parameter, or the processes would wait for one another
             total = total + self.model.lm_head(hidden[:1]).sum() * 0.0
         start = 0
-        for language, count in groups:
+        for language, count in row.groups:
             chosen = slice(start, start + count)
-            loss = self.sum_loss(hidden[supervised[chosen]], self.model.lm_head, targets[chosen])
+            learning, targets = hidden[row.supervised[chosen]], row.targets[chosen]
+            loss = self.sum_loss(learning, self.model.lm_head, targets)
             by_language[language] += loss.detach()
             total, start = total + loss, start + count
-        if pixel_values is None:
+        if row.pixel_values is None:
             total = total + text_only_loss(self.model)
-        return {"loss": total / (num_items or max(1, len(targets))), "by_language": by_language}
+        num_items = num_items or max(1, len(row.targets))
+        return {"loss": total / num_items, "by_language": by_language}
 
 
 def sum_loss(kernel: LossKernel) -> SumLoss:
     """Raises MissingResource where Liger is asked for and not to be had."""
-    if kernel is not LossKernel.TORCH:
-        try:
-            from liger_kernel.ops.fused_linear_cross_entropy import (
-                LigerFusedLinearCrossEntropyFunction,  # noqa: F401
-            )
-        except ImportError:
-            if kernel is LossKernel.LIGER:
-                raise MissingResource(
-                    "loss_kernel: liger needs the package liger-kernel and a GPU. Install it "
-                    "(pip install liger-kernel), or set loss_kernel: torch in the scale."
-                ) from None
-        else:
-            return _liger_sum if torch.cuda.is_available() else _torch_sum
-    return _torch_sum
+    if kernel is LossKernel.TORCH:
+        return _torch_sum
+    try:
+        import liger_kernel.ops.fused_linear_cross_entropy  # noqa: F401
+    except ImportError:
+        if kernel is LossKernel.LIGER:
+            raise MissingResource(
+                "loss_kernel: liger needs the package liger-kernel and a GPU. Install it "
+                "(pip install liger-kernel), or set loss_kernel: torch in the scale."
+            ) from None
+        return _torch_sum
+    return _liger_sum if torch.cuda.is_available() else _torch_sum
 
 
 def _torch_sum(hidden: torch.Tensor, head: nn.Linear, target: torch.Tensor) -> torch.Tensor:

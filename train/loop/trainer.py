@@ -269,7 +269,7 @@ class StageTrainer(Trainer):
             is_last = at == len(inputs)
             with self._accumulating(model, is_last):
                 with self.compute_loss_context_manager():
-                    told = model(**row.to(device).inputs(), num_items=counts.supervised)
+                    told = model(row=row.to(device), num_items=counts.supervised)
                 losses += told["by_language"]  # read once a step: reading waits for the device
                 if is_last and self.is_deepspeed_enabled:  # whose backward pass takes the step
                     mean = self._told(losses, counts)
@@ -467,11 +467,10 @@ def newest_complete(folder: Path) -> Path | None:
 
 
 def _problem(checkpoint: Path) -> str | None:
-    record = checkpoint / DIGESTS
-    if not record.is_file():
-        return f"no {DIGESTS}"
     try:
-        digests = read_json(record)
+        digests = read_json(checkpoint / DIGESTS)
+    except FileNotFoundError:
+        return f"no {DIGESTS}"
     except UserError:
         return f"{DIGESTS} is no JSON"
     for name, digest in digests.items():

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import typer
+import yaml
 from rich.table import Table
 
 from palo.console import NOTHING, announce, console, note, percent, progress, table
@@ -283,29 +284,9 @@ def _languages(
 
 # What is shown
 
-_MEMORY_ROWS = {
-    "weights": "weights",
-    "gradients": "gradients",
-    "moments": "AdamW's moments",
-    "activations": "activations of a row",
-    "working": "a layer's work, or logits",
-    "overhead": "CUDA, buffers, gaps",
-    "total": "total",
-}
-# Titles, and how each figure is written; ~: where lengths were not measured.
-_STEPS_ROWS = {
-    "batch_size": ("conversations a step", "{:,}"),
-    "conversations": ("conversations an epoch", "{:,}"),
-    "steps": ("steps", "{:,}"),
-    "warmup_steps": ("of them warm-up", "{:,}"),
-    "tokens_a_step": ("tokens a step", "~{:,}"),
-    "rows_a_step": ("rows a step and device", "{:.1f}"),
-    "padding_share": ("padding", "{:.1%}"),
-    "idle_share": ("waiting for the longest row", "{:.1%}"),
-    "total_flops": ("operations", "~{:.2e}"),
-    "time": ("time", "~{}"),
-    "gpu_hours": ("GPU-hours", "~{:,.3g}"),
-}
+_ROWS: dict[str, dict[str, Any]] = yaml.safe_load(
+    Path(__file__).with_name("rows.yaml").read_text(encoding="utf-8")
+)
 _STYLE = {"narrow": True, "padding": (0, 1, 0, 0), "title_justify": "left", "title_style": "bold"}
 
 
@@ -411,7 +392,7 @@ def _memory_table(plan: Plan, stage: StagePlan) -> Table:
     columns = {}
     for way, memory in stage.memory.items():
         cells = {
-            title: f"{getattr(memory, name) / unit:.1f}" for name, title in _MEMORY_ROWS.items()
+            title: f"{getattr(memory, name) / unit:.1f}" for name, title in _ROWS["memory"].items()
         }
         if plan.hardware:
             fits = memory.total <= plan.hardware.memory_bytes
@@ -438,7 +419,7 @@ def _steps_table(plan: Plan) -> Table:
             "gpu_hours": hours * plan.devices if hours else None,
         }
         cells = columns[stage.stage] = {}
-        for name, (title, form) in _STEPS_ROWS.items():
+        for name, (title, form) in _ROWS["steps"].items():
             figure = figures.get(name)
             known = form.lstrip("~") if steps and steps.is_measured else form
             cells[title] = NOTHING if figure is None else known.format(figure)

@@ -71,7 +71,7 @@ def test_what_is_missing_is_named_with_its_place(mix):
     (root / "ocr_vqa/images/081120.jpg").rename(root / "ocr_vqa/images/081120.png")
     checked = check_images([mix])
     assert not checked.is_complete
-    wrong = {one.folder: one for one in checked.places if not one.is_complete}
+    wrong = {one.folder: one for one in checked.places if one.lost}
     assert {folder: (one.needed, one.missing) for folder, one in wrong.items()} == {
         f"{root}/gqa/images": (1, 1),
         f"{root}/ocr_vqa/images": (2, 1),

@@ -10,7 +10,7 @@ from palo.languages import LANGUAGES
 from tests.train.conftest import encode
 from train.data import mixture as mixture_module
 from train.data import packing
-from train.data.mixture import CODES, Mixture, Row, open_captions, open_mixture
+from train.data.mixture import CODES, SCHEMA, Mixture, open_captions, open_mixture
 from train.data.packing import CutCount, Measure, measure
 from train.data.template import IGNORED, BadConversation, Template, caption_spans
 
@@ -37,7 +37,9 @@ def template():
 
 def row(number, lang, texts, image="a.jpg", roles=None):
     said = [f"<image>\n{texts[0]}", *texts[1:]] if image else [*texts]
-    return Row(f"s{number}", CODES[lang], image, roles or "hg" * (len(said) // 2), said)
+    letters = roles or "hg" * (len(said) // 2)
+    values = (f"s{number}", CODES[lang], image, letters, said)
+    return dict(zip(SCHEMA.names, values, strict=True))
 
 
 def mixture_of(tmp_path, rows):
@@ -147,7 +149,7 @@ def test_any_number_of_processes_measures_the_same(tmp_path, template, monkeypat
     monkeypatch.setattr(packing, "PARALLEL_ROWS", 10)
     names = [*TALKS]
     rows = [row(at, names[at % 5], TALKS[names[at % 5]] * (at % 4 + 1)) for at in range(60)]
-    rows[17] = rows[17]._replace(roles="g" * len(rows[17].texts))
+    rows[17]["roles"] = "g" * len(rows[17]["texts"])
     mixture = mixture_of(tmp_path, rows)
     ticks = []
     one = measured(mixture, template, LIMIT + 60, processes=1, tick=ticks.append)

@@ -89,7 +89,7 @@ def make_job(folder, stage=STAGE, settings=QUIET, **changes):
 
 def losses_of(learner, row, num_items=None):
     """The losses of one row, as the trainer computes them."""
-    return learner(**row.inputs(), num_items=num_items)
+    return learner(row, num_items)
 
 
 def weights(learner):

@@ -55,10 +55,9 @@ def test_a_document_is_blind_for_its_neighbours(parts):
     longer = data.packer.row(other)
 
     def logits(row):
-        inputs = row.inputs()
         hidden = learner.model.model(
-            input_ids=inputs["input_ids"],
-            position_ids=inputs["position_ids"],
+            input_ids=row.input_ids,
+            position_ids=row.position_ids,
             documents=Documents(row.document_lengths),
             use_cache=False,
         ).last_hidden_state[0]
