@@ -16,15 +16,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from palo.console import note, progress
 from palo.files import digest, file_digest, read_json, run_lock, uptodate, write_json
-from palo.settings import Profile, Sharding
+from palo.settings import MixtureWeights, Profile, Sharding
 from train.data.mixture import mixture_inputs, open_captions, open_mixture
 from train.planning.memory import require_fit
 from train.scale import Part, Scale, StageName, ensure, require_for_training, source_of
 
 RECORD = "palo.json"  # in a checkpoint: what it was made from
 STARTED = "started.json"  # in a stage's folder: what it goes on with
+IMAGE_LOSSES = "image-losses.jsonl"  # there, too: images that could not be read
 LOG = "training.json"  # in a checkpoint: losses, seconds, the mixture, samples set aside
 VERSION = "3"  # raise it when the same settings train another model
 
@@ -227,19 +230,16 @@ def _set_learning(run: Run) -> Any:
     return None
 
 
-def _train(run: Run, name: StageName, inputs: str) -> None:
-    """Goes on from the stage's last checkpoint where it began from these very inputs."""
-    from train.data.packing import Measure, measure
-    from train.data.steps import stage_data
+def _steps(run: Run, name: StageName, inputs: str) -> tuple[Any, Any]:
+    """The stage's steps for this process, and the lengths of its conversations; in the folder where
+    it began, from these very inputs or afresh. Raises UserError where images are refused."""
+    from train.data.images import ImageLosses
+    from train.data.packing import Measure, measure, plan_mixture
+    from train.data.steps import StageData
     from train.data.template import Template
-    from train.loop.loss import Learner, recompute
     from train.loop.processes import is_first, processes
-    from train.loop.trainer import Job, run_stage
-    from train.model.sizes import flop_count, sizes_of
-    from train.planning.memory import here
 
-    scale, settings, stage = run.scale, run.profile.train, run.scale.stage(name)
-    journal, as_captions, title = run.journal, name is StageName.STAGE1, f"{scale.name} {name}"
+    scale, settings, as_captions = run.scale, run.profile.train, name is StageName.STAGE1
     how = Measure(Template(run.tokenizer), run.packer.image_tokens, scale.max_length, as_captions)
     state, folder = processes(), run.work / name
     with state.main_process_first():
@@ -247,14 +247,33 @@ def _train(run: Run, name: StageName, inputs: str) -> None:
         if is_first() and not _was_started(folder, inputs):
             shutil.rmtree(folder, ignore_errors=True)
             write_json(folder / STARTED, inputs)
-        with progress(f"{title}: lengths", len(examples)) as tick:
+        with progress(f"{scale.name} {name}: lengths", len(examples)) as tick:
             lengths = measure(examples, how, tick=tick)
-    if not as_captions:
-        journal.mixture = examples.counts
-    data = stage_data(
-        examples, lengths, how, run.packer, run.pictures, stage, settings, folder,
+    weights = MixtureWeights() if as_captions else settings.mixture
+    plan = plan_mixture(examples, lengths.tokens, scale.stage(name), weights, settings.seed)
+    with_image = int(examples.has_image()[np.unique(plan.drawn(0))].sum()) + len(lengths.refused)
+    path, limit = folder / IMAGE_LOSSES, settings.max_broken_images
+    losses = ImageLosses(path, limit, with_image, fresh=is_first())
+    for row in lengths.refused if is_first() else ():
+        losses.add(row.sample_id, row.lang, "", row.reason)
+    losses.check()
+    data = StageData(
+        examples, examples.languages, how, run.packer, plan, run.pictures, losses,
         state.process_index, state.num_processes,
     )  # fmt: skip
+    return data, lengths
+
+
+def _train(run: Run, name: StageName, inputs: str) -> None:
+    from train.loop.loss import Learner, recompute
+    from train.loop.trainer import Job, run_stage
+    from train.model.sizes import flop_count, sizes_of
+    from train.planning.memory import here
+
+    scale, settings, journal = run.scale, run.profile.train, run.journal
+    data, lengths = _steps(run, name, inputs)
+    if name is StageName.STAGE2:
+        journal.mixture = data.examples.counts
     journal.cut[name] = {lang: asdict(count) for lang, count in lengths.cut.items()}
     language_model = run.model.model.language_model
     recompute(language_model, scale.checkpointing)
@@ -265,14 +284,14 @@ def _train(run: Run, name: StageName, inputs: str) -> None:
     hardware = here()
     flops = flop_count(sizes_of(scale, run.profile.data_dir / "models"), name)
     job = Job(
-        stage,
-        folder,
+        scale.stage(name),
+        run.work / name,
         settings.seed,
         settings.loop,
         flops=lambda counts: flops.of(counts.tokens, counts.supervised, counts.images),
         peak_flops=hardware.peak_flops if hardware else None,
     )
-    with progress(title, len(data)) as tick:
+    with progress(f"{scale.name} {name}", len(data)) as tick:
         journal.logs[name] = run_stage(learner, data, job, tick)
     aside = [{"id": row.sample_id, **row._asdict()} for row in lengths.unusable]
     lost = journal.set_aside[name] = aside + data.losses.read()

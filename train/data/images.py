@@ -287,7 +287,8 @@ def _index(path: Path) -> np.ndarray:
         return np.load(kept, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         pass  # none yet, or a broken one
-    entries = np.array(list(_entries(path)), dtype=_ENTRY)
+    plain = [(*_digest(name), *rest) for name, *rest in _entries(path) if not leads_out(name)]
+    entries = np.array(plain, dtype=_ENTRY)
     entries = entries[np.argsort(entries["key"], kind="stable")]
     try:
         for older in path.parent.glob(f".{path.name}.*.npy"):
@@ -299,24 +300,22 @@ def _index(path: Path) -> np.ndarray:
     return np.load(kept, mmap_mode="r")
 
 
-def _entries(path: Path) -> Iterator[tuple[int, ...]]:
-    """Plain files only: a link in an archive could lead anywhere."""
+def _entries(path: Path) -> Iterator[tuple[Any, ...]]:
+    """Name, offset, stored, size, crc and method of plain files; a link could lead anywhere."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as packed:
             for info in packed.infolist():
-                name = _zip_name(info)
-                if not (info.is_dir() or leads_out(name)):
+                if not info.is_dir():
                     method = -2 if info.flag_bits & _ENCRYPTED else info.compress_type
                     sizes = (info.header_offset, info.compress_size, info.file_size)
-                    yield (*_digest(name), *sizes, info.CRC, method)
+                    yield _zip_name(info), *sizes, info.CRC, method
         return
-    opened: Any = tarfile.open(path, "r:")  # noqa: SIM115
-    with opened as archive:
+    with tarfile.open(path, "r:") as opened:
+        archive: Any = opened
         for member in archive:
             archive.members = []  # else it holds every header
-            if member.isreg() and not member.issparse() and not leads_out(member.name):
-                place = (member.offset_data, member.size, member.size)
-                yield (*_digest(member.name), *place, 0, _PLAIN)
+            if member.isreg() and not member.issparse():
+                yield member.name, member.offset_data, member.size, member.size, 0, _PLAIN
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:

@@ -9,15 +9,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from palo.settings import MixtureWeights, TrainSettings
 from train.data.images import ImageLosses, UnreadableImage, load_picture, pixel_values
 from train.data.mixture import Example, Mixture
-from train.data.packing import Lengths, Measure, StepPlan, plan_mixture, row_places
+from train.data.packing import Measure, StepPlan, row_places
 from train.data.template import IGNORED, IMAGE_TOKEN, Encoded
-from train.scale import Stage
 
 CACHED_PIXEL_BYTES = 400 * 2**20
-IMAGE_LOSSES = "image-losses.jsonl"
 
 
 @dataclass(frozen=True)
@@ -171,33 +168,3 @@ class StageData(Dataset[list[Row]]):
             language = self.languages.index(example.lang)
             items.append(Item(self.measure.encode(example), pixels, language))
         return items
-
-
-def stage_data(
-    examples: Mixture,
-    lengths: Lengths,
-    measure: Measure,
-    packer: Packer,
-    pictures: Pictures,
-    stage: Stage,
-    settings: TrainSettings,
-    folder: Path,
-    rank: int = 0,
-    world_size: int = 1,
-) -> StageData:
-    """The steps of this process. Images that cannot be read go to image-losses.jsonl in `folder`.
-
-    Raises UserError where already too many images are refused.
-    """
-    weights = MixtureWeights() if measure.as_captions else settings.mixture
-    plan = plan_mixture(examples, lengths.tokens, stage, weights, settings.seed)
-    drawn = np.unique(plan.drawn(0))
-    with_image = int(examples.has_image()[drawn].sum()) + len(lengths.refused)
-    path, limit = folder / IMAGE_LOSSES, settings.max_broken_images
-    losses = ImageLosses(path, limit, with_image, fresh=rank == 0)
-    if rank == 0:
-        for row in lengths.refused:
-            losses.add(row.sample_id, row.lang, "", row.reason)
-    losses.check()
-    languages = examples.languages
-    return StageData(examples, languages, measure, packer, plan, pictures, losses, rank, world_size)

@@ -103,7 +103,7 @@ def test_text_alone_has_the_whole_length(tmp_path, template):
 def test_what_cannot_be_used_has_no_tokens_and_a_reason(tmp_path, template):
     rows = [
         row("good", "en", TALKS["en"]),
-        row("untagged", "ur", TALKS["ur"])._replace(texts=[*TALKS["ur"]]),
+        row("untagged", "ur", TALKS["ur"]) | {"texts": [*TALKS["ur"]]},
         row("escape", "hi", TALKS["hi"], image="../a.jpg"),
         row("empty", "hi", (TALKS["hi"][0], " ")),
         row("long", "bn", ("প্রশ্ন " * 900, "হ্যাঁ।")),
