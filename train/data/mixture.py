@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from palo.errors import MissingResource, UserError
 from palo.files import digest, file_digest, replaced
-from palo.languages import ENGLISH, LANGUAGES, TARGETS
+from palo.languages import ENGLISH, LANGUAGES, TARGETS, Language
 from palo.llava import read_conversations
 from palo.schemas import Role, Turn
 from palo.settings import MixtureWeights, Profile
@@ -181,7 +181,7 @@ def _opened(
     profile: Profile,
     kind: str,
     inputs: dict[str, Any],
-    roots: Mapping[str, Path | None],
+    roots: Mapping[Language, Path | None],
     rows: Iterator[Row],
 ) -> Mixture:
     """The cache of these inputs, built from `rows` where there is none; older ones are removed.

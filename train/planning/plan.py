@@ -224,7 +224,8 @@ def plan_steps(
     """Of as many conversations as were published where there is no mixture, of assumed length where
     there are no lengths."""
     stage, is_first = scale.stage(name), name is StageName.STAGE1
-    conversations, tokens, languages, packing = PUBLISHED[name], None, (), Packing()
+    languages: tuple[LanguagePlan, ...] = ()
+    conversations, tokens, packing = PUBLISHED[name], None, Packing()
     images = conversations if is_first else conversations - PUBLISHED_TEXT_ONLY
     if mixture is not None:
         counted = np.ones(len(mixture), np.int32) if lengths is None else lengths.tokens
@@ -287,7 +288,12 @@ def _languages(
 _ROWS: dict[str, dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name("rows.yaml").read_text(encoding="utf-8")
 )
-_STYLE = {"narrow": True, "padding": (0, 1, 0, 0), "title_justify": "left", "title_style": "bold"}
+_STYLE: dict[str, Any] = {
+    "narrow": True,
+    "padding": (0, 1, 0, 0),
+    "title_justify": "left",
+    "title_style": "bold",
+}
 
 
 def dry_run(
