@@ -99,7 +99,7 @@ class Intake:
     known: int
     stale: int
     problems: tuple[Problem, ...]
-    conflicts: tuple[Sequence[Decision], ...] = ()
+    conflicts: tuple[Sequence[Decision], ...]
 
 
 def take_in(paths: DataPaths, lang: str, memory: VerifiedMemory, now: str) -> Intake:
@@ -200,14 +200,9 @@ def _look(
             refused.append(decision.row.problem("verdict", said))
         elif rejected.get(decision.id) != decision.rejection:
             fresh.append(decision)
-    intake = Intake(
-        taken=len(fresh),
-        known=len(settled) - len(refused) - len(fresh),
-        stale=sum(decision.stale for decision in fresh),
-        problems=(*problems, *refused),
-        conflicts=tuple(disagreeing),
-    )
-    return intake, fresh
+    known = len(settled) - len(refused) - len(fresh)
+    stale = sum(decision.stale for decision in fresh)
+    return Intake(len(fresh), known, stale, (*problems, *refused), tuple(disagreeing)), fresh
 
 
 def _says_the_same(decision: Decision, before: VerifiedEntry) -> bool:

@@ -159,7 +159,12 @@ def _table(path: Path, file: io.BufferedReader, suffix: str) -> Iterator[Numbere
             continue
         if places is None:
             if is_csv or len(cells) != 2 or {*COLUMNS} & {*cells}:
-                places, width = _places(path, cells), len(cells)
+                if missing := [name for name in COLUMNS if name not in cells]:
+                    raise UserError(
+                        f"{path} has no column {' and no '.join(missing)}. Its columns: "
+                        f"{', '.join(cells)[:200] or 'none'}. Name two of them source and target."
+                    )
+                places, width = tuple(map(cells.index, COLUMNS)), len(cells)
                 continue
             places = (0, 1)
         if len(cells) != width:
@@ -167,16 +172,6 @@ def _table(path: Path, file: io.BufferedReader, suffix: str) -> Iterator[Numbere
             yield number, Unreadable(said, _safe(("," if is_csv else "\t").join(cells)))
         else:
             yield number, _pair(*(cells[place] for place in places))
-
-
-def _places(path: Path, header: list[str]) -> tuple[int, ...]:
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        raise UserError(
-            f"{path} has no column {' and no '.join(missing)}. "
-            f"Its columns: {', '.join(header)[:200] or 'none'}. Name two of them source and target."
-        )
-    return tuple(header.index(name) for name in COLUMNS)
 
 
 def _jsonl(file: io.BufferedReader) -> Iterator[NumberedRow]:

@@ -406,15 +406,10 @@ def review_status(paths: DataPaths, lang: str) -> ReviewStatus:
         if when.get(key) and entry.created
     ]
     hours = [taken for taken in hours if taken >= 0]
-    return ReviewStatus(
-        lang=lang,
-        out=len(exported),
-        done=len(done),
-        conflicts=len(settle(decisions)[1]),
-        agreement=agreement(list(ratings.values())),
-        edit_rate=sum(done) / len(done) if done else None,
-        median_hours=median(hours) if hours else None,
-    )
+    conflicts, agreed = len(settle(decisions)[1]), agreement(list(ratings.values()))
+    edit_rate = sum(done) / len(done) if done else None
+    median_hours = median(hours) if hours else None
+    return ReviewStatus(lang, len(exported), len(done), conflicts, agreed, edit_rate, median_hours)
 
 
 def edits(paths: DataPaths, lang: str, exported: Mapping[str, str]) -> list[bool]:
@@ -605,12 +600,8 @@ def _verdicts(axes: "Axes", rows: Sequence[LanguageFigures]) -> None:
 
 def _ratios(axes: "Axes", row: LanguageFigures) -> None:
     steps = sorted(row.ratios)
-    axes.bar(
-        [(step + 0.5) * RATIO_STEP for step in steps],
-        [row.ratios[step] for step in steps],
-        RATIO_STEP,
-        color=_COLOURS["pass"],
-    )
+    middles = [(step + 0.5) * RATIO_STEP for step in steps]
+    axes.bar(middles, [row.ratios[s] for s in steps], RATIO_STEP, color=_COLOURS["pass"])
     band = bands_of(row.lang, row.bands).length_ratio
     axes.axvspan(*band, color="#8a94a6", alpha=0.18, linewidth=0)
 
