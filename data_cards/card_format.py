@@ -7,8 +7,9 @@ https://huggingface.co/docs/hub/repositories-licenses.
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib.resources.abc import Traversable
-from itertools import chain
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from huggingface_hub import CardData, RepoCard
 
 NOT_MEASURED = "not measured"
-_LINE_BREAKS = ("\r\n", *"\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+_LINE_BREAK = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 # Plain in a cell wherever they stand; every other ASCII mark is written as its number, which
 # Markdown and HTML show as the mark and never read as one.
 _PLAIN = frozenset(" .,?!;:'()%/-")
@@ -32,9 +33,7 @@ def cell(text: str, max_chars: int = 0) -> str:
     """A text as a table's cell shows it: one line, markup and invisible controls made harmless."""
     if max_chars and len(text) > max_chars:
         text = text[: max_chars - 1] + "…"
-    for mark in _LINE_BREAKS:
-        text = text.replace(mark, "\n")
-    shown = "<br>".join("".join(map(_shown, line)) for line in text.split("\n"))
+    shown = "<br>".join("".join(map(_shown, line)) for line in _LINE_BREAK.split(text))
     return shown.replace("://", "&#58;//")  # no link of someone else's
 
 
@@ -62,12 +61,11 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str = "
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def number(value: int | None) -> str:
-    return NOT_MEASURED if value is None else f"{value:,}"
-
-
 def decimal(value: float | None, form: str = ".1f") -> str:
     return NOT_MEASURED if value is None else f"{value:{form}}"
+
+
+number, share = partial(decimal, form=","), partial(decimal, form=".1%")
 
 
 def band(value: Any) -> str:
@@ -76,22 +74,16 @@ def band(value: Any) -> str:
     return "–".join(decimal(edge, "g") for edge in edges)
 
 
-def share(value: float | None) -> str:
-    return NOT_MEASURED if value is None else f"{100 * value:.1f}%"
-
-
 def interval(low: float, high: float) -> str:
     return f"{100 * low:.1f}–{100 * high:.1f}%"
 
 
 def quantile(steps: Mapping[str, int], part: float) -> str | None:
     """Of a histogram by the lower edges of its steps: the edge of the step that holds the part."""
-    total, met = sum(steps.values()), 0
-    for edge in sorted(steps, key=float):
-        met += steps[edge]
-        if met >= part * total and met:
-            return edge
-    return None
+    edges = sorted(steps, key=float)
+    sums = zip(edges, accumulate(steps[edge] for edge in edges), strict=True)
+    least = max(1, part * sum(steps.values()))
+    return next((edge for edge, met in sums if met >= least), None)
 
 
 def bars(counts: Sequence[tuple[str, int]]) -> str:
@@ -105,7 +97,8 @@ def bars(counts: Sequence[tuple[str, int]]) -> str:
 
 
 # What the templates of cards write values with.
-_WRITERS = (cell, code, number, decimal, band, share, interval, wilson, quantile)
+_WRITERS = {writer.__name__: writer for writer in (cell, code, decimal, band, interval, quantile)}
+_WRITERS |= {"number": number, "share": share, "wilson": wilson}
 
 _LICENSES = """
     apache-2.0 mit bsd-2-clause bsd-3-clause cc0-1.0 cc-by-4.0 cc-by-sa-4.0 cc-by-nc-4.0
@@ -113,15 +106,8 @@ _LICENSES = """
     mpl-2.0 llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 gemma unknown other
 """
 _TASKS = frozenset(("visual-question-answering", "image-text-to-text", "translation"))
-_SIZES = {  # each with the number of rows that is too many for it
-    "n<1K": 10**3,
-    "1K<n<10K": 10**4,
-    "10K<n<100K": 10**5,
-    "100K<n<1M": 10**6,
-    "1M<n<10M": 10**7,
-    "10M<n<100M": 10**8,
-    "100M<n<1B": 10**9,
-}
+# of up to three digits, of four, of five and so on
+_SIZES = ["n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B"]
 _KNOWN = {
     "language": frozenset(map(str, LANGUAGES)),
     "license": frozenset(_LICENSES.split()),
@@ -137,14 +123,14 @@ _SPLIT = re.compile(r"\w+(\.\w+)*")
 
 def size_category(rows: int) -> str:
     """The Hub's name for so many rows."""
-    return next((name for name, limit in _SIZES.items() if rows < limit), "100M<n<1B")
+    return _SIZES[min(max(len(str(rows)), 3), 9) - 3]
 
 
 def filled(card: "type[RepoCard]", data: "CardData", template: Traversable, **values: Any) -> str:
     """The card as Markdown with a YAML head, from its template."""
     wrong = problems(yaml.safe_load(data.to_yaml()))
     assert not wrong, f"metadata: {wrong}"
-    values |= {writer.__name__: writer for writer in _WRITERS}
+    values |= _WRITERS
     text = template.read_text(encoding="utf-8")
     return str(card.from_template(data, template_str=text, version=__version__, **values))
 
@@ -180,8 +166,6 @@ def problems(data: Mapping[str, Any]) -> list[str]:
                 told.append(f"data_files {files!r} need a split and a path of the repository")
     for result in chain.from_iterable(model["results"] for model in values("model-index")):
         for metric in result["metrics"]:
-            if isinstance(metric.get("value"), bool) or not isinstance(
-                metric.get("value"), int | float
-            ):
+            if type(metric.get("value")) not in (int, float):
                 told.append(f"the result {metric!r} is no number")
     return told

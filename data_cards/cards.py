@@ -10,47 +10,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
 
+from data_cards import licences, provenance
 from data_cards.card_format import bars, cell, code, filled, number, size_category, table
-from data_cards.licences import (
-    dataset_chain,
-    licence_table,
-    model_chain,
-    of_profile,
-    translator_name,
-)
-from data_cards.provenance import (
-    DATASET_TEMPLATE,
-    MODEL_TEMPLATE,
-    checkpoint_provenance,
-    dataset_provenance,
-    has_checkpoint,
-)
-from data_cards.release import (
-    ALL,
-    MIXTURE,
-    LanguageFacts,
-    Release,
-    conversations,
-    load_report,
-    optional,
-)
+from data_cards.release import LanguageFacts, Release, conversations, load_report, optional
 from palo.console import wilson
-from palo.errors import MissingResource, UserError, unknown
+from palo.errors import UserError, unknown
 from palo.files import read_json
 from palo.languages import ENGLISH, LANGUAGES
 from palo.schemas import TurnStatus, Verdict
 from palo.settings import Profile
-from palo.shards import read_columns, shard_paths, training_conversations
+from palo.shards import counted, training_conversations
 
 EXAMPLES = 2  # a language, in the card of that language alone
 MAX_EXAMPLE_CHARS = 300
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _STATUSES = (TurnStatus.TRANSLATED, TurnStatus.VERIFIED, TurnStatus.COPIED, TurnStatus.FAILED)
-_STAGES = ("stage1", "stage2")
-_PARTS = ("language_model", "vision_tower")
 
 
 def dataset_card(profile: Profile, release: Release) -> str:
@@ -59,23 +35,32 @@ def dataset_card(profile: Profile, release: Release) -> str:
         raise UserError("No translated rows to describe. Run palo translate --lang all first.")
     rows = [LanguageFacts(profile, lang) for lang in release.langs]
     told = load_report(profile.paths).get("filters", {})
-    english = _count(profile) if release.english else None
+    english = None
+    if release.english and profile.train.english_mix_path is None:
+        english = counted(profile.paths.source_dir)
+    elif release.english:
+        english = sum(1 for _ in conversations(profile, ENGLISH))
     total = sum(row.use.whole + row.use.cut for row in rows if row.use) + (english or 0)
     finetune = optional(profile.paths.translator_report)
     by_reason = [row.refined.get("by_reason", {}) for row in rows]
     about = told.get("filters", {})
     others = sorted({name for counts in by_reason for name in counts} - {*about})
+    tenths: Counter[str] = Counter()  # of a language alone: its ratios of lengths, in wider steps
+    if len(rows) == 1:
+        for edge, count in sorted(rows[0].report.get("length_ratios", {}).items()):
+            tenths[f"{int(float(edge) * 10 + 1e-9) / 10:.1f}"] += count
+    title = f"Palo instructions: {release.title} (profile {profile.name})"
     return filled(
         DatasetCard,
-        _dataset_data(profile, release, total),
-        DATASET_TEMPLATE,
+        _dataset_data(profile, release, title, total),
+        provenance.DATASET_TEMPLATE,
         rows=rows,
-        title=_title(profile, release),
+        title=title,
         description=profile.description[:1].upper() + profile.description[1:] + ".",
         conversations_total=number(total),
         languages_told=", ".join(LANGUAGES[lang].name for lang in release.configs),
         origin=cell(profile.source.path.name),
-        translator=cell(translator_name(profile)),
+        translator=cell(licences.translator_name(profile)),
         policy=profile.refine.policy,
         keep_review=profile.refine.keep_review,
         num_english=english,
@@ -88,7 +73,7 @@ def dataset_card(profile: Profile, release: Release) -> str:
         ],
         quantiles=_QUANTILES,
         calibrated=", ".join(lang for lang in told.get("calibrated", []) if lang in release.langs),
-        bars=_ratio_bars(rows[0]) if len(rows) == 1 else "",
+        bars=bars(list(tenths.items())),
         reported=any(row.report for row in rows),
         reviews=[(row, batch) for row in rows for batch in row.report.get("rounds", [])],
         audits=[(row, audit) for row in rows for audit in row.report.get("audits", [])],
@@ -101,32 +86,26 @@ def dataset_card(profile: Profile, release: Release) -> str:
         chrf_signature=finetune.get("chrf_signature", ""),
         mixture=profile.train.mixture,
         english_mix=profile.train.english_mix_path,
-        licences_table=licence_table(dataset_chain(profile, release.english)),
+        licences_table=licences.licence_table(licences.dataset_chain(profile, release.english)),
         world=profile.world,
         examples_table=_examples(profile, release),
         first_config=release.configs[0],
         english=release.english,
-        provenance=dataset_provenance(profile, release).block(),
+        provenance=provenance.dataset_provenance(profile, release).block(),
     )
 
 
-def _title(profile: Profile, release: Release) -> str:
-    names = " and ".join(LANGUAGES[lang].name for lang in release.langs)
-    said = {ALL: "all languages", MIXTURE: "training mixture"}.get(release.name, names)
-    return f"Palo instructions: {said} (profile {profile.name})"
-
-
-def _dataset_data(profile: Profile, release: Release, rows: int) -> DatasetCardData:
+def _dataset_data(profile: Profile, release: Release, title: str, rows: int) -> DatasetCardData:
     configs: list[dict[str, Any]] = [
         {"config_name": lang, "data_files": [{"split": "train", "path": f"data/{lang}/*.parquet"}]}
         for lang in map(str, release.configs)
     ]
     if len(configs) == 1:
         configs[0]["default"] = True
-    own = of_profile(profile)
+    own = licences.of_profile(profile)
     return DatasetCardData(
         language=[str(lang) for lang in release.configs],
-        pretty_name=_title(profile, release),
+        pretty_name=title,
         task_categories=["visual-question-answering", "image-text-to-text"],
         size_categories=[size_category(rows)],
         multilinguality=["multilingual" if len(configs) > 1 else "monolingual"],
@@ -135,14 +114,6 @@ def _dataset_data(profile: Profile, release: Release, rows: int) -> DatasetCardD
         configs=configs,
         **own.dataset.model_dump(exclude_none=True),
     )
-
-
-def _count(profile: Profile) -> int:
-    """English conversations of the mixture, without reading more of them than needed."""
-    if profile.train.english_mix_path is None:
-        shards = shard_paths(profile.paths.source_dir)
-        return sum(1 for path in shards for _ in read_columns(path, ("sample_id",)))
-    return sum(1 for _ in conversations(profile, ENGLISH))
 
 
 def _examples(profile: Profile, release: Release) -> str:
@@ -162,14 +133,6 @@ def _examples(profile: Profile, release: Release) -> str:
     return table(("", "English", "translation"), lines, align="lll") if lines else "None is kept."
 
 
-def _ratio_bars(row: LanguageFacts) -> str:
-    """The same as a histogram in steps of a tenth."""
-    tenths: Counter[str] = Counter()
-    for edge, count in sorted(row.report.get("length_ratios", {}).items()):
-        tenths[f"{int(float(edge) * 10 + 1e-9) / 10:.1f}"] += count
-    return bars(list(tenths.items()))
-
-
 def scale_names(profile: Profile) -> list[str]:
     """Those of the profile, trained or not."""
     return sorted(path.stem for path in profile.train.scales_dir.glob("*.yaml"))
@@ -180,18 +143,15 @@ def model_card(profile: Profile, scale: str) -> str:
     MissingResource for one that is not trained."""
     if scale not in scale_names(profile):
         raise unknown("scale", scale, scale_names(profile))
-    paths = profile.paths
-    folder = paths.checkpoint(scale)
-    if not has_checkpoint(profile, scale):
-        raise MissingResource(f"No checkpoint in {folder}. Run palo train --scale {scale} first.")
-    said = _scale(profile, scale)
+    paths, folder = profile.paths, provenance.checkpoint_dir(profile, scale)
+    said = licences.scale_settings(profile, scale)
     config, training = read_json(folder / "config.json"), optional(folder / "training.json")
     evaluation = optional(paths.evaluation(scale))
     mixture = training.get("mixture", {})
     return filled(
         ModelCard,
         _model_data(profile, scale, said, evaluation),
-        MODEL_TEMPLATE,
+        provenance.MODEL_TEMPLATE,
         languages=LANGUAGES,
         right_interval=_right_interval,
         title=f"Palo {scale} (profile {profile.name})",
@@ -202,7 +162,7 @@ def model_card(profile: Profile, scale: str) -> str:
         stage2_told="the projector and adapters on the language model, which are merged into it"
         if said.get("lora")
         else "the projector and the whole language model",
-        stages=[_Stage(name, said[name], training) for name in _STAGES],
+        stages=[_stage(name, said[name], training) for name in ("stage1", "stage2")],
         mixture=mixture,
         untrained=[info.name for lang, info in LANGUAGES.items() if not mixture.get(lang)],
         cut=training.get("cut", {}).get("stage2", {}),
@@ -214,31 +174,19 @@ def model_card(profile: Profile, scale: str) -> str:
         ],
         tiny=profile.world is not None,
         measured=bool(evaluation),
-        licences_table=licence_table(model_chain(profile, named_bases(profile, scale))),
+        licences_table=licences.licence_table(licences.model_chain(profile, scale)),
         stock=config.get("model_type") == "llava",  # which transformers has by itself
-        provenance=checkpoint_provenance(profile, scale).block(),
+        provenance=provenance.checkpoint_provenance(profile, scale).block(),
     )
-
-
-def _scale(profile: Profile, scale: str) -> dict[str, Any]:
-    path = profile.train.scales_dir / f"{scale}.yaml"
-    said: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return said
-
-
-def named_bases(profile: Profile, scale: str) -> list[tuple[str, str]]:
-    """What the scale is built on: part and name."""
-    said = _scale(profile, scale)
-    return [(part.replace("_", " "), said[part]["name"]) for part in _PARTS]
 
 
 def _model_data(
     profile: Profile, scale: str, said: Mapping[str, Any], evaluation: Mapping[str, Any]
 ) -> ModelCardData:
-    own = of_profile(profile)
+    own = licences.of_profile(profile)
     on_hub = [
         source["name"]
-        for source in map(said.__getitem__, _PARTS)
+        for source in map(said.__getitem__, licences.PARTS)
         if "standin" not in source and not Path(source["name"]).is_absolute()
     ]
     return ModelCardData(
@@ -270,17 +218,13 @@ def _results(evaluation: Mapping[str, Any]) -> Iterator[EvalResult]:
                 )
 
 
-class _Stage:
+def _stage(name: str, said: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
     """What a stage was asked for and what came of it, from the checkpoint's log."""
-
-    def __init__(self, name: str, said: Mapping[str, Any], training: Mapping[str, Any]) -> None:
-        log = training.get("logs", {}).get(name, [])
-        losses = [entry["loss"] for entry in log if "loss" in entry]
-        self.name, self.said = name, said
-        self.steps = int(max((entry.get("step", 0) for entry in log), default=0)) or None
-        self.first_loss: float | None = losses[0] if losses else None
-        self.last_loss: float | None = losses[-1] if losses else None
-        self.seconds = training.get("seconds", {}).get(name)
+    log = training.get("logs", {}).get(name, [])
+    losses = [entry["loss"] for entry in log if "loss" in entry] or [None]
+    steps = int(max((entry.get("step", 0) for entry in log), default=0)) or None
+    told = {"steps": steps, "first_loss": losses[0], "last_loss": losses[-1]}
+    return {"name": name, "said": said, "seconds": training.get("seconds", {}).get(name), **told}
 
 
 def _right_interval(row: Mapping[str, Any]) -> tuple[float, float] | None:

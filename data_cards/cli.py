@@ -6,8 +6,15 @@ from typing import Annotated
 import typer
 
 from data_cards.export import Format, export, export_dir
-from data_cards.provenance import card_path, cards_dir, changes, has_checkpoint, read_provenance
-from data_cards.push import What
+from data_cards.provenance import (
+    Kind,
+    card_path,
+    cards_dir,
+    changes,
+    has_checkpoint,
+    read_provenance,
+)
+from data_cards.push import copied, plan, pushed
 from data_cards.release import ALL, MIXTURE, Release, parse_release, there_are
 from palo.console import ProfileOption, announce, note
 from palo.errors import UserError
@@ -79,24 +86,16 @@ def _check(only: str | None) -> None:
         if only is not None and (told is None or told.profile != only):
             continue
         num_cards += 1
-        changed: list[str] | None
-        if told is None:
-            changed = ["it has no provenance that palo wrote"]
-        elif told.profile not in profiles:
+        changed: list[str] | None = ["it has no provenance that palo wrote"]
+        if told and told.profile not in profiles:
             note(f"{path.name}: pipelines.yaml has no profile {told.profile} any more")
             continue
-        else:
-            changed = changes(told, profiles[told.profile])
-        if changed is None and told:
+        if told and (changed := changes(told, profiles[told.profile])) is None:
             note(f"{path.name}: its data are not on this machine ({told.profile}, {told.what})")
-        elif changed:
-            stale = True
-            note(
-                f"{path.name} is stale: {', '.join(changed)}. Run palo card, and read what it "
-                "says now."
-            )
-        else:
-            note(f"{path.name}: up to date")
+            continue
+        stale = stale or bool(changed)
+        why = f" is stale: {', '.join(changed or ())}. Run palo card, and read what it says now."
+        note(f"{path.name}{why if changed else ': up to date'}")
     if not num_cards:
         note(f"No card to check in {cards_dir()}.")
     if stale:
@@ -122,7 +121,7 @@ def export_command(
 
 def push_command(
     repo_id: Annotated[str, typer.Option("--repo-id", help="ORG/NAME on the Hub.")],
-    what: Annotated[What, typer.Option("--what", help="dataset or checkpoint.")] = What.DATASET,
+    what: Annotated[Kind, typer.Option("--what", help="dataset or checkpoint.")] = Kind.DATASET,
     lang: ReleaseOption = ALL,
     scale: Annotated[str, typer.Option("--scale", help="Of a checkpoint.")] = "7b",
     public: Annotated[
@@ -140,8 +139,6 @@ def push_command(
     profile: ProfileOption = None,
 ) -> None:
     """Publish an exported dataset or a checkpoint with its card on the Hugging Face Hub."""
-    from data_cards.push import copied, plan, pushed
-
     settings = load_profile(profile)
     announce(settings, "push")
     chosen = plan(settings, what, lang, scale, repo_id, anyway)

@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pyarrow as pa
 
 from data_cards.licences import dataset_chain, licence_notes
 from data_cards.release import Release, conversations
-from palo.console import progress
+from palo.console import Tick, progress
 from palo.errors import MissingResource, UserError
 from palo.files import replaced_folder, write_json
 from palo.languages import Language
@@ -125,31 +127,32 @@ def _parquet(profile: Profile, release: Release, lang: Language, folder: Path) -
     """`train-00000-of-00003.parquet` and so on; one empty file where nothing was kept."""
     folder.mkdir(parents=True)
     count = 0
-    written: list[Path] = []
-    # one folder of pictures must serve all of a mixture; a language alone keeps published names
-    rows = conversations(profile, lang, release.english)
-    following = next(rows, None)
 
-    def shard() -> Iterator[list[dict[str, Any]]]:
-        """Batches of rows, up to SHARD_CHARS or so."""
-        nonlocal count, following
-        chars, batch = 0, []
-        while following is not None and chars < SHARD_CHARS:
-            batch.append(following | {"id": str(following["id"])})
-            chars += sum(len(turn["value"]) for turn in following["conversations"])
-            following = next(rows, None)
+    def placed(tick: Tick) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Rows, each with the number of its file, which has SHARD_CHARS or so."""
+        nonlocal count
+        chars = number = 0
+        # one folder of pictures must serve all of a mixture; a language alone keeps published names
+        for row in conversations(profile, lang, release.english):
+            if chars >= SHARD_CHARS:
+                chars, number = 0, number + 1
+            chars += sum(len(turn["value"]) for turn in row["conversations"])
             count += 1
-            if len(batch) == BATCH_ROWS:
-                yield batch
-                batch = []
+            yield number, row | {"id": str(row["id"])}
+            tick()
+
+    def batches(rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+        while len(batch := [row for _, row in islice(rows, BATCH_ROWS)]) == BATCH_ROWS:
+            yield batch
         yield batch
 
     with progress(f"export {lang}", None) as tick:
-        while following is not None or not written:
-            path, before = folder / f"{len(written)}.parquet", count
-            write_rows(path, shard(), SCHEMA)
-            tick(count - before)
-            written.append(path)
-    for number, path in enumerate(written):
-        path.rename(folder / f"train-{number:05d}-of-{len(written):05d}.parquet")
+        for number, rows in groupby(placed(tick), key=itemgetter(0)):
+            write_rows(folder / f"{number}.parquet", batches(rows), SCHEMA)
+    if not count:
+        write_rows(folder / "0.parquet", [[]], SCHEMA)
+    written = len(list(folder.iterdir()))
+    for number in range(written):
+        name = f"train-{number:05d}-of-{written:05d}.parquet"
+        (folder / f"{number}.parquet").rename(folder / name)
     return count

@@ -1,10 +1,10 @@
 """The licence chain of a release: licences.yaml, the translator, the models that were asked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import yaml
 
@@ -12,6 +12,7 @@ from data_cards.card_format import cell, table
 from palo.settings import Profile, Section
 
 TABLE = files("data_cards") / "licences.yaml"
+PARTS = ("language_model", "vision_tower")  # that a scale names
 NOT_SAID = "not stated here; ask its publisher"
 
 
@@ -23,10 +24,15 @@ class HubLicence(Section):
     license_link: str | None = None
 
 
-class _Terms(Section):
+class Terms(Section):
+    """`link` is "" where none is known."""
+
     name: str = ""
     licence: str
     link: str = ""
+
+
+Chain = list[tuple[str, Terms]]  # what something is made of: the part that it plays, its terms
 
 
 class _OfProfile(Section):
@@ -43,18 +49,9 @@ class _OfProfile(Section):
 
 
 class _Table(Section):
-    components: dict[str, _Terms]
+    components: dict[str, Terms]
     profiles: dict[str, _OfProfile]
-    models: dict[str, _Terms]
-
-
-class Link(NamedTuple):
-    """One link of the chain; `link` is "" where none is known."""
-
-    part: str
-    name: str
-    licence: str
-    link: str
+    models: dict[str, Terms]
 
 
 @cache
@@ -66,43 +63,48 @@ def of_profile(profile: Profile) -> _OfProfile:
     return _read().profiles.get(profile.name, _OfProfile())
 
 
-def dataset_chain(profile: Profile, english: bool) -> list[Link]:
+def scale_settings(profile: Profile, scale: str) -> dict[str, Any]:
+    path = profile.train.scales_dir / f"{scale}.yaml"
+    settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return settings
+
+
+def dataset_chain(profile: Profile, english: bool) -> Chain:
     """What translated conversations are made of; with `english` the English ones beside them."""
     own, hub_id = of_profile(profile), translator_name(profile)
     chain = _components("translations", own.translations, profile)
     if english:
-        names = {link.name for link in chain}
+        names = {terms.name for _, terms in chain}
         beside = _components("English", own.english, profile)
-        chain += [link for link in beside if link.name not in names]
+        chain += [(part, terms) for part, terms in beside if terms.name not in names]
     is_local = Path(profile.translator.model).is_absolute()
     page = "" if is_local else f"https://huggingface.co/{hub_id}"
-    chain.append(Link("translator", hub_id, profile.translator.licence or NOT_SAID, page))
+    licence = profile.translator.licence or NOT_SAID
+    chain.append(("translator", Terms(name=hub_id, licence=licence, link=page)))
     # models behind filters judge texts and write none, but their terms may bind
     for line in profile.refine.models.licence_notes():
         name, _, licence = line.partition(": ")
-        chain.append(Link("filter", name.removeprefix("filter "), licence, ""))
+        chain.append(("filter", Terms(name=name.removeprefix("filter "), licence=licence)))
     return chain
 
 
-def model_chain(profile: Profile, bases: Iterable[tuple[str, str]]) -> list[Link]:
-    """What a checkpoint is made of; `bases` are parts and hub's ids (or stand-ins' names)."""
-    own, known = of_profile(profile), _read().models
+def model_chain(profile: Profile, scale: str) -> Chain:
+    """What a checkpoint is made of."""
     made_here = "Apache-2.0, made on the spot by this software"
-    unknown = _Terms(licence=NOT_SAID if profile.world is None else made_here)
-    chain = []
-    for part, name in bases:
-        terms = known.get(name, unknown)
-        chain.append(Link(part, name, terms.licence, terms.link))
-    captions = _components("stage 1", own.captions, profile)
+    unknown = Terms(licence=NOT_SAID if profile.world is None else made_here)
+    chain, settings = [], scale_settings(profile, scale)
+    for part in PARTS:
+        name = settings[part]["name"]  # a hub's id or a stand-in's
+        terms = _read().models.get(name, unknown)
+        chain.append((part.replace("_", " "), terms.model_copy(update={"name": name})))
+    captions = _components("stage 1", of_profile(profile).captions, profile)
     return [*chain, *captions, *dataset_chain(profile, english=True)]
 
 
-def _components(part: str, keys: Sequence[str], profile: Profile) -> list[Link]:
-    if not keys:
-        said = f"nobody has written down the terms of profile {profile.name} in licences.yaml"
-        return [Link(part, profile.source.path.name, said, "")]
-    terms = map(_read().components.__getitem__, keys)
-    return [Link(part, component.name, component.licence, component.link) for component in terms]
+def _components(part: str, keys: Sequence[str], profile: Profile) -> Chain:
+    said = f"nobody has written down the terms of profile {profile.name} in licences.yaml"
+    known = [(part, _read().components[key]) for key in keys]
+    return known or [(part, Terms(name=profile.source.path.name, licence=said))]
 
 
 def translator_name(profile: Profile) -> str:
@@ -111,15 +113,15 @@ def translator_name(profile: Profile) -> str:
     return Path(model).name if Path(model).is_absolute() else model
 
 
-def licence_table(chain: Iterable[Link]) -> str:
+def licence_table(chain: Chain) -> str:
     rows = [
-        (part, cell(name), cell(licence), f"<{link}>" if link else "")
-        for part, name, licence, link in chain
+        (part, cell(terms.name), cell(terms.licence), f"<{terms.link}>" if terms.link else "")
+        for part, terms in chain
     ]
     return table(("part", "what", "terms", "where"), rows, align="llll")
 
 
-def licence_notes(chain: Iterable[Link]) -> str:
+def licence_notes(chain: Chain) -> str:
     """LICENSE.md of a folder that is published."""
     return (
         "# Terms of this release and of what it is made of\n\n"

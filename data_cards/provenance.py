@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from data_cards.licences import TABLE
 from data_cards.release import ALL, MIXTURE, Release, load_report, optional, parse_release
 from palo import __version__
+from palo.errors import MissingResource
 from palo.files import digest, file_digest, read_json
 from palo.languages import ENGLISH, Language
 from palo.settings import Profile, config_path
@@ -26,7 +28,9 @@ MODEL_TEMPLATE = files("data_cards") / "model_card.md.j2"
 _BLOCK = re.compile(r"^## Provenance$.*?^```json$\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-class CardKind(StrEnum):
+class Kind(StrEnum):
+    """Of what is described, and published."""
+
     DATASET = "dataset"
     CHECKPOINT = "checkpoint"
 
@@ -39,7 +43,7 @@ class Provenance:
     """
 
     profile: str
-    kind: CardKind
+    kind: Kind
     what: str
     langs: tuple[str, ...]
     inputs: Mapping[str, str]
@@ -55,7 +59,7 @@ def read_provenance(card: str) -> Provenance | None:
     blocks = _BLOCK.findall(card)
     try:
         said = json.loads(blocks[-1])
-        kind, langs = CardKind(said.pop("kind")), tuple(said.pop("langs"))
+        kind, langs = Kind(said.pop("kind")), tuple(said.pop("langs"))
         return Provenance(kind=kind, langs=langs, **said)
     except (IndexError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -64,8 +68,7 @@ def read_provenance(card: str) -> Provenance | None:
 def dataset_provenance(profile: Profile, release: Release) -> Provenance:
     paths, report = profile.paths, load_report(profile.paths)
     inputs = {
-        "card": _card(DATASET_TEMPLATE),
-        "settings": _settings(profile),
+        **_common(profile, DATASET_TEMPLATE),
         "source shards": _folder(paths.source_dir, manifest(paths.source_dir).get("report")),
         "filters' report": _known(report.get("filters")),
         "translator's fine-tune": _known(optional(paths.translator_report)),
@@ -86,7 +89,7 @@ def dataset_provenance(profile: Profile, release: Release) -> Provenance:
         "filters": report.get("filters", {}).get("version", ""),
     }
     langs = tuple(map(str, release.configs))
-    return Provenance(profile.name, CardKind.DATASET, release.name, langs, inputs, about)
+    return Provenance(profile.name, Kind.DATASET, release.name, langs, inputs, about)
 
 
 def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
@@ -95,8 +98,7 @@ def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
     record = folder / "palo.json"
     told = optional(evaluation)
     inputs = {
-        "card": _card(MODEL_TEMPLATE),
-        "settings": _settings(profile),
+        **_common(profile, MODEL_TEMPLATE),
         "scale": _file(profile.train.scales_dir / f"{scale}.yaml"),
         "checkpoint": _file(record if record.is_file() else folder / "config.json"),
         "training": _file(folder / "training.json"),
@@ -104,14 +106,14 @@ def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
         "evaluation": _known(told and [told.get(key) for key in ("languages", "by_kind", "mean")]),
     }
     for path in sorted(evaluation.with_suffix("").glob("bench-*.json")):
-        found = read_json(path)
-        inputs[path.stem] = _known([found.get(key) for key in ("languages", "signature")])
+        bench = read_json(path)
+        inputs[path.stem] = _known([bench.get(key) for key in ("languages", "signature")])
     caches = sorted((paths.root / "mixture").glob("mixture-*.arrow"))
     about = {
         "checkpoint inputs": optional(record).get("inputs", ""),
         "mixture caches": [path.stem for path in caches],
     }
-    return Provenance(profile.name, CardKind.CHECKPOINT, scale, (), inputs, about)
+    return Provenance(profile.name, Kind.CHECKPOINT, scale, (), inputs, about)
 
 
 def cards_dir() -> Path:
@@ -127,11 +129,19 @@ def has_checkpoint(profile: Profile, scale: str) -> bool:
     return (profile.paths.checkpoint(scale) / "config.json").is_file()
 
 
+def checkpoint_dir(profile: Profile, scale: str) -> Path:
+    """Raises MissingResource where it was not trained."""
+    folder = profile.paths.checkpoint(scale)
+    if not has_checkpoint(profile, scale):
+        raise MissingResource(f"No checkpoint in {folder}. Run palo train --scale {scale} first.")
+    return folder
+
+
 def changes(told: Provenance, profile: Profile) -> list[str] | None:
     """What a card would record otherwise today, each in a few words; None where nothing of its data
     is on this machine."""
     paths, langs = profile.paths, tuple(Language(lang) for lang in told.langs if lang != ENGLISH)
-    if told.kind is CardKind.CHECKPOINT:
+    if told.kind is Kind.CHECKPOINT:
         if not has_checkpoint(profile, told.what):
             return None
         now = checkpoint_provenance(profile, told.what).inputs
@@ -141,34 +151,29 @@ def changes(told: Provenance, profile: Profile) -> list[str] | None:
         if told.what in (ALL, MIXTURE):  # a language that came later is new to them
             langs = parse_release(told.what, paths).langs
         now = dataset_provenance(profile, Release(told.what, langs, ENGLISH in told.langs)).inputs
-    differing = []
-    for name in sorted({*told.inputs, *now}):
-        before, after = told.inputs.get(name, ""), now.get(name, "")
-        if before != after:
-            what = "changed" if before and after else "gone" if before else "new"
-            differing.append(f"{name} {what}")
-    return differing
+    both = ((name, told.inputs.get(name), now.get(name)) for name in sorted({*told.inputs, *now}))
+    return [
+        f"{name} {'changed' if before and after else 'gone' if before else 'new'}"
+        for name, before, after in both
+        if (before or "") != (after or "")
+    ]
 
 
-def _card(template: Any) -> str:
-    return digest([VERSION, *(path.read_text(encoding="utf-8") for path in (template, TABLE))])
-
-
-def _settings(profile: Profile) -> str:
+def _common(profile: Profile, template: Traversable) -> dict[str, str]:
     """What of the settings a card tells, or what decides which rows training takes."""
-    return digest(
-        [
-            profile.description,
-            profile.source.path.name,
-            [profile.translator.model.rpartition("/")[2], profile.translator.licence],
-            profile.refine.model_dump(mode="json", include={"policy", "keep_review", "acceptance"}),
-            profile.refine.models.licence_notes(),
-            profile.train.mixture.model_dump(mode="json"),
-        ]
-    )
+    texts = (path.read_text(encoding="utf-8") for path in (template, TABLE))
+    settings = [
+        profile.description,
+        profile.source.path.name,
+        [profile.translator.model.rpartition("/")[2], profile.translator.licence],
+        profile.refine.model_dump(mode="json", include={"policy", "keep_review", "acceptance"}),
+        profile.refine.models.licence_notes(),
+        profile.train.mixture.model_dump(mode="json"),
+    ]
+    return {"card": digest([VERSION, *texts]), "settings": digest(settings)}
 
 
-def _folder(folder: Any, told: Any) -> str:
+def _folder(folder: Path, told: Any) -> str:
     records = records_digest(folder)
     return digest([records, told]) if records else ""
 
@@ -177,5 +182,5 @@ def _known(value: Any) -> str:
     return digest(value) if value else ""
 
 
-def _file(path: Any) -> str:
+def _file(path: Path) -> str:
     return file_digest(path) if path.is_file() else ""

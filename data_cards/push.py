@@ -2,12 +2,11 @@
 
 import shutil
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from data_cards.export import LICENCE, MARK, README, Format, export_dir, whole_folder
 from data_cards.licences import licence_notes, model_chain
-from data_cards.provenance import card_path, changes, has_checkpoint, read_provenance
+from data_cards.provenance import Kind, card_path, changes, checkpoint_dir, read_provenance
 from data_cards.release import LanguageFacts, parse_release
 from palo.errors import MissingResource, UserError
 from palo.languages import ENGLISH, Language
@@ -17,28 +16,23 @@ _PRIVATE = frozenset(("training.json", MARK))  # ids and places of this machine;
 _TEXT_BYTES = 4 << 20  # of files that are looked through for paths
 
 
-class What(StrEnum):
-    DATASET = "dataset"  # what `palo export --format hub` wrote
-    CHECKPOINT = "checkpoint"
-
-
 @dataclass(frozen=True)
 class Plan:
     """`contents` by their names in the repository: files, and what is made on the spot."""
 
-    what: What
+    what: Kind
     repo_id: str
     contents: dict[str, Path | bytes]
     warnings: list[str]
 
     @property
     def repo_type(self) -> str:
-        return "dataset" if self.what is What.DATASET else "model"
+        return "dataset" if self.what is Kind.DATASET else "model"
 
     @property
     def place(self) -> str:
         """Of the repository, below the Hub's address."""
-        return f"datasets/{self.repo_id}" if self.what is What.DATASET else self.repo_id
+        return f"datasets/{self.repo_id}" if self.what is Kind.DATASET else self.repo_id
 
     @property
     def sizes(self) -> list[tuple[str, int]]:
@@ -50,7 +44,7 @@ def _size(content: Path | bytes) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
-def plan(profile: Profile, what: What, lang: str, scale: str, repo_id: str, anyway: bool) -> Plan:
+def plan(profile: Profile, what: Kind, lang: str, scale: str, repo_id: str, anyway: bool) -> Plan:
     """Raises MissingResource where there is nothing to push, UserError for what should not be."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils._validators import validate_repo_id
@@ -61,7 +55,7 @@ def plan(profile: Profile, what: What, lang: str, scale: str, repo_id: str, anyw
         raise UserError(f"'{repo_id}' is no repository: {error}") from None
     if "/" not in repo_id:
         raise UserError(f"'{repo_id}' names no owner. Write ORG/NAME.")
-    if what is What.DATASET:
+    if what is Kind.DATASET:
         contents, warnings = _dataset(profile, lang)
     else:
         contents, warnings = _checkpoint(profile, scale)
@@ -101,14 +95,10 @@ def _dataset(profile: Profile, lang: str) -> tuple[dict[str, Path | bytes], list
 
 def _checkpoint(profile: Profile, scale: str) -> tuple[dict[str, Path | bytes], list[str]]:
     """Contents and warnings."""
-    from data_cards.cards import named_bases
-
-    folder, card = profile.paths.checkpoint(scale), card_path(profile, scale)
-    if not has_checkpoint(profile, scale):
-        raise MissingResource(f"No checkpoint in {folder}. Run palo train --scale {scale} first.")
+    folder, card = checkpoint_dir(profile, scale), card_path(profile, scale)
     if not card.is_file():
         raise MissingResource(f"No card at {card}. Run palo card --scale {scale} first.")
-    terms = licence_notes(model_chain(profile, named_bases(profile, scale))).encode()
+    terms = licence_notes(model_chain(profile, scale)).encode()
     contents = _files(folder) | {README: card.read_bytes(), LICENCE: terms}
     return contents, _stale(profile, card, f"palo card --scale {scale}")
 

@@ -1,6 +1,6 @@
 """What is published together, and what the stages wrote down of it; what they did not is None."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,11 @@ class Release:
     @property
     def configs(self) -> tuple[Language, ...]:
         return (ENGLISH, *self.langs) if self.english else self.langs
+
+    @property
+    def title(self) -> str:
+        names = " and ".join(LANGUAGES[lang].name for lang in self.langs)
+        return {ALL: "all languages", MIXTURE: "training mixture"}.get(self.name, names)
 
 
 def parse_release(text: str, paths: DataPaths) -> Release:
@@ -75,38 +80,34 @@ def conversations(
     the profile names an English list that is not there.
     """
     paths, mix = profile.paths, profile.train.english_mix_path
+    columns: tuple[str, ...] = ("source_id", "sample_id", "image")
+    rows: Iterator[Sequence[Any]]
     if lang is not ENGLISH:
         prefix = _image_prefix(profile) if beside_mix else ""
-        columns = ("source_id", "sample_id", "image", "target")
-        for count, _, (source_id, sample_id, image, turns) in training_conversations(
-            paths.refined(lang), profile.refine, columns
-        ):
-            if count:
-                placed = prefix + image if image else None
-                said = ((turn["role"], turn["text"]) for turn in turns[:count])
-                yield _row(source_id, sample_id, lang, placed, said)
+        columns = (*columns, "target")
+        cut = training_conversations(paths.refined(lang), profile.refine, columns)
+        rows = (
+            (*ids, prefix + image if image else None, turns[:count])
+            for count, _, (*ids, image, turns) in cut
+            if count
+        )
     elif mix is None:
-        columns = ("source_id", "sample_id", "image", "turns")
-        for path in shard_paths(paths.source_dir):
-            for source_id, sample_id, image, turns in read_columns(path, columns):
-                said = ((turn["role"], turn["text"]) for turn in turns)
-                yield _row(source_id, sample_id, lang, image, said)
+        shards = shard_paths(paths.source_dir)
+        rows = (row for path in shards for row in read_columns(path, (*columns, "turns")))
     elif mix.is_file():  # the English list as it is, item for item
-        for source_id, image, pairs in read_conversations(mix):
-            yield _row(source_id, "", lang, image, pairs)
+        rows = (
+            (source_id, "", image, [{"role": role, "text": text} for role, text in pairs])
+            for source_id, image, pairs in read_conversations(mix)
+        )
     else:
         raise MissingResource(
             f"No English mix at {mix}. Put it there, or take train.english_mix_path out of "
             "pipelines.yaml: then the mixture has the source's own English."
         )
-
-
-def _row(
-    source_id: Any, sample_id: str, lang: str, image: str | None, said: Iterable[tuple[str, str]]
-) -> dict[str, Any]:
-    turns = [{"from": role, "value": text} for role, text in said]
-    row = {"id": source_id, "sample_id": sample_id, "language": str(lang), "image": image}
-    return row | {"conversations": turns}
+    for source_id, sample_id, image, turns in rows:
+        said = [{"from": turn["role"], "value": turn["text"]} for turn in turns]
+        row = {"id": source_id, "sample_id": sample_id, "language": str(lang), "image": image}
+        yield row | {"conversations": said}
 
 
 def _image_prefix(profile: Profile) -> str:
@@ -136,7 +137,9 @@ class LanguageFacts:
 
     `translated` and `refined` are the stages' manifests, empty where the stage wrote none.
     `report` is the language's part of refine's report; `report_is_older` says that it was made
-    from other shards than there are now.
+    from other shards than there are now. `audit` is the blind audit of the last translator of
+    which audited rows came back; it failed with more errors than the plan allows.
+    `structure_broken`: the end-of-run audit of `palo translate` found shards unlike their source.
     """
 
     def __init__(self, profile: Profile, lang: Language) -> None:
@@ -152,6 +155,9 @@ class LanguageFacts:
         self.report: Mapping[str, Any] = load_report(paths).get("languages", {}).get(lang, {})
         shards = records_digest(paths.refined(lang))
         self.report_is_older = bool(self.report) and self.report.get("shards") != shards
+        self.audit: Mapping[str, Any] | None = (self.report.get("audits") or [None])[-1]
+        self.audit_failed = self.audit is not None and self.audit["acceptance"] == "failed"
+        self.structure_broken = not self.translated.get("audit", {"whole": True})["whole"]
 
     @cached_property
     def use(self) -> Use | None:
@@ -175,24 +181,6 @@ class LanguageFacts:
     def by_verdict(self, verdict: Verdict) -> int | None:
         counts = self.refined.get("by_verdict")
         return None if counts is None else int(counts.get(verdict, 0))
-
-    @property
-    def audit(self) -> Mapping[str, Any] | None:
-        """The blind audit of the last translator of which audited rows came back."""
-        audits = self.report.get("audits") or [None]
-        last: Mapping[str, Any] | None = audits[-1]
-        return last
-
-    @property
-    def audit_failed(self) -> bool:
-        """With more errors than the plan allows, in the words of refine's report."""
-        return self.audit is not None and self.audit["acceptance"] == "failed"
-
-    @property
-    def structure_broken(self) -> bool:
-        """Whether the end-of-run audit of `palo translate` found shards unlike their source."""
-        account = self.translated.get("audit")
-        return account is not None and not account["whole"]
 
 
 def load_report(paths: DataPaths) -> Mapping[str, Any]:
