@@ -97,8 +97,8 @@ def bars(counts: Sequence[tuple[str, int]]) -> str:
 
 
 # What the templates of cards write values with.
-_WRITERS = {writer.__name__: writer for writer in (cell, code, decimal, band, interval, quantile)}
-_WRITERS |= {"number": number, "share": share, "wilson": wilson}
+_WRITERS: dict[str, Any] = {"number": number, "share": share}
+_WRITERS |= {of.__name__: of for of in (cell, code, decimal, band, interval, quantile, wilson)}
 
 _LICENSES = """
     apache-2.0 mit bsd-2-clause bsd-3-clause cc0-1.0 cc-by-4.0 cc-by-sa-4.0 cc-by-nc-4.0

@@ -14,7 +14,7 @@ from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard,
 
 from data_cards import licences, provenance
 from data_cards.card_format import bars, cell, code, filled, number, size_category, table
-from data_cards.release import LanguageFacts, Release, conversations, load_report, optional
+from data_cards.release import LanguageFacts, Release, conversations, load_report
 from palo.console import wilson
 from palo.errors import UserError, unknown
 from palo.files import read_json
@@ -41,7 +41,7 @@ def dataset_card(profile: Profile, release: Release) -> str:
     elif release.english:
         english = sum(1 for _ in conversations(profile, ENGLISH))
     total = sum(row.use.whole + row.use.cut for row in rows if row.use) + (english or 0)
-    finetune = optional(profile.paths.translator_report)
+    finetune = read_json(profile.paths.translator_report, {})
     by_reason = [row.refined.get("by_reason", {}) for row in rows]
     about = told.get("filters", {})
     others = sorted({name for counts in by_reason for name in counts} - {*about})
@@ -112,7 +112,7 @@ def _dataset_data(profile: Profile, release: Release, title: str, rows: int) -> 
         source_datasets=list(own.source_datasets) or None,
         tags=["llava", "palo", "translation", "visual-instruction-tuning"],
         configs=configs,
-        **own.dataset.model_dump(exclude_none=True),
+        **own.dataset,
     )
 
 
@@ -121,15 +121,13 @@ def _examples(profile: Profile, release: Release) -> str:
     languages one of each."""
     wanted, lines = EXAMPLES if len(release.langs) == 1 else 1, []
     for lang in release.langs:
-        rows = training_conversations(
-            profile.paths.refined(lang), profile.refine, ("source", "target")
-        )
+        folder = profile.paths.refined(lang)
+        rows = training_conversations(folder, profile.refine, ("source", "target"))
         kept = (columns for count, _, columns in rows if count)
         for source, target in islice(kept, wanted):
             for turns in list(zip(source, target, strict=True))[:2]:
-                lines.append(
-                    (str(lang), *(cell(turn["text"], MAX_EXAMPLE_CHARS) for turn in turns))
-                )
+                texts = (cell(turn["text"], MAX_EXAMPLE_CHARS) for turn in turns)
+                lines.append((str(lang), *texts))
     return table(("", "English", "translation"), lines, align="lll") if lines else "None is kept."
 
 
@@ -145,8 +143,8 @@ def model_card(profile: Profile, scale: str) -> str:
         raise unknown("scale", scale, scale_names(profile))
     paths, folder = profile.paths, provenance.checkpoint_dir(profile, scale)
     said = licences.scale_settings(profile, scale)
-    config, training = read_json(folder / "config.json"), optional(folder / "training.json")
-    evaluation = optional(paths.evaluation(scale))
+    config, training = read_json(folder / "config.json"), read_json(folder / "training.json", {})
+    evaluation = read_json(paths.evaluation(scale), {})
     mixture = training.get("mixture", {})
     return filled(
         ModelCard,
@@ -198,7 +196,7 @@ def _model_data(
         model_name=f"Palo {scale} (profile {profile.name})",
         pipeline_tag="image-text-to-text",
         tags=["palo", "llava", "vision-language", "multilingual"],
-        **own.model.model_dump(exclude_none=True),
+        **own.model,
     )
 
 

@@ -16,14 +16,6 @@ PARTS = ("language_model", "vision_tower")  # that a scale names
 NOT_SAID = "not stated here; ask its publisher"
 
 
-class HubLicence(Section):
-    """As the Hub's metadata give a licence; name and link belong to `other`."""
-
-    license: str
-    license_name: str | None = None
-    license_link: str | None = None
-
-
 class Terms(Section):
     """`link` is "" where none is known."""
 
@@ -37,10 +29,11 @@ Chain = list[tuple[str, Terms]]  # what something is made of: the part that it p
 
 class _OfProfile(Section):
     """Keys of `components` for each part of a release; nothing is known of a profile of one's own
-    that licences.yaml does not name."""
+    that licences.yaml does not name. `dataset` and `model` are the licence as the Hub's metadata
+    give it."""
 
-    dataset: HubLicence = HubLicence(license="unknown")
-    model: HubLicence = HubLicence(license="unknown")
+    dataset: dict[str, Any] = {"license": "unknown"}
+    model: dict[str, Any] = {"license": "unknown"}
     translations: tuple[str, ...] = ()
     english: tuple[str, ...] = ()
     captions: tuple[str, ...] = ()

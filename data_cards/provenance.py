@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from data_cards.licences import TABLE
-from data_cards.release import ALL, MIXTURE, Release, load_report, optional, parse_release
+from data_cards.release import ALL, MIXTURE, Release, load_report, parse_release
 from palo import __version__
 from palo.errors import MissingResource
 from palo.files import digest, file_digest, read_json
@@ -37,10 +37,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Provenance:
-    """`what` is a release's name or a scale; `langs` those of the release, English too.
-
-    `inputs` are digests by name, "" for what was not there; `about` is told and never compared.
-    """
+    """`what` is a release's name or a scale; `langs` those of the release, English too. `inputs`
+    are digests by name, "" for what was not there; `about` is told and never compared."""
 
     profile: str
     kind: Kind
@@ -49,6 +47,10 @@ class Provenance:
     inputs: Mapping[str, str]
     about: Mapping[str, Any]
     palo: str = __version__
+
+    @property
+    def target_langs(self) -> tuple[Language, ...]:
+        return tuple(Language(lang) for lang in self.langs if lang != ENGLISH)
 
     def block(self) -> str:
         return json.dumps(vars(self), ensure_ascii=False, indent=1, sort_keys=True)
@@ -71,7 +73,7 @@ def dataset_provenance(profile: Profile, release: Release) -> Provenance:
         **_common(profile, DATASET_TEMPLATE),
         "source shards": _folder(paths.source_dir, manifest(paths.source_dir).get("report")),
         "filters' report": _known(report.get("filters")),
-        "translator's fine-tune": _known(optional(paths.translator_report)),
+        "translator's fine-tune": _known(read_json(paths.translator_report, {})),
     }
     translators = {}
     for lang in release.langs:
@@ -96,7 +98,7 @@ def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
     paths = profile.paths
     folder, evaluation = paths.checkpoint(scale), paths.evaluation(scale)
     record = folder / "palo.json"
-    told = optional(evaluation)
+    told = read_json(evaluation, {})
     inputs = {
         **_common(profile, MODEL_TEMPLATE),
         "scale": _file(profile.train.scales_dir / f"{scale}.yaml"),
@@ -110,7 +112,7 @@ def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
         inputs[path.stem] = _known([bench.get(key) for key in ("languages", "signature")])
     caches = sorted((paths.root / "mixture").glob("mixture-*.arrow"))
     about = {
-        "checkpoint inputs": optional(record).get("inputs", ""),
+        "checkpoint inputs": read_json(record, {}).get("inputs", ""),
         "mixture caches": [path.stem for path in caches],
     }
     return Provenance(profile.name, Kind.CHECKPOINT, scale, (), inputs, about)
@@ -140,7 +142,7 @@ def checkpoint_dir(profile: Profile, scale: str) -> Path:
 def changes(told: Provenance, profile: Profile) -> list[str] | None:
     """What a card would record otherwise today, each in a few words; None where nothing of its data
     is on this machine."""
-    paths, langs = profile.paths, tuple(Language(lang) for lang in told.langs if lang != ENGLISH)
+    paths, langs = profile.paths, told.target_langs
     if told.kind is Kind.CHECKPOINT:
         if not has_checkpoint(profile, told.what):
             return None

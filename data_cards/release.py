@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+from palo import shards
 from palo.errors import MissingResource
 from palo.files import read_json
 from palo.languages import ENGLISH, LANGUAGES, TARGETS, Language, parse_languages
@@ -13,14 +13,6 @@ from palo.llava import read_conversations
 from palo.paths import DataPaths
 from palo.schemas import TurnStatus, Verdict
 from palo.settings import Profile
-from palo.shards import (
-    counted,
-    manifest,
-    read_columns,
-    records_digest,
-    shard_paths,
-    training_conversations,
-)
 
 MIXTURE = "mixture"
 ALL = "all"
@@ -45,13 +37,11 @@ class Release:
 
 
 def parse_release(text: str, paths: DataPaths) -> Release:
-    """`ur`, `ur,fr`, `all`, `mixture`; the last two hold the languages that were refined.
-
-    Raises UserError for an unknown language, MissingResource for one that was not translated.
-    """
+    """`ur`, `ur,fr`, `all`, `mixture`; the last two hold the languages that were refined. Raises
+    UserError for an unknown language, MissingResource for one that was not translated."""
     word = text.strip().lower()
     if word in (ALL, MIXTURE):
-        refined = tuple(lang for lang in TARGETS if shard_paths(paths.refined(lang)))
+        refined = tuple(lang for lang in TARGETS if shards.shard_paths(paths.refined(lang)))
         return Release(word, refined, english=word == MIXTURE)
     langs = parse_languages(text)
     missing = [lang for lang in langs if lang not in there_are(paths)]
@@ -66,7 +56,7 @@ def parse_release(text: str, paths: DataPaths) -> Release:
 
 def there_are(paths: DataPaths) -> tuple[Language, ...]:
     """Languages with anything translated."""
-    return tuple(lang for lang in TARGETS if shard_paths(paths.translated(lang)))
+    return tuple(lang for lang in TARGETS if shards.shard_paths(paths.translated(lang)))
 
 
 def conversations(
@@ -85,15 +75,15 @@ def conversations(
     if lang is not ENGLISH:
         prefix = _image_prefix(profile) if beside_mix else ""
         columns = (*columns, "target")
-        cut = training_conversations(paths.refined(lang), profile.refine, columns)
+        cut = shards.training_conversations(paths.refined(lang), profile.refine, columns)
         rows = (
             (*ids, prefix + image if image else None, turns[:count])
             for count, _, (*ids, image, turns) in cut
             if count
         )
     elif mix is None:
-        shards = shard_paths(paths.source_dir)
-        rows = (row for path in shards for row in read_columns(path, (*columns, "turns")))
+        sources, columns = shards.shard_paths(paths.source_dir), (*columns, "turns")
+        rows = (row for path in sources for row in shards.read_columns(path, columns))
     elif mix.is_file():  # the English list as it is, item for item
         rows = (
             (source_id, "", image, [{"role": role, "text": text} for role, text in pairs])
@@ -112,10 +102,8 @@ def conversations(
 
 def _image_prefix(profile: Profile) -> str:
     """What stands before a translated row's image so that one folder serves the mixture.
-
     LLaVA-Instruct names COCO's files alone, the 665K mix with their folders (`coco/train2017/`);
-    published trainers take one folder. "" where the two have nothing to do with each other.
-    """
+    published trainers take one folder. "" where the two have nothing to do with each other."""
     images, mix = profile.source.images_dir, profile.train.english_mix_images_dir
     if images is None or mix is None or not images.is_relative_to(mix) or images == mix:
         return ""
@@ -146,15 +134,15 @@ class LanguageFacts:
         paths = profile.paths
         self._profile, self.lang, self.name = profile, lang, LANGUAGES[lang].name
         self.title = f"{lang} {self.name}"
-        self.set_aside = manifest(paths.source_dir).get("report", {}).get("set_aside")
-        self.source_samples = counted(paths.source_dir)
-        self.samples = counted(paths.translated(lang))
-        self.turns = counted(paths.translated(lang), "turns")
-        self.translated = manifest(paths.translated(lang))
-        self.refined = manifest(paths.refined(lang))
+        self.set_aside = shards.manifest(paths.source_dir).get("report", {}).get("set_aside")
+        self.source_samples = shards.counted(paths.source_dir)
+        self.samples = shards.counted(paths.translated(lang))
+        self.turns = shards.counted(paths.translated(lang), "turns")
+        self.translated = shards.manifest(paths.translated(lang))
+        self.refined = shards.manifest(paths.refined(lang))
         self.report: Mapping[str, Any] = load_report(paths).get("languages", {}).get(lang, {})
-        shards = records_digest(paths.refined(lang))
-        self.report_is_older = bool(self.report) and self.report.get("shards") != shards
+        current = shards.records_digest(paths.refined(lang))
+        self.report_is_older = bool(self.report) and self.report.get("shards") != current
         self.audit: Mapping[str, Any] | None = (self.report.get("audits") or [None])[-1]
         self.audit_failed = self.audit is not None and self.audit["acceptance"] == "failed"
         self.structure_broken = not self.translated.get("audit", {"whole": True})["whole"]
@@ -163,11 +151,11 @@ class LanguageFacts:
     def use(self) -> Use | None:
         """By the profile's policy today, as the mixture is made; None before refine."""
         folder = self._profile.paths.refined(self.lang)
-        if not shard_paths(folder):
+        if not shards.shard_paths(folder):
             return None
         whole = cut = left_out = with_image = 0
         policy = self._profile.refine
-        for count, in_all, (image,) in training_conversations(folder, policy, ("image",)):
+        for count, in_all, (image,) in shards.training_conversations(folder, policy, ("image",)):
             whole += 0 < count == in_all
             cut += 0 < count < in_all
             left_out += not count
@@ -185,10 +173,5 @@ class LanguageFacts:
 
 def load_report(paths: DataPaths) -> Mapping[str, Any]:
     """refine-report.json, or nothing where `palo refine report` has not been run."""
-    return optional(paths.refine_report.with_suffix(".json"))
-
-
-def optional(path: Path) -> Mapping[str, Any]:
-    """A JSON object, or nothing where there is no file."""
-    content: Mapping[str, Any] = read_json(path) if path.is_file() else {}
-    return content
+    report: Mapping[str, Any] = read_json(paths.refine_report.with_suffix(".json"), {})
+    return report

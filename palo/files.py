@@ -105,8 +105,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Raises UserError for a file that is no JSON, which `write_json` never leaves behind."""
+def read_json(path: Path, default: Any = None) -> Any:
+    """The `default`, where there is one, for a missing file. Raises UserError for a file that is no
+    JSON, which `write_json` never leaves behind."""
+    if default is not None and not path.is_file():
+        return default
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -149,5 +152,5 @@ def uptodate(record_path: Path, inputs: Any) -> dict[str, Any] | None:
 
     Whoever made it wrote `write_json(record_path, {"inputs": inputs, ...})` when it was done.
     """
-    record: dict[str, Any] = read_json(record_path) if record_path.is_file() else {}
+    record: dict[str, Any] = read_json(record_path, {})
     return record if record.get("inputs") == inputs else None

@@ -72,8 +72,7 @@ def is_current(path: Path, inputs: Mapping[str, str]) -> bool:
 
 def manifest(folder: Path) -> dict[str, Any]:
     """The manifest.json of a folder of shards, or an empty one where the stage has not run."""
-    path = folder / "manifest.json"
-    return read_json(path) if path.is_file() else {}
+    return read_json(folder / "manifest.json", {})
 
 
 def counted(folder: Path, what: str = "samples") -> int:
