@@ -11,11 +11,10 @@ which base; weights from another base are not used.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
-from pydantic import TypeAdapter
 from rich.table import Table
 
 from palo.checks.likeness import corpus_scores
@@ -85,11 +84,8 @@ def verified_pairs(
 ) -> list[TrainingPair]:
     """The verified turns of one language in the memory's order, each as it would be translated;
     where the source no longer has the turn, after its question. `conversations` are the source's
-    turns by sample id.
-
-    A segment that was verified in several turns comes as often: what the source says often is
-    worth more practice.
-    """
+    turns by sample id. A segment that was verified in several turns comes as often: what the source
+    says often is worth more practice."""
     texts = {(entry.sample_id, entry.turn): entry.text for entry in entries}
     pairs = []
     for entry in entries:
@@ -115,9 +111,8 @@ class Finetuned:
 
     def weights(self, settings: TranslatorSettings) -> Weights:
         folder = settings.finetuned_dir / self.folder
-        if self.lora:
-            return Weights(settings.model, settings.revision, folder)
-        return Weights(str(folder))
+        base = base_weights(settings)
+        return replace(base, adapter_dir=folder) if self.lora else Weights(str(folder))
 
 
 def base_weights(settings: TranslatorSettings) -> Weights:
@@ -125,14 +120,11 @@ def base_weights(settings: TranslatorSettings) -> Weights:
 
 
 def weights_for(settings: TranslatorSettings, lang: str) -> Weights:
-    """The fine-tuned ones where there are any, else the base.
-
-    Raises MissingResource where the base model is not here.
-    """
+    """The fine-tuned ones where there are any, else the base. Raises MissingResource where the base
+    model is not here."""
     row = _active(settings).get(lang)
-    if row is None or row.base != _base_version(settings):
-        return base_weights(settings)
-    return row.weights(settings)
+    is_current = row is not None and row.base == _base_version(settings)
+    return row.weights(settings) if row and is_current else base_weights(settings)
 
 
 def _base_version(settings: TranslatorSettings) -> str:
@@ -142,8 +134,7 @@ def _base_version(settings: TranslatorSettings) -> str:
 
 
 def _active(settings: TranslatorSettings) -> dict[str, Finetuned]:
-    path = settings.finetuned_dir / _ACTIVE
-    rows = read_json(path) if path.is_file() else {}
+    rows = read_json(settings.finetuned_dir / _ACTIVE, {})
     return {lang: Finetuned(**row) for lang, row in rows.items()}
 
 
@@ -152,93 +143,69 @@ class Split(NamedTuple):
     held_out: list[TrainingPair]
 
 
-@dataclass(frozen=True)
-class TranslationScore:
-    """chrF++ and BLEU of translations against references, with sacrebleu's signatures."""
-
-    chrf: float
-    bleu: float
-    chrf_signature: str
-    bleu_signature: str
-
-
-@dataclass(frozen=True)
-class LanguageScores:
-    """Before and after the fine-tune, on the same held-out pairs."""
+class LanguageScores(TypedDict):
+    """`corpus_scores` before and after the fine-tune, on the same held-out pairs."""
 
     pairs: int  # trained on
     held_out: int
-    before: TranslationScore
-    after: TranslationScore
-
-    @property
-    def figures(self) -> dict[str, float]:
-        return {
-            "pairs": self.pairs,
-            "held_out": self.held_out,
-            "chrf_before": self.before.chrf,
-            "chrf_after": self.after.chrf,
-            "bleu_before": self.before.bleu,
-            "bleu_after": self.after.bleu,
-        }
-
-
-_SCORES = TypeAdapter(dict[str, LanguageScores])
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 def score_report(scores: Mapping[str, LanguageScores]) -> dict[str, Any]:
     """What goes into the translator's report file."""
+    languages = {}
+    for lang, row in scores.items():
+        both = {"before": row["before"], "after": row["after"]}
+        figures = {f"{of}_{when}": both[when][of] for of in ("chrf", "bleu") for when in both}
+        languages[lang] = {"pairs": row["pairs"], "held_out": row["held_out"], **figures}
     return {
-        "languages": {lang: of_lang.figures for lang, of_lang in scores.items()},
-        "chrf_signature": next(iter(scores.values())).after.chrf_signature,
-        "bleu_signatures": {lang: of_lang.after.bleu_signature for lang, of_lang in scores.items()},
+        "languages": languages,
+        "chrf_signature": next(iter(scores.values()))["after"]["chrf_signature"],
+        "bleu_signatures": {lang: row["after"]["bleu_signature"] for lang, row in scores.items()},
     }
 
 
 def score_table(scores: Mapping[str, LanguageScores]) -> Table:
-    first = next(iter(scores.values()))
-    rows = []
-    for lang, of_lang in scores.items():
-        pairs, held_out, *figures = of_lang.figures.values()
-        scores_shown = (f"{figure:.1f}" for figure in figures)
-        rows.append((info(lang).name, str(pairs), str(held_out), *scores_shown))
+    report, rows = score_report(scores), []
+    for lang, figures in report["languages"].items():
+        pairs, held_out, *of_lang = figures.values()
+        rows.append((info(lang).name, str(pairs), str(held_out), *(f"{n:.1f}" for n in of_lang)))
+    bleu_signature = next(iter(report["bleu_signatures"].values()))
     return table(
         "language",
         *("trained on", "held out", "chrF++ before", "after", "BLEU before", "after"),
         rows=rows,
         title="Fine-tune of the translator, held-out verified segments",
-        caption=f"chrF++ {first.after.chrf_signature}\nBLEU {first.after.bleu_signature}",
+        caption=f"chrF++ {report['chrf_signature']}\nBLEU {bleu_signature}",
     )
 
 
 def finetune(
     settings: TranslatorSettings, langs: Sequence[str], paths: DataPaths
 ) -> dict[str, LanguageScores]:
-    """Trains one model for all `langs` (full weights) or an adapter for each (LoRA).
-
-    Raises UserError where too little is verified.
-    """
+    """Trains one model for all `langs` (full weights) or an adapter for each (LoRA). Raises
+    UserError where too little is verified."""
     splits = _splits(langs, settings, paths)
     groups = [[lang] for lang in langs] if settings.finetune.lora_rank else [list(langs)]
     scores: dict[str, LanguageScores] = {}
     for group in groups:
         scores |= _finetune_group(settings, {lang: splits[lang] for lang in group})
-    report_path = paths.translator_report
     merged = score_report(scores)
-    if report_path.is_file():  # other languages' scores stay
-        merged["languages"] = read_json(report_path)["languages"] | merged["languages"]
-    write_json(report_path, merged)
+    before = read_json(paths.translator_report, {"languages": {}})  # other languages' scores stay
+    merged["languages"] = before["languages"] | merged["languages"]
+    write_json(paths.translator_report, merged)
     return scores
 
 
 def with_enough(langs: Sequence[str], paths: DataPaths) -> tuple[str, ...]:
     """The languages of which people have verified enough to be worth a look."""
-    enough = []
-    for lang in langs:
+
+    def is_enough(lang: str) -> bool:
         with VerifiedMemory.existing(paths.verified(lang)) as memory:
-            if memory.count() >= MIN_PAIRS:
-                enough.append(lang)
-    return tuple(enough)
+            return memory.count() >= MIN_PAIRS
+
+    return tuple(filter(is_enough, langs))
 
 
 def _splits(
@@ -296,17 +263,22 @@ def _finetune_group(
     record_path = folder / _RECORD
     if record := uptodate(record_path, inputs):
         note(f"{folder}: up to date")
-        scores = _SCORES.validate_python(record["scores"])
+        scores: dict[str, LanguageScores] = record["scores"]
     else:
         record_path.unlink(missing_ok=True)
         before = evaluate(settings, base_weights(settings), splits)
         train(settings, practised, folder)
         after = evaluate(settings, row.weights(settings), splits)
         scores = {
-            lang: LanguageScores(len(part.train), len(part.held_out), before[lang], after[lang])
+            lang: LanguageScores(
+                pairs=len(part.train),
+                held_out=len(part.held_out),
+                before=before[lang],
+                after=after[lang],
+            )
             for lang, part in splits.items()
         }
-        write_json(record_path, {"inputs": inputs, "scores": _SCORES.dump_python(scores)})
+        write_json(record_path, {"inputs": inputs, "scores": scores})
     active = _active(settings) | dict.fromkeys(splits, row)  # from now on it translates these
     rows = {lang: asdict(finetuned) for lang, finetuned in active.items()}
     write_json(settings.finetuned_dir / _ACTIVE, rows)
@@ -315,8 +287,8 @@ def _finetune_group(
 
 def evaluate(
     settings: TranslatorSettings, weights: Weights, splits: Mapping[str, Split]
-) -> dict[str, TranslationScore]:
-    """Greedy translations of the held-out segments, scored against what people wrote."""
+) -> dict[str, dict[str, Any]]:
+    """`corpus_scores` of the held-out segments, translated greedily, against what people wrote."""
     requests = [
         Request(f"{lang} {at}", (Message("user", pair.prompt),), Sampling(settings.max_tokens))
         for lang, part in splits.items()
@@ -328,7 +300,7 @@ def evaluate(
     for lang, part in splits.items():
         said = [texts[f"{lang} {at}"] for at in range(len(part.held_out))]
         references = [pair.target for pair in part.held_out]
-        scores[lang] = TranslationScore(**corpus_scores(lang, said, references))
+        scores[lang] = corpus_scores(lang, said, references)
     return scores
 
 

@@ -114,13 +114,13 @@ def test_fine_tune_raises_held_out_scores_and_the_next_translation_uses_it(base_
     assert weights_for(settings, "fr") == base_weights(settings)
     scores = finetune(settings, ["fr", "ur"], paths)
     for found in scores.values():
-        assert found.held_out > 10
-        assert found.after.chrf > found.before.chrf + 15
+        assert found["held_out"] > 10
+        assert found["after"]["chrf"] > found["before"]["chrf"] + 15
     tuned = weights_for(settings, "fr")
     assert tuned == weights_for(settings, "ur") != base_weights(settings)
     assert weights_for(settings, "ru") == base_weights(settings)
     report = read_json(paths.translator_report)["languages"]
-    assert report["fr"]["chrf_after"] == scores["fr"].after.chrf
+    assert report["fr"]["chrf_after"] == scores["fr"]["after"]["chrf"]
 
     written = (settings.finetuned_dir / "fr+ur" / "model.safetensors").stat().st_mtime_ns
     assert finetune(settings, ["fr", "ur"], paths) == scores  # nothing changed: not trained again
@@ -137,7 +137,7 @@ def test_lora_gives_each_language_an_adapter_of_its_own(base_dir, tmp_path):
         weights = weights_for(settings, lang)
         assert weights.adapter_dir == settings.finetuned_dir / lang
         assert (weights.adapter_dir / "adapter_model.safetensors").is_file()
-        assert scores[lang].after.chrf > scores[lang].before.chrf
+        assert scores[lang]["after"]["chrf"] > scores[lang]["before"]["chrf"]
 
 
 @pytest.mark.slow
