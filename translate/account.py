@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,8 @@ class FaultKind(StrEnum):
 @dataclass
 class Account:
     """`samples` and `turns` are the source's; `by_status` is what the shards hold for them.
-
     `by_person` counts verified turns whose text lost or moved a protected span: a person may.
-    `reread` counts the shards that were read back in this run.
-    """
+    `reread` counts the shards that were read back in this run."""
 
     samples: int = 0
     turns: int = 0
@@ -71,10 +70,9 @@ class Account:
     def balanced(self) -> bool:
         return self.turns == self.by_status.total() and not self.fault_counts
 
-    def add(self, other: "Account") -> None:
-        for name in (*_REMEMBERED, "fault_counts"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.faults = (self.faults + other.faults)[:_FAULTS_KEPT]
+    def __add__(self, other: "Account") -> "Account":
+        sums = {name: value + getattr(other, name) for name, value in vars(self).items()}
+        return Account(**sums | {"faults": sums["faults"][:_FAULTS_KEPT]})
 
     def blame(self, kind: FaultKind, shard: str, sample_id: str, turn: int | None = None) -> None:
         """`turn` is None where the whole sample is meant."""
@@ -83,34 +81,26 @@ class Account:
             place = "" if turn is None else f", turn {turn}"
             self.faults.append(f"{kind}: {shard}, sample {sample_id}{place}")
 
-    @property
-    def summary(self) -> dict[str, object]:
-        """For the manifest: the sum, and what is wrong with it."""
-        return {
-            "whole": self.balanced,
-            "source_turns": self.turns,
-            "turns_in_shards": self.by_status.total(),
-            "verified_with_other_spans": self.by_person,
-            "faults": dict(self.fault_counts),
-            "first_faults": self.faults,
-        }
-
 
 def account_for(lang: str, sources: Sequence[Path], folder: Path) -> Account:
     """Reads what the writer left in `folder`; writes `audit.json` there for the next run."""
-    known = _known(folder / ACCOUNT_NAME)
+    try:
+        content = read_json(folder / ACCOUNT_NAME)
+        known: dict[str, Any] = content["shards"] if content["rules"] == _RULES else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        known = {}
     account, whole = Account(shards=len(sources)), {}
     for path in sources:
         target = folder / path.name
         digests = [file_digest(path), file_digest(target) if target.is_file() else ""]
         entry = known.get(path.name)
-        if entry is not None and entry["digests"] == digests:
+        if entry and entry["digests"] == digests:
             part = Account(**entry["found"])
         else:
             written = read_translated(target) if target.is_file() else []
             part = _account_for_shard(lang, target.name, read_samples(path), written)
             account.reread += 1
-        account.add(part)
+        account += part
         if part.balanced:
             found = {name: getattr(part, name) for name in _REMEMBERED}
             whole[path.name] = {"digests": digests, "found": found}
@@ -118,16 +108,6 @@ def account_for(lang: str, sources: Sequence[Path], folder: Path) -> Account:
         account.blame(FaultKind.DOUBLED, shard, sample_id)
     write_json(folder / ACCOUNT_NAME, {"rules": _RULES, "shards": whole})
     return account
-
-
-def _known(path: Path) -> dict[str, Any]:
-    """What the last account found whole; nothing where there is none by these rules."""
-    try:
-        content = read_json(path)
-        shards: dict[str, Any] = content["shards"] if content["rules"] == _RULES else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return shards
 
 
 def _account_for_shard(
@@ -182,15 +162,11 @@ def turn_fault(source: str, target: str, status: TurnStatus) -> FaultKind | None
 def _doubled(folder: Path) -> Iterator[tuple[str, str]]:
     """Shard and id of samples that are in the shards more than once. Where the marks of two ids are
     equal the ids themselves are compared, so a chance equality accuses nobody."""
-    marks, suspects = SeenIds(), set()
+    marks, suspects, met = SeenIds(), set[str](), set[str]()
     for path in shard_paths(folder):
         ids = read_column(path, "sample_id")
-        times = marks.add(ids)
-        suspects |= {sample_id for sample_id, seen in zip(ids, times, strict=True) if seen}
-    if not suspects:
-        return
-    met: set[str] = set()
-    for path in shard_paths(folder):
+        suspects |= set(compress(ids, marks.add(ids)))
+    for path in shard_paths(folder) if suspects else ():
         for sample_id in read_column(path, "sample_id"):
             if sample_id in met:
                 yield path.name, sample_id

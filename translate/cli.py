@@ -1,8 +1,9 @@
 """`palo translate`, `palo translator seed | train` and `palo memory ...`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -29,9 +30,9 @@ from palo.paths import DataPaths, source_root
 from palo.schemas import TurnStatus
 from palo.settings import EngineKind, Profile, TranslatorSettings, load_profile
 from palo.shards import shard_paths
-from translate.account import require_whole
+from translate.account import Account, require_whole
 from translate.benchmark_set import write_source
-from translate.estimate import estimate_all
+from translate.estimate import estimate_all, full_load
 from translate.events import watching
 from translate.exchange import Fate, take_in, units_of, write_tmx
 from translate.finetune import base_weights, finetune, score_table, weights_for, with_enough
@@ -61,9 +62,7 @@ def register(app: typer.Typer) -> None:
 
 def translate_command(
     lang: LangsOption,
-    source: Annotated[
-        Path | None, typer.Option("--source", help="Any LLaVA-Instruct JSON file.")
-    ] = None,
+    source: Annotated[Path | None, typer.Option(help="Any LLaVA-Instruct JSON file.")] = None,
     engine: EngineOption = None,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Ask again what got no answer last time.")
@@ -71,14 +70,10 @@ def translate_command(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Measure a sample and say what the rest would take.")
     ] = False,
-    sample: Annotated[
-        int | None, typer.Option("--sample", min=2, help="Segments for --estimate.")
-    ] = None,
-    events: Annotated[
-        Path | None, typer.Option("--events", help="Append JSON events to this file.")
-    ] = None,
+    sample: Annotated[int | None, typer.Option(min=2, help="Segments for --estimate.")] = None,
+    events: Annotated[Path | None, typer.Option(help="Append JSON events to this file.")] = None,
     metrics: Annotated[
-        Path | None, typer.Option("--metrics", help="Keep Prometheus metrics in this file.")
+        Path | None, typer.Option(help="Keep Prometheus metrics in this file.")
     ] = None,
     profile: ProfileOption = None,
 ) -> None:
@@ -95,9 +90,8 @@ def translate_command(
     if not estimate:
         _translate(settings.translator, kind, langs, settings.paths, retry_errors, events, metrics)
         return
-    with ExitStack() as stack:
-        jobs = _jobs(settings.translator, kind, langs, stack)
-        estimate_all(jobs, settings.paths, kind, sample)
+    with closing(_jobs(settings.translator, kind, langs)) as jobs:
+        estimate_all(jobs, settings.paths, full_load(settings.translator, kind), sample)
 
 
 def translate_set(
@@ -114,9 +108,7 @@ def translate_set(
 @translator_app.command("seed")
 def seed_command(
     lang: LangsOption,
-    num: Annotated[
-        int | None, typer.Option("--num", min=1, help="How many samples to pick.")
-    ] = None,
+    num: Annotated[int | None, typer.Option(min=1, help="How many samples to pick.")] = None,
     engine: EngineOption = None,
     profile: ProfileOption = None,
 ) -> None:
@@ -266,14 +258,12 @@ def salvage_command(
             if not path.is_file():
                 continue
             try:
-                made = salvage(path)
+                if made := salvage(path):
+                    saved.append((path, made))
+                else:
+                    note(f"{path} is whole.")
             except UserError as error:
                 hopeless.append(str(error))
-                continue
-            if made is None:
-                note(f"{path} is whole.")
-            else:
-                saved.append((path, made))
     for path, made in saved:
         name = path.name
         note(f"{made.path}: {made.rows:,} rows saved, {made.lost:,} row numbers unreadable")
@@ -333,13 +323,11 @@ def _translate(
     events: Path | None = None,
     metrics: Path | None = None,
 ) -> None:
-    """Tells of each language and of the audit; where there are several, in a table.
-
-    Raises AccountBroken, after all is shown, where a language's shards are not whole.
-    """
+    """Tells of each language and of the audit; where there are several, in a table. Raises
+    AccountBroken, after all is shown, where a language's shards are not whole."""
     reports = []
-    with watching(events, metrics) as sink, ExitStack() as stack:
-        for job, engine in _jobs(settings, kind, langs, stack):
+    with watching(events, metrics) as sink, closing(_jobs(settings, kind, langs)) as jobs:
+        for job, engine in jobs:
             reports.append(translate_language(job, paths, engine, retry_errors, sink))
             note(reports[-1].line)
     if len(reports) > 1:
@@ -353,47 +341,44 @@ def _translate(
     accounts = {report.lang: report.account for report in reports}
     whole = {lang: account for lang, account in accounts.items() if account.balanced}
     if whole:
-        turns, read, shards = (
-            sum(getattr(account, what) for account in whole.values())
-            for what in ("turns", "reread", "shards")
-        )
+        audit = sum(whole.values(), Account())
+        others = ", the others unchanged since they were" if audit.reread < audit.shards else ""
         note(
-            f"Audit of {', '.join(whole)}: all {turns:,} source turns are in the shards; no sample "
-            f"missing, doubled or foreign; structure identical ({read:,} of {shards:,} shards read "
-            f"back{', the others unchanged since they were' if read < shards else ''})."
+            f"Audit of {', '.join(whole)}: all {audit.turns:,} source turns are in the shards; no "
+            "sample missing, doubled or foreign; structure identical "
+            f"({audit.reread:,} of {audit.shards:,} shards read back{others})."
         )
     require_whole(accounts, paths)
 
 
 def _jobs(
-    settings: TranslatorSettings, kind: EngineKind, langs: Sequence[Language], stack: ExitStack
-) -> Iterator[tuple[TranslationJob, Engine]]:
+    settings: TranslatorSettings, kind: EngineKind, langs: Sequence[Language]
+) -> Generator[tuple[TranslationJob, Engine]]:
     """Each language's job with its engine; languages with the same weights share one."""
-    current: tuple[Weights, Engine] | None = None
-    for lang in langs:
-        weights = weights_for(settings, lang) if kind.loads_weights else base_weights(settings)
-        if current is None or current[0] != weights:
-            stack.close()  # two models at once would not fit on one GPU
-            current = (weights, stack.enter_context(open_engine(kind, weights, settings)))
-        engine = current[1]
-        yield TranslationJob.of(lang, str(engine.signature), settings), engine
+
+    def weights_of(lang: Language) -> Weights:
+        return weights_for(settings, lang) if kind.loads_weights else base_weights(settings)
+
+    for weights, group in groupby(langs, key=weights_of):
+        with open_engine(kind, weights, settings) as engine:  # two at once would not fit on one GPU
+            for lang in group:
+                yield TranslationJob.of(lang, str(engine.signature), settings), engine
 
 
 def _account_table(reports: Sequence[LanguageReport]) -> Table:
     """Fits 80 columns with seven-digit counts."""
     names = [name.replace("translated", "trans-\nlated") for name in map(str, TurnStatus)]
 
-    def cells(of: Sequence[LanguageReport]) -> list[str]:
-        numbers = [sum(report.account.turns for report in of)]
-        for status in TurnStatus:
-            numbers.append(sum(report.account.by_status[status] for report in of))
-        return [f"{number:,}" for number in (*numbers, sum(report.fill.sent for report in of))]
+    def row(name: str, account: Account, sent: int, verdict: str) -> Sequence[str]:
+        numbers = (account.turns, *(account.by_status[status] for status in TurnStatus), sent)
+        return name, *(f"{number:,}" for number in numbers), verdict
 
-    rows: list[Sequence[str]] = []
+    rows = []
     for report in reports:
         verdict = "whole" if report.account.balanced else "[bold red]BROKEN[/]"
-        rows.append((report.lang, *cells([report]), verdict))
-    rows += [(), ("together", *cells(reports), "")]
+        rows.append(row(report.lang, report.account, report.fill.sent, verdict))
+    together = sum((report.account for report in reports), Account())
+    rows += [(), row("together", together, sum(report.fill.sent for report in reports), "")]
     return table("turns", "source", *names, "sent", text="audit", rows=rows, narrow=True)
 
 

@@ -18,13 +18,14 @@ import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from statistics import NormalDist, fmean, variance
 from typing import NamedTuple
 
+import numpy as np
 from rich.table import Table
 
 from palo.console import NOTHING, console, note, progress, table
@@ -37,7 +38,7 @@ from palo.paths import DataPaths
 from palo.settings import Context, EngineKind, TranslatorSettings
 from palo.shards import read_samples, shard_paths
 from translate.events import Monotonic, duration
-from translate.fill import Filler, Work
+from translate.fill import Filler
 from translate.job import TranslationJob
 
 _SEED = 7
@@ -80,17 +81,15 @@ class Stratum(NamedTuple):
 
 @dataclass
 class Inventory:
-    """What a language has to translate. `units` are the segments that no memory holds."""
+    """What a language has to translate. `units` are the segments that no memory holds, `there` the
+    number of those that it holds."""
 
     turns: int = 0
     copied: int = 0
     verified: int = 0
     unique: int = 0
+    there: int = 0
     units: list[Unit] = field(default_factory=list)
-
-    @property
-    def there(self) -> int:
-        return self.unique - len(self.units)
 
 
 @dataclass(frozen=True)
@@ -117,47 +116,38 @@ class LanguageEstimate:
         return quotient(self.output_tokens, self.tokens_per_s) if self.tokens_per_s else None
 
 
-class _MeteredFiller(Filler):
-    """Notes when each answer came and what it took; `sample` are the only keys that are sent."""
+class _Metered(Engine):
+    """An engine with notes on when each of its answers came and what it took."""
 
     def __init__(
-        self,
-        job: TranslationJob,
-        memories: Memories,
-        sample: Collection[bytes],
-        monotonic: Monotonic,
-        answered: Callable[[int], None],
+        self, engine: Engine, monotonic: Monotonic, answered: Callable[[int], None]
     ) -> None:
-        super().__init__(job, memories, only=sample)
-        self._monotonic = monotonic
-        self._answered = answered
-        self._asked_s: float | None = None
+        self.kind, self.signature = engine.kind, engine.signature
+        self._engine, self._monotonic, self._answered = engine, monotonic, answered
+        self._asked: set[str] = set()
         self._answers: list[tuple[float, int]] = []
         self._full_until = 0  # answers that had come when the last new segment was asked for
+        self.start_up_s = 0.0  # to the first answer: mostly the loading of the model
         self.prompt_tokens: Counter[bytes] = Counter()
         self.output_tokens: Counter[bytes] = Counter()
 
-    def _request(self, work: Work) -> Request:
-        if self._asked_s is None:
-            self._asked_s = self._monotonic()
-        if not work.attempt:
+    def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
+        begun_s = self._monotonic()
+        for result in self._engine.stream(map(self._noted, requests)):
+            now_s, key = self._monotonic(), bytes.fromhex(result.tag)
+            if not self._answers:
+                self.start_up_s = now_s - begun_s
+            self._answers.append((now_s, result.output_tokens))
+            self.prompt_tokens[key] += result.prompt_tokens
+            self.output_tokens[key] += result.output_tokens
+            self._answered(1)
+            yield result
+
+    def _noted(self, request: Request) -> Request:
+        if request.tag not in self._asked:  # no retry
+            self._asked.add(request.tag)
             self._full_until = len(self._answers)
-        return super()._request(work)
-
-    def _take(self, result: Result) -> None:
-        key = bytes.fromhex(result.tag)
-        self._answers.append((self._monotonic(), result.output_tokens))
-        self.prompt_tokens[key] += result.prompt_tokens
-        self.output_tokens[key] += result.output_tokens
-        self._answered(1)
-        super()._take(result)
-
-    @property
-    def start_up_s(self) -> float:
-        """From the first request to the first answer: mostly the loading of the model."""
-        if self._asked_s is None or not self._answers:
-            return 0.0
-        return self._answers[0][0] - self._asked_s
+        return request
 
     def speed(self, at_once: int) -> tuple[Estimate | None, bool]:
         """Where the engine was not full for long, of all answers: rather too slow than too fast."""
@@ -170,15 +160,14 @@ class _MeteredFiller(Filler):
 def estimate_all(
     jobs: Iterable[tuple[TranslationJob, Engine]],
     paths: DataPaths,
-    kind: EngineKind,
+    load: tuple[int, int, str],
     num: int | None,
 ) -> None:
-    """Runs the languages and prints the tables."""
+    """Runs the languages and prints the tables; `load` is the engine's `full_load`."""
     estimates = []
-    count, unit = 1, "machine-hours"
+    at_once, count, unit = load
+    wanted = num or max(_LEAST, _ROUNDS * at_once)
     for job, engine in jobs:
-        at_once, count, unit = full_load(job.settings, kind)
-        wanted = num or max(_LEAST, _ROUNDS * at_once)
         with progress(f"estimate {job.lang}", wanted) as tick:
             estimate = estimate_language(job, paths, engine, wanted, time.monotonic, tick)
         note(
@@ -213,11 +202,9 @@ def estimate_language(
     monotonic: Monotonic,
     answered: Callable[[int], None] = lambda number: None,
 ) -> LanguageEstimate:
-    """Translates about `num` missing segments into the memory; writes no shard.
-
-    Raises UserError for dialogues: what a turn's prompt holds is known only once the turn before is
-    translated, so no sample stands for the rest.
-    """
+    """Translates about `num` missing segments into the memory; writes no shard. Raises UserError
+    for dialogues: what a turn's prompt holds is known only once the turn before is translated, so
+    no sample stands for the rest."""
     if job.settings.context is Context.DIALOGUE:
         raise UserError(
             "--estimate can't foretell `context: dialogue`, where every prompt holds translations. "
@@ -231,8 +218,9 @@ def estimate_language(
         strata = draw(stock.units, num, _SEED)
         drawn = [unit for stratum in strata for unit in stratum.drawn]
         sample = {unit.key for unit in drawn}
-        metered = _MeteredFiller(job, memories, sample, monotonic, answered)
-        metered.run(sorted({unit.shard for unit in drawn}), engine)
+        metered = _Metered(engine, monotonic, answered)
+        shards = sorted({unit.shard for unit in drawn})
+        Filler(job, memories, only=sample).run(shards, metered)
     left = []
     taken = ((metered.prompt_tokens, "prompt_size"), (metered.output_tokens, "size"))
     for tokens, size in taken:  # the whole, less what the sample is known to have taken
@@ -242,16 +230,9 @@ def estimate_language(
         # below 0 by rounding only: with all of it drawn the two are equal
         left.append(Estimate(max(0.0, whole.value - paid), whole.half))
     rate, full = metered.speed(full_load(job.settings, EngineKind(engine.kind))[0])
-    return LanguageEstimate(
-        lang=job.lang,
-        inventory=stock,
-        sampled=len(drawn),
-        start_up_s=metered.start_up_s,
-        prompt_tokens=left[0],
-        output_tokens=left[1],
-        tokens_per_s=rate,
-        full=full,
-    )
+    prompt, output = left
+    start_up_s = metered.start_up_s
+    return LanguageEstimate(job.lang, stock, len(drawn), start_up_s, prompt, output, rate, full)
 
 
 def take_stock(job: TranslationJob, sources: Sequence[Path], memories: Memories) -> Inventory:
@@ -272,35 +253,31 @@ def take_stock(job: TranslationJob, sources: Sequence[Path], memories: Memories)
                     asked = job.request(cut, key, 0).messages
                     prompt_size = sum(len(message.content) for message in asked)
                     new[key] = Unit(key, len(cut.text), prompt_size, path)
-        for key in memories.machine.has(list(new)):
-            del new[key]
-        stock.units += new.values()
+        known = memories.machine.has(list(new))
+        stock.there += len(known)
+        stock.units += [unit for key, unit in new.items() if key not in known]
     stock.unique = len(seen)
     return stock
 
 
 def full_load(settings: TranslatorSettings, kind: EngineKind) -> tuple[int, int, str]:
-    """Of an engine that is full: the segments that it works on, and how many of what are busy.
-
-    Of a Ray without a number of workers nothing is known but that it is one cluster.
-    """
+    """Of an engine that is full: the segments that it works on, and how many of what are busy. Of a
+    Ray without a number of workers nothing is known but that it is one cluster."""
     seqs, gpus = settings.max_num_seqs, settings.tensor_parallel_size
     workers, replicas = settings.ray.workers, settings.data_parallel_size
+    with_gpu = has_gpu()
+    here = "GPU-hours" if with_gpu else "machine-hours"
     match kind:
         case EngineKind.OPENAI:
             return settings.server.concurrency, 1, "server-hours"
+        case EngineKind.RAY if workers:
+            return seqs * workers, workers * gpus, "GPU-hours"
         case EngineKind.RAY:
-            return (
-                (seqs * workers, workers * gpus, "GPU-hours")
-                if workers
-                else (seqs, 1, "cluster-hours")
-            )
-        case EngineKind.VLLM if has_gpu():
-            return seqs * replicas, gpus * replicas, "GPU-hours"
+            return seqs, 1, "cluster-hours"
         case EngineKind.VLLM:
-            return seqs * replicas, 1, "machine-hours"
+            return seqs * replicas, gpus * replicas if with_gpu else 1, here
         case EngineKind.TRANSFORMERS:
-            return settings.batch_size, 1, "GPU-hours" if has_gpu() else "machine-hours"
+            return settings.batch_size, 1, here
     return 1, 1, "machine-hours"
 
 
@@ -326,15 +303,14 @@ def ratio_total(
     strata: Sequence[Stratum], xs: Mapping[bytes, float], ys: Mapping[bytes, float], total_x: float
 ) -> Estimate:
     """The total of y over all units, from the drawn ones' x and y and the known total of x."""
-    sum_x = sum_y = 0.0
-    for num_units, drawn in strata:
-        sum_x += num_units * fmean(xs[unit.key] for unit in drawn)
-        sum_y += num_units * fmean(ys[unit.key] for unit in drawn)
+    sum_x, sum_y = (
+        sum(num_units * fmean(of[unit.key] for unit in drawn) for num_units, drawn in strata)
+        for of in (xs, ys)
+    )
     ratio = sum_y / sum_x if sum_x else 0.0
     spreads = []
     for num_units, drawn in strata:
-        num = len(drawn)
-        if num >= 2:
+        if (num := len(drawn)) >= 2:
             left = variance([ys[unit.key] - ratio * xs[unit.key] for unit in drawn])
             spreads.append((num_units * (num_units - num) * left / num, num - 1))
     spread = sum(part for part, _ in spreads)
@@ -347,22 +323,18 @@ def ratio_total(
 
 def speed(answers: Sequence[tuple[float, int]]) -> Estimate | None:
     """Tokens a second from (time, tokens) of answers in order; the first only starts the clock.
-
-    None where they are too few or came at one moment.
-    """
+    None where they are too few or came at one moment."""
     blocks = min(_BLOCKS, len(answers) - 1)
     if blocks < 2:
         return None
     cuts = [round((len(answers) - 1) * at / blocks) for at in range(blocks + 1)]
-    spans = [answers[end][0] - answers[start][0] for start, end in pairwise(cuts)]
-    tokens = [
-        sum(number for _, number in answers[start + 1 : end + 1]) for start, end in pairwise(cuts)
-    ]
-    if sum(spans) <= 0 or not sum(tokens):
+    times, numbers = np.array(answers, dtype=float).T
+    spans, tokens = np.diff(times[cuts]), np.diff(np.cumsum(numbers)[cuts])
+    total_s = float(spans.sum())
+    if total_s <= 0 or not tokens.any():
         return None
-    rate = sum(tokens) / sum(spans)
-    residuals = [number - rate * span for number, span in zip(tokens, spans, strict=True)]
-    error = math.sqrt(variance(residuals) * blocks) / sum(spans)
+    rate = float(tokens.sum()) / total_s
+    error = math.sqrt(np.var(tokens - rate * spans, ddof=1) * blocks) / total_s
     return Estimate(rate, _student(blocks - 1) * error)
 
 

@@ -5,7 +5,7 @@ once. Results are committed in small batches: a killed run loses at most the las
 """
 
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -82,33 +82,23 @@ class FillCounts:
         self.wanted -= copied + reused
 
 
+@dataclass
 class Filler:
-    """Fills the memory for one language.
+    """Fills the memory for one language. `watch` is called after every shard read and every answer.
+    `only` leaves out all other keys."""
 
-    `watch` is called after every shard read and every answer. `only` leaves out all other keys.
-
-    With `context: dialogue` a turn waits for the translations of the turns before: `_dialogues` are
-    the conversations under way, by the key that they wait for.
-    """
-
-    def __init__(
-        self,
-        job: TranslationJob,
-        memories: Memories,
-        watch: Callable[[FillCounts], None] = lambda counts: None,
-        only: Collection[bytes] | None = None,
-    ) -> None:
-        self._job = job
-        self._memory, self._verified = memories
-        self._watch = watch
-        self._only = only
-        self._open: dict[bytes, Work] = {}  # sent and not yet committed
-        self._ready: deque[Work] = deque()  # to be sent before anything new is begun
-        self._done: dict[bytes, Entry] = {}  # not yet committed
-        self._dialogues: dict[bytes, list[tuple[_Dialogue, Segment]]] = defaultdict(list)
-        self._committed_at = time.monotonic()
-        self._engine_kind = ""
-        self.counts = FillCounts()
+    job: TranslationJob
+    memories: Memories
+    watch: Callable[[FillCounts], None] = lambda counts: None
+    only: Collection[bytes] | None = None
+    counts: FillCounts = field(default_factory=FillCounts)
+    _open: dict[bytes, Work] = field(default_factory=dict)  # sent and not yet committed
+    _ready: deque[Work] = field(default_factory=deque)  # to be sent before anything new is begun
+    _done: dict[bytes, Entry] = field(default_factory=dict)  # not yet committed
+    # with `context: dialogue`, conversations under way by the key of the translation they wait for
+    _dialogues: dict[bytes, list[tuple[_Dialogue, Segment]]] = field(default_factory=dict)
+    _committed_at: float = field(default_factory=time.monotonic)
+    _engine_kind: str = ""
 
     def run(self, shards: Iterable[Path], engine: Engine) -> FillCounts:
         """Returns when every segment of the shards is in a memory."""
@@ -125,7 +115,7 @@ class Filler:
             self._commit()  # also on Ctrl-C: what arrived is kept
 
     def _requests(self, shards: Iterable[Path]) -> Iterator[Request]:
-        in_dialogue = self._job.settings.context is Context.DIALOGUE
+        in_dialogue = self.job.settings.context is Context.DIALOGUE
         for path in shards:
             samples = read_samples(path)
             for work in self._begun(samples) if in_dialogue else self._missing(samples):
@@ -141,28 +131,26 @@ class Filler:
             self.counts.retried += 1
         else:
             self.counts.sent += 1
-        return self._job.request(work.segment, work.key, work.attempt, work.wrong)
+        return self.job.request(work.segment, work.key, work.attempt, work.wrong)
 
     def _missing(self, samples: Sequence[Sample]) -> Iterator[Work]:
-        """The segments of a shard that are neither in a memory nor on their way, each once.
-
-        What is on its way when the shard is read is in `_open` until it is committed, and what is
-        committed is found by `has`; so no segment is sent twice.
-        """
+        """The segments of a shard that are neither in a memory nor on their way, each once. What is
+        on its way when the shard is read is in `_open` until it is committed, and what is committed
+        is found by `has`; so no segment is sent twice."""
         wanted: dict[bytes, Segment] = {}
         copied = 0
         for sample in samples:
-            words = self._verified.of_sample(sample.sample_id, sample.turns)
-            for index, (cut, key) in enumerate(self._job.cuts(sample)):
+            words = self.memories.verified.of_sample(sample.sample_id, sample.turns)
+            for index, (cut, key) in enumerate(self.job.cuts(sample)):
                 copied += not key
                 if not key or index in words or key in self._open:
                     continue
-                if self._only is None or key in self._only:
+                if self.only is None or key in self.only:
                     wanted.setdefault(key, cut)
-        for key in self._memory.has(list(wanted)):
+        for key in self.memories.machine.has(list(wanted)):
             del wanted[key]
         self.counts.read(sum(len(sample.turns) for sample in samples), copied, len(wanted))
-        self._watch(self.counts)
+        self.watch(self.counts)
         for key, cut in wanted.items():
             work = self._open[key] = Work(cut, key)
             yield work
@@ -172,10 +160,10 @@ class Filler:
         turns = sum(len(sample.turns) for sample in samples)
         self.counts.read(turns, 0, turns)  # until they turn out to need no request
         for sample in samples:
-            words = self._verified.of_sample(sample.sample_id, sample.turns)
+            words = self.memories.verified.of_sample(sample.sample_id, sample.turns)
             said: list[str | None] = []
-            yield from self._advance(_Dialogue(sample, words, said, self._job.cuts(sample, said)))
-            self._watch(self.counts)
+            yield from self._advance(_Dialogue(sample, words, said, self.job.cuts(sample, said)))
+            self.watch(self.counts)
 
     def _advance(self, dialogue: _Dialogue) -> Iterator[Work]:
         """The next turn whose translation is not known, unless another conversation waits for the
@@ -190,10 +178,10 @@ class Filler:
                 said.append(dialogue.sample.turns[len(said)].text)
                 self.counts.settle(copied=1)
                 continue
-            entry = self._done.get(key) or self._memory.get([key]).get(key)
+            entry = self._done.get(key) or self.memories.machine.get([key]).get(key)
             if entry is None:
                 first = key not in self._dialogues
-                self._dialogues[key].append((dialogue, cut))
+                self._dialogues.setdefault(key, []).append((dialogue, cut))
                 if first:
                     work = self._open[key] = Work(cut, key)
                     yield work
@@ -205,7 +193,7 @@ class Filler:
         work = self._open[bytes.fromhex(result.tag)]
         self.counts.prompt_tokens += result.prompt_tokens
         self.counts.output_tokens += result.output_tokens
-        problem = find_problem(work.segment, result, self._job.lang)
+        problem = find_problem(work.segment, result, self.job.lang)
         work.attempt += 1
         work.wrong = problem
         if problem and (work.best is None or problem.rank > work.best[0].rank):
@@ -213,12 +201,12 @@ class Filler:
         # an engine's refusal (prompt too long, died twice on it) would only come again
         if problem is None:
             self._finish(work, None, result)
-        elif problem is Problem.ENGINE or work.attempt >= self._job.settings.max_attempts:
+        elif problem is Problem.ENGINE or work.attempt >= self.job.settings.max_attempts:
             assert work.best is not None
             self._finish(work, *work.best)
         else:
             self._ready.append(work)
-        self._watch(self.counts)
+        self.watch(self.counts)
 
     def _finish(self, work: Work, problem: Problem | None, result: Result) -> None:
         self.counts.finished += 1
@@ -236,8 +224,8 @@ class Filler:
             mean_logprob=result.mean_logprob,
             attempts=work.attempt,
             engine=self._engine_kind,
-            signature=self._job.signature,
-            prompt_version=self._job.version,
+            signature=self.job.signature,
+            prompt_version=self.job.version,
             problem=why,
             created=timestamp(),
         )
@@ -252,7 +240,7 @@ class Filler:
 
     def _commit(self) -> None:
         if self._done:
-            self._memory.put(list(self._done.values()))
+            self.memories.machine.put(list(self._done.values()))
         for key in self._done:
             del self._open[key]
         self._done = {}
