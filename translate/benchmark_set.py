@@ -40,10 +40,8 @@ class Incomplete(UserError):
 
 @dataclass
 class Built:
-    """A set in another language, of the questions of which nothing is missing.
-
-    `missing` says why a part has no translation. Counts are of turns, a question's once.
-    """
+    """A set in another language, of the questions of which nothing is missing. `missing` says why a
+    part has no translation. Counts are of turns, a question's once."""
 
     english: BenchmarkSet
     translated: BenchmarkSet
@@ -67,9 +65,8 @@ class Built:
             for status in (TurnStatus.VERIFIED, TurnStatus.TRANSLATED, TurnStatus.COPIED)
             if self.by_status[status] or status is not TurnStatus.COPIED
         )
-        what = "not written"
-        if self.folder:
-            what = f"{len(self.translated.questions)} questions in {self.folder}"
+        written = f"{len(self.translated.questions)} questions in {self.folder}"
+        what = written if self.folder else "not written"
         doubted = f"; {self.doubted} wait for review" if self.doubted else ""
         left = f"; left out: {self.left_out_ids}" if self.left_out else ""
         return f"{self.translated.lang}: {what}; {shares} turns{doubted}{left}"
@@ -133,10 +130,8 @@ def write_source(english: BenchmarkSet, path: Path) -> None:
 
 
 def conversations(english: BenchmarkSet) -> list[dict[str, Any]]:
-    """Items of LLaVA-Instruct, each with an id that says which part of the set it is.
-
-    Raises UserError for ids that can't be told apart.
-    """
+    """Items of LLaVA-Instruct, each with an id that says which part of the set it is. Raises
+    UserError for ids that can't be told apart."""
     items: dict[str, dict[str, Any]] = {}
 
     def add(source_id: str, image: str, *texts: str) -> None:
@@ -156,8 +151,8 @@ def conversations(english: BenchmarkSet) -> list[dict[str, Any]]:
             asked = questions[answer.question_id]
             add(_answer_id(answer, name), asked.image, asked.text, answer.text)
     for line in _captioned(english):
-        for number, text in enumerate(line.captions):
-            add(_caption_id(line, number), line.image, IMAGE_TAG, text)
+        for source_id, text in zip(_caption_ids(line), line.captions, strict=True):
+            add(source_id, line.image, IMAGE_TAG, text)
     return list(items.values())
 
 
@@ -170,8 +165,9 @@ def _answer_id(line: Line, name: str) -> str:
     return f"q{line.question_id}-{name}"
 
 
-def _caption_id(line: Line, number: int) -> str:
-    return f"caption-{line.image}" + (f"-{number + 1}" if number else "")
+def _caption_ids(line: Line) -> list[str]:
+    first = f"caption-{line.image}"
+    return [first, *(f"{first}-{number}" for number in range(2, len(line.captions) + 1))]
 
 
 def assemble(english: BenchmarkSet, lang: str, refined: Iterable[RefinedSample]) -> Built:
@@ -182,9 +178,8 @@ def assemble(english: BenchmarkSet, lang: str, refined: Iterable[RefinedSample])
     captions: dict[str, list[str]] = {}
     for line in _captioned(english):
         texts = []
-        for number in range(len(line.captions)):
-            text = built.take(f"caption of {line.image}", 1, _caption_id(line, number))
-            if text is None:
+        for source_id in _caption_ids(line):
+            if (text := built.take(f"caption of {line.image}", 1, source_id)) is None:
                 break
             texts.append(text)
         else:
@@ -226,10 +221,8 @@ def assemble(english: BenchmarkSet, lang: str, refined: Iterable[RefinedSample])
 
 
 def write_built(built: Built, folder: Path, allow_missing: bool) -> None:
-    """Writes the set and its manifest, unless parts are missing and may not be.
-
-    Raises UserError for files there that were not written by a build, or were edited since.
-    """
+    """Writes the set and its manifest, unless parts are missing and may not be. Raises UserError
+    for files there that were not written by a build, or were edited since."""
     translated = built.translated
     if built.missing and not (allow_missing and translated.questions):
         return
@@ -238,7 +231,7 @@ def write_built(built: Built, folder: Path, allow_missing: bool) -> None:
         name: blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
         for name, text in texts.items()
     }
-    before = read_json(manifest_path)["files"] if manifest_path.is_file() else {}
+    before = read_json(manifest_path, {"files": {}})["files"]
     for name in dict.fromkeys((*texts, *QUESTIONS, *before)):
         # a build that was cut short left some of the files that are written now
         known = (before.get(name), digests.get(name))
@@ -249,9 +242,8 @@ def write_built(built: Built, folder: Path, allow_missing: bool) -> None:
                 "belong into the review CSVs."
             )
     write_set(translated, folder)
-    for name in before:
-        if name not in texts:
-            (folder / name).unlink(missing_ok=True)  # of a reference that English has no more
+    for name in before.keys() - texts.keys():  # of a reference that English has no more
+        (folder / name).unlink(missing_ok=True)
     manifest = {  # no clock in it: the same inputs give the same bytes
         "lang": str(translated.lang),
         "made_from": {path.name: file_digest(path) for path in built.english.paths},

@@ -5,16 +5,17 @@ with watching(events_path, metrics_path) as sink:
 """
 
 import json
+import math
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -51,24 +52,29 @@ _COUNTERS = {
 
 
 @dataclass(frozen=True)
-class Started:
+class Event:
+    """Of a language; `kind` is its name in the file of events."""
+
     lang: str
+    kind: ClassVar[str]
+
+    def __init_subclass__(cls, kind: str) -> None:
+        cls.kind = kind
+
+
+@dataclass(frozen=True)
+class Started(Event, kind="started"):
     turns: int
     signature: str
     prompt_version: str
 
-    kind = "started"
-
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Event, kind="progress"):
     """Where a language stands; counts are of this run, `translate.fill.FillCounts` says of what.
-
     `output_tokens_per_s` and `segments_per_s` are of the last moments, `eta_s` follows from them;
-    None while nothing has been answered.
-    """
+    None while nothing has been answered."""
 
-    lang: str
     turns: int
     turns_done: int
     sent: int
@@ -84,26 +90,20 @@ class Progress:
     eta_s: float | None
     elapsed_s: float
 
-    kind = "progress"
-
 
 @dataclass(frozen=True)
-class ShardWritten:
+class ShardWritten(Event, kind="shard written"):
     """`number` of `shards`: its place among those of the language."""
 
-    lang: str
     shard: str
     number: int
     shards: int
 
-    kind = "shard written"
-
 
 @dataclass(frozen=True)
-class Finished:
+class Finished(Event, kind="language finished"):
     """A language is done; `whole` is the audit's verdict, `audit` what the manifest says of it."""
 
-    lang: str
     whole: bool
     samples: int
     turns: int
@@ -116,21 +116,15 @@ class Finished:
     audit: dict[str, object]
     elapsed_s: float
 
-    kind = "language finished"
-
 
 @dataclass(frozen=True)
-class Failed:
+class Failed(Event, kind="error"):
     """The run ends here; what was translated is kept."""
 
-    lang: str
     error: str
     message: str
 
-    kind = "error"
 
-
-Event = Started | Progress | ShardWritten | Finished | Failed
 Sink = Callable[[Event], None]
 Monotonic = Callable[[], float]
 
@@ -140,22 +134,17 @@ class Meter:
     whatever the engine's speed."""
 
     def __init__(self, lang: str, turns: int, sink: Sink, monotonic: Monotonic) -> None:
-        self._lang = lang
-        self._turns = turns
-        self._sink = sink
-        self._monotonic = monotonic
+        self._lang, self._turns, self._sink, self._monotonic = lang, turns, sink, monotonic
         self._start_s = monotonic()
         self._told_s = -_EMIT_S
         self._looks: deque[tuple[float, int, int]] = deque()  # time, finished, output tokens
 
-    def __call__(self, counts: FillCounts) -> None:
-        if self._monotonic() - self._told_s >= _EMIT_S:
-            self.tell(counts)
-
-    def tell(self, counts: FillCounts) -> None:
-        """At once; the run's last word, whenever the one before was."""
-        self._told_s = self._monotonic()
-        self._sink(self.look(self._told_s, counts))
+    def __call__(self, counts: FillCounts, last: bool = False) -> None:
+        """The run's last word is told whenever the one before was."""
+        now_s = self._monotonic()
+        if last or now_s - self._told_s >= _EMIT_S:
+            self._told_s = now_s
+            self._sink(self.look(now_s, counts))
 
     def look(self, now_s: float, counts: FillCounts) -> Progress:
         """The window begins at the first answer, so no start-up and no memory hit is in it."""
@@ -163,33 +152,28 @@ class Meter:
             self._looks.append((now_s, counts.finished, counts.output_tokens))
         while len(self._looks) > 2 and now_s - self._looks[1][0] >= _WINDOW_S:
             self._looks.popleft()
-        speed = self._per_s(now_s, 1, counts.finished)
+        start_s, *before = self._looks[0] if self._looks else (now_s, 0, 0)
+        gained = (counts.finished - before[0], counts.output_tokens - before[1])
+        speed, tokens = (
+            gain / (now_s - start_s) if gain and now_s > start_s else None for gain in gained
+        )
         return Progress(
             lang=self._lang,
             turns=self._turns,
             turns_done=counts.turns - counts.wanted + counts.finished,
             failures=dict(counts.problems.most_common()),
-            output_tokens_per_s=self._per_s(now_s, 2, counts.output_tokens),
+            output_tokens_per_s=tokens,
             segments_per_s=speed,
             eta_s=self._left(counts) / speed if speed else None,
             elapsed_s=now_s - self._start_s,
             **{name: getattr(counts, name) for name in _COUNTERS},
         )
 
-    def _per_s(self, now_s: float, column: int, value: int) -> float | None:
-        if not self._looks or now_s <= self._looks[0][0]:
-            return None
-        gained = value - self._looks[0][column]
-        return gained / (now_s - self._looks[0][0]) if gained else None
-
     def _left(self, counts: FillCounts) -> float:
-        """Segments still to be answered.
-
-        Of the shards read it is known. Those to come are taken to want requests for as many of
-        their turns as the shards did that wanted any: shards that were all in the memory are what
-        an earlier run did, and say nothing of the rest. Later shards repeat more of what was said,
-        so this is rather too much than too little.
-        """
+        """Segments still to be answered. Of the shards read it is known. Those to come are taken to
+        want requests for as many of their turns as the shards did that wanted any: shards that were
+        all in the memory are what an earlier run did, and say nothing of the rest. Later shards
+        repeat more of what was said, so this is rather too much than too little."""
         share = counts.wanted / counts.turns_with_work if counts.turns_with_work else 0.0
         unread = max(0, self._turns - counts.turns)
         return counts.wanted - counts.finished + unread * share
@@ -344,27 +328,20 @@ def event_file(path: Path, clock: Callable[[], datetime]) -> Iterator[Sink]:
 
 class MetricsFile:
     """A sink: where the run stands in Prometheus's text format, for node-exporter's textfile
-    collector; every series has a label `lang`.
-
-    The file is replaced as a whole, every few seconds and whenever a state changes.
-    """
+    collector; every series has a label `lang`. The file is replaced as a whole, every few seconds
+    and whenever a state changes."""
 
     def __init__(self, path: Path, monotonic: Monotonic) -> None:
         from prometheus_client import CollectorRegistry
 
-        self._path = path
-        self._monotonic = monotonic
-        self._written_s: float | None = None
+        self._path, self._monotonic = path, monotonic
+        self._written_s = -math.inf
         self._progress: dict[str, Progress] = {}
         self._finished: dict[str, Finished] = {}
-        self._shards: dict[str, int] = {}
-        self._errors: dict[str, int] = {}
+        self._shards: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
         self._registry: Any = CollectorRegistry()
         self._registry.register(self)  # which asks for `collect` alone
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"Cannot write metrics to {path}: {error.strerror}.") from None
         self._write()
 
     def __call__(self, event: Event) -> None:
@@ -378,18 +355,17 @@ class MetricsFile:
             case Finished():
                 self._finished[event.lang] = event
             case Failed():
-                self._errors[event.lang] = self._errors.get(event.lang, 0) + 1
-        often = isinstance(event, Progress | ShardWritten)
-        now_s = self._monotonic()
-        if often and self._written_s is not None and now_s - self._written_s < _FILE_EVERY_S:
-            return
-        self._written_s = now_s
-        self._write()
+                self._errors[event.lang] += 1
+        often, now_s = isinstance(event, Progress | ShardWritten), self._monotonic()
+        if not often or now_s - self._written_s >= _FILE_EVERY_S:
+            self._written_s = now_s
+            self._write()
 
     def _write(self) -> None:
         from prometheus_client import write_to_textfile
 
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             write_to_textfile(str(self._path), self._registry)
         except OSError as error:
             raise UserError(f"Cannot write metrics to {self._path}: {error.strerror}.") from None
@@ -403,8 +379,7 @@ class MetricsFile:
         for kind, series in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
             for name, text in series.items():
                 values = {lang: getattr(event, name) for lang, event in progress}
-                name = name.replace("_per_s", "_per_second")
-                name = re.sub("_s$", "_seconds", name)
+                name = re.sub("_s$", "_seconds", name.replace("_per_s", "_per_second"))
                 rows.append((kind, name, text, "", values))
         failures = {(lang, why): n for lang, event in progress for why, n in event.failures.items()}
         turns = {(lang, of): n for lang, event in finished for of, n in event.by_status.items()}

@@ -7,6 +7,7 @@ counted.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -106,10 +107,8 @@ def units_of(memories: Memories) -> Iterator[TmxUnit]:
 
 
 def write_tmx(path: Path, lang: str, units: Iterable[TmxUnit]) -> tuple[int, int]:
-    """How many units were written, and how many left out. The file is whole or as it was.
-
-    Raises UserError where it can't be written.
-    """
+    """How many units were written, and how many left out. The file is whole or as it was. Raises
+    UserError where it can't be written."""
     written = left_out = 0
     try:
         with (
@@ -135,7 +134,11 @@ def write_tmx(path: Path, lang: str, units: Iterable[TmxUnit]) -> tuple[int, int
 
 
 def _element(unit: TmxUnit, lang: str) -> Any:
-    said = {"changedate": _tmx_date(unit.changed), "changeid": unit.changed_by}
+    said = {"changeid": unit.changed_by}
+    if unit.changed:  # without a zone it is UTC
+        moment = datetime.fromisoformat(unit.changed)
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        said = {"changedate": moment.strftime(_TMX_DATE)} | said
     element = etree.Element("tu", {name: value for name, value in said.items() if value})
     for name, value in unit.properties.items():
         etree.SubElement(element, "prop", type=name).text = value
@@ -146,11 +149,9 @@ def _element(unit: TmxUnit, lang: str) -> Any:
 
 def read_tmx(path: Path, lang: str) -> Iterator[TmxUnit]:
     """The units from English into `lang`, whatever region codes they carry (`en-GB`, `ur_PK`).
-
-    Traditional Chinese (`zh-TW`, `zh-Hant`) is another language than `zh`.
-    Raises UserError for a file that is missing, can't be read, is no TMX, or breaks off; what came
-    before a break has been yielded by then.
-    """
+    Traditional Chinese (`zh-TW`, `zh-Hant`) is another language than `zh`. Raises UserError for a
+    file that is missing, can't be read, is no TMX, or breaks off; what came before a break has been
+    yielded by then."""
     try:
         with path.open("rb") as file:
             # entities are not resolved and nothing is fetched: the file comes from outside
@@ -188,7 +189,9 @@ def _unit(element: Any, lang: str) -> TmxUnit | None:
     if texts.keys() != {str(ENGLISH), lang}:
         return None
     properties = {prop.get("type", ""): prop.text or "" for prop in element.iterfind("prop")}
-    date = _iso_date(changed["changedate"])
+    date = ""
+    with suppress(ValueError):
+        date = datetime.strptime(changed["changedate"], _TMX_DATE).replace(tzinfo=UTC).isoformat()
     return TmxUnit(texts[str(ENGLISH)], texts[lang], properties, changed["changeid"], date)
 
 
@@ -197,21 +200,6 @@ def _language(tag: str) -> str:
     code, *rest = tag.lower().replace("_", "-").split("-")
     traditional = code == "zh" and "hans" not in rest and not _TRADITIONAL.isdisjoint(rest)
     return "" if traditional else code
-
-
-def _tmx_date(iso: str) -> str:
-    """`2026-11-23T21:15:00+01:00` -> `20261123T201500Z`; without a zone it is UTC."""
-    if not iso:
-        return ""
-    moment = datetime.fromisoformat(iso)
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).strftime(_TMX_DATE)
-
-
-def _iso_date(tmx: str) -> str:
-    try:
-        return datetime.strptime(tmx, _TMX_DATE).replace(tzinfo=UTC).isoformat()
-    except ValueError:
-        return ""
 
 
 class Fate(StrEnum):
@@ -355,8 +343,7 @@ def _fate(unit: TmxUnit, entry: VerifiedEntry, lang: str, verified: VerifiedMemo
         return Fate.BROKEN
     if wrong_script(without_protected(entry.source), without_protected(entry.text), lang):
         return Fate.SCRIPT
-    known = verified.find(entry.sample_id, entry.turn, entry.source, entry.context)
     place = (entry.sample_id, entry.turn)
-    if known and known.text == entry.text and (known.sample_id, known.turn) == place:
-        return Fate.KNOWN
-    return Fate.VERIFIED
+    known = verified.find(*place, entry.source, entry.context)
+    same = known and (known.text, known.sample_id, known.turn) == (entry.text, *place)
+    return Fate.KNOWN if same else Fate.VERIFIED

@@ -9,7 +9,8 @@ Beside the shards: `manifest.json` (what was read) and `set-aside.jsonl` (index,
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -18,20 +19,12 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from palo import shards
 from palo.errors import UserError
 from palo.files import digest, file_digest, replaced, uptodate, write_json
 from palo.llava import MAX_ITEM_CHARS, BrokenTail, Oversized, stream_list
 from palo.schemas import IMAGE_TAG, SOURCE, Role, Sample, Turn
 from palo.settings import SourceSettings
-from palo.shards import (
-    is_current,
-    read_samples,
-    remove_shards,
-    shard_name,
-    shard_paths,
-    to_row,
-    write_shard,
-)
 
 _RULES = "1"  # raise when the same file would give other shards
 _MAX_SHOWN = 10_000  # characters of a malformed item that set-aside.jsonl repeats
@@ -55,10 +48,8 @@ class IngestReport:
 
 
 def ingest(settings: SourceSettings, source_dir: Path) -> IngestReport:
-    """Brings the SOURCE shards up to date with the file; does nothing where they are.
-
-    Raises UserError for a file that is missing, no JSON, or holds no usable sample.
-    """
+    """Brings the SOURCE shards up to date with the file; does nothing where they are. Raises
+    UserError for a file that is missing, no JSON, or holds no usable sample."""
     if not settings.path.is_file():
         next(stream_list(settings.path), None)  # says what is wrong
     inputs = {
@@ -68,8 +59,8 @@ def ingest(settings: SourceSettings, source_dir: Path) -> IngestReport:
     }
     if manifest := uptodate(source_dir / _MANIFEST, inputs):
         report = IngestReport(**{**manifest["report"], "skipped": True})
-        paths = shard_paths(source_dir)
-        if len(paths) == report.shards and all(is_current(path, inputs) for path in paths):
+        paths = shards.shard_paths(source_dir)
+        if len(paths) == report.shards and all(shards.is_current(path, inputs) for path in paths):
             return report
     (source_dir / _MANIFEST).unlink(missing_ok=True)
     remove_leftovers(source_dir)
@@ -83,12 +74,12 @@ def ingest(settings: SourceSettings, source_dir: Path) -> IngestReport:
                 replace(sample, sample_id=f"{sample.sample_id}-{times + 1}") if times else sample
                 for sample, times in zip(rows, times_seen, strict=True)
             ]
-            paths.append(source_dir / shard_name(len(paths)))
+            paths.append(source_dir / shards.shard_name(len(paths)))
             _write_source(paths[-1], numbered, inputs)
             report.samples += len(rows)
             report.turns += sum(len(sample.turns) for sample in rows)
     report.shards = len(paths)
-    remove_shards(source_dir, paths)
+    shards.remove_shards(source_dir, paths)
     if not report.samples:
         raise UserError(
             f"{settings.path} holds no usable sample: {report.set_aside} set aside. "
@@ -122,7 +113,7 @@ def _samples(settings: SourceSettings, aside: TextIO, report: IngestReport) -> I
 
 def _write_source(path: Path, samples: Sequence[Sample], inputs: dict[str, str]) -> None:
     counts = {"samples": len(samples), "turns": sum(len(sample.turns) for sample in samples)}
-    write_shard(path, [to_row(sample) for sample in samples], SOURCE, inputs, counts)
+    shards.write_shard(path, [shards.to_row(sample) for sample in samples], SOURCE, inputs, counts)
 
 
 class Malformed(ValueError):
@@ -130,10 +121,7 @@ class Malformed(ValueError):
 
 
 def parse_sample(item: Any, origin: str, max_turn_chars: int) -> Sample:
-    """The sample of one list item; its `sample_id` has no counter yet.
-
-    Raises Malformed.
-    """
+    """The sample of one list item; its `sample_id` has no counter yet. Raises Malformed."""
     if isinstance(item, Oversized):
         raise Malformed(
             f"the item has {item.num_chars} characters of JSON, over {MAX_ITEM_CHARS}: "
@@ -199,19 +187,16 @@ def _clean(text: str, where: str) -> str:
 def _aside_line(index: int, item: Any, reason: str) -> str:
     """ASCII JSON, so that even a lone surrogate is kept as it came."""
     if isinstance(item, Oversized):
-        line = {"index": index, "id": item.member("id"), "reason": reason, "item": item.head}
-        return json.dumps(line) + "\n"
-    source_id = item.get("id") if isinstance(item, dict) else None
-    text = json.dumps(item)
-    shown = item if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
+        source_id, shown = item.member("id"), item.head
+    else:
+        source_id, text = item.get("id") if isinstance(item, dict) else None, json.dumps(item)
+        shown = item if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
     return json.dumps({"index": index, "id": source_id, "reason": reason, "item": shown}) + "\n"
 
 
 class SeenIds:
-    """A multiset of ids, kept as 64-bit digests in order: millions of them weigh nothing.
-
-    Of ten million ids two share a digest with a chance of 3 in a million.
-    """
+    """A multiset of ids, kept as 64-bit digests in order: millions of them weigh nothing. Of ten
+    million ids two share a digest with a chance of 3 in a million."""
 
     def __init__(self) -> None:
         self._digests = np.empty(0, dtype=np.uint64)
@@ -220,50 +205,43 @@ class SeenIds:
         """Takes in the ids of a shard; how often each was seen before, earlier ones of it too."""
         data = b"".join(hashlib.blake2b(key.encode(), digest_size=8).digest() for key in ids)
         new = np.frombuffer(data, dtype=np.uint64)
-        first = np.searchsorted(self._digests, new, side="left")
-        before = np.searchsorted(self._digests, new, side="right") - first
-        ordered = np.sort(new)
+        first, end = (np.searchsorted(self._digests, new, side) for side in ("left", "right"))
+        order = np.argsort(new, kind="stable")
+        ordered, times = new[order], end - first
+        times[order] += np.arange(len(new)) - np.searchsorted(ordered, ordered)
         places = np.searchsorted(self._digests, ordered)
         self._digests = np.insert(self._digests, places, ordered)
-        here: Counter[int] = Counter()
-        times = []
-        for mark, earlier in zip(new.tolist(), before.tolist(), strict=True):
-            times.append(earlier + here[mark])
-            here[mark] += 1
-        return times
+        return list(map(int, times))
 
 
 def write_seed(source_dir: Path, seed_source_dir: Path, num_samples: int, seed: int) -> int:
     """Writes the picked samples as one SOURCE shard; returns how many there are."""
-    sources = shard_paths(source_dir)
+    sources = shards.shard_paths(source_dir)
     inputs = {
         "source": digest([file_digest(path) for path in sources]),
         "settings": digest([num_samples, seed, _LENGTHS]),
     }
-    target = seed_source_dir / shard_name(0)
-    if is_current(target, inputs):
-        return len(read_samples(target))
-    samples = [sample for path in sources for sample in read_samples(path)]
+    target = seed_source_dir / shards.shard_name(0)
+    if shards.is_current(target, inputs):
+        return len(shards.read_samples(target))
+    samples = [sample for path in sources for sample in shards.read_samples(path)]
     chosen = pick(samples, num_samples, seed)
     _write_source(target, chosen, inputs)
-    remove_shards(seed_source_dir, [target])
+    shards.remove_shards(seed_source_dir, [target])
     return len(chosen)
 
 
 def pick(samples: Sequence[Sample], num_samples: int, seed: int) -> list[Sample]:
-    """A stratified choice that depends on the samples' ids, not on their order.
-
-    Strata (image or not, number of turns, length) are drawn from in turn, the largest share of
-    picks going to the largest strata; within one the order is that of seeded digests.
-    """
+    """A stratified choice that depends on the samples' ids, not on their order. Strata (image or
+    not, number of turns, length) are drawn from in turn, the largest share of picks going to the
+    largest strata; within one the order is that of seeded digests."""
 
     def order(sample: Sample) -> str:
         return hashlib.blake2b(f"{seed} {sample.sample_id}".encode(), digest_size=8).hexdigest()
 
     strata: dict[tuple[bool, int, int], list[Sample]] = defaultdict(list)
     for sample in samples:
-        length = sum(len(turn.text) for turn in sample.turns)
-        bucket = sum(length > limit for limit in _LENGTHS)
+        bucket = bisect_left(_LENGTHS, sum(len(turn.text) for turn in sample.turns))
         strata[sample.image is not None, len(sample.turns), bucket].append(sample)
     ranked = [
         ((place + 0.5) / len(members), order(sample), sample)

@@ -48,10 +48,8 @@ class Glossary:
     terms: dict[str, Term]
 
     def found_in(self, text: str) -> tuple[Term, ...]:
-        """The terms that occur as whole words, a plural s or es aside, in the order of the text.
-
-        Of overlapping terms the longest counts: "fire hydrant" hides "fire".
-        """
+        """The terms that occur as whole words, a plural s or es aside, in the order of the text. Of
+        overlapping terms the longest counts: "fire hydrant" hides "fire"."""
         if not self.terms:
             return ()
         names = {match.group(1).casefold(): None for match in self._pattern.finditer(text)}
@@ -68,11 +66,9 @@ NO_GLOSSARY = Glossary({})
 
 
 def load_glossary(folder: Path | None, lang: str) -> Glossary:
-    """The language's file, or no terms where there is none.
-
-    Raises UserError for a missing folder, and for a file that is no UTF-8 CSV, lacks a column,
-    leaves a cell empty, or gives a term twice.
-    """
+    """The language's file, or no terms where there is none. Raises UserError for a missing folder,
+    and for a file that is no UTF-8 CSV, lacks a column, leaves a cell empty, or gives a term
+    twice."""
     if folder is None:
         return NO_GLOSSARY
     if not folder.is_dir():
@@ -109,40 +105,31 @@ def load_glossary(folder: Path | None, lang: str) -> Glossary:
 
 @dataclass(frozen=True)
 class Prompt:
-    """How one language is asked for; `version` changes when any word of it does.
+    """How one language is asked for; `version` changes when any word of it does."""
 
-    Labels introduce the parts.
-    """
-
-    lang: str
     instruction: str
-    context_label: str
-    terms_label: str
-    text_label: str
+    labels: dict[str, str]  # what introduces context, terms and text
     notes: dict[str, str]  # by what was wrong with the last answer
 
     @cached_property
     def version(self) -> str:
-        return digest([*self._parts, sorted(self.notes.items()), MAX_CONTEXT_CHARS])[:12]
+        notes = sorted(self.notes.items())
+        return digest([self.instruction, *self.labels.values(), notes, MAX_CONTEXT_CHARS])[:12]
 
     @property
     def fixed_parts(self) -> tuple[str, ...]:
         """What stands in prompts word for word; a stand-in's tokenizer holds each as one token."""
-        return (*self._parts, *self.notes.values())
-
-    @property
-    def _parts(self) -> tuple[str, ...]:
-        return self.instruction, self.context_label, self.terms_label, self.text_label
+        return self.instruction, *self.labels.values(), *self.notes.values()
 
     def render(self, text: str, context: str, terms: Sequence[Term] = (), wrong: str = "") -> str:
         """`wrong` names what was wrong with the last answer, "" at the first attempt."""
         parts = [self.instruction]
         if context:
-            parts += [self.context_label, context]
+            parts += [self.labels["context"], context]
         if terms:
             pairs = "; ".join(f"{term.english} = {term.translation}" for term in terms)
-            parts += [self.terms_label, pairs]
-        return "".join([*parts, self.notes.get(wrong, ""), self.text_label, text])
+            parts += [self.labels["terms"], pairs]
+        return "".join([*parts, self.notes.get(wrong, ""), self.labels["text"], text])
 
 
 @cache
@@ -158,9 +145,8 @@ def load_prompt(lang: str) -> Prompt:
 
     shared, own = read("rules"), read(lang)
     task = str(shared["task"]).format(language=own["language"])
-    labels = {f"{part}_label": label for part, label in shared["labels"].items()}
     notes = {wrong: f"\n{note}" for wrong, note in shared["notes"].items()}
-    return Prompt(lang, f"{task} {own['rules']}", **labels, notes=notes)
+    return Prompt(f"{task} {own['rules']}", shared["labels"], notes)
 
 
 @dataclass(frozen=True)
@@ -184,19 +170,11 @@ class TranslationJob:
         """Of prompt and validation, for the memory key."""
         return f"{self.prompt.version}.{_VALIDATION_RULES}"
 
-    @property
-    def inputs(self) -> dict[str, str]:
-        """What a TRANSLATED shard is made from, besides its source shard and its entries."""
-        parts = [self.lang, self.signature, self.version, self.settings.context]
-        return {"job": digest(parts)}
-
     def cuts(
         self, sample: Sample, said: Sequence[str | None] = ()
     ) -> Iterator[tuple[Segment, bytes]]:
-        """Every turn's segment with its key, b"" where there is nothing to send.
-
-        `said` are the translations so far: in a dialogue the caller appends to it turn by turn.
-        """
+        """Every turn's segment with its key, b"" where there is nothing to send. `said` are the
+        translations so far: in a dialogue the caller appends to it turn by turn."""
         for index in range(len(sample.turns)):
             cut = segment(sample.turns, index, self.settings.context, said)
             yield cut, b"" if cut.copied else self.key(cut)

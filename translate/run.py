@@ -15,6 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from palo import shards
 from palo.console import note
 from palo.engines.stream import Engine
 from palo.errors import UserError
@@ -23,15 +24,6 @@ from palo.memory import Entry, Memories, check_memory, open_memories
 from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG, TRANSLATED, Sample, TranslatedSample, Turn, TurnMeta, TurnStatus
 from palo.settings import Context
-from palo.shards import (
-    counted,
-    is_current,
-    read_samples,
-    remove_shards,
-    shard_paths,
-    to_row,
-    write_shard,
-)
 from translate.account import Account, account_for
 from translate.events import Failed, Finished, Meter, ShardWritten, Sink, Started
 from translate.fill import FillCounts, Filler, shown
@@ -41,6 +33,8 @@ from translate.segments import Segment
 from translate.validate import Problem
 
 _meta_values = attrgetter(*(field.name for field in fields(TurnMeta)))  # as asdict, without copies
+# what a turn tells of its entry, in the order of TurnMeta
+_of_entry = attrgetter("status", "attempts", "finish_reason", "mean_logprob", "engine", "signature")
 Cut = tuple[Segment, bytes]  # a turn's segment and its key, b"" where there is nothing to send
 PERSON = "person"  # TurnMeta.engine of a verified turn; its signature is the reviewer
 _OBJECTS_A_COLLECTION = 50_000
@@ -70,10 +64,7 @@ class LanguageReport:
     def line(self) -> str:
         """`ur: 40 samples, 160 turns = 3 verified + 150 translated + 5 copied + 2 failed; ...`"""
         account = self.account
-        shares = " + ".join(
-            f"{account.by_status[name]} {name}"
-            for name in ("verified", "translated", "copied", "failed")
-        )
+        shares = " + ".join(f"{account.by_status[status]} {status}" for status in TurnStatus)
         text = (
             f"{self.lang}: {account.samples} samples, {account.turns} turns = {shares}; "
             f"{self.fill.sent} segments sent, {self.fill.retried} retries, "
@@ -93,11 +84,9 @@ def translate_language(
     sink: Sink = lambda event: None,
 ) -> LanguageReport:
     """Raises Locked while another process works on this language, UserError on a full disk.
-
     `retry_errors` asks again what got no answer for the engine's sake; what was answered badly
     would only be answered so again. Whether the account balances is for the caller to ask
-    (`require_whole`), so that one language does not stop the others.
-    """
+    (`require_whole`), so that one language does not stop the others."""
     try:
         with (
             _seldom_collected(),
@@ -120,8 +109,8 @@ def translate_language(
 def _translate(
     job: TranslationJob, paths: DataPaths, engine: Engine, memories: Memories, sink: Sink
 ) -> LanguageReport:
-    sources, target_dir = shard_paths(paths.source_dir), paths.translated(job.lang)
-    start_s, num_turns, num_written = time.monotonic(), counted(paths.source_dir, "turns"), 0
+    sources, target_dir = shards.shard_paths(paths.source_dir), paths.translated(job.lang)
+    start_s, num_turns, num_written = time.monotonic(), shards.counted(paths.source_dir, "turns"), 0
 
     def known(number: int, path: Path) -> int | None:
         """Brings a shard up to date; its turns, or None where a translation is missing."""
@@ -147,10 +136,10 @@ def _translate(
         else:
             filler.counts.read(turns, 0, 0)
     counts = filler.run([path for _, path in left], engine)
-    meter.tell(counts)
+    meter(counts, last=True)
     missing = [path.name for number, path in left if known(number, path) is None]
     assert not missing, f"{job.lang}: segments neither translated nor known in {missing}"
-    remove_shards(target_dir, [target_dir / path.name for path in sources])
+    shards.remove_shards(target_dir, [target_dir / path.name for path in sources])
     account = account_for(job.lang, sources, target_dir)
     sums: dict[str, Any] = {
         "samples": account.samples,
@@ -158,20 +147,28 @@ def _translate(
         "by_status": dict(account.by_status),
         "problems": dict(account.problems),
         "shards": account.shards,
-        "audit": account.summary,
+        "audit": {
+            "whole": account.balanced,
+            "source_turns": account.turns,
+            "turns_in_shards": account.by_status.total(),
+            "verified_with_other_spans": account.by_person,
+            "faults": dict(account.fault_counts),
+            "first_faults": account.faults,
+        },
     }
     made_by = {"lang": job.lang, "signature": job.signature, "prompt_version": job.version}
     write_json(target_dir / "manifest.json", made_by | sums)
-    finished = Finished(
-        lang=job.lang,
-        whole=account.balanced,
-        sent=counts.sent,
-        retried=counts.retried,
-        written=num_written,
-        elapsed_s=time.monotonic() - start_s,
-        **sums,
+    sink(
+        Finished(
+            lang=job.lang,
+            whole=account.balanced,
+            sent=counts.sent,
+            retried=counts.retried,
+            written=num_written,
+            elapsed_s=time.monotonic() - start_s,
+            **sums,
+        )
     )
-    sink(finished)
     return LanguageReport(job.lang, counts, num_written, account)
 
 
@@ -190,11 +187,9 @@ def _seldom_collected() -> Iterator[None]:
 def write(
     job: TranslationJob, source_path: Path, target_path: Path, memories: Memories
 ) -> tuple[int, bool] | None:
-    """Brings the shard up to date: how many turns it has, and whether it was written.
-
-    None, and nothing is done, where no memory holds a segment of the source shard.
-    """
-    rows = _rows(job, read_samples(source_path), memories)
+    """Brings the shard up to date: how many turns it has, and whether it was written. None, and
+    nothing is done, where no memory holds a segment of the source shard."""
+    rows = _rows(job, shards.read_samples(source_path), memories)
     if rows is None:
         return None
     # what the memories said: texts and how they came about
@@ -205,12 +200,13 @@ def write(
             for turn, meta in zip(row.target, row.meta, strict=True)
         ]
     )
-    inputs = {"source": file_digest(source_path), "entries": entries, **job.inputs}
+    of_job = digest([job.lang, job.signature, job.version, job.settings.context])
+    inputs = {"source": file_digest(source_path), "entries": entries, "job": of_job}
     turns = sum(len(row.target) for row in rows)
-    if is_current(target_path, inputs):
+    if shards.is_current(target_path, inputs):
         return turns, False
     counts = {"samples": len(rows), "turns": turns}
-    write_shard(target_path, list(map(to_row, rows)), TRANSLATED, inputs, counts)
+    shards.write_shard(target_path, list(map(shards.to_row, rows)), TRANSLATED, inputs, counts)
     return turns, True
 
 
@@ -235,12 +231,6 @@ def _rows(
         machine = memory.get(list(keys))
         if len(machine) < len(keys):
             return None
-
-    def entry_of(key: bytes) -> Entry | None:
-        if key not in machine:
-            machine.update(memory.get([key]))
-        return machine.get(key)
-
     rows = []
     for sample, of_sample, of_person, heard in zip(samples, cuts, words, said, strict=True):
         targets, metas = [], []
@@ -252,8 +242,10 @@ def _rows(
             elif not key:
                 text = later = turn.text
                 meta = TurnMeta(TurnStatus.COPIED, 0, "", None, "", "", "", "")
-            elif entry := entry_of(key):
-                text, later, meta = cut.restore(entry.text), shown(cut, entry), _meta(entry)
+            elif entry := machine.get(key) or memory.get([key]).get(key):
+                text, later = cut.restore(entry.text), shown(cut, entry)
+                values = (*_of_entry(entry), entry.key.hex(), entry.problem)
+                meta = TurnMeta(*values)
                 assert text.count(IMAGE_TAG) >= (cut.prefix + cut.suffix).count(IMAGE_TAG)
             else:
                 return None
@@ -273,16 +265,3 @@ def _rows(
             )
         )
     return rows
-
-
-def _meta(entry: Entry) -> TurnMeta:
-    return TurnMeta(
-        entry.status,
-        entry.attempts,
-        entry.finish_reason,
-        entry.mean_logprob,
-        entry.engine,
-        entry.signature,
-        entry.key.hex(),
-        entry.problem,
-    )

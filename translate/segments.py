@@ -70,7 +70,7 @@ class Segment:
 
     @property
     def placeholders(self) -> tuple[str, ...]:
-        return tuple(map(_placeholder, range(1, len(self.spans) + 1)))
+        return tuple(f"<x{number}>" for number in range(1, len(self.spans) + 1))
 
     def restore(self, text: str) -> str:
         """The target turn for the model's `text`; unknown placeholders stay as they are."""
@@ -86,26 +86,20 @@ class Segment:
         return text
 
     def mask(self, target: str) -> str | None:
-        """A known translation as the model should have written it, for training.
-
-        None where the target does not hold the protected spans exactly as often as the source.
-        """
+        """A known translation as the model should have written it, for training. None where the
+        target does not hold the protected spans exactly as often as the source."""
         body = target.removeprefix(self.prefix).removesuffix(self.suffix).strip()
         spans = list(protected_spans(body))
         if sorted(span.text for span in spans) != sorted(self.spans):
             return None
-        free = dict(enumerate(self.spans, start=1))
+        free = list(zip(self.spans, self.placeholders, strict=True))
         parts, at = [], 0
         for span in spans:
-            number = next(key for key, text in free.items() if text == span.text)
-            del free[number]
-            parts += [body[at : span.start], _placeholder(number)]
+            held = next(pair for pair in free if pair[0] == span.text)
+            free.remove(held)
+            parts += [body[at : span.start], held[1]]
             at = span.end
         return "".join([*parts, body[at:]])
-
-
-def _placeholder(number: int) -> str:
-    return f"<x{number}>"
 
 
 def segment(
@@ -126,7 +120,7 @@ def cut(text: str, before: Before = NOTHING) -> Segment:
     parts, spans, at = [], [], 0
     for span in protected_spans(body):
         spans.append(span.text)
-        parts += [body[at : span.start], _placeholder(len(spans))]
+        parts += [body[at : span.start], f"<x{len(spans)}>"]
         at = span.end
     return Segment("".join([*parts, body[at:]]), before, prefix, suffix, tuple(spans))
 
@@ -142,9 +136,14 @@ def _before(
         start -= 1
     if start == index:
         return NOTHING
-    if start == index - 1 and context is Context.SOURCE:
-        return Before(_plain(turns[start].text)[-MAX_CONTEXT_CHARS:])
-    window = _nearest(turns[start:index])
+    window: list[tuple[Role, str]] = []
+    left = MAX_CONTEXT_CHARS
+    for turn in reversed(turns[start:index]):  # whole; of one that is too long alone, its end
+        text = _plain(turn.text)
+        if len(text) > left and window:
+            break
+        window.insert(0, (turn.role, text[-left:]))
+        left -= len(text)
     lines = [f"{_SPEAKERS[role]}: {text}" for role, text in window]
     english = "\n".join(lines)
     if context is Context.SOURCE:
@@ -161,19 +160,6 @@ def _depends(turn: Turn) -> bool:
     if turn.role is Role.GPT or len(turn.text.split()) <= _FEW_WORDS:
         return True
     return _STANDS_FOR_OTHERS.search(turn.text) is not None
-
-
-def _nearest(turns: Sequence[Turn]) -> list[tuple[Role, str]]:
-    """The last turns that fit, whole; of a turn that does not fit alone, its end."""
-    window: list[tuple[Role, str]] = []
-    left = MAX_CONTEXT_CHARS
-    for turn in reversed(turns):
-        text = _plain(turn.text)
-        if len(text) > left and window:
-            break
-        window.append((turn.role, text[-left:]))
-        left -= len(text)
-    return window[::-1]
 
 
 def _plain(text: str) -> str:

@@ -6,14 +6,7 @@ Only what a retry may mend is looked for here. What is merely suspicious is refi
 from enum import StrEnum
 from functools import cache
 
-from palo.checks.faults import (
-    answered,
-    explanation,
-    leaked_delimiter,
-    preamble,
-    refusal,
-    repeated_phrase,
-)
+from palo.checks import faults
 from palo.checks.language import UNKNOWN, LanguageId
 from palo.checks.script import script_counts, script_share
 from palo.checks.structure import span_difference
@@ -71,14 +64,20 @@ def find_problem(segment: Segment, result: Result, lang: str) -> Problem | None:
     letters = sum(map(str.isalpha, source))
     if letters >= _MIN_ECHO_LETTERS and source.casefold() == text.casefold():
         return Problem.ECHO
-    if refusal(source, text, lang):
+    if faults.refusal(source, text, lang):
         return Problem.REFUSAL
     if wrong_script(source, text, lang):
         return Problem.SCRIPT
-    around = _decorated(source, text, lang)
+    around = None
+    if faults.leaked_delimiter(source, text):
+        around = Problem.LEAKED
+    elif faults.preamble(source, text, lang):
+        around = Problem.PREAMBLE
+    elif faults.explanation(source, text, lang):
+        around = Problem.EXPLANATION
     if not around and _wrong_language(text, lang):  # English around a translation is no language
         return Problem.LANGUAGE
-    if repeated_phrase(text) and not repeated_phrase(source):
+    if faults.repeated_phrase(text) and not faults.repeated_phrase(source):
         return Problem.LOOP
     if result.finish_reason != "stop":
         return Problem.TRUNCATED
@@ -87,7 +86,7 @@ def find_problem(segment: Segment, result: Result, lang: str) -> Problem | None:
         len(source) >= _MIN_SHORT_CHARS and len(text) < least
     ):
         return Problem.LENGTH
-    if answered(source, text, lang):
+    if faults.answered(source, text, lang):
         return Problem.ANSWERED
     if around:
         return around
@@ -117,11 +116,3 @@ def _wrong_language(text: str, lang: str) -> bool:
     if guess.lang in ("", UNKNOWN, lang) or guess.letters < _MIN_LANGUAGE_LETTERS:
         return False
     return guess.share >= _MIN_LANGUAGE_SHARE
-
-
-def _decorated(source: str, text: str, lang: str) -> Problem | None:
-    if leaked_delimiter(source, text):
-        return Problem.LEAKED
-    if preamble(source, text, lang):
-        return Problem.PREAMBLE
-    return Problem.EXPLANATION if explanation(source, text, lang) else None

@@ -37,7 +37,8 @@ def test_version_changes_with_any_word_and_differs_between_languages():
     versions = {load_prompt(lang).version for lang in TARGETS}
     assert len(versions) == len(TARGETS)
     assert replace(prompt, instruction=prompt.instruction + " ").version != prompt.version
-    assert replace(prompt, text_label="\nText:").version != prompt.version
+    labels = prompt.labels | {"text": "\nText:"}
+    assert replace(prompt, labels=labels).version != prompt.version
     assert replace(prompt, notes={}).version != prompt.version
     assert replace(prompt).version == prompt.version
 
