@@ -178,10 +178,10 @@ def refine_samples(
     pairs = []
     for sample, reason in zip(corrected, broken, strict=True):
         for turn, meta in enumerate(sample.meta if not reason else ()):
-            texts = (sample.source[turn].text, sample.target[turn].text)
+            source, target = sample.source[turn].text, sample.target[turn].text
             told = (meta.status, meta.finish_reason, meta.problem, meta.mean_logprob)
             others = met.get((sample.sample_id, turn), ())
-            pairs.append(TurnPair(*texts, *told, sample.sample_id, others))
+            pairs.append(TurnPair(source, target, *told, sample.sample_id, others))
     lang = samples[0].lang if samples else ""
     judged = iter(judge(default_filters(settings), pairs, lang))
     refined = []

@@ -190,8 +190,7 @@ def write_problems(path: Path, problems: Sequence[Problem]) -> None:
     if not problems:
         path.unlink(missing_ok=True)
         return
-    names = [column.name for column in fields(Problem)]
-    _write_csv(path, names, [[getattr(problem, name) for name in names] for problem in problems])
+    _write_csv(path, list(vars(problems[0])), [list(vars(each).values()) for each in problems])
 
 
 def escape(cell: str) -> str:
