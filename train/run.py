@@ -305,7 +305,7 @@ def _train(run: Run, name: StageName, inputs: str) -> None:
 
 def _finish(run: Run, adapted: Any, folder: Path, inputs: str) -> None:
     """Writes the checkpoint, adapters merged into it. Raises UserError where that fails."""
-    from train.model.checkpoint import save_base_and_adapter, save_checkpoint
+    from train.model.checkpoint import save_checkpoint
 
     record = {"inputs": inputs, "scale": run.scale.name}
     files = {
@@ -316,6 +316,6 @@ def _finish(run: Run, adapted: Any, folder: Path, inputs: str) -> None:
     if adapted is not None:
         if run.profile.train.loop.keep_adapter:
             beside = folder.with_name(f"{folder.name}-adapter")
-            save_base_and_adapter(beside, run.model, adapted, *readers, files)
+            save_checkpoint(beside, run.model, *readers, files, adapted)
         run.model.model.language_model = adapted.merge_and_unload()
     save_checkpoint(folder, run.model, *readers, files)

@@ -20,7 +20,7 @@ also made anew once `config.json` is another than the one that the conversion wr
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,50 +30,14 @@ from transformers import AutoConfig, GenerationConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError, listed
 from palo.files import replaced_folder
-from palo.tokenizer import for_transformers_4
-from train.conversion.published import (
-    ADAPTER_CONFIG,
-    ADAPTER_WEIGHTS,
-    NON_LORA,
-    PEFT_PREFIX,
-    RULES,
-    Conversion,
-    Source,
-    find,
-    gather,
-    hf_config,
-    published_config,
-    published_part,
-    read_adapter,
-    read_published,
-    tower_config,
-)
-from train.conversion.weights import (
-    INDEX,
-    Files,
-    Metadata,
-    Weights,
-    cut,
-    folder_tokenizer,
-    is_padding,
-    pad,
-    padded_rows,
-    published_rows,
-    read_file,
-    read_json_object,
-    read_stored,
-    require_weights,
-    save_published_tokenizer,
-    tokenizer_files,
-    write_files,
-    write_json,
-    write_shards,
-)
+from train.conversion import published, tensors
+from train.conversion.published import Conversion, Source
+from train.conversion.tensors import INDEX, Files, Metadata, Weights, read_json_object
 from train.data.images import make_processor
 from train.data.template import add_image
 from train.model import layout as names
 from train.model.assembly import CLASSES
-from train.model.checkpoint import about, make_llava_processor, projector_of
+from train.model.checkpoint import about, projector_of, write_small_files
 from train.model.layout import Layout, Part, PublishedType
 
 _KEEP_DIR = "palo"
@@ -150,30 +114,23 @@ class Origin:
             return None
         return {name: weights[key] for name, key in zip(stored, keys, strict=True)}
 
-    def restore_files(self, folder: Path) -> None:
-        """Copies the small files back, over any that are there."""
-        for path in sorted(self.files_dir.iterdir()):
-            shutil.copyfile(path, folder / path.name)
-
 
 def keep_origin(fresh: Path, config_path: Path, source: Source, rows: int, kept: Weights) -> None:
     """Writes the subfolder into the finished folder `fresh`, whose config is at `config_path`.
 
     Going back is to give the source; after a merge only its tokenizer.
     """
-    folder, is_whole = fresh / _KEEP_DIR, not source.was_merged
-    (folder / _FILES).mkdir(parents=True)
+    folder, small = fresh / _KEEP_DIR, list[Path]()
+    is_whole = source.part is not Part.LORA or source.adapter is not None
     if is_whole:
-        for path in sorted(source.folder.iterdir()):
-            is_small = path.is_file() and path.stat().st_size <= _MOST_BYTES
-            if is_small and not path.name.endswith(_WEIGHT_ENDS):
-                shutil.copyfile(path, folder / _FILES / path.name)
+        files = [path for path in sorted(source.folder.iterdir()) if path.is_file()]
+        files = [path for path in files if not path.name.endswith(_WEIGHT_ENDS)]
+        small = [path for path in files if path.stat().st_size <= _MOST_BYTES]
+    _copy(small, folder / _FILES)
     if not is_whole or source.tokenizer_dir != source.folder:
-        (folder / _TOKENIZER).mkdir()
-        for path in tokenizer_files(source.tokenizer_dir):
-            shutil.copyfile(path, folder / _TOKENIZER / path.name)
+        _copy(published.tokenizer_files(source.tokenizer_dir), folder / _TOKENIZER)
     if kept:
-        write_files(folder, kept, {_KEPT: list(kept)})
+        tensors.write_files(folder, kept, {_KEPT: list(kept)})
     manifest = {
         "layout": str(source.layout),
         "part": str(source.part),
@@ -196,7 +153,7 @@ def read_origin(folder: Path, config_path: Path, layout: Layout) -> Origin | Non
     if manifest.get("layout") != layout:
         return None
     kept_path = folder / _KEEP_DIR / _KEPT
-    kept = read_file(kept_path).weights if kept_path.is_file() else {}
+    kept = tensors.read_file(kept_path).weights if kept_path.is_file() else {}
     try:
         part, rows, files = Part(manifest["part"]), int(manifest["rows"]), manifest["files"]
         if any(Path(file).name != file for file in files):  # would lie outside the folder
@@ -217,6 +174,12 @@ def read_origin(folder: Path, config_path: Path, layout: Layout) -> Origin | Non
         ) from None
 
 
+def _copy(files: Iterable[Path], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        shutil.copyfile(path, folder / path.name)
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -235,26 +198,21 @@ def detect(folder: Path) -> tuple[Layout, Part]:
     raw = read_json_object(path)
     kind = raw.get("model_type")
     if "text_config" in raw and kind in CLASSES:
-        require_weights(path.parent)
+        tensors.require_weights(path.parent)
         return Layout.HF, Part.FULL if path.parent == folder else Part.LORA
     if "text_config" in raw or kind not in list(PublishedType):
         known = sorted({*CLASSES, *PublishedType})
         raise UserError(
             f"{path}: model_type is {kind!r}; what can be converted is {' '.join(known)}."
         )
-    return Layout.LLAVA, published_part(folder)
+    return Layout.LLAVA, published.published_part(folder)
 
 
 def _read_ours(folder: Path) -> LlavaConfig:
     """Our config, its `palo` section filled in. Raises UserError for what the published layout has
     no words for."""
     path = folder / "config.json"
-    raw = read_json_object(path)
-    for key, allowed in RULES["ours"].items():
-        if raw.get(key) not in allowed:
-            raise UserError(
-                f"{path}: {key} is {raw[key]!r}; the published layout knows only {allowed[0]!r}."
-            )
+    raw = published.read_fields(path, "ours", "the published layout knows only {first}")
     if not isinstance(raw.get("vision_feature_layer", -2), int):
         raise UserError(
             f"{path}: vision_feature_layer is {raw['vision_feature_layer']!r}; the published "
@@ -343,11 +301,11 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
     or kept beside it as train/model/checkpoint.py writes them. What was written, how many tensors.
     """
     config_path = job.source / "config.json"
-    raw = read_published(config_path)
-    source = gather(job, part, raw)
+    raw = published.read_published(config_path)
+    source = published.gather(job, part, raw)
     kept = read_origin(job.source, config_path, Layout.HF)
     origin = kept if kept and kept.is_current else None
-    tokenizer = folder_tokenizer(source.tokenizer_dir)
+    tokenizer = published.folder_tokenizer(source.tokenizer_dir)
     image_token = add_image(tokenizer)
     embeddings = source.weights[names.PUBLISHED_EMBEDDINGS]
     rows = embeddings.shape[0]
@@ -356,14 +314,15 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
             f"{config_path}: vocab_size is {raw['vocab_size']}, but "
             f"{names.PUBLISHED_EMBEDDINGS} has {rows} rows: set it to that."
         )
-    total = origin.rows if origin else padded_rows(rows, len(tokenizer))
-    config = hf_config(raw, tower_config(job, raw), image_token, tokenizer.pad_token_id, total)
+    total = origin.rows if origin else tensors.padded_rows(rows, len(tokenizer))
+    tower = published.tower_config(job, raw)
+    config = published.hf_config(raw, tower, image_token, tokenizer.pad_token_id, total)
     config.dtype = embeddings.dtype
     what = "LLaVA-1.5, PALO or MobileVLM (v1) checkpoint"
     ours, computed = _classic(source.weights, names.from_published, job.source, what)
     for name in (names.EMBEDDINGS, names.HEAD):
         if name in ours:
-            ours[name] = pad(ours[name], total, kept.kept.get(name) if kept else None)
+            ours[name] = tensors.pad(ours[name], total, kept.kept.get(name) if kept else None)
     ours = _complete(config, ours, job.source)
     at = fresh if source.adapter is None else fresh / names.BASE
     at.mkdir(exist_ok=True)
@@ -375,16 +334,16 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
             lambda name: name if name in tables else names.stored_as_classic(name),
         )
     if origin and again is not None:
-        write_files(fresh, again, origin.files, origin.metadata, job.tick)
-        origin.restore_files(fresh)
+        tensors.write_files(fresh, again, origin.files, origin.metadata, tick=job.tick)
+        _copy(origin.files_dir.iterdir(), fresh)
     else:
-        write_shards(at, ours, job.max_shard_bytes, job.tick)
+        tensors.write_files(at, ours, max_bytes=job.max_shard_bytes, tick=job.tick)
         _write_small_files(config, tokenizer, at)
     if source.adapter is not None:
+        (beside := fresh / names.ADAPTER).mkdir()
         settings, weights = source.adapter.renamed(Layout.HF, None)
-        (fresh / names.ADAPTER).mkdir()
-        write_files(fresh / names.ADAPTER, weights, {ADAPTER_WEIGHTS: list(weights)})
-        write_json(fresh / names.ADAPTER / ADAPTER_CONFIG, settings)
+        tensors.write_files(beside, weights, {published.ADAPTER_WEIGHTS: list(weights)})
+        tensors.write_json(beside / published.ADAPTER_CONFIG, settings)
     if again is None or computed:
         own = {name: lazy for name, lazy in computed.items() if name in source.stored.weights}
         keep_origin(fresh, at / "config.json", source, rows, own)
@@ -392,19 +351,13 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
 
 
 def _write_small_files(config: LlavaConfig, tokenizer: Any, folder: Path) -> None:
-    config.architectures = [CLASSES[config.model_type].__name__]
-    config.save_pretrained(folder)
     text: Any = config.text_config
     vision: Any = config.vision_config
-    GenerationConfig(
-        bos_token_id=text.bos_token_id,
-        eos_token_id=text.eos_token_id,
-        pad_token_id=config.pad_token_id,
-    ).save_pretrained(folder)
+    ids = {"bos_token_id": text.bos_token_id, "eos_token_id": text.eos_token_id}
+    generation = GenerationConfig(**ids, pad_token_id=config.pad_token_id)
     processor = make_processor(vision.image_size)
     processor.do_pad = config.palo["image_aspect_ratio"] == "pad"
-    make_llava_processor(config, tokenizer, processor).save_pretrained(folder)
-    for_transformers_4(folder)
+    write_small_files(folder, config, generation, tokenizer, processor)
 
 
 # Ours made the published layout
@@ -413,8 +366,8 @@ def _write_small_files(config: LlavaConfig, tokenizer: Any, folder: Path) -> Non
 def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
     """Writes what the code of LLaVA, PALO and MobileVLM loads; what that is, how many tensors."""
     model_at = names.model_dir(job.source) or job.source
-    config, at = _read_ours(model_at), require_weights(model_at)
-    stored = read_stored(at)
+    config, at = _read_ours(model_at), tensors.require_weights(model_at)
+    stored = tensors.read_stored(at)
     what = "LLaVA checkpoint of transformers"
     classic, computed = _classic(stored.weights, names.stored_as_classic, at, what)
     classic = _complete(config, classic, at)
@@ -431,80 +384,75 @@ def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
             f"{job.source} keeps its adapter apart: convert to --part lora, "
             "or convert the published folder again without --keep-adapter."
         )
-    tokenizer = folder_tokenizer(model_at)
+    tokenizer = published.folder_tokenizer(model_at)
     total = classic[names.EMBEDDINGS].shape[0]
-    rows = kept.rows if kept else published_rows(tokenizer, config.image_token_id, total)
-    settings = published_config(job, config, rows, classic[names.EMBEDDINGS].dtype)
+    rows = kept.rows if kept else tensors.published_rows(tokenizer, config.image_token_id, total)
+    settings = published.published_config(job, config, rows, classic[names.EMBEDDINGS].dtype)
     cut_off = {  # rows that the published layout has no place for
-        name: cut(classic[name], rows, total)
+        name: tensors.cut(classic[name], rows, total)
         for name in (names.EMBEDDINGS, names.HEAD)
         if name in classic and total > rows
     }
-    short = {name: cut(classic[name], 0, rows) for name in cut_off}
-    named = {names.published_name(name): lazy for name, lazy in {**classic, **short}.items()}
-    published = {name: named[name] for name in sorted(named, key=_place)}
+    short = {name: tensors.cut(classic[name], 0, rows) for name in cut_off}
+    named = {
+        names.other_name(name, names.PUBLISHED): lazy for name, lazy in {**classic, **short}.items()
+    }
+    # in the published order: the language model, the tower, the projector, the head
+    places = (names.PUBLISHED_HEAD, names.PROJECTOR, names.TOWER)  # the last first
+    order = sorted(named, key=lambda name: [name.startswith(start) for start in places])
+    whole = {name: named[name] for name in order}
     if current and current.part is Part.FULL:
-        published |= {name: lazy for name, lazy in current.kept.items() if names.is_computed(name)}
-    weights, files, texts = _parts(job, part, published, settings)
+        whole |= {name: lazy for name, lazy in current.kept.items() if names.is_computed(name)}
+    weights, files, texts = _parts(job, part, whole, settings)
     metadata, again = None, None
     if current and current.part is part:
         again = current.named(weights, names.projector_key if part is Part.PROJECTOR else str)
     if current and again is not None:
         files = current.files if part is not Part.FULL or current.is_safe else None
         weights, texts, metadata = again, {}, current.metadata
-        current.restore_files(fresh)
+        _copy(current.files_dir.iterdir(), fresh)
     elif part is Part.FULL:
         _write_tokenizer(job, tokenizer, rows, fresh, kept)
     for name, fields in texts.items():
-        write_json(fresh / name, fields)
-    if files is None:
-        write_shards(fresh, weights, job.max_shard_bytes, job.tick)
-    else:
-        write_files(fresh, weights, files, metadata, job.tick)
-    is_kept = computed or not all(is_padding(classic[name], rows) for name in cut_off)
+        tensors.write_json(fresh / name, fields)
+    tensors.write_files(fresh, weights, files, metadata, job.max_shard_bytes, job.tick)
+    is_kept = computed or not all(tensors.is_padding(classic[name], rows) for name in cut_off)
     if part is Part.FULL and (again is None or is_kept):
         source = Source(job.source, Layout.HF, Part.FULL, classic, stored, job.source)
         keep_origin(fresh, fresh / "config.json", source, total, {**computed, **cut_off})
     return part, len(weights)
 
 
-def _place(name: str) -> int:
-    """In the published model's order: the language model, the tower, the projector, the head."""
-    places = (names.TOWER, names.PROJECTOR, names.PUBLISHED_HEAD)
-    return next((at for at, start in enumerate(places, 1) if name.startswith(start)), 0)
-
-
 def _parts(
-    job: Conversion, part: Part, published: Weights, settings: dict[str, Any]
+    job: Conversion, part: Part, whole: Weights, settings: dict[str, Any]
 ) -> tuple[Weights, Files | None, dict[str, dict[str, Any]]]:
     """What the part consists of, as the published trainer would write it: tensors under the names
     they are stored by, the files that hold them (None: shards of limited size), and JSON files."""
-    projector = {name: lazy for name, lazy in published.items() if name.startswith(names.PROJECTOR)}
+    projector = {name: lazy for name, lazy in whole.items() if name.startswith(names.PROJECTOR)}
     if part is Part.PROJECTOR:
         base = {"_name_or_path": job.base} if job.base else {}
         texts = {"config.json": {**settings, **base, "tune_mm_mlp_adapter": True}}
         return projector, {PROJECTOR_FILE: list(projector)}, texts
     if part is Part.LORA:
-        adapter = read_adapter(job.source / names.ADAPTER)
+        adapter = published.read_adapter(job.source / names.ADAPTER)
         config, pairs = adapter.renamed(Layout.LLAVA, job.base)
-        rest = {f"{PEFT_PREFIX}{name}": lazy for name, lazy in projector.items()}
-        files = {ADAPTER_WEIGHTS: list(pairs), NON_LORA: list(rest)}
-        return {**pairs, **rest}, files, {"config.json": settings, ADAPTER_CONFIG: config}
+        rest = {f"{published.PEFT_PREFIX}{name}": lazy for name, lazy in projector.items()}
+        files = {published.ADAPTER_WEIGHTS: list(pairs), published.NON_LORA: list(rest)}
+        return {**pairs, **rest}, files, {"config.json": settings, published.ADAPTER_CONFIG: config}
     ids = {key: settings[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    return published, None, {"config.json": settings, "generation_config.json": ids}
+    return whole, None, {"config.json": settings, "generation_config.json": ids}
 
 
 def _write_tokenizer(
     job: Conversion, tokenizer: Any, rows: int, fresh: Path, kept: Origin | None
 ) -> None:
     """The published one where it is at hand (its `tokenizer.model` can't be made of ours)."""
-    base = find(job.base, job.source) if job.base else None
     files: list[Path] = []
     if kept:  # as published, `tokenizer.model` included where there was one
         apart = kept.files_dir.with_name(_TOKENIZER)
-        files = tokenizer_files(apart if apart.is_dir() else kept.files_dir)
-    files = files or (tokenizer_files(base) if base else [])
-    for path in files:
-        shutil.copyfile(path, fresh / path.name)
+        files = published.tokenizer_files(apart if apart.is_dir() else kept.files_dir)
+    if not files and job.base and (base := published.find(job.base, job.source)):
+        files = published.tokenizer_files(base)
     if not files:
-        save_published_tokenizer(tokenizer, rows, fresh)
+        published.save_published_tokenizer(tokenizer, rows, fresh)
+    _copy(files, fresh)

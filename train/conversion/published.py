@@ -1,4 +1,4 @@
-"""A folder in the published layout: its `config.json` and its adapters both ways, its whole model.
+"""A folder in the published layout: config, tokenizer and adapters both ways, its whole model.
 
 Field names and defaults are those of haotian-liu/LLaVA (model/llava_arch.py), mbzuai-oryx/PALO and
 Meituan-AutoML/MobileVLM, which keep a Llama's fields and LLaVA's own (`mm_*`) side by side. Parts
@@ -8,7 +8,11 @@ keeps what else it trained (the projector) in `non_lora_trainables.bin` under `b
 the prefix that peft puts before every name.
 """
 
+import copy
+import json
 import re
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +23,9 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError, listed
 from palo.hub import cached_snapshot
-from train.conversion.weights import (
-    MAX_SHARD_BYTES,
-    STEMS,
-    Lazy,
-    Stored,
-    Tick,
-    Weights,
-    read_file,
-    read_json_object,
-    read_stored,
-    require_weights,
-    weights_at,
-)
+from palo.tokenizer import load_tokenizer
+from train.conversion import tensors
+from train.conversion.tensors import Lazy, Stored, Weights, read_json_object, read_stored
 from train.model import layout as names
 from train.model.assembly import CONFIGS, STRIDES
 from train.model.checkpoint import about, projector_of
@@ -53,13 +47,20 @@ RULES = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding
 # `config.json`
 
 
-def read_published(path: Path) -> dict[str, Any]:
-    """Raises UserError for a model that is not PALO's kind, naming the field and its value."""
+def read_fields(path: Path, kind: str, said: str) -> dict[str, Any]:
+    """A JSON object. Raises UserError, which ends as `said`, for what rules.yaml does not allow."""
     raw = read_json_object(path)
-    for key, allowed in RULES["published"].items():
+    for key, allowed in RULES[kind].items():
         if raw.get(key) not in allowed:
             able = " or ".join(repr(value) for value in allowed if value is not None) or "none"
-            raise UserError(f"{path}: {key} is {raw[key]!r}; only {able} can be converted.")
+            said = said.format(key=key, able=able, first=repr(allowed[0]))
+            raise UserError(f"{path}: {key} is {raw.get(key)!r}; {said}.")
+    return raw
+
+
+def read_published(path: Path) -> dict[str, Any]:
+    """Raises UserError for a model that is not PALO's kind, naming the field and its value."""
+    raw = read_fields(path, "published", "only {able} can be converted")
     kind = raw.get("mm_projector_type")
     if kind not in _PROJECTORS:
         what = "is missing" if kind is None else f"is {kind!r}"
@@ -166,19 +167,17 @@ class Adapter:
             base, targets = None, rf"model\.language_model\..*\.({'|'.join(layers)})"
         weights: Weights = {}
         for module, pair in self.pairs.items():
-            name = f"{module}.weight"
             if to is Layout.HF:
-                classic = names.from_published(name)
+                classic, column = names.from_published(f"{module}.weight"), names.MEMORY
                 if classic is None or not classic.startswith("language_model."):
                     raise UserError(f"The adapter changes {module}, no part of the language model.")
-                name = names.in_memory_name(classic)
             else:
-                classic = names.stored_as_classic(name)
+                classic, column = names.stored_as_classic(f"{module}.weight"), names.PUBLISHED
                 if classic is None:
                     raise UserError(f"The adapter changes {module}, which LLaVA does not have.")
-                name = names.published_name(classic)
+            renamed = names.other_name(classic, column).removesuffix(".weight")
             for side, lazy in zip("AB", pair, strict=True):
-                weights[f"{PEFT_PREFIX}{name.removesuffix('.weight')}.lora_{side}.weight"] = lazy
+                weights[f"{PEFT_PREFIX}{renamed}.lora_{side}.weight"] = lazy
         settings = {"base_model_name_or_path": base, "target_modules": targets}
         return {**self.config, **settings}, weights
 
@@ -186,14 +185,8 @@ class Adapter:
 def read_adapter(folder: Path) -> Adapter:
     """Raises UserError for an adapter that is no plain LoRA, naming the field and its value."""
     path = folder / ADAPTER_CONFIG
-    config = read_json_object(path)
-    for key, allowed in RULES["lora"].items():
-        if config.get(key) not in allowed:
-            raise UserError(
-                f"{path}: {key} is {config.get(key)!r}; only plain LoRA ({key} {allowed[0]!r}) "
-                "can be converted."
-            )
-    at = weights_at(folder, ADAPTER_STEMS)
+    config = read_fields(path, "lora", "only plain LoRA ({key} {first}) can be converted")
+    at = tensors.weights_at(folder, ADAPTER_STEMS)
     if at is None:
         raise UserError(
             f"{folder} has {ADAPTER_CONFIG} but no {listed(ADAPTER_STEMS)}: get the adapter whole."
@@ -258,8 +251,8 @@ class Conversion:
     keep_adapter: bool = False
     model_type: PublishedType | None = None
     overwrite: bool = False
-    max_shard_bytes: int = MAX_SHARD_BYTES
-    tick: Tick = lambda _: None
+    max_shard_bytes: int = tensors.MAX_SHARD_BYTES
+    tick: tensors.Tick = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -272,8 +265,7 @@ class Source:
     weights: Weights  # of the whole model, under the names of the layout
     stored: Stored  # what the folder itself holds
     tokenizer_dir: Path
-    adapter: Adapter | None = None  # to be kept beside the weights
-    was_merged: bool = False  # an adapter that can't be taken out again
+    adapter: Adapter | None = None  # to be kept beside the weights, not merged into them
 
 
 def gather(job: Conversion, part: Part, raw: dict[str, Any]) -> Source:
@@ -283,13 +275,13 @@ def gather(job: Conversion, part: Part, raw: dict[str, Any]) -> Source:
     """
     folder, adapter = job.source, None
     if part is Part.FULL:
-        path, tokenizer_dir = require_weights(folder), folder
+        path, tokenizer_dir = tensors.require_weights(folder), folder
         stored = read_stored(path)
         weights = _of_a_llama(stored.weights, path)
     elif part is Part.PROJECTOR:  # stage 1's, over the language model it was trained on
         tokenizer_dir = _base_of(job, raw.get("_name_or_path"), "a projector")
         file = next(folder / name for name in PROJECTOR_FILES if (folder / name).is_file())
-        stored = read_file(file)
+        stored = tensors.read_file(file)
         wrong = [name for name in stored.weights if "mm_projector." not in name]
         if wrong:
             raise UserError(f"{file}: {listed(wrong)} is not of a projector.")
@@ -300,7 +292,7 @@ def gather(job: Conversion, part: Part, raw: dict[str, Any]) -> Source:
         named = adapter.config.get("base_model_name_or_path")
         tokenizer_dir = _base_of(job, named, "LoRA adapters")
         # the projector, and whatever else was trained besides the adapters
-        trained = read_file(folder / NON_LORA).weights
+        trained = tensors.read_file(folder / NON_LORA).weights
         rest = {name.removeprefix("base_model."): lazy for name, lazy in trained.items()}
         if any(name.startswith("model.model.") for name in rest):
             rest = {name.removeprefix("model."): lazy for name, lazy in rest.items()}
@@ -311,8 +303,8 @@ def gather(job: Conversion, part: Part, raw: dict[str, Any]) -> Source:
             weights = merge(weights, adapter, folder)
     if not any(name.startswith(names.TOWER) for name in weights):
         weights |= _tower_weights(job, raw, weights[names.PUBLISHED_EMBEDDINGS].dtype)
-    kept, is_merged = (adapter, False) if job.keep_adapter else (None, adapter is not None)
-    return Source(folder, Layout.LLAVA, part, weights, stored, tokenizer_dir, kept, is_merged)
+    kept = adapter if job.keep_adapter else None
+    return Source(folder, Layout.LLAVA, part, weights, stored, tokenizer_dir, kept)
 
 
 def _tower_name(job: Conversion, raw: dict[str, Any], more: str = "") -> str:
@@ -328,8 +320,8 @@ def _tower_name(job: Conversion, raw: dict[str, Any], more: str = "") -> str:
 def _tower_weights(job: Conversion, raw: dict[str, Any], dtype: torch.dtype) -> Weights:
     """Under published names; of a whole CLIP the text side is left out."""
     name = _tower_name(job, raw, ", and the weights hold none")
-    folder = _require(name, job.source, "vision tower", "--vision-tower")
-    weights = read_stored(require_weights(folder)).weights
+    folder = _require(name, job.source, "vision tower")
+    weights = read_stored(tensors.require_weights(folder)).weights
     vision = {name: lazy for name, lazy in weights.items() if name.startswith("vision_model.")}
     if not vision:  # as transformers 5 stores a tower alone
         vision = {f"vision_model.{name}": lazy for name, lazy in weights.items()}
@@ -350,7 +342,7 @@ def _language_weights(folder: Path) -> Weights:
             f"{path}: model_type is {kind!r}; the base of a "
             "LLaVA is the language model it was trained from, a 'llama'."
         )
-    return _of_a_llama(read_stored(require_weights(folder)).weights, folder)
+    return _of_a_llama(read_stored(tensors.require_weights(folder)).weights, folder)
 
 
 def _of_a_llama(weights: Weights, where: Path) -> Weights:
@@ -364,7 +356,7 @@ def _of_a_llama(weights: Weights, where: Path) -> Weights:
 
 def published_part(folder: Path) -> Part:
     """How much of a model a published folder holds. Raises UserError or MissingResource."""
-    has_adapter, weights = (folder / ADAPTER_CONFIG).is_file(), weights_at(folder)
+    has_adapter, weights = (folder / ADAPTER_CONFIG).is_file(), tensors.weights_at(folder)
     if has_adapter and weights:
         raise UserError(
             f"{folder} holds both {ADAPTER_CONFIG} and whole weights ({weights}): "
@@ -376,7 +368,7 @@ def published_part(folder: Path) -> Part:
         return Part.FULL
     if any((folder / name).is_file() for name in PROJECTOR_FILES):
         return Part.PROJECTOR
-    wanted = (*STEMS, ADAPTER_CONFIG, *PROJECTOR_FILES)
+    wanted = (*tensors.STEMS, ADAPTER_CONFIG, *PROJECTOR_FILES)
     raise MissingResource(f"No weights in {folder}: looked for {listed(wanted, len(wanted))}.")
 
 
@@ -391,15 +383,14 @@ def find(name: str, beside: Path) -> Path | None:
     return cached_snapshot(name)
 
 
-def _require(name: str, beside: Path, what: str, option: str) -> Path:
+def _require(name: str, beside: Path, what: str) -> Path:
     """The same; raises MissingResource that says how to get it."""
-    folder = find(name, beside)
-    if folder is None:
-        raise MissingResource(
-            f"The {what} {name!r} is no folder here and not in the hub's cache: "
-            f"run `hf download {name}`, or name its folder with {option}."
-        )
-    return folder
+    if folder := find(name, beside):
+        return folder
+    raise MissingResource(
+        f"The {what} {name!r} is no folder here and not in the hub's cache: run "
+        f"`hf download {name}`, or name its folder with --{what.replace(' ', '-')}."
+    )
 
 
 def _base_of(job: Conversion, named: Any, what: str) -> Path:
@@ -413,7 +404,7 @@ def _base_of(job: Conversion, named: Any, what: str) -> Path:
             f"{job.source} holds {what} only: name the language model it was trained on with "
             "--base."
         )
-    return _require(name, job.source, "base", "--base")
+    return _require(name, job.source, "base")
 
 
 def tower_config(job: Conversion, raw: dict[str, Any]) -> CLIPVisionConfig:
@@ -427,7 +418,7 @@ def tower_config(job: Conversion, raw: dict[str, Any]) -> CLIPVisionConfig:
     name = _tower_name(job, raw)
     if name in RULES["known_towers"] and find(name, job.source) is None:
         return CLIPVisionConfig(**RULES["known_towers"][name])
-    path = _require(name, job.source, "vision tower", "--vision-tower") / "config.json"
+    path = _require(name, job.source, "vision tower") / "config.json"
     vision = read_json_object(path)
     if vision.get("model_type") == "clip":
         vision = {**vision.get("vision_config", {}), "model_type": "clip_vision_model"}
@@ -445,3 +436,71 @@ def known_tower(config: Any) -> str | None:
         if all(getattr(config, key) == value for key, value in shape.items()):
             return str(name)
     return None
+
+
+# Its tokenizer
+
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files of a folder that make up a tokenizer."""
+    return [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]
+
+
+def folder_tokenizer(folder: Path) -> Any:
+    """A folder's tokenizer, whatever model its config.json names."""
+    files = tokenizer_files(folder)
+    if not {"tokenizer.json", "tokenizer.model"} & {path.name for path in files}:
+        raise MissingResource(
+            f"No tokenizer in {folder}: put the language model's tokenizer files there, or name "
+            "its folder with --base."
+        )
+    with tempfile.TemporaryDirectory() as alone:
+        for path in files:
+            shutil.copy(path, alone)
+        try:
+            tokenizer = load_tokenizer(alone, config_dir=folder)
+        except (ImportError, OSError, ValueError) as error:
+            reason = " ".join(str(error).replace(alone, str(folder)).split())
+            raise UserError(
+                f"The tokenizer in {folder} cannot be read ({reason[:200]}). A tokenizer.model "
+                "needs the packages sentencepiece and protobuf."
+            ) from None
+    # Left by loading from a folder; they would be written into the checkpoint.
+    for key in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(key, None)
+    return tokenizer
+
+
+def save_published_tokenizer(tokenizer: Any, rows: int, folder: Path) -> None:
+    """The tokenizer without the tokens from `rows` on, `<image>` first of them."""
+    published = copy.deepcopy(tokenizer)
+    published.add_bos_token = True  # ours leaves it to the chat template, which theirs has not
+    if hasattr(published, "legacy"):  # else transformers forgets it
+        published.init_kwargs["legacy"] = published.legacy
+    published.save_pretrained(folder)
+    path, settings_path = folder / "tokenizer.json", folder / "tokenizer_config.json"
+    whole, settings = read_json_object(path), read_json_object(settings_path)
+    gone = [token["content"] for token in whole["added_tokens"] if token["id"] >= rows]
+    if "legacy" in published.init_kwargs:  # ours is written as a generic one
+        settings["tokenizer_class"] = "LlamaTokenizer"
+    elif not gone:
+        return
+    if gone:
+        whole["added_tokens"] = [token for token in whole["added_tokens"] if token["id"] < rows]
+        path.write_text(json.dumps(whole, ensure_ascii=False, indent=2), encoding="utf-8")
+        extra = [token for token in settings.pop("extra_special_tokens", []) if token not in gone]
+        if extra:
+            settings["extra_special_tokens"] = extra
+        for key in ("pad_token", "image_token"):
+            if settings.get(key) in gone:
+                settings[key] = settings.get("unk_token") if key == "pad_token" else None
+        settings.pop("processor_class", None)
+    settings_path.write_text(json.dumps(settings, ensure_ascii=False, indent=2), encoding="utf-8")

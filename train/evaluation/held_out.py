@@ -226,28 +226,26 @@ def report(
     """
     plain = [question for question in questions if not question.reasoning]
 
-    def shares(mine: Sequence[Answered], others: Sequence[Answered]) -> dict[str, Any]:
+    def shares(pairs: Iterable[tuple[Answered, Answered]]) -> dict[str, Any]:
+        mine, others = zip(*pairs, strict=True)
         right = {"accuracy": accuracy(mine), "accuracy_shuffled": accuracy(others)}
         return {"questions": len(mine), **right}
 
-    def seeing(rows: Iterable[Answered]) -> list[Answered]:
-        return [row for row in rows if not row.question.reasoning]
-
+    both = list(zip(seen, unseen, strict=True))  # of one question in one language
     languages: dict[str, dict[str, Any]] = {}
     for lang in map(str, plain[0].questions):
-        mine, others = ([row for row in rows if row.lang == lang] for rows in (seen, unseen))
+        mine = [row for row in seen if row.lang == lang]
         hard = [row for row in mine if row.question.reasoning]
-        languages[lang] = shares(seeing(mine), seeing(others)) | {
+        rest = (pair for pair in both if pair[0].lang == lang and not pair[0].question.reasoning)
+        languages[lang] = shares(rest) | {
             "chance": chance(plain, lang),
             "reasoning": accuracy(hard) if hard else None,
             "fidelity": fidelity(mine, judge),
         }
-    by_kind = {}
-    for kind in dict.fromkeys(question.kind for question in questions):
-        mine, others = (
-            [row for row in rows if row.question.kind == kind] for rows in (seen, unseen)
-        )
-        by_kind[kind] = shares(mine, others)
+    by_kind = {
+        kind: shares(pair for pair in both if pair[0].question.kind == kind)
+        for kind in dict.fromkeys(question.kind for question in questions)
+    }
     mean: dict[str, Any] = {"questions": sum(not row.question.reasoning for row in seen)}
     for key in _SHARES:
         known = [row[key] for row in languages.values() if row[key] is not None]

@@ -214,16 +214,11 @@ def add_adapters(language_model: Any, lora: Lora, seed: int) -> Any:
     from peft.tuners.lora import LoraLayer
 
     linears = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-    torch.manual_seed(seed)
-    adapted = get_peft_model(
-        language_model,
-        LoraConfig(
-            r=lora.rank,
-            lora_alpha=lora.alpha,
-            lora_dropout=lora.dropout,
-            target_modules=linears,
-        ),
+    config = LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=linears
     )
+    torch.manual_seed(seed)
+    adapted = get_peft_model(language_model, config)
     for module in adapted.modules():
         if isinstance(module, LoraLayer):
             # peft would widen each input to the adapters' fp32, drop out, and let autocast narrow

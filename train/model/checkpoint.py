@@ -13,15 +13,14 @@ are, and vLLM renames them as it does the weights.
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub import save_torch_state_dict
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, LlavaForConditionalGeneration, LlavaProcessor
 
 from palo.engines.stream import own_generation, plain_generation
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 _METADATA = {"format": "pt"}
 _PEFT = "base_model.model."  # what PEFT puts before every name
 _LANGUAGE_MODEL = "model.language_model."
-_DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 # vicuna_v1 for those who load the checkpoint elsewhere.
 CHAT_TEMPLATE = (
     Path(__file__)
@@ -51,51 +49,43 @@ CHAT_TEMPLATE = (
 )
 
 
-def state_dict(model: LlavaForConditionalGeneration) -> dict[str, torch.Tensor]:
-    """All weights under classic names; a head tied to the embeddings is not stored twice."""
-    tied = model.config.tie_word_embeddings
-    return {
-        classic_name(name): tensor.detach().contiguous().cpu()
-        for name, tensor in model.state_dict().items()
-        if not (tied and name == "lm_head.weight")
-    }
-
-
 def save_checkpoint(
     folder: Path,
     model: LlavaForConditionalGeneration,
     tokenizer: Any,
     image_processor: Any,
     files: dict[str, str] | None = None,
+    adapted: "PeftModel | None" = None,
 ) -> None:
-    """Writes the whole checkpoint, or nothing of it.
+    """Writes the whole checkpoint, or nothing of it; the model stays as it is.
 
-    `files` are further texts by name, such as the trainer's log.
-    """
-    with written_whole(folder) as fresh:
-        save_torch_state_dict(state_dict(model), fresh, max_shard_size="5GB", metadata=_METADATA)
-        model.config.architectures = [type(model).__name__]
-        if not hasattr(model.config, "palo"):
-            tower = getattr(model.model.vision_tower.config, "_name_or_path", "")
-            is_local = not tower or Path(tower).exists()  # which means nothing on another machine
-            model.config.palo = about(projector_of(model.config), True, None if is_local else tower)
-        model.config.save_pretrained(fresh)
-        plain_generation(model.generation_config.to_dict()).save_pretrained(fresh)
-        make_llava_processor(model.config, tokenizer, image_processor).save_pretrained(fresh)
-        for_transformers_4(fresh)
-        for name, text in (files or {}).items():
-            (fresh / name).write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def written_whole(folder: Path) -> Iterator[Path]:
-    """A new folder, which takes the place of `folder` if the block ends well.
-
-    Raises UserError where writing fails; nothing of it is left then.
+    `files` are further texts by name, such as the trainer's log. `adapted` is what
+    `get_peft_model(model.model.language_model, ...)` returned, not yet merged: written are base and
+    adapter then, and `files` go into the base. Raises UserError where writing fails.
     """
     try:
         with replaced_folder(folder) as fresh:
-            yield fresh
+            at = fresh
+            if adapted is not None:
+                _save_adapter(fresh / ADAPTER, adapted)
+                model, at = _without_adapter(model), fresh / BASE
+                at.mkdir()
+            config: Any = model.config
+            weights = {
+                classic_name(name): tensor.detach().contiguous().cpu()
+                for name, tensor in model.state_dict().items()
+                # a head tied to the embeddings is not stored twice
+                if not (config.tie_word_embeddings and name == "lm_head.weight")
+            }
+            save_torch_state_dict(weights, at, max_shard_size="5GB", metadata=_METADATA)
+            if not hasattr(config, "palo"):
+                tower = getattr(model.model.vision_tower.config, "_name_or_path", "")
+                is_local = not tower or Path(tower).exists()  # means nothing on another machine
+                config.palo = about(projector_of(config), True, None if is_local else tower)
+            generation = plain_generation(model.generation_config.to_dict())
+            write_small_files(at, config, generation, tokenizer, image_processor)
+            for name, text in (files or {}).items():
+                (at / name).write_text(text, encoding="utf-8")
     except UserError:
         raise
     except (OSError, ValueError, SafetensorError) as error:
@@ -104,6 +94,26 @@ def written_whole(folder: Path) -> Iterator[Path]:
             f"{folder} could not be written: {reason} What was trained is kept; mend this and run "
             "the same command again: it goes on from there."
         ) from error
+
+
+def write_small_files(
+    folder: Path, config: Any, generation: Any, tokenizer: Any, image_processor: Any
+) -> None:
+    """All of a checkpoint but its weights; the processor is stock LLaVA's."""
+    config.architectures = [CLASSES[config.model_type].__name__]
+    config.save_pretrained(folder)
+    generation.save_pretrained(folder)
+    side = math.isqrt(config.image_seq_length)
+    LlavaProcessor(
+        image_processor=image_processor,
+        tokenizer=as_written(tokenizer),
+        # a larger one than the tower's makes it count the LDP's fewer tokens
+        patch_size=image_processor.crop_size["height"] // side,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=CHAT_TEMPLATE,
+    ).save_pretrained(folder)
+    for_transformers_4(folder)
 
 
 def about(projector: ProjectorKind, pads: bool, tower: str | None) -> dict[str, Any]:
@@ -125,19 +135,6 @@ def projector_of(config: Any) -> ProjectorKind:
     return next(kind for kind, made in CONFIGS.items() if made.model_type == config.model_type)
 
 
-def make_llava_processor(config: Any, tokenizer: Any, image_processor: Any) -> LlavaProcessor:
-    """Stock LLaVA's processor; a larger patch size makes it count the LDP's fewer tokens."""
-    side = math.isqrt(config.image_seq_length)
-    return LlavaProcessor(
-        image_processor=image_processor,
-        tokenizer=as_written(tokenizer),
-        patch_size=image_processor.crop_size["height"] // side,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=CHAT_TEMPLATE,
-    )
-
-
 def load_checkpoint(
     folder: Path, dtype: torch.dtype = torch.float32
 ) -> tuple[LlavaForConditionalGeneration, Any]:
@@ -153,24 +150,6 @@ def load_checkpoint(
     return model, load_tokenizer(str(folder))
 
 
-def save_base_and_adapter(
-    folder: Path,
-    model: LlavaForConditionalGeneration,
-    adapted: "PeftModel",
-    tokenizer: Any,
-    image_processor: Any,
-    files: dict[str, str] | None = None,
-) -> None:
-    """Writes both parts or neither; the model stays as it is.
-
-    `adapted` is what `get_peft_model(model.model.language_model, ...)` returned, not yet merged.
-    `files` are further texts by name, such as the trainer's log; they go into the base.
-    """
-    with written_whole(folder) as fresh:
-        save_checkpoint(fresh / BASE, _without_adapter(model), tokenizer, image_processor, files)
-        _save_adapter(fresh / ADAPTER, adapted)
-
-
 def load_merged(folder: Path) -> tuple[LlavaForConditionalGeneration, Any]:
     """Model and tokenizer of base and adapter, merged; each weight in the dtype it is stored in.
 
@@ -181,12 +160,11 @@ def load_merged(folder: Path) -> tuple[LlavaForConditionalGeneration, Any]:
 
     model, tokenizer = load_checkpoint(folder / BASE)
     # Frozen weights may be stored in bfloat16 beside a projector in full precision.
-    stored: dict[str, torch.dtype] = {}
+    stored: dict[str, torch.Tensor] = {}  # mapped, not read
     for path in (folder / BASE).glob("*.safetensors"):
-        with safe_open(path, "pt") as file:
-            stored |= {name: _DTYPES[file.get_slice(name).get_dtype()] for name in file.keys()}  # noqa: SIM118
+        stored |= load_file(path)
     for name, parameter in model.named_parameters():
-        parameter.data = parameter.data.to(stored[classic_name(name)])
+        parameter.data = parameter.data.to(stored[classic_name(name)].dtype)
     return PeftModel.from_pretrained(model, folder / ADAPTER).merge_and_unload(), tokenizer
 
 

@@ -68,6 +68,7 @@ PUBLISHED_EMBEDDINGS, PUBLISHED_HEAD = "model.embed_tokens.weight", "lm_head.wei
 EMBEDDINGS, HEAD = "language_model.model.embed_tokens.weight", "language_model.lm_head.weight"
 
 # How a module is called: in memory, in our files (classic), in published files.
+MEMORY, CLASSIC, PUBLISHED = range(3)
 _NAMES = (
     ("model.vision_tower.", "vision_tower.vision_model.", TOWER + "vision_model."),
     ("model.multi_modal_projector.linear_1.", "multi_modal_projector.linear_1.", PROJECTOR + "0."),
@@ -86,7 +87,7 @@ def stored_as_classic(name: str) -> str | None:
     """The classic name of what some version of transformers has stored; None: not LLaVA's."""
     if name.startswith(tuple(classic for _, classic, _ in _NAMES)):
         return name
-    return _renamed(_TOWER_SPELLING.sub("model.vision_tower.", name), 0, 1)
+    return _renamed(_TOWER_SPELLING.sub("model.vision_tower.", name), MEMORY, CLASSIC)
 
 
 def classic_name(name: str) -> str:
@@ -96,25 +97,16 @@ def classic_name(name: str) -> str:
     return classic
 
 
-def in_memory_name(classic: str) -> str:
-    """The name in a model in memory, as adapters carry it."""
-    return _required(classic, 0)
-
-
-def published_name(classic: str) -> str:
-    """The published name of a classic one."""
-    return _required(classic, 2)
-
-
-def _required(classic: str, target: int) -> str:
-    name = _renamed(classic, 1, target)
+def other_name(classic: str, column: int) -> str:
+    """The name in memory, as adapters carry it, or the published one."""
+    name = _renamed(classic, CLASSIC, column)
     assert name is not None, f"no other name for {classic}"
     return name
 
 
 def from_published(name: str) -> str | None:
     """The classic name of a published one; None where ours has no such parameter."""
-    classic = _renamed(name, 2, 1)
+    classic = _renamed(name, PUBLISHED, CLASSIC)
     is_other = name.startswith((PROJECTOR, "model.vision_tower."))  # than the language model's
     is_text = classic is not None and classic.startswith("language_model.")
     return None if is_other and is_text else classic

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 
 import torch
 import yaml
@@ -282,20 +282,18 @@ def printable(text: str) -> str:
     return text.translate(_CONTROL)
 
 
+@dataclass
 class Chat:
     """Questions in, answers out; notices go to the standard error."""
 
-    def __init__(
-        self,
-        talker: Talker,
-        sampling: Sampling,
-        image: Path | None,
-        lang: Language | None,
-        interactive: bool,
-    ) -> None:
-        self.talker, self.sampling, self.lang = talker, sampling, lang
-        self.interactive = interactive
-        self.conversation = talker.look_at(image) if image else Conversation()
+    talker: Talker
+    sampling: Sampling
+    image: Path | None
+    lang: Language | None
+    interactive: bool
+
+    def __post_init__(self) -> None:
+        self.conversation = self.talker.look_at(self.image) if self.image else Conversation()
 
     def ask(self, question: str) -> Reply:
         """Prints the answer; on a terminal Ctrl-C stops it and ends here."""
@@ -324,10 +322,7 @@ class Chat:
 
     def follow(self, lines: Iterator[str]) -> None:
         """One line after another until they end or one says /quit; a mistake ends nothing."""
-        for line in lines:
-            line = line.strip()
-            if not line:
-                continue
+        for line in filter(None, map(str.strip, lines)):
             if line == "/quit":
                 return
             try:
@@ -362,30 +357,19 @@ class Chat:
             self.notice("A new conversation about this picture.")
 
 
-class Phrases(NamedTuple):
-    """One language's: the hint in the empty field, and the page's buttons."""
-
-    ask: str
-    send: str
-    stop: str
-    new: str
-    picture: str
-    examples: str
-
-
 @cache
-def phrases() -> dict[Language, Phrases]:
-    """In the languages' own order."""
+def phrases() -> dict[Language, dict[str, str]]:
+    """What each language says in the empty field and on the page's buttons; in their own order."""
     text = Path(__file__).with_name("phrases.yaml").read_text(encoding="utf-8")
     rows = yaml.safe_load(text)
-    return {code: Phrases(**rows[code]) for code in LANGUAGES}
+    return {code: rows[code] for code in LANGUAGES}
 
 
 def hint(lang: Language | None) -> str:
     """How to go on; in that language, where one was chosen."""
     if lang is None:
         return "Ask in any of: " + ", ".join(row.native_name for row in LANGUAGES.values())
-    return f"{info(lang).native_name}: {phrases()[lang].ask}"
+    return f"{info(lang).native_name}: {phrases()[lang]['ask']}"
 
 
 def lines_of_a_terminal() -> Iterator[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import yaml
 
 from palo.errors import UserError
 from palo.languages import ENGLISH, LANGUAGES, Language, info
@@ -23,11 +24,12 @@ from palo.settings import EvaluateSettings
 from train.serving.chat import Answering, Conversation, Reply, Sampling, Talker, phrases
 from train.serving.server import Address
 
-MAX_UPLOAD = "20mb"
 MAX_PICTURES = 6
 MAX_QUESTIONS = 4
 _MAX_WAITING = 32
-_CSS_PATH = Path(__file__).with_name("page.css")
+_HERE = Path(__file__).parent
+# How the page and its parts look and behave, whatever they show
+_OPTIONS = yaml.safe_load((_HERE / "page.yaml").read_text(encoding="utf-8"))
 _FONTS = ["system-ui", "Noto Sans", "DejaVu Sans", "sans-serif"]  # names alone: nothing is fetched
 _LIMITS = "A research model: it can be wrong, and sure of it. One picture a conversation."
 _STANDIN_LIMITS = (
@@ -148,9 +150,7 @@ class Page:
         is_standin: bool,
     ) -> None:
         self.answers, self.examples = Answers(talker, sampling), examples
-        with gr.Blocks(
-            title=title, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True
-        ) as self.blocks:
+        with gr.Blocks(title=title, delete_cache=(3600, 3600), **_OPTIONS["page"]) as self.blocks:
             limits = _STANDIN_LIMITS if is_standin else _LIMITS
             gr.Markdown(f"# {title}\n{limits}", elem_id="title")
             self._lay_out()
@@ -161,17 +161,10 @@ class Page:
         self.blocks.queue(max_size=_MAX_WAITING).launch(
             server_name=address.host,
             server_port=address.port,
-            share=False,
-            quiet=True,
-            prevent_thread_lock=True,
-            ssr_mode=False,
-            mcp_server=False,
-            enable_monitoring=False,
-            footer_links=[],
-            max_file_size=MAX_UPLOAD,
             allowed_paths=[str(picture.image) for picture in self.examples],
             theme=gr.themes.Soft(primary_hue="teal", font=_FONTS, font_mono=["monospace"]),
-            css=_CSS_PATH.read_text(encoding="utf-8"),
+            css=(_HERE / "page.css").read_text(encoding="utf-8"),
+            **_OPTIONS["launch"],
         )
 
     def serve(self, address: Address) -> None:
@@ -184,61 +177,26 @@ class Page:
     def _lay_out(self) -> None:
         words = phrases()[ENGLISH]
         names = [(row.native_name, str(code)) for code, row in LANGUAGES.items()]
-        self.language = gr.Radio(
-            names, value=str(ENGLISH), show_label=False, container=False, elem_id="languages"
-        )
+        self.language = gr.Radio(names, value=str(ENGLISH), **_OPTIONS["language"])
         self.example = gr.State(None)
         with gr.Row():
             with gr.Column(scale=2, min_width=280):
-                self.picture = gr.Image(
-                    type="filepath",
-                    image_mode=None,  # the file as it is: the model's own reader opens it
-                    sources=["upload", "clipboard"],
-                    buttons=[],
-                    height=300,
-                    label=words.picture,
-                    elem_id="picture",
-                )
-                self.heading = gr.Markdown(words.examples, visible=bool(self.examples))
-                self.gallery = gr.Gallery(
-                    [str(picture.image) for picture in self.examples],
-                    columns=3,
-                    height="auto",
-                    show_label=False,
-                    object_fit="contain",
-                    allow_preview=False,
-                    interactive=False,
-                    buttons=[],
-                    visible=bool(self.examples),
-                    elem_id="examples",
-                )
+                self.picture = gr.Image(label=words["picture"], **_OPTIONS["picture"])
+                self.heading = gr.Markdown(words["examples"], visible=bool(self.examples))
+                pictures = [str(picture.image) for picture in self.examples]
+                self.gallery = gr.Gallery(pictures, visible=bool(pictures), **_OPTIONS["gallery"])
             with gr.Column(scale=3, min_width=320):
-                self.chat = gr.Chatbot(
-                    show_label=False,
-                    height=380,
-                    buttons=[],
-                    render_markdown=False,
-                    feedback_options=None,
-                    elem_id="chat",
-                )
+                self.chat = gr.Chatbot(**_OPTIONS["chat"])
                 with gr.Row(elem_id="questions") as self.row:
                     self.questions = [
                         gr.Button(visible=False, size="sm", min_width=0)
                         for _ in range(MAX_QUESTIONS)
                     ]
-                self.box = gr.Textbox(
-                    placeholder=words.ask,
-                    show_label=False,
-                    lines=1,
-                    max_lines=5,
-                    max_length=4000,
-                    autofocus=True,
-                    elem_id="question",
-                )
+                self.box = gr.Textbox(placeholder=words["ask"], **_OPTIONS["box"])
                 with gr.Row():
-                    self.send = gr.Button(words.send, variant="primary", elem_id="send")
-                    self.stop = gr.Button(words.stop, interactive=False, elem_id="stop")
-                    self.new = gr.Button(words.new, elem_id="new")
+                    self.send = gr.Button(words["send"], variant="primary", elem_id="send")
+                    self.stop = gr.Button(words["stop"], interactive=False, elem_id="stop")
+                    self.new = gr.Button(words["new"], elem_id="new")
                 self.status = gr.Markdown(elem_id="status")
 
     def _connect(self) -> None:
@@ -247,13 +205,8 @@ class Page:
         one_by_one = {**hidden, "concurrency_limit": 1, "concurrency_id": "answers"}
         parts = [self.chat, self.box, self.send, self.stop, self.new, self.status]
         answering = [*parts, *self.questions]
-        gr.on(
-            [self.box.submit, self.send.click],
-            self._answer,
-            [self.box, self.chat, self.picture],
-            answering,
-            **one_by_one,
-        )
+        typed = [self.box, self.chat, self.picture]
+        gr.on([self.box.submit, self.send.click], self._answer, typed, answering, **one_by_one)
         for button in self.questions:
             asked = [button, self.chat, self.picture]
             button.click(self._answer, asked, answering, **one_by_one)
@@ -263,12 +216,8 @@ class Page:
         self.gallery.select(self._choose, [self.language], shown, **at_once)
         gr.on([self.picture.upload, self.picture.clear], self._own_picture, None, shown, **at_once)
         worded = [self.chat, self.box, self.send, self.stop, self.new, self.picture, self.heading]
-        self.language.change(
-            self._speak,
-            [self.language, self.example],
-            [*worded, self.row, *self.questions],
-            **at_once,
-        )
+        spoken, picked = [*worded, self.row, *self.questions], [self.language, self.example]
+        self.language.change(self._speak, picked, spoken, **at_once)
 
     def _answer(
         self, question: str, history: list[Message], picture: str | None, request: gr.Request
@@ -280,9 +229,8 @@ class Page:
         asked = [*history, message("user", question)]
         yield {self.chat: asked, self.box: "", self.status: "", **self._busy(True)}
         try:
-            for text, reply in self.answers.stream(
-                str(request.session_hash), question, history, picture
-            ):
+            tab = str(request.session_hash)
+            for text, reply in self.answers.stream(tab, question, history, picture):
                 shown = [*asked, message("assistant", text)]
                 if reply is None:
                     yield {self.chat: shown}
@@ -330,12 +278,12 @@ class Page:
         classes = [f"lang-{lang}", "rtl" if rtl else "ltr"]
         return {
             self.chat: update(rtl=rtl, elem_classes=classes),
-            self.box: update(placeholder=words.ask, rtl=rtl, elem_classes=classes),
-            self.send: update(value=words.send),
-            self.stop: update(value=words.stop),
-            self.new: update(value=words.new),
-            self.picture: update(label=words.picture),
-            self.heading: update(value=words.examples),
+            self.box: update(placeholder=words["ask"], rtl=rtl, elem_classes=classes),
+            self.send: update(value=words["send"]),
+            self.stop: update(value=words["stop"]),
+            self.new: update(value=words["new"]),
+            self.picture: update(label=words["picture"]),
+            self.heading: update(value=words["examples"]),
             self.row: update(elem_classes=classes),
             **self._questions(lang, example),
         }

@@ -62,11 +62,6 @@ def server_arguments(folder: Path, name: str) -> list[str]:
     A merged checkpoint, or one of base and adapter, where the base alone answers as `<name>-base`.
     """
     model = model_dir(folder)
-    if model is None:
-        raise MissingResource(
-            f"No checkpoint in {folder}: neither config.json nor {BASE}/ and {ADAPTER}/. "
-            f"Train it first: palo train --scale {folder.name}"
-        )
     if model == folder:
         return ["--model", str(folder), "--served-model-name", name, *_PIXELS]
     adapter = folder / ADAPTER

@@ -17,17 +17,15 @@ from tests.train.conversion.published_folders import (
     write_tower,
 )
 from train.conversion.convert import convert
-from train.conversion.published import Conversion
-from train.conversion.weights import (
+from train.conversion.published import Conversion, folder_tokenizer, save_published_tokenizer
+from train.conversion.tensors import (
     cut,
-    folder_tokenizer,
     held,
     is_padding,
     mean_rows,
     pad,
     padded_rows,
     published_rows,
-    save_published_tokenizer,
 )
 from train.data.template import add_image
 

@@ -57,4 +57,4 @@ def test_without_vllm_it_is_said_what_to_install(monkeypatch, tmp_path, profile)
 
     monkeypatch.setattr(answerers, "find_spec", lambda name: None)
     with pytest.raises(MissingResource, match=r"vLLM is not installed: run `pip install"):
-        answerers.open_answerer(AnswerEngine.VLLM, profile.evaluate, 8, tmp_path)
+        answerers.open_answerer(AnswerEngine.VLLM, profile.evaluate, 8, tmp_path).__enter__()

@@ -11,7 +11,6 @@ from train.data.images import make_processor
 from train.model.checkpoint import (
     load_checkpoint,
     load_merged,
-    save_base_and_adapter,
     save_checkpoint,
 )
 
@@ -32,7 +31,7 @@ def adapted_model(dtype=torch.float32):
 def exported(tmp_path, dtype=torch.float32, files=None):
     model, adapted, tokenizer = adapted_model(dtype)
     folder = tmp_path / "7b"
-    save_base_and_adapter(folder, model, adapted, tokenizer, make_processor(64), files)
+    save_checkpoint(folder, model, tokenizer, make_processor(64), files, adapted)
     return model, adapted, tokenizer, folder
 
 
@@ -108,4 +107,4 @@ def test_whole_modules_in_the_adapter_are_refused(tmp_path):
     model, adapted, tokenizer = adapted_model()
     adapted.peft_config["default"].modules_to_save = ["embed_tokens"]
     with pytest.raises(AssertionError, match="into the base"):
-        save_base_and_adapter(tmp_path / "7b", model, adapted, tokenizer, make_processor(64))
+        save_checkpoint(tmp_path / "7b", model, tokenizer, make_processor(64), adapted=adapted)

@@ -1,11 +1,12 @@
 import pytest
 
 from train.model.layout import (
+    MEMORY,
+    PUBLISHED,
     classic_name,
     from_published,
-    in_memory_name,
     is_computed,
-    published_name,
+    other_name,
     stored_as_classic,
 )
 
@@ -53,8 +54,8 @@ ROWS = [
 @pytest.mark.parametrize(("memory", "classic", "published"), ROWS)
 def test_names_go_both_ways(memory, classic, published):
     assert classic_name(memory) == classic
-    assert in_memory_name(classic) == memory
-    assert published_name(classic) == published
+    assert other_name(classic, MEMORY) == memory
+    assert other_name(classic, PUBLISHED) == published
     assert from_published(published) == classic
 
 

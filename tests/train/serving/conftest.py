@@ -23,7 +23,7 @@ from tests.train.conftest import ROOT, make_model, make_scale, make_tokenizer
 from train.data.images import make_processor, pixel_values
 from train.data.template import IMAGE_TOKEN, Template
 from train.model.assembly import assemble
-from train.model.checkpoint import save_base_and_adapter, save_checkpoint
+from train.model.checkpoint import save_checkpoint
 from train.serving.chat import Talker
 
 NEW_TOKENS = 16
@@ -107,7 +107,7 @@ def parts_13b(tmp_path_factory) -> Path:
     """Base and adapter, of a rank that vLLM makes no room for unless told to."""
     folder = tmp_path_factory.mktemp("served") / "13b"
     model, tokenizer, processor = build("13b", 64, 8, 0)
-    save_base_and_adapter(folder, model, adapt(model, 24, 0), tokenizer, processor)
+    save_checkpoint(folder, model, tokenizer, processor, adapted=adapt(model, 24, 0))
     return folder
 
 
@@ -124,7 +124,7 @@ def adapted_1_7b(tmp_path_factory) -> Path:
     """The same with an adapter on its language model; PALO's own 1.7b is trained whole."""
     folder = tmp_path_factory.mktemp("served") / "1.7b"
     model, tokenizer, processor = build("1.7b", 336, 14, 20)
-    save_base_and_adapter(folder, model, adapt(model, 4, 70), tokenizer, processor)
+    save_checkpoint(folder, model, tokenizer, processor, adapted=adapt(model, 4, 70))
     return folder
 
 

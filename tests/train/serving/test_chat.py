@@ -7,7 +7,7 @@ from PIL import Image
 from palo.errors import UserError
 from tests.train.serving.conftest import adapt, build, make_talkative
 from train.data.images import pixel_values
-from train.model.checkpoint import save_base_and_adapter, save_checkpoint
+from train.model.checkpoint import save_checkpoint
 from train.serving.chat import Conversation, End, Sampling, Talker
 
 SHORT = Sampling(max_new_tokens=12)
@@ -126,7 +126,7 @@ def test_a_file_that_is_no_picture_is_a_users_mistake(talker, tmp_path):
 def test_base_and_adapter_say_what_the_merged_model_does(tmp_path, red):
     model, tokenizer, processor = build("13b", 64, 16, 0)
     adapted = adapt(model, 4, 0)
-    save_base_and_adapter(tmp_path / "parts", model, adapted, tokenizer, processor)
+    save_checkpoint(tmp_path / "parts", model, tokenizer, processor, adapted=adapted)
     model.model.language_model = adapted.merge_and_unload()
     save_checkpoint(tmp_path / "merged", model, tokenizer, processor)
     said = []

@@ -88,8 +88,8 @@ def test_a_conversation_on_the_page(page, examples, picture, tmp_path):
     page.wait("document.querySelector('#question textarea').dir === 'rtl'")
     page.wait("document.querySelector('#chat [data-testid=bot]').dir === 'rtl'")
     words = phrases()["ur"]
-    assert page.eval("document.querySelector('#question textarea').placeholder") == words.ask
-    assert page.eval("document.querySelector('#stop').innerText.trim()") == words.stop
+    assert page.eval("document.querySelector('#question textarea').placeholder") == words["ask"]
+    assert page.eval("document.querySelector('#stop').innerText.trim()") == words["stop"]
     page.wait(
         f"document.querySelector('#questions').innerText.includes({examples[0].questions['ur'][0]!r})"
     )

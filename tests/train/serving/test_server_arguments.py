@@ -7,18 +7,19 @@ from transformers import AutoProcessor
 
 from palo.engines.vllm import max_lora_rank
 from palo.errors import MissingResource, UserError
+from tests.train.conftest import make_scale
 from tests.train.serving.conftest import build, make_asked
 from train.data.images import make_processor, pixel_values
 from train.data.template import IMAGE_TOKEN, Template
 from train.model.checkpoint import save_checkpoint
-from train.serving.server import server_arguments
+from train.serving.server import find_checkpoint, server_arguments
 
 
-def test_a_folder_without_a_checkpoint_says_how_to_get_one(tmp_path):
+def test_a_base_without_its_adapter_is_no_checkpoint(tmp_path, profile):
     (tmp_path / "7b" / "base").mkdir(parents=True)
-    (tmp_path / "7b" / "base" / "config.json").touch()  # a base without its adapter is no model
-    with pytest.raises(MissingResource, match="palo train --scale 7b"):
-        server_arguments(tmp_path / "7b", "palo")
+    (tmp_path / "7b" / "base" / "config.json").touch()
+    with pytest.raises(MissingResource, match=r"neither config\.json nor base/"):
+        find_checkpoint(make_scale("7b"), profile, tmp_path / "7b")
 
 
 @pytest.mark.parametrize(("rank", "room"), [(1, 1), (4, 8), (16, 16), (24, 32), (128, 128)])

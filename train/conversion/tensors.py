@@ -12,11 +12,8 @@ the rows before it: its logit is then the mean of their logits, so no decoding b
 picks it, and converting again gives the same bytes.
 """
 
-import copy
 import json
 import pickle
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +25,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from palo.errors import MissingResource, UserError, listed
-from palo.tokenizer import load_tokenizer
 from train.model.sizes import VOCABULARY_MULTIPLE
 
 INDEX = ".index.json"
@@ -198,35 +194,31 @@ def _read_bin(path: Path) -> Weights:
     return {name: held(tensor.detach()) for name, tensor in tensors.items()}
 
 
-def write_shards(
-    folder: Path,
-    weights: Weights,
-    max_bytes: int = MAX_SHARD_BYTES,
-    tick: Tick = lambda _: None,
-) -> None:
-    """`model.safetensors`, or numbered shards and their index, in the weights' order."""
-    split = split_state_dict_into_shards_factory(
-        weights,
-        get_storage_size=lambda lazy: lazy.num_bytes,
-        filename_pattern="model{suffix}.safetensors",
-        max_shard_size=max_bytes,
-    )
-    write_files(folder, weights, dict(split.filename_to_tensors), tick=tick)
-    if split.is_sharded:
-        where = split.tensor_to_filename
-        index = {"metadata": {**split.metadata, **_METADATA}, "weight_map": where}
-        text = json.dumps(index, indent=2)
-        (folder / f"model.safetensors{INDEX}").write_text(text, encoding="utf-8")
-
-
 def write_files(
     folder: Path,
     weights: Weights,
-    files: Files,
+    files: Files | None = None,
     metadata: Metadata | None = None,
+    max_bytes: int = MAX_SHARD_BYTES,
     tick: Tick = lambda _: None,
 ) -> None:
-    """Every one of the files, with the tensors that it is to hold."""
+    """Every one of the files, with the tensors that it is to hold.
+
+    Without `files`: `model.safetensors`, or numbered shards and their index, in the weights' order.
+    """
+    if files is None:
+        split = split_state_dict_into_shards_factory(
+            weights,
+            get_storage_size=lambda lazy: lazy.num_bytes,
+            filename_pattern="model{suffix}.safetensors",
+            max_shard_size=max_bytes,
+        )
+        files = dict(split.filename_to_tensors)
+        if split.is_sharded:
+            where = split.tensor_to_filename
+            index = {"metadata": {**split.metadata, **_METADATA}, "weight_map": where}
+            text = json.dumps(index, indent=2)
+            (folder / f"model.safetensors{INDEX}").write_text(text, encoding="utf-8")
     for file, names in files.items():
         tensors = {name: weights[name].read().contiguous() for name in names}
         if file.endswith(".bin"):
@@ -244,44 +236,6 @@ def write_files(
 
 
 # The vocabulary
-
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
-
-
-def tokenizer_files(folder: Path) -> list[Path]:
-    """The files of a folder that make up a tokenizer."""
-    return [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]
-
-
-def folder_tokenizer(folder: Path) -> Any:
-    """A folder's tokenizer, whatever model its config.json names."""
-    files = tokenizer_files(folder)
-    if not {"tokenizer.json", "tokenizer.model"} & {path.name for path in files}:
-        raise MissingResource(
-            f"No tokenizer in {folder}: put the language model's tokenizer files there, or name "
-            "its folder with --base."
-        )
-    with tempfile.TemporaryDirectory() as alone:
-        for path in files:
-            shutil.copy(path, alone)
-        try:
-            tokenizer = load_tokenizer(alone, config_dir=folder)
-        except (ImportError, OSError, ValueError) as error:
-            reason = " ".join(str(error).replace(alone, str(folder)).split())
-            raise UserError(
-                f"The tokenizer in {folder} cannot be read ({reason[:200]}). A tokenizer.model "
-                "needs the packages sentencepiece and protobuf."
-            ) from None
-    # Left by loading from a folder; they would be written into the checkpoint.
-    for key in ("is_local", "local_files_only"):
-        tokenizer.init_kwargs.pop(key, None)
-    return tokenizer
 
 
 def padded_rows(rows: int, tokens: int) -> int:
@@ -323,33 +277,3 @@ def is_padding(lazy: Lazy, rows: int) -> bool:
     """Whether what lies after `rows` is what `pad` would add again."""
     matrix = lazy.read()
     return torch.equal(matrix[rows:], mean_rows(matrix[:rows], len(matrix) - rows))
-
-
-def save_published_tokenizer(tokenizer: Any, rows: int, folder: Path) -> None:
-    """The tokenizer without the tokens from `rows` on, `<image>` first of them."""
-    published = copy.deepcopy(tokenizer)
-    published.add_bos_token = True  # ours leaves it to the chat template, which theirs has not
-    if hasattr(published, "legacy"):  # else transformers forgets it
-        published.init_kwargs["legacy"] = published.legacy
-    published.save_pretrained(folder)
-    if "legacy" in published.init_kwargs:  # ours is written as a generic one
-        path = folder / "tokenizer_config.json"
-        told = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": "LlamaTokenizer"}
-        path.write_text(json.dumps(told, ensure_ascii=False, indent=2), encoding="utf-8")
-    path = folder / "tokenizer.json"
-    whole = json.loads(path.read_text(encoding="utf-8"))
-    gone = [token["content"] for token in whole["added_tokens"] if token["id"] >= rows]
-    if not gone:
-        return
-    whole["added_tokens"] = [token for token in whole["added_tokens"] if token["id"] < rows]
-    path.write_text(json.dumps(whole, ensure_ascii=False, indent=2), encoding="utf-8")
-    path = folder / "tokenizer_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    extra = [token for token in settings.pop("extra_special_tokens", []) if token not in gone]
-    if extra:
-        settings["extra_special_tokens"] = extra
-    for key in ("pad_token", "image_token"):
-        if settings.get(key) in gone:
-            settings[key] = settings.get("unk_token") if key == "pad_token" else None
-    settings.pop("processor_class", None)
-    path.write_text(json.dumps(settings, ensure_ascii=False, indent=2), encoding="utf-8")

@@ -7,14 +7,13 @@ from huggingface_hub import save_torch_state_dict
 from safetensors.torch import load_file, save_file
 
 from palo.errors import MissingResource, UserError, listed
-from train.conversion.weights import (
+from train.conversion.tensors import (
     Lazy,
     held,
     read_file,
     read_stored,
     weights_at,
     write_files,
-    write_shards,
 )
 
 TENSORS = {"a": torch.arange(6).view(2, 3).half(), "b": torch.ones(4, dtype=torch.bfloat16)}
@@ -171,7 +170,7 @@ def test_files_are_those_that_the_hubs_own_writer_makes(tmp_path, most):
     theirs.mkdir()
     count = []
     weights = {name: held(t) for name, t in tensors.items()}
-    write_shards(ours, weights, most, count.append)
+    write_files(ours, weights, max_bytes=most, tick=count.append)
     save_torch_state_dict(tensors, theirs, max_shard_size=most, metadata={"format": "pt"})
     assert digests(ours) == digests(theirs)
     assert sum(count) == 6
