@@ -13,7 +13,7 @@ from train import run
 from train.evaluation.held_out import evaluate_scale
 from train.loop.trainer import StageTrainer, newest_complete
 from train.model import checkpoint
-from train.model.checkpoint import load_checkpoint, load_merged
+from train.model.checkpoint import load_checkpoint
 from train.run import train_scale
 from train.scale import StageName, load_scale
 
@@ -43,7 +43,7 @@ def test_a_lora_scale_is_also_written_as_base_and_adapter_where_that_is_asked_fo
     folder = train_scale(make_scale("13b"), profile.model_copy(update={"train": train}))
     parts = folder.with_name("13b-adapter")
     assert {path.name for path in parts.iterdir()} == {"base", "adapter"}
-    merged, again = load_checkpoint(folder)[0].state_dict(), load_merged(parts)[0].state_dict()
+    merged, again = load_checkpoint(folder)[0].state_dict(), load_checkpoint(parts)[0].state_dict()
     assert all(torch.equal(merged[name], again[name]) for name in merged)
 
 

@@ -48,10 +48,7 @@ PROJECTOR_FILE = "mm_projector.bin"  # the published loaders read it under no ot
 
 
 def convert(job: Conversion) -> str:
-    """What was made of what, in a line.
-
-    Raises UserError or MissingResource, and leaves no half-written folder.
-    """
+    """What was made of what, in a line. Raises UserError, and leaves no half-written folder."""
     source, out = job.source, job.out
     if not source.is_dir():
         raise MissingResource(f"There is no folder {source}: name the checkpoint's with --from.")
@@ -116,10 +113,7 @@ class Origin:
 
 
 def keep_origin(fresh: Path, config_path: Path, source: Source, rows: int, kept: Weights) -> None:
-    """Writes the subfolder into the finished folder `fresh`, whose config is at `config_path`.
-
-    Going back is to give the source; after a merge only its tokenizer.
-    """
+    """Writes the subfolder: what going back to the source takes; after a merge its tokenizer."""
     folder, small = fresh / _KEEP_DIR, list[Path]()
     is_whole = source.part is not Part.LORA or source.adapter is not None
     if is_whole:
@@ -209,8 +203,7 @@ def detect(folder: Path) -> tuple[Layout, Part]:
 
 
 def _read_ours(folder: Path) -> LlavaConfig:
-    """Our config, its `palo` section filled in. Raises UserError for what the published layout has
-    no words for."""
+    """Our config, `palo` filled in. Raises UserError for what the published layout can't say."""
     path = folder / "config.json"
     raw = published.read_fields(path, "ours", "the published layout knows only {first}")
     if not isinstance(raw.get("vision_feature_layer", -2), int):
@@ -254,10 +247,7 @@ def _classic(
 
 
 def _complete(config: LlavaConfig, weights: Weights, where: Path) -> Weights:
-    """The weights in the order in which a checkpoint stores them, a tied head left out.
-
-    Raises UserError that lists what is missing, left or misshapen.
-    """
+    """The weights in a checkpoint's order, without a tied head. Raises UserError for a misfit."""
     with torch.device("meta"):
         model = CLASSES[config.model_type](config)
     shapes = {names.classic_name(name): tuple(t.shape) for name, t in model.state_dict().items()}

@@ -30,6 +30,7 @@ from train.model import layout as names
 from train.model.assembly import CONFIGS, STRIDES
 from train.model.checkpoint import about, projector_of
 from train.model.layout import Layout, Part, PublishedType
+from train.scale import ProjectorKind
 
 PROJECTOR_FILES = ("mm_projector.safetensors", "mm_projector.bin")
 ADAPTER_CONFIG = "adapter_config.json"
@@ -40,8 +41,8 @@ PEFT_PREFIX = "base_model.model."
 _LORA_NAME = re.compile(
     r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])(\.default)?\.weight"
 )
-_PROJECTORS = {name: kind for kind, name in names.PUBLISHED_PROJECTORS.items()}
 RULES = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
+_PROJECTORS = {rule["name"]: ProjectorKind(kind) for kind, rule in RULES["projectors"].items()}
 
 
 # `config.json`
@@ -105,12 +106,12 @@ def published_config(
 ) -> dict[str, Any]:
     """What the code base asked for expects, else the first that knows the projector."""
     projector = projector_of(config)
-    kind = job.model_type or names.LOADERS[projector][0]
-    if kind not in names.LOADERS[projector]:
+    rule = RULES["projectors"][projector]
+    kind = job.model_type or rule["loaders"][0]
+    if kind not in rule["loaders"]:
         raise UserError(
-            f"--model-type {kind}: its code cannot build the projector "
-            f"{names.PUBLISHED_PROJECTORS[projector]}. "
-            f"Choose of: {' '.join(names.LOADERS[projector])}."
+            f"--model-type {kind}: its code cannot build the projector {rule['name']}. "
+            f"Choose of: {' '.join(rule['loaders'])}."
         )
     text: Any = config.text_config
     vision: Any = config.vision_config
@@ -129,10 +130,10 @@ def published_config(
     is_plain = rope.get("rope_type", "default") == "default"
     return {
         **RULES["constants"],
-        "architectures": [names.ARCHITECTURES[kind]],
+        "architectures": [RULES["architectures"][kind]],
         "image_aspect_ratio": config.palo["image_aspect_ratio"],
         "mm_hidden_size": vision.hidden_size,
-        "mm_projector_type": names.PUBLISHED_PROJECTORS[projector],
+        "mm_projector_type": rule["name"],
         "mm_vision_select_layer": config.vision_feature_layer,
         "mm_vision_tower": tower,
         "model_type": str(kind),
@@ -269,10 +270,7 @@ class Source:
 
 
 def gather(job: Conversion, part: Part, raw: dict[str, Any]) -> Source:
-    """The model that a published folder holds the given part of; `raw` is its config.json.
-
-    Raises MissingResource for what lies neither in the folder nor where it says.
-    """
+    """The model that a published folder holds the given part of. Raises MissingResource."""
     folder, adapter = job.source, None
     if part is Part.FULL:
         path, tokenizer_dir = tensors.require_weights(folder), folder
@@ -394,10 +392,7 @@ def _require(name: str, beside: Path, what: str) -> Path:
 
 
 def _base_of(job: Conversion, named: Any, what: str) -> Path:
-    """The folder of the language model that a part of a checkpoint was trained on.
-
-    `named` is what the checkpoint itself says. Raises MissingResource without either.
-    """
+    """The folder of the language model that a part was trained on: --base, or as it says."""
     name = job.base or named
     if not isinstance(name, str) or not name:
         raise MissingResource(
@@ -408,10 +403,7 @@ def _base_of(job: Conversion, named: Any, what: str) -> Path:
 
 
 def tower_config(job: Conversion, raw: dict[str, Any]) -> CLIPVisionConfig:
-    """The tower's shape: as we wrote it, by its own config.json or, for a known one, as is known.
-
-    Raises MissingResource where nothing says which it is.
-    """
+    """The tower's shape: as we wrote it, as it is known, or by its own config.json."""
     section = raw.get("palo") or {}
     if job.vision_tower is None and "vision_config" in section:
         return CLIPVisionConfig(**section["vision_config"])
@@ -440,18 +432,10 @@ def known_tower(config: Any) -> str | None:
 
 # Its tokenizer
 
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
-
 
 def tokenizer_files(folder: Path) -> list[Path]:
     """The files of a folder that make up a tokenizer."""
-    return [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]
+    return [folder / name for name in RULES["tokenizer_files"] if (folder / name).is_file()]
 
 
 def folder_tokenizer(folder: Path) -> Any:

@@ -100,11 +100,7 @@ def require_weights(folder: Path) -> Path:
 
 
 def read_stored(path: Path) -> Stored:
-    """All tensors of a file, or of the files that an index names.
-
-    Raises MissingResource for a missing file, UserError for one that cannot be read or that
-    contradicts its index.
-    """
+    """All tensors of a file, or of those that an index names. Raises MissingResource, UserError."""
     if not path.name.endswith(INDEX):
         return read_file(path)
     stored = Stored({}, {}, {})

@@ -65,12 +65,9 @@ def evaluate_set(
     folder = paths.evaluation(scale.name).with_suffix("")
     with run_lock(folder, f"evaluate {scale.name}"):
         texts = _answers(scale, profile, items, engine, folder, checkpoint)
-        known: dict[str, list[str]] = {}  # what the set itself says in a language is in it
-        for item in items:
-            known.setdefault(item.lang, []).extend((item.reference, *item.accepted))
-        is_in = language_judge(known)
+        is_in = language_judge(items)
         outcomes = [
-            Outcome(item, text, bool(text.strip()) and is_in(text, item.lang))
+            Outcome(item, text, is_in(text, item.lang))
             for item, text in zip(items, texts, strict=True)
         ]
         signature, failures = "none", list[str]()
@@ -86,7 +83,7 @@ def evaluate_set(
             with Store(folder / "judgements.jsonl") as store:
                 judge = Judge(settings.judge, store, checkpoint)
                 outcomes = judge.judge(outcomes)
-            judges = [name for row in outcomes if row.judged for name in row.judged.judges]
+            judges = [name for row in outcomes for name in row.judges]
             signature, failures = judge.signature(judges), list(judge.failures.values())
         signature += f"|bench:{set_digest(items)}"
         result = summary(scale.name, outcomes, signature, settings.bench)
@@ -98,10 +95,7 @@ def evaluate_set(
 
 
 def read_items(root: Path, reference: str | None) -> list[Item]:
-    """By language, then in the order of the files.
-
-    Raises UserError for a folder that is no such set, and for a picture that is not there.
-    """
+    """By language, then in the files' order. Raises UserError for what is wrong with the set."""
     if not root.is_dir():
         raise UserError(f"No folder {root}. Give --bench the folder of a LLaVA-Bench-style set.")
     langs = set_languages(root)
@@ -137,10 +131,8 @@ def read_items(root: Path, reference: str | None) -> list[Item]:
 
 def set_digest(items: Sequence[Item]) -> str:
     """8 hex digits over all that is asked and shown."""
-    parts = [
-        [value for name, value in sorted(vars(item).items()) if name != "image"] for item in items
-    ]
-    return digest(sorted(parts))[:8]
+    shown = sorted(vars(items[0]).keys() - {"image", "reasoning"})
+    return digest(sorted([getattr(item, name) for name in shown] for item in items))[:8]
 
 
 def _image_digest(path: Path, question: Line, benchmark: BenchmarkSet) -> str:
@@ -339,7 +331,7 @@ def summary(
     languages = {}
     for lang in langs:
         mine = within(outcomes, [lang])
-        faults = [row.judged.faults for row in mine if row.judged and row.judged.faults]
+        faults = [row.faults for row in mine if row.faults]
         languages[lang] = figures([lang]) | {
             "unparsed": len(faults),
             "faults": Counter(str(fault) for some in faults for fault in some),
@@ -349,12 +341,11 @@ def summary(
             ),
         }
     groups = {group: published().languages(group) for group in Group} | {Group.ALL: tuple(langs)}
-    leads = [row.judged.first_lead for row in outcomes if row.judged]
-    known_leads = [lead for lead in leads if lead is not None]
+    leads = [row.first_lead for row in outcomes if row.first_lead is not None]
     return {
         "scale": scale,
         "signature": signature,
-        "judged": any(row.judged for row in outcomes),
+        "judged": any(row.attempts for row in outcomes),
         "languages": languages,
         "groups": {str(group): figures(some) for group, some in groups.items()},
         "categories": {
@@ -362,14 +353,14 @@ def summary(
             for name, rows in by_category(outcomes).items()
         },
         # what standing first was worth to an answer; None where one order was judged
-        "first_place_lead": sum(known_leads) / len(known_leads) if known_leads else None,
+        "first_place_lead": sum(leads) / len(leads) if leads else None,
         "published": published().model_dump(mode="json"),
         "answers": [_answer(row) for row in outcomes],
     }
 
 
 def _answer(outcome: Outcome) -> dict[str, Any]:
-    item, judged = outcome.item, outcome.judged
+    item = outcome.item
     shown = ("question_id", "lang", "category", "question", "reference")
     row: dict[str, Any] = {
         **{name: getattr(item, name) for name in shown},
@@ -380,9 +371,9 @@ def _answer(outcome: Outcome) -> dict[str, Any]:
     }
     if item.accepted:
         row["accepted"] = list(item.accepted)
-    if judged:
-        row |= {"judge_said": judged.said, "attempts": judged.attempts}
-        row["faults"] = [str(fault) for fault in judged.faults]
+    if outcome.attempts:
+        row |= {"judge_said": outcome.said, "attempts": outcome.attempts}
+        row["faults"] = [str(fault) for fault in outcome.faults]
     return row
 
 

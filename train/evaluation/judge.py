@@ -66,22 +66,11 @@ def read_scores(reply: str) -> tuple[float, float] | Fault:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What the replies on a case say: why they could not be read, where they could not.
-
-    `first_lead` is what the first place was worth to an answer, where both orders were judged.
-    """
-
-    faults: tuple[Fault, ...] = ()
-    attempts: int = 0
-    first_lead: float | None = None
-    judges: tuple[str, ...] = ()  # what the server says it asked
-    said: str = ""
-
-
-@dataclass(frozen=True)
 class Item:
-    """One question in one language; `accepted` are all right answers, where they are known."""
+    """One question in one language; `accepted` are all right answers, where they are known.
+
+    `reasoning` of a held-out one: it takes more than seeing one thing, and is measured apart.
+    """
 
     lang: str
     question_id: str
@@ -92,19 +81,26 @@ class Item:
     context: str
     reference: str
     accepted: tuple[str, ...] = ()
+    reasoning: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer and its scores, 1 to 10, or 0 or 1 beside 1; None where there are none, and
-    `judged` says why."""
+    """An answer and its scores, 1 to 10, or 0 or 1 beside 1; None where there are none.
+
+    The rest is of a judge's replies; `faults` is why they could not be read, where they could not.
+    """
 
     item: Item
     text: str
     in_language: bool
     model: float | None = None
     reference: float | None = None
-    judged: Judged | None = None
+    attempts: int = 0  # 0: not judged
+    faults: tuple[Fault, ...] = ()
+    judges: tuple[str, ...] = ()  # what the server says it asked
+    said: str = ""
+    first_lead: float | None = None  # worth of the first place, where both orders were judged
 
 
 @dataclass(frozen=True)
@@ -207,9 +203,12 @@ class Judge:
     def _judged(self, case: Outcome, sittings: Sequence[_Sitting]) -> Outcome:
         """The case with what the stored replies say of it, in each order."""
         rows = [self._store.rows(sitting.key) for sitting in sittings]
-        attempts = sum(map(len, rows))
-        judges = tuple(sorted({row["judge"] for some in rows for row in some}))
-        said = rows[0][-1]["reply"].encode("utf-8", "replace").decode("utf-8")
+        case = replace(
+            case,
+            attempts=sum(map(len, rows)),
+            judges=tuple(sorted({row["judge"] for some in rows for row in some})),
+            said=rows[0][-1]["reply"].encode("utf-8", "replace").decode("utf-8"),
+        )
         faults, pairs = list[Fault](), list[tuple[float, float]]()  # model, reference
         for sitting, some in zip(sittings, rows, strict=True):
             scores = read_scores(some[-1]["reply"])
@@ -219,14 +218,12 @@ class Judge:
                 first, second = scores
                 pairs.append((second, first) if sitting.reference_first else (first, second))
         if faults:
-            judged = Judged(tuple(faults), attempts, None, judges, said)
-            return replace(case, judged=judged)
+            return replace(case, faults=tuple(faults))
         model, reference = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
         lead = None
         if len(pairs) == 2:  # the model came second, then first
             lead = ((pairs[1][0] - pairs[0][0]) + (pairs[0][1] - pairs[1][1])) / 2
-        judged = Judged((), attempts, lead, judges, said)
-        return replace(case, model=model, reference=reference, judged=judged)
+        return replace(case, model=model, reference=reference, first_lead=lead)
 
     def signature(self, judges: Sequence[str] = ()) -> str:
         """What decides scores, in sacrebleu's manner; `judges` as the server named them."""

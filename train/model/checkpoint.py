@@ -31,7 +31,7 @@ from train.data.images import make_processor
 from train.data.steps import Item, Packer
 from train.data.template import SYSTEM, Template
 from train.model.assembly import CLASSES, CONFIGS
-from train.model.layout import ADAPTER, BASE, Layout, classic_name
+from train.model.layout import ADAPTER, BASE, Layout, classic_name, model_dir
 from train.scale import ProjectorKind
 
 if TYPE_CHECKING:
@@ -138,34 +138,32 @@ def projector_of(config: Any) -> ProjectorKind:
 def load_checkpoint(
     folder: Path, dtype: torch.dtype = torch.float32
 ) -> tuple[LlavaForConditionalGeneration, Any]:
-    """Model and tokenizer of a checkpoint, by the class that its config names."""
-    if not (folder / "config.json").is_file():
+    """Model and tokenizer of a checkpoint, by the class that its config names.
+
+    Base and adapter are merged, each weight in the dtype it is stored in: that gives the very
+    weights of merging at the end of training; with another dtype they would be rounded elsewhere.
+    """
+    at = model_dir(folder)
+    if at is None:
         raise MissingResource(
             f"No checkpoint in {folder}. Train it first: palo train --scale {folder.name}"
         )
-    config = AutoConfig.from_pretrained(folder)
-    model = CLASSES[config.model_type].from_pretrained(
-        folder, dtype=dtype, generation_config=own_generation(str(folder), None)
+    model = CLASSES[AutoConfig.from_pretrained(at).model_type].from_pretrained(
+        at,
+        dtype=dtype if at == folder else torch.float32,
+        generation_config=own_generation(str(at), None),
     )
-    return model, load_tokenizer(str(folder))
+    if at != folder:
+        from peft import PeftModel
 
-
-def load_merged(folder: Path) -> tuple[LlavaForConditionalGeneration, Any]:
-    """Model and tokenizer of base and adapter, merged; each weight in the dtype it is stored in.
-
-    The weights are those that merging at the end of training gives, bit for bit: with another
-    dtype they would be rounded elsewhere.
-    """
-    from peft import PeftModel
-
-    model, tokenizer = load_checkpoint(folder / BASE)
-    # Frozen weights may be stored in bfloat16 beside a projector in full precision.
-    stored: dict[str, torch.Tensor] = {}  # mapped, not read
-    for path in (folder / BASE).glob("*.safetensors"):
-        stored |= load_file(path)
-    for name, parameter in model.named_parameters():
-        parameter.data = parameter.data.to(stored[classic_name(name)].dtype)
-    return PeftModel.from_pretrained(model, folder / ADAPTER).merge_and_unload(), tokenizer
+        # Frozen weights may be stored in bfloat16 beside a projector in full precision.
+        stored: dict[str, torch.Tensor] = {}  # mapped, not read
+        for path in at.glob("*.safetensors"):
+            stored |= load_file(path)
+        for name, parameter in model.named_parameters():
+            parameter.data = parameter.data.to(stored[classic_name(name)].dtype)
+        model = PeftModel.from_pretrained(model, folder / ADAPTER).merge_and_unload()
+    return model, load_tokenizer(str(at))
 
 
 def _without_adapter(model: LlavaForConditionalGeneration) -> LlavaForConditionalGeneration:
@@ -213,10 +211,8 @@ class CheckpointModel:
     def __init__(self, folder: Path) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = torch.bfloat16 if self.device == "cuda" else torch.float32
-        if (folder / BASE).is_dir() and not (folder / "config.json").is_file():
-            model, self.tokenizer = load_merged(folder)  # rounded once, after merging
-        else:
-            model, self.tokenizer = load_checkpoint(folder, dtype)
+        model, self.tokenizer = load_checkpoint(folder, dtype)
+        # what is merged is rounded once, here
         self.model: Any = model.to(self.device, dtype).eval()  # type: ignore[arg-type]
         config: Any = self.model.config
         self.template = Template(self.tokenizer)
@@ -227,8 +223,7 @@ class CheckpointModel:
 
     @torch.inference_mode()
     def generate(self, items: Sequence[Item], max_new_tokens: int, **how: Any) -> torch.Tensor:
-        """The new tokens of each prompt, (items, at most max_new_tokens); all or no items have
-        pixels."""
+        """New tokens, (items, at most max_new_tokens); all of the items have pixels, or none."""
         prompts = [list(self.packer.expand(item.encoded).input_ids) for item in items]
         # generation continues at the right end
         padded = self.tokenizer.pad(

@@ -8,8 +8,6 @@ import re
 from enum import StrEnum
 from pathlib import Path
 
-from train.scale import ProjectorKind
-
 BASE, ADAPTER = "base", "adapter"  # the two folders of a checkpoint that is not merged
 
 
@@ -43,24 +41,6 @@ class PublishedType(StrEnum):
     PALO = "palo"
     MOBILEVLM = "mobilevlm"
 
-
-ARCHITECTURES = {
-    PublishedType.LLAVA: "LlavaLlamaForCausalLM",
-    PublishedType.LLAVA_LLAMA: "LlavaLlamaForCausalLM",
-    PublishedType.PALO: "PaloForCausalLM",
-    PublishedType.MOBILEVLM: "MobileLlamaForCausalLM",
-}
-PUBLISHED_PROJECTORS = {ProjectorKind.MLP2: "mlp2x_gelu", ProjectorKind.LDP: "ldpnet"}
-# Which code bases can build the projector; the first is what we write unless told otherwise.
-LOADERS = {
-    ProjectorKind.MLP2: (
-        PublishedType.LLAVA_LLAMA,
-        PublishedType.LLAVA,
-        PublishedType.PALO,
-        PublishedType.MOBILEVLM,
-    ),
-    ProjectorKind.LDP: (PublishedType.PALO, PublishedType.MOBILEVLM),
-}
 
 TOWER = "model.vision_tower.vision_tower."  # what precedes a CLIPVisionModel's names, published
 PROJECTOR = "model.mm_projector."

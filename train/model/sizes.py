@@ -22,7 +22,6 @@ Attention between tokens (queries x keys, weights x values) is counted where a s
 of its conversations' squared lengths; half of each square, for it is causal. MFU leaves it out.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,8 @@ from typing import Any
 import yaml
 
 from palo.errors import MissingResource
-from palo.hub import hub_file
+from palo.files import read_json
+from palo.hub import hub_json
 from palo.settings import Section
 from train.scale import LanguageSource, Lora, ProjectorKind, Scale, StageName, TowerSource
 
@@ -237,10 +237,7 @@ def flop_count(sizes: Sizes, stage: StageName) -> FlopCount:
 
 
 def sizes_of(scale: Scale, models_dir: Path) -> Sizes:
-    """`models_dir` is where stand-ins lie once they are built.
-
-    Raises MissingResource for a model that is neither here nor in sizes.yaml.
-    """
+    """`models_dir`: where built stand-ins lie. Raises MissingResource for an unknown model."""
     config = _config(scale.language_model, models_dir, "language_models")
     heads, rows = config["num_attention_heads"], config["vocab_size"]
     if scale.language_model.standin is None:  # in a stand-in `<image>` has its place already
@@ -278,13 +275,12 @@ def _config(source: LanguageSource | TowerSource, models_dir: Path, kind: str) -
     """The config.json of a built stand-in, of a folder or of the local hub cache; else what a
     stand-in's settings or sizes.yaml say in its place."""
     standin: Any = source.standin
-    folder = Path(source.name) if standin is None else models_dir / source.name
-    path = folder / "config.json"
-    if not path.is_file() and standin is None and not folder.is_absolute():
-        cached = hub_file(source.name, source.revision, "config.json", local_files_only=True)
-        path = cached or path
-    if path.is_file():
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if standin is None:
+        config = hub_json(source.name, source.revision, "config.json", local_files_only=True)
+    else:
+        path = models_dir / source.name / "config.json"
+        config = dict(read_json(path)) if path.is_file() else {}
+    if config:
         return config
     if standin is not None:
         width = standin.hidden_size

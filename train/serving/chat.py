@@ -1,7 +1,4 @@
-"""A trained checkpoint to talk to, in the terminal or with what comes through a pipe.
-
-Answers come piece by piece, and can be stopped.
-"""
+"""A trained checkpoint to talk to: answers come piece by piece, here in the terminal or a pipe."""
 
 import sys
 import threading
@@ -150,10 +147,7 @@ class Talker(CheckpointModel):
             raise UserError(f"{reason[0].upper()}{reason[1:]}") from None
 
     def ask(self, conversation: Conversation, question: str, sampling: Sampling) -> "Answering":
-        """Begins to answer; the round joins the conversation once it has ended.
-
-        Raises UserError for too long a question.
-        """
+        """Begins to answer; ended, it joins the conversation. Raises UserError: too long."""
         question = question.strip()
         limits = (sampling.max_new_tokens, self.max_tokens, self.packer.image_tokens)
         prompt = make_prompt(self.template, conversation, question, *limits)

@@ -42,8 +42,7 @@ Message = dict[str, Any]
 
 @dataclass
 class ExamplePicture:
-    """A picture to begin with; `questions` of a language are at most MAX_QUESTIONS, each of
-    another kind."""
+    """To begin with; a language has at most MAX_QUESTIONS `questions`, each of another kind."""
 
     image: Path
     questions: dict[Language, list[str]] = field(default_factory=dict)
@@ -51,10 +50,7 @@ class ExamplePicture:
 
 
 def load_examples(settings: EvaluateSettings) -> list[ExamplePicture]:
-    """The first pictures of the held-out questions; what only takes seeing is asked first.
-
-    None where there are no such questions, or not their pictures.
-    """
+    """The first pictures of the held-out questions, if any; what only takes seeing comes first."""
     if not settings.questions_path.is_file():
         return []
     with settings.questions_path.open(encoding="utf-8") as file:
@@ -85,10 +81,7 @@ class Answers:
     def stream(
         self, tab: str, question: str, history: Sequence[Message], picture: str | None
     ) -> Iterator[tuple[str, Reply | None]]:
-        """The answer so far, again and again; at last with the whole reply, unless given up.
-
-        Raises UserError.
-        """
+        """The answer so far, again and again; at last, unless given up, with the whole reply."""
         conversation = self.talker.look_at(Path(picture)) if picture else Conversation()
         conversation.rounds = rounds_of(history)
         answering = self.talker.ask(conversation, question, self.sampling)

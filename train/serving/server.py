@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -57,10 +58,7 @@ def find_checkpoint(scale: Scale, profile: Profile, given: Path | None) -> Path:
 
 
 def server_arguments(folder: Path, name: str) -> list[str]:
-    """Flags for `vllm.entrypoints.openai.api_server`: the checkpoint in `folder` answers as `name`.
-
-    A merged checkpoint, or one of base and adapter, where the base alone answers as `<name>-base`.
-    """
+    """vLLM's flags: the checkpoint answers as `name`, an adapter's base as `<name>-base`."""
     model = model_dir(folder)
     if model == folder:
         return ["--model", str(folder), "--served-model-name", name, *_PIXELS]
@@ -84,12 +82,9 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
+        with suppress(ValueError):
             return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return self.host == "localhost"
 
     def require_free(self) -> None:
         """Raises UserError where something listens there, or nothing of this machine can."""
@@ -110,10 +105,6 @@ class Address:
 class Server:
     command: tuple[str, ...]
     environment: Mapping[str, str]
-
-    @property
-    def has_key(self) -> bool:
-        return bool(self.environment.get(API_KEY))
 
 
 def make_server(
@@ -143,7 +134,8 @@ def make_server(
 
 def announcement(server: Server, name: str, address: Address) -> str:
     """Where it will be, and a shell command to try it with, which asks about `picture.jpg`."""
-    header = f' -H "Authorization: Bearer ${API_KEY}"' if server.has_key else ""
+    has_key = bool(server.environment.get(API_KEY))
+    header = f' -H "Authorization: Bearer ${API_KEY}"' if has_key else ""
     host = "127.0.0.1" if address.host == "0.0.0.0" else address.host
     image = "data:image/jpeg;base64,$(base64 < picture.jpg | tr -d '\\n')"
     said = f"""\
@@ -157,7 +149,7 @@ curl {Address(host, address.port).url}/v1/chat/completions \
 END
 """
     if not address.is_loopback:
-        key = f"those with the key in {API_KEY}" if server.has_key else "anyone who can reach it"
+        key = f"those with the key in {API_KEY}" if has_key else "anyone who can reach it"
         said += f"\nWarning: {address.host} lets other machines in: {key}. It is not encrypted.\n"
     return said
 

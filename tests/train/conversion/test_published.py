@@ -25,7 +25,7 @@ from tests.train.conversion.published_folders import (
 from train.conversion.convert import convert
 from train.conversion.published import Conversion
 from train.data.images import make_processor
-from train.model.checkpoint import load_checkpoint, load_merged, save_checkpoint
+from train.model.checkpoint import load_checkpoint, save_checkpoint
 from train.model.layout import Part
 
 
@@ -115,7 +115,7 @@ def test_kept_lora_answers_as_the_merged_and_comes_back_as_it_was(tmp_path, towe
     convert(Conversion(source, kept, vision_tower=tower, keep_adapter=True))
     convert(Conversion(source, merged, vision_tower=tower))
     assert {path.name for path in kept.iterdir()} == {"base", "adapter", "palo"}
-    with_adapter, _ = load_merged(kept)
+    with_adapter, _ = load_checkpoint(kept)
     assert same(dict(with_adapter.state_dict()), dict(load_checkpoint(merged)[0].state_dict()))
     assert digests(to_llava(kept)) == digests(source)
 

@@ -5,35 +5,29 @@ from palo.settings import AnswerEngine, BenchRunSettings
 from tests.train.conftest import make_scale
 from tests.train.evaluation.conftest import save_tiny
 from train.evaluation import held_out
-from train.evaluation.held_out import (
-    EXAMPLES_PER_LANGUAGE,
-    Answered,
-    HeldOutQuestion,
-    report,
-    shuffled_images,
-)
+from train.evaluation.held_out import EXAMPLES_PER_LANGUAGE, report, shuffled_images
+from train.evaluation.judge import Item, Outcome
 
 FORMS = {"colour": ("Red.", "Blue."), "count": ("Two.", "Three.")}
 
 
 def make_questions(count=8):
+    """By language, then in their order."""
+    kinds = [("colour", "count")[n % 2] for n in range(count)]
+    forms = [FORMS[kind][n % 4 // 2] for n, kind in enumerate(kinds)]
     return [
-        HeldOutQuestion(
-            str(n),
-            Path(f"{n // 2}.jpg"),
-            ("colour", "count")[n % 2],
-            {lang: f"{lang} {n}" for lang in LANGUAGES},
-            dict.fromkeys(LANGUAGES, (FORMS[("colour", "count")[n % 2]][n % 4 // 2],)),
-            reasoning=bool(n % 2),
+        Item(
+            *(str(lang), str(n), kinds[n], f"{lang} {n}", Path(f"{n // 2}.jpg"), "", ""),
+            *(forms[n], (forms[n],), bool(n % 2)),
         )
+        for lang in LANGUAGES
         for n in range(count)
     ]
 
 
-def said(questions, text=None):
+def said(questions, text=None, in_language=lambda lang: True):
     return [
-        Answered(one, lang, one.answers[lang][0] if text is None else text)
-        for lang in LANGUAGES
+        Outcome(one, one.reference if text is None else text, in_language(one.lang))
         for one in questions
     ]
 
@@ -49,7 +43,7 @@ def test_every_question_gets_another_samples_image_and_each_image_is_used_as_oft
 def test_the_report_of_a_model_that_sees_and_cannot_guess():
     questions = make_questions()
     blind = said(questions, "Red.")
-    result = report("7b", questions, said(questions), blind, lambda text, lang: lang != "ur")
+    result = report("7b", said(questions, in_language=lambda lang: lang != "ur"), blind)
     assert result["scale"] == "7b"
     assert list(result["languages"]) == [str(lang) for lang in LANGUAGES]
     assert result["languages"]["hi"] == {
@@ -72,24 +66,23 @@ def test_the_report_of_a_model_that_sees_and_cannot_guess():
 def test_reasoning_is_measured_apart():
     questions = make_questions()
     answered = [
-        Answered(one.question, one.lang, "?") if one.question.reasoning else one
-        for one in said(questions)
+        Outcome(one.item, "?", True) if one.item.reasoning else one for one in said(questions)
     ]
-    result = report("7b", questions, answered, said(questions, ""), lambda *_: True)
+    result = report("7b", answered, said(questions, ""))
     assert (result["mean"]["accuracy"], result["mean"]["reasoning"]) == (1.0, 0.0)
     assert result["by_kind"]["count"]["accuracy"] == 0.0
 
 
 def test_where_nothing_takes_reasoning_it_is_unknown_not_zero():
-    questions = make_questions()[::2]
-    result = report("7b", questions, said(questions), said(questions), lambda *_: True)
+    questions = [one for one in make_questions() if not one.reasoning]
+    result = report("7b", said(questions), said(questions))
     assert (result["mean"]["accuracy"], result["mean"]["reasoning"]) == (1.0, None)
     assert result["languages"]["hi"]["reasoning"] is None
 
 
 def test_examples_show_image_question_expected_and_answer():
     questions = make_questions(40)
-    result = report("7b", questions, said(questions), said(questions, ""), lambda *_: True)
+    result = report("7b", said(questions), said(questions, ""))
     assert len(result["examples"]) == EXAMPLES_PER_LANGUAGE * len(LANGUAGES)
     assert result["examples"][0] == {
         "image": "0.jpg",

@@ -9,7 +9,7 @@ from tests.faulty_server import Fault
 from tests.train.evaluation.conftest import judge_at, material
 from train.evaluation import judge as judge_module
 from train.evaluation.judge import Fault as Unread
-from train.evaluation.judge import Item, Judge, Judged, Outcome, Store
+from train.evaluation.judge import Item, Judge, Outcome, Store
 
 ITEM = Item("ur", "7", "conv", "کیا ہے؟", Path(), "", "A red circle.", "سرخ دائرہ")
 CASE = Outcome(ITEM, "نیلا دائرہ", in_language=True)
@@ -47,10 +47,9 @@ def test_the_judge_sees_question_picture_in_words_and_both_answers_greedily(serv
     }
     assert "in Urdu about a picture" in asked[0]
     assert (found.model, found.reference) == (4, 9)
-    assert found.judged == Judged((), 1, None, ("served",), "9 4\nWhy.")
-    assert judge.signature(found.judged.judges).startswith(
-        "judge:strict-judge|served:served|prompt:"
-    )
+    assert (found.faults, found.attempts, found.first_lead) == ((), 1, None)
+    assert (found.judges, found.said) == (("served",), "9 4\nWhy.")
+    assert judge.signature(found.judges).startswith("judge:strict-judge|served:served|prompt:")
 
 
 def test_no_text_can_end_its_own_quotation(serve, path):
@@ -100,7 +99,7 @@ def test_a_reply_without_scores_is_asked_for_again_with_a_note_of_what_was_wrong
     ((found,), _) = judged(path, judge_at(serve(say).url), [CASE])
     assert len(asked) == 2
     assert asked[1].startswith(asked[0])
-    assert (found.model, found.reference, found.judged.attempts) == (6, 8, 2)
+    assert (found.model, found.reference, found.attempts) == (6, 8, 2)
 
 
 def test_what_never_can_be_read_is_unparsed_after_so_many_attempts_and_not_asked_again(serve, path):
@@ -108,7 +107,7 @@ def test_what_never_can_be_read_is_unparsed_after_so_many_attempts_and_not_asked
     settings = judge_at(server.url)
     found, _ = judged(path, settings, cases(3))
     assert [one.model for one in found] == [6, None, 6]
-    assert found[1].judged.faults == (Unread.COUNT,)
+    assert found[1].faults == (Unread.COUNT,)
     assert server.seen.total() == 2 + 3
     judged(path, settings, cases(3))
     assert server.seen.total() == 5
@@ -123,7 +122,7 @@ def test_more_attempts_go_on_from_those_that_were_made(serve, path):
 
 def test_full_width_digits_are_scores(serve, path):
     ((found,), _) = judged(path, judge_at(serve(lambda text: "８ ６").url), [CASE])
-    assert (found.reference, found.model, found.judged.attempts) == (8, 6, 1)
+    assert (found.reference, found.model, found.attempts) == (8, 6, 1)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +133,7 @@ def test_what_passes_is_retried_and_no_answer_is_the_worse_for_it(serve, path, f
     server.hang_s = 3.0
     settings = judge_at(server.url, server={"max_retries": 2})
     found, judge = judged(path, settings, cases(2))
-    assert [(one.model, one.judged.attempts) for one in found] == [(6, 1), (6, 1)]
+    assert [(one.model, one.attempts) for one in found] == [(6, 1), (6, 1)]
     assert server.faults[fault] == 2
     assert judge.failures == {}
 
@@ -210,7 +209,7 @@ def test_a_name_or_a_place_of_a_question_decides_nothing(serve, path):
     judged(path, judge_at(server.url), first)
     again = [altered(one, question_id=f"new-{one.item.question_id}") for one in reversed(first)]
     found, _ = judged(path, judge_at(server.url), again)
-    assert all(one.judged for one in found)
+    assert all(one.attempts for one in found)
     assert server.seen.total() == 2
 
 
@@ -251,7 +250,7 @@ def test_both_orders_are_averaged_and_tell_what_the_first_place_is_worth(serve, 
     server = serve(say)
     ((found,), judge) = judged(path, judge_at(server.url, order=Order.BOTH), [CASE])
     assert (found.model, found.reference) == (6.5, 8.5)
-    assert found.judged.first_lead == 1
+    assert found.first_lead == 1
     assert "|order:both|" in judge.signature()
     assert server.seen.total() == 2
 
@@ -261,7 +260,7 @@ def test_a_case_whose_one_order_cannot_be_read_has_no_scores(serve, path):
         return "8 6" if material(text)["answer_1"] == ITEM.reference else "no"
 
     ((found,), _) = judged(path, judge_at(serve(say).url, order=Order.BOTH), [CASE])
-    assert (found.model, found.judged.faults) == (None, (Unread.PROSE,))
+    assert (found.model, found.faults) == (None, (Unread.PROSE,))
 
 
 def test_an_alias_that_moved_shows_in_the_signature(serve, path):

@@ -10,7 +10,6 @@ from tests.train.conftest import make_model, make_scale, make_tokenizer
 from train.data.images import make_processor
 from train.model.checkpoint import (
     load_checkpoint,
-    load_merged,
     save_checkpoint,
 )
 
@@ -46,7 +45,7 @@ def test_base_and_adapter_merge_to_the_very_weights_of_merging_directly(tmp_path
     before = model.state_dict()["model.language_model.layers.0.self_attn.q_proj.base_layer.weight"]
     before = before.clone()
     model.model.language_model = adapted.merge_and_unload()
-    loaded, _ = load_merged(folder)
+    loaded, _ = load_checkpoint(folder)
     assert type(loaded) is LlavaForConditionalGeneration
     ours, theirs = loaded.state_dict(), model.state_dict()
     assert ours.keys() == theirs.keys()
@@ -62,7 +61,7 @@ def test_the_merged_checkpoint_is_the_same_file_either_way(tmp_path):
     model, adapted, tokenizer, folder = exported(tmp_path)
     model.model.language_model = adapted.merge_and_unload()
     save_checkpoint(tmp_path / "direct", model, tokenizer, make_processor(64))
-    loaded, its_tokenizer = load_merged(folder)
+    loaded, its_tokenizer = load_checkpoint(folder)
     save_checkpoint(tmp_path / "later", loaded, its_tokenizer, make_processor(64))
     one, other = (tmp_path / name / "model.safetensors" for name in ("direct", "later"))
     assert one.read_bytes() == other.read_bytes()

@@ -22,7 +22,7 @@ import pytest
 
 from tests.docs.page_commands import section
 from tests.train.serving.conftest import NEW_TOKENS, make_asked, transformers_says
-from train.model.checkpoint import load_checkpoint, load_merged
+from train.model.checkpoint import load_checkpoint
 from train.serving.server import server_arguments
 
 pytest.importorskip("vllm", reason="vLLM is not installed")
@@ -133,7 +133,7 @@ def test_the_merged_7b_twin(merged_7b, tmp_path):
 
 
 def test_the_13b_twin_as_base_and_adapter_says_what_the_merged_one_does(parts_13b, tmp_path):
-    model, tokenizer = load_merged(parts_13b)
+    model, tokenizer = load_checkpoint(parts_13b)
     with served("13b", parts_13b, tmp_path / "log") as address:
         got = assert_served_as_transformers_says(address, "palo-13b", model, tokenizer)
         base, _ = load_checkpoint(parts_13b / "base")
@@ -152,7 +152,7 @@ def test_the_1_7b_twin_has_144_image_tokens_takes_adapters_and_answers_the_page_
     lora = ("--enable-lora", "--max-lora-rank", "8", "--lora-modules", f"adapted={adapter}")
     with served("1.7b", whole_1_7b, tmp_path / "log", *lora) as address:
         got = assert_served_as_transformers_says(address, "palo-1.7b", model, tokenizer)
-        merged, _ = load_merged(adapted_1_7b)
+        merged, _ = load_checkpoint(adapted_1_7b)
         assert_served_as_transformers_says(address, "adapted", merged, tokenizer)
         first = make_asked()[0]
         (tmp_path / "picture.png").write_bytes(png(first.picture))
