@@ -280,7 +280,7 @@ def chat(
     sampling = terminal.Sampling(temperature, top_p, seed, max_new_tokens)
     talk = terminal.Chat(talker, sampling, image, expected, interactive)
     if ask is not None:
-        talk.ask(terminal.clean(ask))
+        talk.ask(ask)
     elif interactive:
         note(f"{terminal.hint(expected)}\n{terminal.HELP}")
         talk.follow(terminal.lines_of_a_terminal())

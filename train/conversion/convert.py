@@ -78,9 +78,6 @@ def convert(job: Conversion) -> str:
     return f"{out}: {to} ({made}), {count} tensors, from {layout} ({part}) in {source}"
 
 
-# What a new folder keeps of the old one
-
-
 @dataclass(frozen=True)
 class Origin:
     """What a converted folder knows of the one it came from."""
@@ -178,9 +175,6 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-# What a folder holds
-
-
 def detect(folder: Path) -> tuple[Layout, Part]:
     """Raises MissingResource where something is absent, UserError for what is not PALO's kind."""
     path = (names.model_dir(folder) or folder) / "config.json"
@@ -199,7 +193,20 @@ def detect(folder: Path) -> tuple[Layout, Part]:
         raise UserError(
             f"{path}: model_type is {kind!r}; what can be converted is {' '.join(known)}."
         )
-    return Layout.LLAVA, published.published_part(folder)
+    has_adapter = (folder / published.ADAPTER_CONFIG).is_file()
+    if weights := tensors.weights_at(folder):
+        if has_adapter:
+            raise UserError(
+                f"{folder} holds both {published.ADAPTER_CONFIG} and whole weights ({weights}): "
+                "are the adapters merged? Move away the one that is not meant."
+            )
+        return Layout.LLAVA, Part.FULL
+    if has_adapter:
+        return Layout.LLAVA, Part.LORA
+    if any((folder / name).is_file() for name in published.PROJECTOR_FILES):
+        return Layout.LLAVA, Part.PROJECTOR
+    wanted = (*tensors.STEMS, published.ADAPTER_CONFIG, *published.PROJECTOR_FILES)
+    raise MissingResource(f"No weights in {folder}: looked for {listed(wanted, len(wanted))}.")
 
 
 def _read_ours(folder: Path) -> LlavaConfig:
@@ -282,9 +289,6 @@ def _complete(config: LlavaConfig, weights: Weights, where: Path) -> Weights:
     return {name: weights[name] for name in shapes}
 
 
-# The published layout made ours
-
-
 def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
     """Writes a whole model, whatever part of one the folder holds: a projector or adapters alone
     are put together with the language model they were trained on, and adapters are merged into it,
@@ -328,7 +332,12 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
         _copy(origin.files_dir.iterdir(), fresh)
     else:
         tensors.write_files(at, ours, max_bytes=job.max_shard_bytes, tick=job.tick)
-        _write_small_files(config, tokenizer, at)
+        text: Any = config.text_config
+        ids = {"bos_token_id": text.bos_token_id, "eos_token_id": text.eos_token_id}
+        generation = GenerationConfig(**ids, pad_token_id=config.pad_token_id)
+        processor = make_processor(tower.image_size)
+        processor.do_pad = config.palo["image_aspect_ratio"] == "pad"
+        write_small_files(at, config, generation, tokenizer, processor)
     if source.adapter is not None:
         (beside := fresh / names.ADAPTER).mkdir()
         settings, weights = source.adapter.renamed(Layout.HF, None)
@@ -338,19 +347,6 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
         own = {name: lazy for name, lazy in computed.items() if name in source.stored.weights}
         keep_origin(fresh, at / "config.json", source, rows, own)
     return (Part.LORA if source.adapter else Part.FULL), len(ours)
-
-
-def _write_small_files(config: LlavaConfig, tokenizer: Any, folder: Path) -> None:
-    text: Any = config.text_config
-    vision: Any = config.vision_config
-    ids = {"bos_token_id": text.bos_token_id, "eos_token_id": text.eos_token_id}
-    generation = GenerationConfig(**ids, pad_token_id=config.pad_token_id)
-    processor = make_processor(vision.image_size)
-    processor.do_pad = config.palo["image_aspect_ratio"] == "pad"
-    write_small_files(folder, config, generation, tokenizer, processor)
-
-
-# Ours made the published layout
 
 
 def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:

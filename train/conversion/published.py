@@ -45,9 +45,6 @@ RULES = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding
 _PROJECTORS = {rule["name"]: ProjectorKind(kind) for kind, rule in RULES["projectors"].items()}
 
 
-# `config.json`
-
-
 def read_fields(path: Path, kind: str, said: str) -> dict[str, Any]:
     """A JSON object. Raises UserError, which ends as `said`, for what rules.yaml does not allow."""
     raw = read_json_object(path)
@@ -148,9 +145,6 @@ def published_config(
     }
 
 
-# Adapters
-
-
 @dataclass(frozen=True)
 class Adapter:
     """Pairs of small matrices by the module that they change, as its layout names it."""
@@ -234,9 +228,6 @@ def merge(weights: Weights, adapter: Adapter, where: Path) -> Weights:
 
         merged[name] = weights[name].then(add)
     return merged
-
-
-# The whole model
 
 
 @dataclass(frozen=True)
@@ -352,27 +343,6 @@ def _of_a_llama(weights: Weights, where: Path) -> Weights:
     return dict(weights)
 
 
-def published_part(folder: Path) -> Part:
-    """How much of a model a published folder holds. Raises UserError or MissingResource."""
-    has_adapter, weights = (folder / ADAPTER_CONFIG).is_file(), tensors.weights_at(folder)
-    if has_adapter and weights:
-        raise UserError(
-            f"{folder} holds both {ADAPTER_CONFIG} and whole weights ({weights}): "
-            "are the adapters merged? Move away the one that is not meant."
-        )
-    if has_adapter:
-        return Part.LORA
-    if weights:
-        return Part.FULL
-    if any((folder / name).is_file() for name in PROJECTOR_FILES):
-        return Part.PROJECTOR
-    wanted = (*tensors.STEMS, ADAPTER_CONFIG, *PROJECTOR_FILES)
-    raise MissingResource(f"No weights in {folder}: looked for {listed(wanted, len(wanted))}.")
-
-
-# What lies elsewhere
-
-
 def find(name: str, beside: Path) -> Path | None:
     """The folder of a path (seen from here or from `beside`) or of a hub's id in the cache."""
     for folder in (Path(name).expanduser(), beside / name):
@@ -428,9 +398,6 @@ def known_tower(config: Any) -> str | None:
         if all(getattr(config, key) == value for key, value in shape.items()):
             return str(name)
     return None
-
-
-# Its tokenizer
 
 
 def tokenizer_files(folder: Path) -> list[Path]:

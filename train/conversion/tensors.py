@@ -43,6 +43,9 @@ _DTYPES = {
 }
 
 
+Change = Callable[[torch.Tensor], torch.Tensor]
+
+
 @dataclass(frozen=True)
 class Lazy:
     """A tensor that is read when `read` is called."""
@@ -56,10 +59,7 @@ class Lazy:
         return torch.Size(self.shape).numel() * self.dtype.itemsize
 
     def then(
-        self,
-        change: Callable[[torch.Tensor], torch.Tensor],
-        rows: int | None = None,
-        dtype: torch.dtype | None = None,
+        self, change: Change, rows: int | None = None, dtype: torch.dtype | None = None
     ) -> "Lazy":
         """What `change` makes of it, with so many rows and of this kind."""
         shape = self.shape if rows is None else (rows, *self.shape[1:])
@@ -229,9 +229,6 @@ def write_files(
                 seen.add(storage)
             save_file(tensors, folder / file, (metadata or {}).get(file, _METADATA))
         tick(len(names))
-
-
-# The vocabulary
 
 
 def padded_rows(rows: int, tokens: int) -> int:

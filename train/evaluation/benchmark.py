@@ -64,21 +64,15 @@ def evaluate_set(
     checkpoint = weights_digest(paths.checkpoint(scale.name))
     folder = paths.evaluation(scale.name).with_suffix("")
     with run_lock(folder, f"evaluate {scale.name}"):
-        texts = _answers(scale, profile, items, engine, folder, checkpoint)
+        texts = _answers(scale, profile, items, engine, checkpoint)
         is_in = language_judge(items)
-        outcomes = [
-            Outcome(item, text, is_in(text, item.lang))
-            for item, text in zip(items, texts, strict=True)
-        ]
-        signature, failures = "none", list[str]()
-        if exact:
+        outcomes, failures = list[Outcome](), list[str]()
+        signature = EXACT if exact else "none"
+        for item, text in zip(items, texts, strict=True):
             # 1 or 0 beside a reference that is always right; nothing without accepted forms
-            signature = EXACT
-            for place, row in enumerate(outcomes):
-                if accepted := row.item.accepted:
-                    right = float(is_right(row.text, accepted, row.item.lang))
-                    outcomes[place] = replace(row, model=right, reference=1.0)
-        elif with_judge:
+            right = (float(is_right(text, item.accepted, item.lang)), 1.0) if item.accepted else ()
+            outcomes.append(Outcome(item, text, is_in(text, item.lang), *right))
+        if with_judge and not exact:
             assert settings.judge is not None
             with Store(folder / "judgements.jsonl") as store:
                 judge = Judge(settings.judge, store, checkpoint)
@@ -152,15 +146,10 @@ def answer_key(item: Item, checkpoint: str, decoding: Mapping[str, object]) -> s
 
 
 def _answers(
-    scale: Scale,
-    profile: Profile,
-    items: Sequence[Item],
-    engine: AnswerEngine,
-    folder: Path,
-    checkpoint: str,
+    scale: Scale, profile: Profile, items: Sequence[Item], engine: AnswerEngine, checkpoint: str
 ) -> list[str]:
     """An answer for each item; only what is not stored yet is asked, each question once."""
-    settings = profile.evaluate
+    settings, paths = profile.evaluate, profile.paths
     short = all(item.accepted for item in items)
     max_new_tokens = MAX_NEW_TOKENS if short else settings.bench.max_new_tokens
     decoding = {
@@ -171,7 +160,7 @@ def _answers(
     }
     keys = [answer_key(item, checkpoint, decoding) for item in items]
     with (
-        Store(folder / "answers.jsonl") as store,
+        Store(paths.evaluation(scale.name).with_suffix("") / "answers.jsonl") as store,
         progress(f"{scale.name} answers", len(items)) as tick,
     ):
         waiting = {key: row for key, row in zip(keys, items, strict=True) if not store.rows(key)}
@@ -182,7 +171,7 @@ def _answers(
 
             asked = [(item.question, item.image) for _, item in left]
             long_answers = settings.model_copy(update={"batch_size": settings.bench.batch_size})
-            model_dir = profile.paths.checkpoint(scale.name)
+            model_dir = paths.checkpoint(scale.name)
             try:
                 with open_answerer(engine, long_answers, max_new_tokens, model_dir) as answerer:
                     for place, text in answerer.stream(asked):
@@ -195,9 +184,6 @@ def _answers(
                     f"{error}. Mend or replace it; what was answered is kept."
                 ) from None
         return [str(store.rows(key)[0]["answer"]) for key in keys]
-
-
-# Scores
 
 
 @dataclass(frozen=True)
@@ -215,11 +201,6 @@ def score_of(outcomes: Sequence[Outcome]) -> float:
     return (
         100 * sum(row.model or 0 for row in outcomes) / sum(row.reference or 0 for row in outcomes)
     )
-
-
-def zeroed(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """An answer in another language is worth nothing to who asked."""
-    return [row if row.in_language else replace(row, model=0.0) for row in outcomes]
 
 
 class Bootstrap:
@@ -277,11 +258,8 @@ class Published(Section):
         groups = {Group.HIGH: self.high_resource, Group.LOW: self.low_resource}
         return groups.get(group, tuple(LANGUAGES))
 
-    def mean(self, scores: Mapping[str, float], group: Group) -> float | None:
-        """The mean over a group's languages, None where not all of them are there."""
+    def mean(self, scores: Mapping[str, float], group: Group) -> float:
         wanted = self.languages(group)
-        if not all(lang in scores for lang in wanted):
-            return None
         return sum(scores[lang] for lang in wanted) / len(wanted)
 
 
@@ -306,10 +284,12 @@ def summary(
     def score(
         rows: Iterable[Outcome], langs: Sequence[str], zero: bool = False
     ) -> dict[str, Any] | None:
-        """The mean of the languages; None where not every one has a score."""
+        """The mean of the languages; None where not every one has a score. `zero`: an answer in
+        another language is worth nothing to who asked."""
         asked = within(rows, langs)
         scored = [row for row in asked if row.model is not None and row.reference is not None]
-        scored = zeroed(scored) if zero else scored
+        if zero:
+            scored = [row if row.in_language else replace(row, model=0.0) for row in scored]
         mean = draws.mean({lang: within(scored, [lang]) for lang in langs})
         if mean is None:
             return None
@@ -383,7 +363,11 @@ _MEANS = {Group.HIGH: "mean high", Group.LOW: "mean low", Group.ALL: "mean"}
 def tables(result: Figures) -> Iterator[Table]:
     """Each fits 80 columns: by language, by category, beside published figures."""
     yield _language_table(result)
-    yield _category_table(result)
+    shown = table("category", Group.ALL, "95%", Group.HIGH, Group.LOW, title="By category")
+    for name, row in result["categories"].items():
+        score, high, low = (row[group] for group in (Group.ALL, Group.HIGH, Group.LOW))
+        shown.add_row(name, _value(score), _interval(score), _value(high), _value(low))
+    yield shown
     if result["judged"]:
         yield _published_table(result)
 
@@ -437,15 +421,6 @@ def _language_table(result: Figures) -> Table:
     columns = ("scored", "score", "95%", "wrong\nlang. 0", "right\nlang.", "chrF++", "BLEU")
     title = f"{result['scale']}: {formula}"
     return table("language", *columns, rows=[*rows, (), *means], title=title)
-
-
-def _category_table(result: Figures) -> Table:
-    """A row a category: means of the languages."""
-    shown = table("category", Group.ALL, "95%", Group.HIGH, Group.LOW, title="By category")
-    for name, row in result["categories"].items():
-        score, high, low = (row[group] for group in (Group.ALL, Group.HIGH, Group.LOW))
-        shown.add_row(name, _value(score), _interval(score), _value(high), _value(low))
-    return shown
 
 
 def _published_table(result: Figures) -> Table:

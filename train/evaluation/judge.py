@@ -9,10 +9,11 @@ import json
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import regex
 import yaml
@@ -113,7 +114,7 @@ class _Sitting:
     key: str
 
 
-class Store:
+class Store(AbstractContextManager["Store"]):
     """What was answered and judged, a line of JSON each, by a digest of what decided it, in order.
 
     A row is on the disk before the next is asked for: a run that is killed loses none and asks
@@ -149,9 +150,6 @@ class Store:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._rows.setdefault(key, []).append(row)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *unused: object) -> None:
         self._file.close()

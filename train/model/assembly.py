@@ -8,19 +8,9 @@ import math
 from typing import Any
 
 import torch
+import transformers
 from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    CLIPVisionModel,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
-)
-from transformers.conversion_mapping import (
-    get_checkpoint_conversion_mapping,
-    register_checkpoint_conversion_mapping,
-)
+from transformers import LlavaConfig, LlavaForConditionalGeneration, conversion_mapping
 
 from palo.engines.stream import own_generation
 from palo.schemas import IMAGE_TAG
@@ -48,13 +38,15 @@ class MobilePaloForConditionalGeneration(LlavaForConditionalGeneration):
         self.post_init()
 
 
-AutoConfig.register(MobilePaloConfig.model_type, MobilePaloConfig, exist_ok=True)
-AutoModelForImageTextToText.register(
+transformers.AutoConfig.register(MobilePaloConfig.model_type, MobilePaloConfig, exist_ok=True)
+transformers.AutoModelForImageTextToText.register(
     MobilePaloConfig, MobilePaloForConditionalGeneration, exist_ok=True
 )
 # Without this mapping the weights of a saved checkpoint vanish with only a warning.
-register_checkpoint_conversion_mapping(
-    MobilePaloConfig.model_type, get_checkpoint_conversion_mapping("llava"), overwrite=True
+conversion_mapping.register_checkpoint_conversion_mapping(
+    MobilePaloConfig.model_type,
+    conversion_mapping.get_checkpoint_conversion_mapping("llava"),
+    overwrite=True,
 )
 
 CONFIGS: dict[ProjectorKind, Any] = {
@@ -71,14 +63,14 @@ STRIDES = {ProjectorKind.MLP2: 1, ProjectorKind.LDP: 2}
 
 def load_tower(source: str, revision: str | None, dtype: torch.dtype) -> Any:
     """A CLIP vision tower from a folder or a model hub."""
-    loader: Any = CLIPVisionModel
+    loader: Any = transformers.CLIPVisionModel
     return loader.from_pretrained(source, revision=revision, dtype=dtype)
 
 
 def load_language_model(source: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
     """A language model and its tokenizer, with `<image>` and padding among its tokens."""
     tokenizer = load_tokenizer(source, revision)
-    model = AutoModelForCausalLM.from_pretrained(
+    model = transformers.AutoModelForCausalLM.from_pretrained(
         source, revision=revision, dtype=dtype, generation_config=own_generation(source, revision)
     )
     add_image(tokenizer)

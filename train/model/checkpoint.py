@@ -41,12 +41,8 @@ _METADATA = {"format": "pt"}
 _PEFT = "base_model.model."  # what PEFT puts before every name
 _LANGUAGE_MODEL = "model.language_model."
 # vicuna_v1 for those who load the checkpoint elsewhere.
-CHAT_TEMPLATE = (
-    Path(__file__)
-    .with_name("chat_template.j2")
-    .read_text(encoding="utf-8")
-    .replace("{{ system }}", SYSTEM)
-)
+_TEMPLATE_PATH = Path(__file__).with_name("chat_template.j2")
+CHAT_TEMPLATE = _TEMPLATE_PATH.read_text(encoding="utf-8").replace("{{ system }}", SYSTEM)
 
 
 def save_checkpoint(

@@ -117,12 +117,6 @@ class Sizes(Section):
         linears = self.language.linears.values()
         return self.language.layers * self.lora.rank * sum(ins + outs for ins, outs in linears)
 
-    @property
-    def tower_layers_read(self) -> int:
-        """Layers that the features depend on: all but the last for feature layer -2."""
-        layer = self.feature_layer
-        return layer if layer >= 0 else self.tower.layers + 1 + layer
-
 
 class Parameters(Section):
     """Parameters of each part; a tied head is counted with the embeddings."""
@@ -174,9 +168,6 @@ def squeezed_channels(channels: int) -> int:
     return rounded + 8 if rounded < 0.9 * wanted else rounded
 
 
-# Operations
-
-
 @dataclass(frozen=True)
 class FlopCount:
     """Operations of one stage, by what they go with."""
@@ -214,7 +205,9 @@ def flop_count(sizes: Sizes, stage: StageName) -> FlopCount:
     places = patches + 1  # the class token
     convolution = 3 * tower.patch_size**2 * tower.hidden * patches
     matrices = 4 * tower.hidden**2 + 2 * tower.hidden * tower.intermediate
-    layers = sizes.tower_layers_read * places * (matrices + 2 * tower.hidden * places)
+    read = sizes.feature_layer  # all layers but the last for -2
+    read = read if read >= 0 else tower.layers + 1 + read
+    layers = read * places * (matrices + 2 * tower.hidden * places)
     # The projector is trained, but for its first map nothing lies before it that learns.
     said = language.hidden
     projector = patches * (FROZEN * tower.hidden * said + TRAINED * said * said)
@@ -231,9 +224,6 @@ def flop_count(sizes: Sizes, stage: StageName) -> FlopCount:
         # Two products forward, four backward, 2 operations each, over half of the square.
         per_square=language.layers * language.queries * (2 + 4) * 2 / 2,
     )
-
-
-# Where sizes come from
 
 
 def sizes_of(scale: Scale, models_dir: Path) -> Sizes:

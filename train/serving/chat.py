@@ -50,11 +50,6 @@ class Conversation:
     pixels: Any = None
     rounds: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, question: str, answer: str) -> None:
-        """A round without an answer is none: training has no such rounds."""
-        if answer:
-            self.rounds.append((question, answer))
-
 
 @dataclass(frozen=True)
 class Prompt:
@@ -197,7 +192,8 @@ class Answering:
         end = End.LENGTH if num_tokens >= self.prompt.new_tokens else End.STOPPED
         if self._last_token == self.talker.tokenizer.eos_token_id:
             end = End.DONE
-        self.conversation.add(self.question, text)
+        if text:  # training has no rounds without an answer
+            self.conversation.rounds.append((self.question, text))
         del self.conversation.rounds[:dropped]  # else they would be dropped again, and said so
         self.reply = Reply(text, end, num_tokens, dropped)
 
@@ -268,9 +264,6 @@ class CharacterStreamer(TextIteratorStreamer):
             self._shown = len(whole)
 
 
-# In the terminal
-
-
 def printable(text: str) -> str:
     """Without control characters: a model must not command the terminal."""
     return text.translate(_CONTROL)
@@ -291,6 +284,10 @@ class Chat:
 
     def ask(self, question: str) -> Reply:
         """Prints the answer; on a terminal Ctrl-C stops it and ends here."""
+        try:
+            question.encode("utf-8")
+        except UnicodeEncodeError:  # bytes of the command line that are no text
+            raise UserError("The question is not UTF-8.") from None
         answering = self.talker.ask(self.conversation, question, self.sampling)
         pieces = iter(answering)
         try:
@@ -387,12 +384,3 @@ def lines_of(stream: TextIO) -> Iterator[str]:
         yield from stream
     except UnicodeDecodeError:
         raise UserError("What came through the pipe is not UTF-8.") from None
-
-
-def clean(text: str) -> str:
-    """Raises UserError for bytes of the command line that are no text."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UserError("The question is not UTF-8.") from None
-    return text

@@ -3,19 +3,14 @@
 from typing import Any
 
 from vllm.config import VllmConfig
-from vllm.model_executor.models.llava import (
-    LlavaDummyInputsBuilder,
-    LlavaForConditionalGeneration,
-    LlavaMultiModalProcessor,
-    LlavaProcessingInfo,
-)
+from vllm.model_executor.models import llava
 from vllm.model_executor.models.utils import StageMissingLayer
 from vllm.multimodal import MULTIMODAL_REGISTRY
 
 from train.model.assembly import LdpProjector, MobilePaloConfig
 
 
-class MobilePaloProcessingInfo(LlavaProcessingInfo):
+class MobilePaloProcessingInfo(llava.LlavaProcessingInfo):
     """How many tokens an image takes, and which processor makes its pixels."""
 
     def get_hf_config(self) -> Any:
@@ -31,9 +26,11 @@ class MobilePaloProcessingInfo(LlavaProcessingInfo):
 
 
 @MULTIMODAL_REGISTRY.register_processor(
-    LlavaMultiModalProcessor, info=MobilePaloProcessingInfo, dummy_inputs=LlavaDummyInputsBuilder
+    llava.LlavaMultiModalProcessor,
+    info=MobilePaloProcessingInfo,
+    dummy_inputs=llava.LlavaDummyInputsBuilder,
 )
-class MobilePaloForConditionalGeneration(LlavaForConditionalGeneration):
+class MobilePaloForConditionalGeneration(llava.LlavaForConditionalGeneration):
     """Adapters are for the language model; every rank holds the whole (small) projector."""
 
     supports_tower_connector_lora = False

@@ -26,16 +26,8 @@ from train.serving.server import Address
 
 MAX_PICTURES = 6
 MAX_QUESTIONS = 4
-_MAX_WAITING = 32
 _HERE = Path(__file__).parent
-# How the page and its parts look and behave, whatever they show
 _OPTIONS = yaml.safe_load((_HERE / "page.yaml").read_text(encoding="utf-8"))
-_FONTS = ["system-ui", "Noto Sans", "DejaVu Sans", "sans-serif"]  # names alone: nothing is fetched
-_LIMITS = "A research model: it can be wrong, and sure of it. One picture a conversation."
-_STANDIN_LIMITS = (
-    "A tiny twin, trained in minutes on drawn scenes of coloured shapes: it knows nothing else, "
-    "and is often wrong about counts and sides."
-)
 
 Message = dict[str, Any]
 
@@ -144,18 +136,18 @@ class Page:
     ) -> None:
         self.answers, self.examples = Answers(talker, sampling), examples
         with gr.Blocks(title=title, delete_cache=(3600, 3600), **_OPTIONS["page"]) as self.blocks:
-            limits = _STANDIN_LIMITS if is_standin else _LIMITS
+            limits = _OPTIONS["limits"]["standin" if is_standin else "model"]
             gr.Markdown(f"# {title}\n{limits}", elem_id="title")
             self._lay_out()
             self._connect()
 
     def launch(self, address: Address) -> None:
         """Serves the page in threads of this process."""
-        self.blocks.queue(max_size=_MAX_WAITING).launch(
+        self.blocks.queue(**_OPTIONS["queue"]).launch(
             server_name=address.host,
             server_port=address.port,
             allowed_paths=[str(picture.image) for picture in self.examples],
-            theme=gr.themes.Soft(primary_hue="teal", font=_FONTS, font_mono=["monospace"]),
+            theme=gr.themes.Soft(**_OPTIONS["theme"]),
             css=(_HERE / "page.css").read_text(encoding="utf-8"),
             **_OPTIONS["launch"],
         )

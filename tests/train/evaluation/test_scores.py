@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.evaluation.benchmark import Bootstrap, Score, score_of, zeroed
+from train.evaluation.benchmark import Bootstrap, Score, score_of
 from train.evaluation.judge import Item, Outcome
 
 
@@ -75,8 +75,3 @@ def test_nothing_scored_is_no_score():
     draws = Bootstrap(["0"], 1000, 7)
     assert draws.mean({"en": []}) is None
     assert draws.mean({"en": pairs_of((6, 8)), "ur": []}) is None
-
-
-def test_answers_in_another_language_count_as_nothing_and_their_references_as_before():
-    both = [*pairs_of((6, 8)), *pairs_of((6, 8), lang_ok=False)]
-    assert score_of(zeroed(both)) == pytest.approx(100 * 6 / 16)

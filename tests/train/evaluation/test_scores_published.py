@@ -26,7 +26,3 @@ def test_group_means_by_hand():
     palo = known.models["PALO-13B"]
     assert known.mean(palo, Group.HIGH) == pytest.approx(382.9 / 6)
     assert known.mean(palo, Group.LOW) == pytest.approx(236.8 / 4)
-
-
-def test_a_mean_over_a_language_that_is_missing_is_none():
-    assert published().mean({"en": 1.0}, Group.HIGH) is None

@@ -91,6 +91,15 @@ def test_the_end_token_ends_an_answer(checkpoint):
     assert (reply.end, reply.num_tokens) == (End.DONE, ids.index(ids[4]) + 1)
 
 
+def test_a_round_without_an_answer_is_none(checkpoint):
+    talker, conversation = Talker(checkpoint, 2000), Conversation()
+    answering = talker.ask(Conversation(), "Who?", SHORT)
+    list(answering)
+    talker.tokenizer.eos_token = talker.tokenizer.convert_ids_to_tokens(answering._streamer.ids[0])
+    assert say(talker, conversation, "Who?")[1].text == ""
+    assert conversation.rounds == []
+
+
 def test_a_seed_decides_what_a_temperature_draws(talker):
     def drawn(seed, top_p=1.0):
         return say(talker, Conversation(), "What?", Sampling(3.0, top_p, seed, 12))[1].text

@@ -69,10 +69,3 @@ def test_whole_early_rounds_are_dropped_and_the_picture_never(template, has_imag
 def test_a_quarter_is_kept_for_answers_that_may_be_longer_than_that(template):
     length = len(prompt_of(template, [], "Who?", False, WIDE, 1).ids)
     assert prompt_of(template, [], "Who?", False, 2 * length, 10_000).new_tokens == length
-
-
-def test_a_round_without_an_answer_is_none():
-    conversation = Conversation()
-    conversation.add("Who?", "")
-    conversation.add("Who?", "A man.")
-    assert conversation.rounds == [("Who?", "A man.")]
