@@ -333,9 +333,10 @@ def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
     else:
         tensors.write_files(at, ours, max_bytes=job.max_shard_bytes, tick=job.tick)
         text: Any = config.text_config
+        vision: Any = config.vision_config
         ids = {"bos_token_id": text.bos_token_id, "eos_token_id": text.eos_token_id}
         generation = GenerationConfig(**ids, pad_token_id=config.pad_token_id)
-        processor = make_processor(tower.image_size)
+        processor = make_processor(vision.image_size)
         processor.do_pad = config.palo["image_aspect_ratio"] == "pad"
         write_small_files(at, config, generation, tokenizer, processor)
     if source.adapter is not None:
