@@ -44,14 +44,9 @@ def evaluate_scale(
     paths, settings = profile.paths, profile.evaluate
     path, checkpoint = paths.evaluation(scale.name), paths.checkpoint(scale.name)
     record = checkpoint / RECORD
-    inputs = digest(
-        [
-            VERSION,
-            file_digest(record if record.is_file() else checkpoint / "config.json"),
-            file_digest(settings.questions_path),
-            settings.model_dump(mode="json", include=_DECIDE),
-        ]
-    )
+    model = file_digest(record if record.is_file() else checkpoint / "config.json")
+    decided = settings.model_dump(mode="json", include=_DECIDE)
+    inputs = digest([VERSION, model, file_digest(settings.questions_path), decided])
     if made := uptodate(path, inputs):
         note(f"{path} is up to date")
         return made
@@ -79,10 +74,7 @@ def evaluate_scale(
 
 
 def parse_questions(rows: Iterable[Mapping[str, Any]], images_dir: Path) -> list[Item]:
-    """Rows of the questions file in all languages that it has: by language, then as they come.
-
-    Raises UserError for a row that lacks a field or a language.
-    """
+    """Rows of the questions file: by language, then as they come. Raises UserError for a lack."""
     rows = list(rows)
     asked = {lang for row in rows for lang in row.get("questions", ())}
     # a language added to the table later need not be in a questions file

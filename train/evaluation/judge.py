@@ -68,10 +68,7 @@ def read_scores(reply: str) -> tuple[float, float] | Fault:
 
 @dataclass(frozen=True)
 class Item:
-    """One question in one language; `accepted` are all right answers, where they are known.
-
-    `reasoning` of a held-out one: it takes more than seeing one thing, and is measured apart.
-    """
+    """One question in one language; `accepted` are all right answers, where they are known."""
 
     lang: str
     question_id: str
@@ -82,7 +79,7 @@ class Item:
     context: str
     reference: str
     accepted: tuple[str, ...] = ()
-    reasoning: bool = False
+    reasoning: bool = False  # takes more than seeing one thing: measured apart, if held out
 
 
 @dataclass(frozen=True)
@@ -174,20 +171,14 @@ class Judge:
 
     def judge(self, cases: Sequence[Outcome]) -> list[Outcome]:
         """Asks for whatever is not judged yet, and stores each reply as it comes; the cases with
-        what all their replies say, but for those that are still to be asked for.
-
-        Raises UserError where the server is out or refuses everything; what was judged is kept.
-        """
+        what their replies say, once all are there. Raises UserError where the server is out."""
         by_case = [list(self._sittings(case)) for case in cases]
         sittings = [sitting for some in by_case for sitting in some]
         with progress("judgements", len(sittings)) as tick:
             tick(sum(map(self._is_done, sittings)))
             for _ in range(self._settings.max_attempts):
-                left = [
-                    sitting
-                    for sitting in sittings
-                    if not self._is_done(sitting) and sitting.key not in self.failures
-                ]
+                left = [sitting for sitting in sittings if not self._is_done(sitting)]
+                left = [sitting for sitting in left if sitting.key not in self.failures]
                 if not left:
                     break
                 kind = self._engine_settings.engine

@@ -113,10 +113,7 @@ def write_small_files(
 
 
 def about(projector: ProjectorKind, pads: bool, tower: str | None) -> dict[str, Any]:
-    """The `palo` section of config.json: what stock LLaVA's fields have no place for.
-
-    `pads`: pictures are padded to a square before they are resized. `tower`: a hub's id, if known.
-    """
+    """The `palo` section of config.json; `pads`: pictures, to a square; `tower`: a hub's id."""
     return {
         "layout": str(Layout.HF),
         "projector": str(projector),

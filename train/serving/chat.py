@@ -41,13 +41,9 @@ class End(StrEnum):
 
 @dataclass
 class Conversation:
-    """Rounds of questions and answers, all about one picture or none.
+    """Rounds of questions and answers, about one picture or none, for models are so trained."""
 
-    `pixels` is (3, image_size, image_size); a new picture is a new conversation, for the models
-    have been trained with one picture each.
-    """
-
-    pixels: Any = None
+    pixels: Any = None  # (3, image_size, image_size)
     rounds: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -350,10 +346,9 @@ class Chat:
 
 @cache
 def phrases() -> dict[Language, dict[str, str]]:
-    """What each language says in the empty field and on the page's buttons; in their own order."""
+    """What each language says in the empty field and on the page's buttons."""
     text = Path(__file__).with_name("phrases.yaml").read_text(encoding="utf-8")
-    rows = yaml.safe_load(text)
-    return {code: rows[code] for code in LANGUAGES}
+    return dict(yaml.safe_load(text))
 
 
 def hint(lang: Language | None) -> str:
