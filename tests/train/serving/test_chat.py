@@ -91,11 +91,10 @@ def test_the_end_token_ends_an_answer(checkpoint):
     assert (reply.end, reply.num_tokens) == (End.DONE, ids.index(ids[4]) + 1)
 
 
-def test_a_round_without_an_answer_is_none(checkpoint):
-    talker, conversation = Talker(checkpoint, 2000), Conversation()
-    answering = talker.ask(Conversation(), "Who?", SHORT)
-    list(answering)
-    talker.tokenizer.eos_token = talker.tokenizer.convert_ids_to_tokens(answering._streamer.ids[0])
+def test_a_round_without_an_answer_is_none(talker, monkeypatch):
+    end = torch.tensor([[talker.tokenizer.eos_token_id]])
+    monkeypatch.setattr("train.serving.chat.Answering._written", lambda answering: end)
+    conversation = Conversation()
     assert say(talker, conversation, "Who?")[1].text == ""
     assert conversation.rounds == []
 
