@@ -76,7 +76,7 @@ def load_picture(path: Path) -> Image.Image:
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # other libraries switch it on: half a picture is grey
     try:
-        with _opened(path) as file, warnings.catch_warnings():
+        with opened(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata is no fault of the picture
             # from 89 million pixels on, where PIL only warns until twice as many
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -91,7 +91,7 @@ def load_picture(path: Path) -> Image.Image:
         raise UnreadableImage(f"cannot read image {path}: {reason}") from None
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
     """The image's bytes, from its folder or an archive. Raises UnreadableImage, OSError."""
     try:
         return path.open("rb")
