@@ -6,22 +6,24 @@ what is in it (`counts`), and its own digest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 
 from palo.errors import UserError
 from palo.files import digest, file_digest, read_json, replaced, write_json
-from palo.schemas import TRANSLATED, RefinedSample, Sample, TranslatedSample
+from palo.schemas import REFINED, TRANSLATED, RefinedSample, Sample, TranslatedSample
 from palo.settings import RefineSettings
 
 Row = dict[str, Any]
 
 _BATCH_ROWS = 4096
+_SAMPLE, _TRANSLATED, _REFINED = map(TypeAdapter, (Sample, TranslatedSample, RefinedSample))
+_JUDGED = REFINED.names[len(TRANSLATED) :]
 
 
 @dataclass(frozen=True)
@@ -110,23 +112,16 @@ def remove_shards(folder: Path, keep: Sequence[Path]) -> None:
             path.with_suffix(".json").unlink(missing_ok=True)
 
 
-def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
+def read_shard(path: Path, columns: list[str] | None = None) -> list[Row]:
+    """All rows of a shard (of these columns, the others unread). Raises UserError for a file that
+    is no Parquet."""
     try:
-        return pq.read_table(path, columns=columns)
+        rows: list[Row] = pq.read_table(path, columns=columns).to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(
             f"Cannot read shard {path}: {error}. Remove it and run the stage again."
         ) from None
-
-
-def read_shard(path: Path) -> list[Row]:
-    """All rows of a shard. Raises UserError for a file that is no Parquet."""
-    return _table(path).to_pylist()
-
-
-def read_column(path: Path, name: str) -> list[Any]:
-    """One column of a shard, the others unread. Raises UserError for a file that is no Parquet."""
-    return _table(path, [name]).column(name).to_pylist()
+    return rows
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
@@ -160,16 +155,16 @@ def training_conversations(
 
 
 def read_samples(path: Path) -> list[Sample]:
-    return [_SAMPLE(row) for row in read_shard(path)]
+    return list(map(_SAMPLE.validate_python, read_shard(path)))
 
 
 def read_translated(path: Path) -> list[TranslatedSample]:
-    return [_TRANSLATED(row) for row in read_shard(path)]
+    return list(map(_TRANSLATED.validate_python, read_shard(path)))
 
 
 def read_refined(path: Path) -> list[RefinedSample]:
     return [
-        _REFINED({"sample": {name: row.pop(name) for name in TRANSLATED.names}, **row})
+        _REFINED.validate_python({"sample": row, **{name: row.pop(name) for name in _JUDGED}})
         for row in read_shard(path)
     ]
 
@@ -186,21 +181,3 @@ def _plain(values: tuple[Any, ...]) -> list[Any]:
     if values and isinstance(values[0], str):
         return list(values)
     return [_plain(part) if isinstance(part, tuple) else dict(vars(part)) for part in values]
-
-
-def _reader(hint: Any) -> Any:
-    """What makes the value of a row that of the field again; None for one that is it already."""
-    if is_dataclass(hint):
-        kind: Any = hint
-        hints = get_type_hints(hint)
-        parts = [(name, read) for name, part in hints.items() if (read := _reader(part))]
-        return lambda row: kind(**row | {name: read(row[name]) for name, read in parts})
-    if get_origin(hint) is tuple:
-        read = _reader(get_args(hint)[0])
-        return (lambda values: tuple([read(value) for value in values])) if read else tuple
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return {member.value: member for member in hint}.__getitem__  # an enum's own is slow
-    return None
-
-
-_SAMPLE, _TRANSLATED, _REFINED = map(_reader, (Sample, TranslatedSample, RefinedSample))

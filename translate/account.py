@@ -20,7 +20,7 @@ from palo.errors import UserError
 from palo.files import file_digest, read_json, write_json
 from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG, Sample, TranslatedSample, TurnStatus
-from palo.shards import read_column, read_samples, read_translated, shard_paths
+from palo.shards import read_samples, read_shard, read_translated, shard_paths
 from translate.ingest import SeenIds
 
 ACCOUNT_NAME = "audit.json"
@@ -164,10 +164,10 @@ def _doubled(folder: Path) -> Iterator[tuple[str, str]]:
     equal the ids themselves are compared, so a chance equality accuses nobody."""
     marks, suspects, met = SeenIds(), set[str](), set[str]()
     for path in shard_paths(folder):
-        ids = read_column(path, "sample_id")
+        ids = [row["sample_id"] for row in read_shard(path, ["sample_id"])]
         suspects |= set(compress(ids, marks.add(ids)))
     for path in shard_paths(folder) if suspects else ():
-        for sample_id in read_column(path, "sample_id"):
+        for sample_id in (row["sample_id"] for row in read_shard(path, ["sample_id"])):
             if sample_id in met:
                 yield path.name, sample_id
             elif sample_id in suspects:
