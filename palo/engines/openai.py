@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -73,10 +74,7 @@ class OpenaiEngine(Engine):
         sampling = Sampling(1)
         try:
             while True:
-                while len(flying) < self._server.concurrency:
-                    request = next(source, None)
-                    if request is None:
-                        break
+                for request in islice(source, self._server.concurrency - len(flying)):
                     sampling = request.sampling
                     flying.add(self._submit(request))
                 if not flying:

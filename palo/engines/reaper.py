@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 
@@ -68,21 +68,18 @@ def start_watcher(mark: str) -> subprocess.Popen[bytes]:
 
 def reap_orphans() -> list[int]:
     """Kills engine processes whose run has ended; returns their ids."""
-    orphans = [process for process, mark in _engine_processes() if not _alive(mark)]
-    for process in orphans:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    return [process.pid for process in orphans]
+    return _kill(lambda mark: not _alive(mark))
 
 
-def _engine_processes() -> Iterator[tuple[psutil.Process, str]]:
+def _kill(is_meant: Callable[[str], bool]) -> list[int]:
+    killed = []
     for process in psutil.process_iter():
-        try:
+        with suppress(psutil.Error):  # gone by now, or another user's
             mark = process.environ().get(_MARK)
-        except psutil.Error:  # gone by now, or another user's
-            continue
-        if mark and process.pid != os.getpid():
-            yield process, mark
+            if mark and process.pid != os.getpid() and is_meant(mark):
+                process.kill()
+                killed.append(process.pid)
+    return killed
 
 
 def _alive(mark: str) -> bool:
@@ -99,10 +96,7 @@ def watch(mark: str) -> None:
     """Returns once the run or the engine has ended and none of its processes is left."""
     sys.stdin.buffer.read()  # nothing is ever written: this ends when the other end closes
     for _ in range(_ROUNDS):
-        for process, its_mark in list(_engine_processes()):
-            if its_mark == mark:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
+        _kill(mark.__eq__)
         time.sleep(_ROUND_S)
 
 

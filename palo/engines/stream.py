@@ -16,6 +16,8 @@ from typing import Any, Self, TypeVar
 from palo.errors import MissingResource
 from palo.files import digest, file_digest, read_json, write_json
 from palo.hub import hub_json
+from palo.settings import TranslatorSettings
+from palo.tokenizer import load_tokenizer
 
 Value = TypeVar("Value")
 
@@ -151,19 +153,19 @@ class LoopThread:
 
     def close(self, last: Callable[[], object] | None = None) -> None:
         """Ends every task (one left pending is complained of at exit), calls `last`, and stops."""
+
+        async def cancel_others() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
         with suppress(TimeoutError):
-            self.start(_cancel_others()).result(_STOP_S)
+            self.start(cancel_others()).result(_STOP_S)
         if last is not None:
             last()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=_STOP_S)
-
-
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
 
 
 @dataclass(frozen=True)
@@ -270,12 +272,6 @@ def chat_text(tokenizer: Any, messages: Sequence[Message]) -> str:
     return text
 
 
-def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    text = chat_text(tokenizer, messages)
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return ids
-
-
 def answer_text(tokenizer: Any, ids: Sequence[int], finish_reason: str) -> str:
     """The answer without the token that ended it; that one need not be a special token."""
     said = ids[:-1] if finish_reason == "stop" else ids
@@ -283,9 +279,38 @@ def answer_text(tokenizer: Any, ids: Sequence[int], finish_reason: str) -> str:
     return text
 
 
-def too_long(request: Request, prompt_tokens: int, limit: int) -> Result | None:
-    """The refusal of a request whose prompt and answer are more than the model takes."""
-    if prompt_tokens + request.sampling.max_tokens <= limit:
-        return None
-    error = f"the prompt has {prompt_tokens} tokens, the model takes {limit} with its answer"
-    return refused(request, error, prompt_tokens)
+class HostedEngine(Engine):
+    """An engine that has its model on this machine: token ids in, token ids out."""
+
+    def __init__(
+        self, weights: Weights, signature: Signature, settings: TranslatorSettings
+    ) -> None:
+        self.signature, self._weights, self._settings = signature, weights, settings
+        self._tokenizer: Any = None
+        self._stops: frozenset[int] = frozenset()
+
+    def _load_tokenizer(self) -> None:
+        model, revision = self._weights.model, self._weights.revision
+        self._tokenizer = load_tokenizer(model, revision)
+        self._stops = stop_ids(model, revision, self._tokenizer)
+
+    def _prompt_ids(self, request: Request) -> list[int] | Result:
+        """Or the refusal, where prompt and answer are more than the model takes."""
+        if request.prompt:
+            ids: list[int] = request.prompt["prompt_token_ids"]
+        else:
+            text = chat_text(self._tokenizer, request.messages)
+            ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        limit = self._settings.max_model_tokens
+        if len(ids) + request.sampling.max_tokens <= limit:
+            return ids
+        error = f"the prompt has {len(ids)} tokens, the model takes {limit} with its answer"
+        return refused(request, error, len(ids))
+
+    def _answered(
+        self, request: Request, prompt_tokens: int, ids: Sequence[int], why: str, logprob: Any
+    ) -> Result:
+        """`why` it ended; `logprob` is of all its tokens together, or None."""
+        text = answer_text(self._tokenizer, ids, why)
+        mean = logprob / len(ids) if logprob is not None and ids else None
+        return Result(request.tag, text, why, mean, prompt_tokens, len(ids))

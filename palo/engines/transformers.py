@@ -9,20 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from palo.engines.stream import (
-    Engine,
-    Request,
-    Result,
-    Signature,
-    Weights,
-    answer_text,
-    load_model,
-    prompt_ids,
-    stop_ids,
-    too_long,
-)
-from palo.settings import TranslatorSettings
-from palo.tokenizer import load_tokenizer
+from palo.engines.stream import HostedEngine, Request, Result, load_model
 
 # So many batches are pulled at once and sorted by length: enough to make batches of like rows,
 # few enough that little is in flight when a run is stopped.
@@ -37,58 +24,45 @@ class _Row:
 
     request: Request
     prompt: list[int]
-    generator: Any = None  # torch.Generator, or None for greedy
+    generator: Any = None  # torch.Generator, of a row that is sampled
     output: list[int] = field(default_factory=list)
     logprob: float = 0.0
     finish_reason: str = ""
 
-    def __post_init__(self) -> None:
-        if self.request.sampling.temperature > 0:
-            import torch
 
-            self.generator = torch.Generator().manual_seed(self.request.sampling.seed)
-
-
-class TransformersEngine(Engine):
+class TransformersEngine(HostedEngine):
     """Loads its model at the first request."""
 
     kind = "transformers"
 
-    def __init__(
-        self, weights: Weights, signature: Signature, settings: TranslatorSettings
-    ) -> None:
-        self.signature = signature
-        self._weights, self._settings = weights, settings
-        self._model: Any = None
-        self._tokenizer: Any = None
-        self._stops: frozenset[int] = frozenset()
+    _model: Any = None
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
         source, size = iter(requests), self._settings.batch_size
-        limit = self._settings.max_model_tokens
         while window := list(islice(source, size * _WINDOW_BATCHES)):
             self._load()
             rows = []
             for request in window:
-                row = _Row(request, prompt_ids(self._tokenizer, request.messages))
-                if refusal := too_long(request, len(row.prompt), limit):
-                    yield refusal
+                ids = self._prompt_ids(request)
+                if isinstance(ids, Result):
+                    yield ids
                 else:
-                    rows.append(row)
+                    rows.append(_Row(request, ids))
             rows.sort(key=lambda row: len(row.prompt), reverse=True)
             for start in range(0, len(rows), size):
                 batch = rows[start : start + size]
                 self._generate(batch)
-                yield from (self._result(row) for row in batch)
+                for row in batch:
+                    why, size_in = row.finish_reason, len(row.prompt)
+                    yield self._answered(row.request, size_in, row.output, why, row.logprob)
 
     def _load(self) -> None:
         if self._model is not None:
             return
         import torch
 
-        name, revision = self._weights.model, self._weights.revision
-        self._tokenizer = load_tokenizer(name, revision)
-        model = load_model(name, revision, self._settings.dtype)
+        self._load_tokenizer()
+        model = load_model(self._weights.model, self._weights.revision, self._settings.dtype)
         if self._weights.adapter_dir is not None:
             from peft import PeftModel
 
@@ -96,7 +70,6 @@ class TransformersEngine(Engine):
             model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model = model.to(device).eval()
-        self._stops = stop_ids(name, revision, self._tokenizer)
 
     def _generate(self, rows: list[_Row]) -> None:
         """Writes each row's output, logprob and finish reason."""
@@ -146,10 +119,12 @@ class TransformersEngine(Engine):
 
         chosen = logits.argmax(-1)
         for index, row in enumerate(rows):
-            if row.generator is not None and not row.finish_reason:
+            sampling = row.request.sampling
+            if sampling.temperature > 0 and not row.finish_reason:
+                row.generator = row.generator or torch.Generator().manual_seed(sampling.seed)
                 # Gumbel-max: the same draw as softmax sampling, one row at a time
                 uniform = torch.rand(logits.shape[-1], generator=row.generator).clamp(min=1e-9)
-                scaled = logits[index].cpu() / row.request.sampling.temperature
+                scaled = logits[index].cpu() / sampling.temperature
                 chosen[index] = (scaled - (-uniform.log()).log()).argmax()
         picked = logits.gather(-1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
         for row, token, logprob in zip(rows, chosen.tolist(), picked.tolist(), strict=True):
@@ -162,16 +137,6 @@ class TransformersEngine(Engine):
             elif len(row.output) >= row.request.sampling.max_tokens:
                 row.finish_reason = "length"
         return chosen
-
-    def _result(self, row: _Row) -> Result:
-        return Result(
-            row.request.tag,
-            answer_text(self._tokenizer, row.output, row.finish_reason),
-            row.finish_reason,
-            row.logprob / len(row.output),
-            len(row.prompt),
-            len(row.output),
-        )
 
     def __exit__(self, *unused: object) -> None:
         self._model = None

@@ -16,22 +16,17 @@ from typing import Any
 
 from palo.engines.reaper import marked, new_mark, prepare_vllm, start_watcher
 from palo.engines.stream import (
-    Engine,
+    HostedEngine,
     LoopThread,
     Request,
     Result,
     Signature,
     Weights,
-    answer_text,
-    prompt_ids,
     refused,
-    stop_ids,
-    too_long,
 )
 from palo.errors import UserError
 from palo.files import read_json
 from palo.settings import TranslatorSettings
-from palo.tokenizer import load_tokenizer
 
 _FEED = 1.75  # requests in flight per running sequence
 _MAX_DEATHS_IN_A_ROW = 3
@@ -56,7 +51,7 @@ def max_lora_rank(adapter_dir: Path) -> int:
     )
 
 
-class VllmEngine(Engine):
+class VllmEngine(HostedEngine):
     """Starts vLLM at the first request."""
 
     kind = "vllm"
@@ -65,10 +60,8 @@ class VllmEngine(Engine):
         self, weights: Weights, signature: Signature, settings: TranslatorSettings, **more: Any
     ) -> None:
         """`more`: further arguments of vLLM's engine."""
-        self.signature, self._more = signature, more
-        self._weights, self._settings = weights, settings
-        self._tokenizer: Any = None
-        self._stops: list[int] = []
+        super().__init__(weights, signature, settings)
+        self._more = more
         self._loop: LoopThread | None = None
         self._llm: Any = None
         self._lora: Any = None
@@ -92,11 +85,9 @@ class VllmEngine(Engine):
                         more = False
                         break
                     self._start()
-                    ids = request.prompt and request.prompt["prompt_token_ids"]
-                    ids = ids or prompt_ids(self._tokenizer, request.messages)
-                    limit = self._settings.max_model_tokens
-                    if refusal := too_long(request, len(ids), limit):
-                        yield refusal
+                    ids = self._prompt_ids(request)
+                    if isinstance(ids, Result):
+                        yield ids
                     else:
                         self._give((request, ids), flying)
                 if flying:
@@ -153,7 +144,7 @@ class VllmEngine(Engine):
             max_tokens=wanted.max_tokens,
             temperature=wanted.temperature,
             seed=wanted.seed if wanted.temperature else None,
-            stop_token_ids=self._stops,
+            stop_token_ids=sorted(self._stops),
             logprobs=0,  # the chosen token's own
             detokenize=False,  # token by token; ours is done once an answer
             output_kind=RequestOutputKind.FINAL_ONLY,
@@ -171,25 +162,16 @@ class VllmEngine(Engine):
             return refused(request, str(error), len(ids))
         if answer is None or answer.finish_reason in (None, "abort"):
             raise RuntimeError("vLLM gave up")  # on its way down, as when another rank died
-        num_tokens, total = len(answer.token_ids), answer.cumulative_logprob
-        return Result(
-            request.tag,
-            answer_text(self._tokenizer, answer.token_ids, answer.finish_reason),
-            answer.finish_reason,
-            total / num_tokens if total is not None and num_tokens else None,
-            len(ids),
-            num_tokens,
-        )
+        why, total = answer.finish_reason, answer.cumulative_logprob
+        return self._answered(request, len(ids), answer.token_ids, why, total)
 
     def _start(self) -> None:
         if self._llm is not None:
             return
         prepare_vllm()
-        model, revision = self._weights.model, self._weights.revision
         if self._watcher is None:
             self._watcher = start_watcher(self._mark)
-            self._tokenizer = load_tokenizer(model, revision)
-            self._stops = sorted(stop_ids(model, revision, self._tokenizer))
+            self._load_tokenizer()
         self._loop = LoopThread("vllm")
         with marked(self._mark):
             self._llm = self._loop.start(self._open()).result()
