@@ -270,7 +270,7 @@ def plots(figures: Figures) -> dict[str, str]:
     scores = pd.DataFrame.from_dict(figures.finetune.get("languages", {}), orient="index")
     answers = known[["accuracy", "accuracy_shuffled", "chance"]].dropna() * 100
     answers.columns = ["with its picture", "pictures shuffled", "guessing (chance)"]
-    bars = {
+    bars: dict[str, tuple[str, pd.DataFrame, Mapping[str, str]]] = {
         "Translator: chrF++ on held-out pairs, before and after the fine-tune": (
             "chrF++",
             scores.rename(columns=lambda name: name.removeprefix("chrf_")),

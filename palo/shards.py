@@ -22,7 +22,8 @@ from palo.settings import RefineSettings
 Row = dict[str, Any]
 
 _BATCH_ROWS = 4096
-_SAMPLE, _TRANSLATED, _REFINED = map(TypeAdapter, (Sample, TranslatedSample, RefinedSample))
+_SAMPLE, _TRANSLATED = TypeAdapter(Sample), TypeAdapter(TranslatedSample)
+_REFINED = TypeAdapter(RefinedSample)
 _JUDGED = REFINED.names[len(TRANSLATED) :]
 
 
