@@ -269,7 +269,7 @@ def plots(figures: Figures) -> dict[str, str]:
     known = figures.languages
     scores = pd.DataFrame.from_dict(figures.finetune.get("languages", {}), orient="index")
     answers = known[["accuracy", "accuracy_shuffled", "chance"]].dropna() * 100
-    answers.columns = ["with its picture", "pictures shuffled", "guessing (chance)"]
+    names = ["with its picture", "pictures shuffled", "guessing (chance)"]
     bars: dict[str, tuple[str, pd.DataFrame, Mapping[str, str]]] = {
         "Translator: chrF++ on held-out pairs, before and after the fine-tune": (
             "chrF++",
@@ -283,8 +283,8 @@ def plots(figures: Figures) -> dict[str, str]:
         ),
         "Answers on held-out pictures": (
             "right answers, %",
-            answers,
-            dict(zip(answers, (BLUE, ORANGE, GREY), strict=True)),
+            answers.set_axis(names, axis=1),
+            dict(zip(names, (BLUE, ORANGE, GREY), strict=True)),
         ),
     }
     drawn = {title: _bars(*told) for title, told in bars.items() if len(told[1])}
