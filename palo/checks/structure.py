@@ -100,14 +100,12 @@ def without_protected(text: str, spans: Sequence[Span] | None = None) -> str:
     return "".join([*parts, text[at:]]) if parts else text
 
 
-def span_difference(source: str, target: str) -> SpanDifference:
-    """Compares the two as multisets; order is the translator's business."""
-    return spans_difference(protected_spans(source), protected_spans(target))
-
-
-def spans_difference(source: Sequence[Span], target: Sequence[Span]) -> SpanDifference:
-    wanted = Counter(span.text for span in source)
-    given = Counter(span.text for span in target)
+def span_difference(source: str | Sequence[Span], target: str | Sequence[Span]) -> SpanDifference:
+    """Compares two texts, or their spans, as multisets; order is the translator's business."""
+    wanted, given = (
+        Counter(span.text for span in (protected_spans(side) if isinstance(side, str) else side))
+        for side in (source, target)
+    )
     return SpanDifference(tuple((wanted - given).elements()), tuple((given - wanted).elements()))
 
 

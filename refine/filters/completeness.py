@@ -6,7 +6,7 @@ import regex
 
 from palo.checks.lexicon import agreement
 from palo.checks.lexicon import languages as lexicon_languages
-from palo.checks.structure import image_tags_moved, spans_difference
+from palo.checks.structure import image_tags_moved, span_difference
 from palo.languages import LANGUAGES, info
 from palo.schemas import IMAGE_TAG, TranslatedSample, Verdict
 from refine.filters import Said, Thresholds, TurnPair, quoted, rule
@@ -47,7 +47,7 @@ def placeholder(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     """Spans are URLs, code, LaTeX, boxes, placeholders; the image tag is `structure`'s."""
     if not pair.source_spans and not pair.target_spans:
         return None
-    difference = spans_difference(pair.source_spans, pair.target_spans)
+    difference = span_difference(pair.source_spans, pair.target_spans)
     for verdict, said, spans in (
         (Verdict.REJECT, "missing or changed", difference.missing),
         (Verdict.REVIEW, "not in the English", difference.extra),
