@@ -5,12 +5,16 @@ Every script runs as `.venv/bin/python -m benchmarks.NAME` and prints one JSON o
 
 import json
 import os
+import random
 import shutil
+import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +51,34 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def ratios(name: str, ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
+    """Of our speed in each round to a peer's: the median, and all."""
+    each = [our / their for our, their in zip(ours, theirs, strict=True)]
+    rounded = [round(ratio, 3) for ratio in each]
+    return {name: round(statistics.median(each), 3), f"{name}_of_rounds": rounded}
+
+
 def cores() -> int:
     return len(os.sched_getaffinity(0))
+
+
+class Prose:
+    """Words by chance, of 2 to `longest` letters; every text is another part of one long text."""
+
+    def __init__(
+        self, seed: int | str, letters: str, num_words: int, longest: int, gap: str = " "
+    ) -> None:
+        self.rng = random.Random(seed)
+        sizes = range(longest - 1)
+        words = [
+            "".join(self.rng.choices(letters, k=sizes[number % len(sizes)] + 2))
+            for number in range(5000)
+        ]
+        self._text = gap.join(self.rng.choices(words, k=num_words))
+
+    def text(self, num_chars: int) -> str:
+        start = self.rng.randrange(len(self._text) - num_chars)
+        return f"{self._text[start : start + num_chars].strip()}."
 
 
 def gold_pairs(num_rows: int | None = None) -> dict[str, list[SourceTarget]]:
@@ -59,18 +89,8 @@ def gold_pairs(num_rows: int | None = None) -> dict[str, list[SourceTarget]]:
 
 def small_world(seed: int, **sizes: int) -> WorldSettings:
     """A sample world of one of everything, but for `sizes`."""
-    least = dict.fromkeys(
-        (
-            "source_images",
-            "corpus_scenes",
-            "caption_images",
-            "text_scenes",
-            "parallel_text_scenes",
-            "evaluation_images",
-        ),
-        1,
-    )
-    return WorldSettings(seed=seed, **(least | sizes))
+    names = WorldSettings.model_fields.keys() - {"seed", "bench_images"}
+    return WorldSettings(seed=seed, **(dict.fromkeys(names, 1) | sizes))
 
 
 def palo(project_dir: Path, *words: str) -> None:
@@ -103,12 +123,10 @@ def write_yaml(path: Path, content: Any) -> None:
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
-def measured_apart(module: str, *words: str | Path) -> dict[str, Any]:
-    """The last line of a benchmark in a process of its own, so that its memory is its own."""
-    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, words)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    figures: dict[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])
-    return figures
+def apart(work: Callable[..., Any], *words: Any) -> Any:
+    """What it returns in a process of its own, so that its memory is its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *words).result()
 
 
 def private_mib() -> float:

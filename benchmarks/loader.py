@@ -33,11 +33,13 @@ from benchmarks.harness import (
     MIXTURE,
     ROOT,
     SHAPES,
+    Prose,
+    apart,
     cores,
     finish,
-    measured_apart,
     peak_rss_mib,
     private_mib,
+    timed,
 )
 from palo import schemas
 from palo.files import digest, write_json
@@ -70,27 +72,7 @@ SCRIPTS = {
     "bn": ("অ", 40, 1.0),
     "ur": ("ا", 26, 1.0),
 }
-TEXT_CHARS = 300_000
-
-
-class Words:
-    """Words of one script by chance; every text is another part of one long text."""
-
-    def __init__(self, lang: str) -> None:
-        self._rng = random.Random(lang)
-        first, num_letters, self._factor = SCRIPTS[lang]
-        letters = [chr(ord(first) + at) for at in range(num_letters)]
-        words = ["".join(self._rng.choices(letters, k=at % 7 + 2)) for at in range(5000)]
-        gap = "" if lang in ("zh", "ja") else " "
-        self._text = gap.join(self._rng.choices(words, k=TEXT_CHARS // 4))
-
-    def conversation(self) -> list[str]:
-        texts = []
-        for num_chars in SHAPES[self._rng.choice(MIXTURE)]:
-            wanted = int(num_chars * self._factor * self._rng.uniform(0.5, 1.5)) + 2
-            start = self._rng.randrange(len(self._text) - wanted)
-            texts.append(self._text[start : start + wanted].strip() + ".")
-        return texts
+TEXT_WORDS = 75_000
 
 
 def main() -> None:
@@ -101,51 +83,40 @@ def main() -> None:
     parser.add_argument(
         "--tokenizer", type=Path, default=ROOT / "tests/golden/tokenizer", help="a folder"
     )
-    parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)  # in a process of its own
-    parser.add_argument("--json", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.open:
-        finish(opened(chosen.open))
-    elif chosen.json:
-        finish(loaded(chosen.json))
-    else:
-        finish(figures(chosen))
-
-
-def figures(chosen: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         root, start = Path(folder), time.monotonic()
         write_shards(DataPaths(root), chosen.conversations)
         write_list(root / "list.json", chosen.json_conversations)
         made_s = time.monotonic() - start
-        built, opened_again = (measured_apart("loader", "--open", root) for _ in range(2))
-        assert opened_again["conversations"] == chosen.conversations, opened_again
-        listed = measured_apart("loader", "--json", root / "list.json")
+        built, again = (apart(opened, root) for _ in range(2))
+        assert again["conversations"] == chosen.conversations, again
+        json_s, json_mib = apart(loaded, root / "list.json")
     with tempfile.TemporaryDirectory() as folder:
         measured = lengths(Path(folder), chosen.measured_conversations, chosen.tokenizer)
     scale = chosen.conversations / chosen.json_conversations
-    return {
-        "cores": cores(),
-        "conversations": chosen.conversations,
-        "open_s": opened_again["open_s"],
-        "open_to_limit": round(opened_again["open_s"] / LIMIT_OPEN_S, 3),
-        "private_mib": opened_again["private_mib"],
-        "private_to_limit": round(opened_again["private_mib"] / LIMIT_PRIVATE_MIB, 3),
-        "ratio_to_json": round(listed["seconds"] * scale / opened_again["open_s"], 1),
-        "memory_ratio_to_json": round(
-            listed["private_mib"] * scale / max(opened_again["private_mib"], 0.1), 1
-        ),
-        "json_s": round(listed["seconds"] * scale, 2),
-        "json_private_mib": round(listed["private_mib"] * scale),
-        "json_scaled_by": round(scale, 2),
-        "random_ms": opened_again["random_ms"],
-        "random_to_limit": round(opened_again["random_ms"] / LIMIT_RANDOM_MS, 3),
-        "build_s": built["open_s"],
-        "build_peak_mib": built["peak_mib"],
-        "cache_mib": opened_again["cache_mib"],
-        "shards_s": round(made_s, 1),
-        **measured,
-    }
+    finish(
+        {
+            "cores": cores(),
+            "conversations": chosen.conversations,
+            "open_s": again["open_s"],
+            "open_to_limit": round(again["open_s"] / LIMIT_OPEN_S, 3),
+            "private_mib": again["private_mib"],
+            "private_to_limit": round(again["private_mib"] / LIMIT_PRIVATE_MIB, 3),
+            "ratio_to_json": round(json_s * scale / again["open_s"], 1),
+            "memory_ratio_to_json": round(json_mib * scale / max(again["private_mib"], 0.1), 1),
+            "json_s": round(json_s * scale, 2),
+            "json_private_mib": round(json_mib * scale),
+            "json_scaled_by": round(scale, 2),
+            "random_ms": again["random_ms"],
+            "random_to_limit": round(again["random_ms"] / LIMIT_RANDOM_MS, 3),
+            "build_s": built["open_s"],
+            "build_peak_mib": built["peak_mib"],
+            "cache_mib": again["cache_mib"],
+            "shards_s": round(made_s, 1),
+            **measured,
+        }
+    )
 
 
 def open_shards(root: Path) -> Mixture:
@@ -170,7 +141,6 @@ def opened(root: Path) -> dict[str, Any]:
     assert chars > READS
     return {
         "conversations": len(mixture),
-        "counts": mixture.counts,
         "open_s": round(open_s, 3),
         "private_mib": round(private, 1),
         "peak_mib": peak,
@@ -179,14 +149,14 @@ def opened(root: Path) -> dict[str, Any]:
     }
 
 
-def loaded(path: Path) -> dict[str, Any]:
-    """What published trainers do: the whole list as Python objects."""
+def loaded(path: Path) -> tuple[float, float]:
+    """Seconds and MiB of what published trainers do: the whole list as Python objects."""
     before, start = private_mib(), time.monotonic()
     with path.open(encoding="utf-8") as file:
         items = json.load(file)
     seconds, private = time.monotonic() - start, private_mib() - before
     assert items[-1]["conversations"]
-    return {"seconds": round(seconds, 3), "private_mib": round(private, 1)}
+    return seconds, private
 
 
 def lengths(root: Path, num_conversations: int, tokenizer_path: Path) -> dict[str, Any]:
@@ -197,17 +167,16 @@ def lengths(root: Path, num_conversations: int, tokenizer_path: Path) -> dict[st
     mixture = open_shards(root)
     template = Template(load_tokenizer(str(tokenizer_path)))
     how = Measure(template, IMAGE_TOKENS, MAX_LENGTH, as_captions=False)
+    measured_s = timed(lambda: measure(mixture, how))
     start = time.monotonic()
-    found = measure(mixture, how)
-    measured_s = time.monotonic() - start
-    start = time.monotonic()
-    measure(mixture, how)
+    lengths = measure(mixture, how)
+    again_s = time.monotonic() - start
     return {
         "lengths_per_s": round(num_conversations / measured_s),
-        "tokens_per_s": round(float(found.tokens.sum()) / measured_s),
-        "tokens_each": round(float(found.tokens.mean())),
-        "cut_share": round(sum(one.cut for one in found.cut.values()) / num_conversations, 4),
-        "lengths_again_s": round(time.monotonic() - start, 3),
+        "tokens_per_s": round(float(lengths.tokens.sum()) / measured_s),
+        "tokens_each": round(float(lengths.tokens.mean())),
+        "cut_share": round(sum(part.cut for part in lengths.cut.values()) / num_conversations, 4),
+        "lengths_again_s": round(again_s, 3),
     }
 
 
@@ -221,10 +190,13 @@ def counts(num_conversations: int) -> dict[str, int]:
 
 def conversations(lang: str, num_rows: int) -> Iterator[tuple[str, str | None, list[str]]]:
     """(id, image, texts of the turns)."""
-    words = Words(lang)
+    first, num_letters, factor = SCRIPTS[lang]
+    letters = "".join(chr(ord(first) + at) for at in range(num_letters))
+    prose = Prose(lang, letters, TEXT_WORDS, 8, "" if lang in ("zh", "ja") else " ")
     for number in range(num_rows):
         image = None if number % 16 == 0 else f"coco/train2017/{number:012d}.jpg"
-        texts = words.conversation()
+        sizes = SHAPES[prose.rng.choice(MIXTURE)]
+        texts = [prose.text(int(size * factor * prose.rng.uniform(0.5, 1.5)) + 2) for size in sizes]
         if image:
             texts[0] = f"<image>\n{texts[0]}"
         yield f"{number:012d}-{number}", image, texts
@@ -247,9 +219,8 @@ def write_shards(paths: DataPaths, num_conversations: int) -> None:
 def table(lang: str, rows: list[tuple[str, str | None, list[str]]]) -> pa.Table:
     """Built by column: a row at a time it would take most of an hour."""
     ids, images, texts = zip(*rows, strict=True)
-    sizes = [len(one) for one in texts]
-    starts = pa.array([0, *accumulate(sizes)], pa.int32())
-    flat = pa.array([text for one in texts for text in one])
+    starts = pa.array([0, *accumulate(map(len, texts))], pa.int32())
+    flat = pa.array([text for turns in texts for text in turns])
     roles = pa.array(["human", "gpt"] * (len(flat) // 2))
     turns = pa.ListArray.from_arrays(
         starts, pa.StructArray.from_arrays([roles, flat], ["role", "text"])
@@ -260,25 +231,24 @@ def table(lang: str, rows: list[tuple[str, str | None, list[str]]]) -> pa.Table:
     meta, finding = schemas.REFINED.field("meta").type, schemas.REFINED.field("findings").type
     one_meta = {name.name: None for name in meta.value_type} | {"status": "translated"}
     one_finding = {"filter": "length", "score": 1.0, "verdict": "pass", "reason": ""}
-    passed = pa.ListArray.from_arrays(starts, pa.array(["pass"] * len(flat)))
+
+    def repeated(value: Any, kind: pa.DataType) -> pa.Array:
+        """A list a conversation, of the value for each of its turns."""
+        values = pa.array([value], kind).take(pa.array([0] * len(flat), pa.int32()))
+        return pa.ListArray.from_arrays(starts, values)
+
     columns = {
         **known,
         "lang": [lang] * len(ids),
         "source": turns,
         "target": turns,
-        "meta": pa.ListArray.from_arrays(starts, _repeated(one_meta, meta.value_type, len(flat))),
-        "findings": pa.ListArray.from_arrays(
-            starts, _repeated([one_finding] * 23, finding.value_type, len(flat))
-        ),
-        "turn_verdicts": passed,
+        "meta": repeated(one_meta, meta.value_type),
+        "findings": repeated([one_finding] * 23, finding.value_type),
+        "turn_verdicts": repeated("pass", pa.string()),
         "verdict": ["pass"] * len(ids),
         "kept": [True] * len(ids),
     }
     return pa.table(columns).select(schemas.REFINED.names)
-
-
-def _repeated(value: Any, kind: pa.DataType, times: int) -> pa.Array:
-    return pa.array([value], kind).take(pa.array([0] * times, pa.int32()))
 
 
 def write_list(path: Path, num_conversations: int) -> None:

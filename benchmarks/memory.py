@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import MIXTURE, SHAPES, cores, finish, measured_apart, peak_rss_mib
+from benchmarks.harness import MIXTURE, SHAPES, Prose, apart, cores, finish, peak_rss_mib
 from palo.engines.stream import Request, Result, ScriptedEngine
 from palo.memory import Entry, TranslationMemory, machine_key
 from palo.paths import DataPaths
@@ -43,23 +43,19 @@ _CYRILLIC = str.maketrans("abcdefghijklmnopqrstuvwxyz", "абцдефгхижк�
 ANSWER_CHARS = (500, 1000)  # of the entries that are written
 
 
-class Prose:
-    """English words by chance, cut from one long text; the number in front makes it unique."""
+class Numbered(Prose):
+    """English; the number in front makes each text unique."""
 
     def __init__(self, seed: int) -> None:
-        self._rng = random.Random(seed)
-        letters = "etaoinshrdlucmfwypvbgk"
-        words = ["".join(self._rng.choices(letters, k=n % 9 + 2)) for n in range(5000)]
-        self._text = " ".join(self._rng.choices(words, k=500_000))
+        super().__init__(seed, "etaoinshrdlucmfwypvbgk", 500_000, 10)
         self._made = 0
 
     def text(self, num_chars: int) -> str:
-        start = self._rng.randrange(len(self._text) - num_chars)
         self._made += 1
-        return f"{self._made} {self._text[start : start + num_chars].strip()}."
+        return f"{self._made} {super().text(num_chars)}"
 
     def answer(self) -> str:
-        return self.text(self._rng.randint(*ANSWER_CHARS))
+        return self.text(self.rng.randint(*ANSWER_CHARS))
 
 
 def main() -> None:
@@ -69,13 +65,10 @@ def main() -> None:
     parser.add_argument("--many-segments", type=int, default=1_000_000)
     parser.add_argument("--entries", type=int, default=2_400_000)
     parser.add_argument("--measured-entries", type=int, default=100_000)
-    parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)  # one run, in its own process
     chosen = parser.parse_args()
-    if chosen.run:
-        return finish(whole_run(chosen.run))
     with tempfile.TemporaryDirectory() as folder:
         first = fresh(Path(folder) / "resume", chosen.resume_segments)
-        resumed = measured_apart("memory", "--run", Path(folder) / "resume")
+        resumed = apart(whole_run, Path(folder) / "resume")
         assert (resumed["sent"], resumed["written"]) == (0, 0), resumed
         assert resumed["turns"] == first["turns"], resumed
     with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +77,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         writes_per_s = write(Path(folder), chosen.entries, chosen.measured_entries)
     growth = many["peak_rss_mib"] / few["peak_rss_mib"]
-    return finish(
+    finish(
         {
             "cores": cores(),
             "resume_s": resumed["seconds"],
@@ -101,7 +94,7 @@ def main() -> None:
 
 def fresh(folder: Path, num_segments: int) -> dict[str, Any]:
     write_source(folder / "llava.json", num_segments)
-    report = measured_apart("memory", "--run", folder)
+    report: dict[str, Any] = apart(whole_run, folder)
     assert report["sent"] == num_segments, report
     return report
 
@@ -138,7 +131,7 @@ def reverse(request: Request) -> Result:
 def write_source(path: Path, num_segments: int) -> None:
     """A LLaVA-Instruct file with so many turns, none like another; written as it is made."""
     path.parent.mkdir(parents=True)
-    prose, left = Prose(seed=7), num_segments
+    prose, left = Numbered(seed=7), num_segments
     with path.open("w", encoding="utf-8") as file:
         for number, shape in enumerate(shapes(num_segments)):
             turns = [
@@ -165,7 +158,7 @@ def shapes(num_segments: int) -> Iterator[tuple[int, ...]]:
 
 def write(folder: Path, num_entries: int, num_measured: int) -> float:
     """Entries a second once `num_entries` are in the memory; making them is not counted."""
-    prose, seconds = Prose(seed=9), 0.0
+    prose, seconds = Numbered(seed=9), 0.0
     with TranslationMemory(folder / f"{LANG}.sqlite") as memory:
         for batch in batches(prose, num_entries):
             memory.put(batch)
@@ -177,7 +170,7 @@ def write(folder: Path, num_entries: int, num_measured: int) -> float:
     return num_measured / seconds
 
 
-def batches(prose: Prose, num_entries: int) -> Iterator[list[Entry]]:
+def batches(prose: Numbered, num_entries: int) -> Iterator[list[Entry]]:
     """As `palo translate` commits them when its engine outruns the clock."""
     like = Entry(
         key=b"",
