@@ -1,13 +1,17 @@
-"""Conversations of PALO's lengths for the training benchmarks: drawn words, drawn pictures."""
+"""What the training benchmarks share: conversations of PALO's lengths, of drawn words and drawn
+pictures, and a clock of steps."""
 
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from transformers import TrainerCallback
 
 from palo.schemas import IMAGE_TAG, Role, Turn
 from sceneworld.standins.tiny import train_tokenizer
@@ -124,3 +128,23 @@ def paint(folder: Path, count: int) -> list[Path]:
         Image.fromarray((smooth + noise).clip(0, 255).astype(np.uint8)).save(path, quality=90)
         paths.append(path)
     return paths
+
+
+class Clock(TrainerCallback):
+    """What each step took from one end to the next: seconds of the wall, and of the cores."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[float, float]] = []
+        self._since = (time.perf_counter(), time.process_time())
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        synchronise()
+        now = (time.perf_counter(), time.process_time())
+        self.steps.append((now[0] - self._since[0], now[1] - self._since[1]))
+        self._since = now
+
+
+def synchronise() -> None:
+    """Waits until the device's work is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

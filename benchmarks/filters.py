@@ -66,10 +66,9 @@ def main() -> None:
     if options.weights:
         return write_weights(gold)
     settings = RefineSettings()
-    filters = default_filters(settings)
-    figures = measured(gold, filters, settings)
+    figures = measured(gold, settings)
     world = world_gold()
-    figures["world"] = gold_shares(world, judged(world, filters), settings)
+    figures["world"] = gold_shares(world, judged(world, default_filters(settings)), settings)
     figures["held_out"] = held_out(gold, settings)
     figures["limits"] = LIMITS
     if options.table:
@@ -91,12 +90,16 @@ def write_weights(gold: Gold) -> None:
     finish({"notions": len(lines) - 1, "languages": len(columns)})
 
 
-def measured(gold: Gold, filters: Sequence[Filter], settings: RefineSettings) -> dict[str, Any]:
+def measured(gold: Gold, settings: RefineSettings) -> dict[str, Any]:
+    filters = default_filters(settings)
     findings = judged(gold, filters)
     shares = gold_shares(gold, findings, settings)
     recall, spoken = faults_caught(gold, filters, settings)
     return {
-        **largest(shares),
+        **{
+            f"gold_{kind}_max": max(max(of[kind], of[f"short_{kind}"]) for of in shares.values())
+            for kind in ("reject", "review")
+        },
         "fault_recall_min": smallest(recall, [name for name in FAULTS if name not in APART]),
         **{f"{name}_recall": smallest(recall, [name]) for name in APART},
         "gold": shares,
@@ -176,14 +179,8 @@ def held_out(gold: Gold, settings: RefineSettings) -> dict[str, float]:
     with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
         write_thresholds(Path(file.name), bands)
         own = settings.model_copy(update={"thresholds_path": Path(file.name)})
-        odd = {lang: rows[1::2] for lang, rows in gold.items()}
-        filters = default_filters(own)
-        recall, _ = faults_caught(odd, filters, own)
-        return {
-            **largest(gold_shares(odd, judged(odd, filters), own)),
-            "fault_recall_min": smallest(recall, [name for name in FAULTS if name not in APART]),
-            "swapped_recall": smallest(recall, ["swapped"]),
-        }
+        odd = measured({lang: rows[1::2] for lang, rows in gold.items()}, own)
+    return {name: odd[name] for name in LIMITS}
 
 
 def world_gold() -> dict[str, list[SourceTarget]]:
@@ -194,13 +191,6 @@ def world_gold() -> dict[str, list[SourceTarget]]:
     return {
         str(lang): [SourceTarget(english, row[lang]) for (_, english), row in truth.items()]
         for lang in TARGETS
-    }
-
-
-def largest(shares: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    return {
-        f"gold_{kind}_max": max(max(one[kind], one[f"short_{kind}"]) for one in shares.values())
-        for kind in ("reject", "review")
     }
 
 

@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 import transformers
-from transformers import (
-    CLIPVisionConfig,
-    CLIPVisionModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    TrainerCallback,
-)
+from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
-from benchmarks.conversations import MAX_LENGTH, Reader, drawn_lengths, reader
+from benchmarks.conversations import Clock, Reader, drawn_lengths, reader, synchronise
 from benchmarks.harness import GIB, ROOT, finish
 from palo.engines.stream import Message, Request, Sampling, Signature, Weights
 from palo.engines.transformers import TransformersEngine
@@ -81,22 +76,6 @@ CASES = {
 TINY = {"hidden": 32, "intermediate": 64, "layers": 2, "heads": 2}
 
 
-class Stopwatch(TrainerCallback):
-    """Seconds of the steps after the first ones, with the device's work done at both ends."""
-
-    def __init__(self) -> None:
-        self.steps, self.start, self.seconds = 0, 0.0, 0.0
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.steps += 1
-        if self.steps == WARM_STEPS:
-            synchronise()
-            self.start = time.perf_counter()
-        elif self.steps > WARM_STEPS and self.steps == state.max_steps:
-            synchronise()
-            self.seconds = time.perf_counter() - self.start
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases by name, comma between them")
@@ -117,21 +96,18 @@ def main() -> None:
         parser.error(f"unknown: {' '.join(sorted(unknown))}; known: {' '.join(CASES)} translator")
     figures: dict[str, Any] = about(chosen.tiny)
     with tempfile.TemporaryDirectory() as folder:
+        works: dict[str, Callable[[], dict[str, Any]]] = {}
         for name in wanted:
             if name == "translator":
                 for size in map(int, chosen.batches.split(",")):
-                    figures[f"translator-{size}"] = attempt(
-                        lambda size=size: translated(size, chosen, Path(folder))
-                    )
+                    works[f"{name}-{size}"] = partial(translated, size, chosen, Path(folder))
                 continue
-            for row_tokens in map(int, chosen.rows.split(",")):
-                key = f"{name}-{row_tokens}"
-                figures[key] = attempt(
-                    lambda key=key, name=name, row_tokens=row_tokens: trained(
-                        CASES[name], row_tokens, chosen, Path(folder) / key
-                    )
-                )
-                print(json.dumps({key: figures[key]}), file=sys.stderr, flush=True)
+            for tokens in map(int, chosen.rows.split(",")):
+                own_folder = Path(folder) / f"{name}-{tokens}"
+                works[own_folder.name] = partial(trained, CASES[name], tokens, chosen, own_folder)
+        for key, work in works.items():
+            figures[key] = attempt(work)
+            print(json.dumps({key: figures[key]}), file=sys.stderr, flush=True)
     figures["limits"] = LIMITS
     finish(figures)
 
@@ -200,7 +176,7 @@ def trained(
         save_every_steps=10**9,
     )
     data = read.stage_data(stage, num_steps, seed=1)
-    flops, watch = flop_count(sizes, StageName.STAGE2), Stopwatch()
+    flops, clock = flop_count(sizes, StageName.STAGE2), Clock()
     done: list[tuple[int, float]] = []  # of each step: tokens, operations
 
     def operations(counts: Any) -> float:
@@ -209,18 +185,19 @@ def trained(
 
     workers = 0 if chosen.tiny else None
     settings = LoopSettings(trackers=(), workers=workers, spike=None, log_every_steps=10**9)
-    trainer = Unsaved(learner, data, Job(stage, folder, 1, settings, operations), callbacks=[watch])
+    trainer = Unsaved(learner, data, Job(stage, folder, 1, settings, operations), callbacks=[clock])
     trainer.train()
-    tokens, strict = (sum(counts) for counts in zip(*done[WARM_STEPS:], strict=True))
+    seconds = sum(wall_s for wall_s, _ in clock.steps[WARM_STEPS:])
+    tokens, strict = map(sum, zip(*done[WARM_STEPS:], strict=True))
     headline = tokens * flops.per_token_headline
     peak = peak_flops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
     return {
-        "tokens_per_s": round(tokens / watch.seconds, 1),
-        "mfu": round(headline / watch.seconds / peak, 4) if peak else None,
-        "mfu_strict": round(strict / watch.seconds / peak, 4) if peak else None,
-        "tflops": round(headline / watch.seconds / 1e12, 3),
+        "tokens_per_s": round(tokens / seconds, 1),
+        "mfu": round(headline / seconds / peak, 4) if peak else None,
+        "mfu_strict": round(strict / seconds / peak, 4) if peak else None,
+        "tflops": round(headline / seconds / 1e12, 3),
         "peak_gib": peak_gib(),
-        "seconds_a_step": round(watch.seconds / chosen.steps, 3),
+        "seconds_a_step": round(seconds / chosen.steps, 3),
         "padding_share": round(data.plan.packing(range(num_steps)).padding_share, 4),
         "attention": str(scale.attention),
         "checkpointing": str(scale.checkpointing),
@@ -294,13 +271,8 @@ def language_model(
 
 def filled(kind: Any, config: Any, device: torch.device, dtype: torch.dtype) -> Any:
     """Never on the CPU and never in fp32 on the way: 7B would take 27 GB there."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        with torch.device(device):
-            model = kind._from_config(config, dtype=dtype)
-    finally:
-        torch.set_default_dtype(before)
+    with torch.device(device):
+        model = kind._from_config(config, dtype=dtype)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -353,11 +325,5 @@ def peak_gib() -> float | None:
     return round(torch.cuda.max_memory_allocated() / GIB, 2)
 
 
-def synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
 if __name__ == "__main__":
-    assert MAX_LENGTH == 2048
     main()

@@ -51,11 +51,13 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def ratios(name: str, ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
+def ratios(
+    name: str, ours: Sequence[float], theirs: Sequence[float], after: str = "_of_rounds"
+) -> dict[str, Any]:
     """Of our speed in each round to a peer's: the median, and all."""
     each = [our / their for our, their in zip(ours, theirs, strict=True)]
     rounded = [round(ratio, 3) for ratio in each]
-    return {name: round(statistics.median(each), 3), f"{name}_of_rounds": rounded}
+    return {name: round(statistics.median(each), 3), f"{name}{after}": rounded}
 
 
 def cores() -> int:

@@ -39,6 +39,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import psutil
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 from transformers import (
     AutoTokenizer,
@@ -47,12 +48,18 @@ from transformers import (
     LlavaForConditionalGeneration,
     PrinterCallback,
     Trainer,
-    TrainerCallback,
     TrainingArguments,
 )
 
-from benchmarks.conversations import IMAGE_TOKENS, MAX_LENGTH, Reader, drawn_lengths, reader
-from benchmarks.harness import ROOT, cores, finish
+from benchmarks.conversations import (
+    IMAGE_TOKENS,
+    MAX_LENGTH,
+    Clock,
+    Reader,
+    drawn_lengths,
+    reader,
+)
+from benchmarks.harness import ROOT, cores, finish, ratios
 from palo.schemas import IMAGE_TAG
 from palo.settings import LoopSettings
 from sceneworld.standins.tiny import tiny_llama
@@ -131,31 +138,17 @@ def race(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     result: dict[str, Any] = {
         "conversations": chosen.conversations,
         "tokens_each": round(float(read.lengths.mean()), 1),
-        "parameters": sum(one.numel() for one in model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
     for peer in ("plain", "grouped"):
         for speed, after in (("tokens_per_s", ""), ("tokens_per_cpu_s", "_by_cpu_time")):
-            found = [one["ours"][speed] / one[peer][speed] for one in rounds]
-            result[f"ratio_to_{peer}{after}"] = round(statistics.median(found), 3)
-            result[f"ratio_to_{peer}{after}_rounds"] = [round(one, 3) for one in found]
+            ours_and_theirs = [[each[name][speed] for each in rounds] for name in ("ours", peer)]
+            result |= ratios(f"ratio_to_{peer}{after}", *ours_and_theirs, "_rounds")
     for name in contenders:
         for figure in ("tokens_per_s", "padding_share", "loss"):
-            median = statistics.median(one[name][figure] for one in rounds)
+            median = statistics.median(each[name][figure] for each in rounds)
             result[f"{name}_{figure}"] = round(median, 4)
     return result
-
-
-class Clock(TrainerCallback):
-    """What each step took from one end to the next: seconds of the wall, and of the cores."""
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[float, float]] = []
-        self._since = (time.perf_counter(), time.process_time())
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        now = (time.perf_counter(), time.process_time())
-        self.steps.append((now[0] - self._since[0], now[1] - self._since[1]))
-        self._since = now
 
 
 def make_model(read: Reader, chosen: argparse.Namespace) -> LlavaForConditionalGeneration:
@@ -251,7 +244,7 @@ def stock(
     )
     trainer.remove_callback(PrinterCallback)
     done = trainer.train()
-    tokens, places = (sum(one) for one in zip(*batches, strict=True))
+    tokens, places = map(sum, zip(*batches, strict=True))
     by_step = [count for count, _ in batches]
     return told(clock, by_step, 1 - tokens / places, done.training_loss)
 
@@ -259,7 +252,7 @@ def stock(
 def told(clock: Clock, tokens: Sequence[int], padding: float, loss: float) -> dict[str, float]:
     """The first step is not counted: it takes what libraries do once."""
     assert len(clock.steps) == len(tokens)
-    seconds, cpu_seconds = (sum(one) for one in zip(*clock.steps[1:], strict=True))
+    seconds, cpu_seconds = map(sum, zip(*clock.steps[1:], strict=True))
     return {
         "tokens_per_s": round(sum(tokens[1:]) / seconds, 1),
         "tokens_per_cpu_s": round(sum(tokens[1:]) / cpu_seconds, 1),
@@ -280,18 +273,14 @@ def stock_item(packer: Packer, item: Item) -> dict[str, Any]:
 
 
 def padded(items: Sequence[dict[str, Any]], pad_token_id: int) -> dict[str, torch.Tensor]:
-    longest = max(len(one["input_ids"]) for one in items)
-
-    def filled(name: str, value: int) -> torch.Tensor:
-        return torch.tensor([one[name] + [value] * (longest - len(one[name])) for one in items])
-
-    sizes = torch.tensor([len(one["input_ids"]) for one in items])
+    ids = [torch.tensor(item["input_ids"]) for item in items]
+    labels = [torch.tensor(item["labels"]) for item in items]
     batch = {
-        "input_ids": filled("input_ids", pad_token_id),
-        "labels": filled("labels", IGNORED),
-        "attention_mask": (torch.arange(longest) < sizes[:, None]).long(),
+        "input_ids": pad_sequence(ids, batch_first=True, padding_value=pad_token_id),
+        "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORED),
+        "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
     }
-    pixels = [one["pixel_values"] for one in items if one["pixel_values"] is not None]
+    pixels = [item["pixel_values"] for item in items if item["pixel_values"] is not None]
     return {**batch, "pixel_values": torch.stack(pixels)} if pixels else batch
 
 
@@ -321,10 +310,10 @@ def loader_speed(num_pictures: int, folder: Path) -> dict[str, Any]:
         read = replace(read, pictures=Pictures(read.pictures.processor))  # none is kept
         data = read.stage_data(stage, num_pictures // stage.batch_size, seed=workers)
         steps = DataLoader(data, batch_size=None, num_workers=workers)
-        found = iter(steps)
-        next(found)  # starting workers is left out
+        made = iter(steps)
+        next(made)  # starting workers is left out
         start, conversations = time.perf_counter(), 0
-        for step, _ in enumerate(found, start=1):
+        for step, _ in enumerate(made, start=1):
             conversations += len(data.plan.conversations(step))
         speed = round(conversations / (time.perf_counter() - start), 1)
         figures["loader_samples_per_s" + (f"_{workers}_workers" if workers else "")] = speed

@@ -79,7 +79,7 @@ def pretrain(
     """Trains and saves the model; False where the one in `model_dir` is up to date."""
     langs = corpus_languages(corpus_path)
     inputs = {
-        "corpus": file_digest(corpus_path) if corpus_path.is_file() else "",
+        "corpus": file_digest(corpus_path),
         "settings": digest([_RULES, settings.model_dump(), context]),
         "prompts": digest([load_prompt(lang).version for lang in langs]),
     }
@@ -107,31 +107,32 @@ def pretrain(
     return True
 
 
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    """Rows {"context", "en", "zh", ...} of a corpus."""
+    if not path.is_file():
+        raise MissingResource(f"No corpus {path}. Run `palo sample build` first.")
+    with path.open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
 def corpus_languages(path: Path) -> tuple[str, ...]:
     """The targets that the first row of a corpus has, in the order of the table of languages."""
-    if not path.is_file():
-        return ()
-    with path.open(encoding="utf-8") as file:
-        row = json.loads(file.readline() or "{}")
+    row = next(_rows(path), {})
     return tuple(str(lang) for lang in TARGETS if lang in row)
 
 
 def corpus_pairs(path: Path, langs: Iterable[str], context: Context) -> Iterator[TrainingPair]:
-    """Pairs of a corpus with rows {"context", "en", "zh", ...}, row by row, without doubles."""
-    if not path.is_file():
-        raise MissingResource(f"No corpus {path}. Run `palo sample build` first.")
+    """Pairs of a corpus, row by row, without doubles."""
     seen: set[bytes] = set()
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            cut_out = cut(row["en"], NOTHING if context is Context.NONE else Before(row["context"]))
-            key = segment_key(row["en"], cut_out.before.english)
-            if key in seen:
-                continue
-            seen.add(key)
-            for lang in langs:
-                if pair := make_pair(lang, cut_out, row[lang]):
-                    yield pair
+    for row in _rows(path):
+        cut_out = cut(row["en"], NOTHING if context is Context.NONE else Before(row["context"]))
+        key = segment_key(row["en"], cut_out.before.english)
+        if key in seen:
+            continue
+        seen.add(key)
+        for lang in langs:
+            if pair := make_pair(lang, cut_out, row[lang]):
+                yield pair
 
 
 def _careless(pair: TrainingPair, share: float) -> TrainingPair:
