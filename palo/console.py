@@ -63,9 +63,7 @@ def table(
     **options: Any,
 ) -> Table:
     """A column of names, columns of numbers, then perhaps one of `text`; `()` of `rows` is a line.
-
-    `narrow` has no frame, for 80 columns.
-    """
+    `narrow` has no frame, for 80 columns."""
     if narrow:
         options = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False, **options}
     shown = Table(**options)

@@ -41,9 +41,7 @@ def file_digest(path: Path) -> str:
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Yields a temporary path; renames it onto `path` if the block ends well, else removes it.
-
-    Raises UserError where the disk is full.
-    """
+    Raises UserError where the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -120,10 +118,8 @@ def read_json(path: Path, default: Any = None) -> Any:
 
 @contextmanager
 def run_lock(folder: Path, what: str) -> Iterator[None]:
-    """Holds the folder for this process; the system frees it when the process ends, however.
-
-    Raises Locked with the other process's id, task and start where it is held.
-    """
+    """Holds the folder for this process; the system frees it when the process ends, however. Raises
+    Locked with the other process's id, task and start where it is held."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK_NAME)
     owner_path = folder / f"{LOCK_NAME}.json"
@@ -149,8 +145,6 @@ def run_lock(folder: Path, what: str) -> Iterator[None]:
 
 def uptodate(record_path: Path, inputs: Any) -> dict[str, Any] | None:
     """The JSON record of something made from these very `inputs`; None where that is not so.
-
-    Whoever made it wrote `write_json(record_path, {"inputs": inputs, ...})` when it was done.
-    """
+    Whoever made it wrote `write_json(record_path, {"inputs": inputs, ...})` when it was done."""
     record: dict[str, Any] = read_json(record_path, {})
     return record if record.get("inputs") == inputs else None

@@ -7,10 +7,8 @@ from palo.files import read_json
 
 
 def cached_snapshot(model: str, revision: str | None = None) -> Path | None:
-    """The folder of a hub model in the local cache; never goes to the network.
-
-    None where it is not, or where the name can be none of the hub.
-    """
+    """The folder of a hub model in the local cache; never goes to the network. None where it is
+    not, or where the name can be none of the hub."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -21,10 +19,8 @@ def cached_snapshot(model: str, revision: str | None = None) -> Path | None:
 
 
 def hub_file(model: str, revision: str | None, name: str, **looking: Any) -> Path | None:
-    """A file of a folder or of the hub; None where there is none.
-
-    `looking` may say `local_files_only`: else a file that is not in the cache is fetched.
-    """
+    """A file of a folder or of the hub; None where there is none. `looking` may say
+    `local_files_only`: else a file that is not in the cache is fetched."""
     from transformers.utils.hub import cached_file
 
     try:

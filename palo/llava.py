@@ -86,10 +86,8 @@ def stream_list(path: Path) -> Iterator[Any]:
 
 
 def read_conversations(path: Path) -> Iterator[tuple[Any, str | None, tuple[tuple[str, str], ...]]]:
-    """(id as it is, image, turns of role and text) of every item of a LLaVA list, streamed.
-
-    Raises UserError for a file that breaks off or an item of another form.
-    """
+    """(id as it is, image, turns of role and text) of every item of a LLaVA list, streamed. Raises
+    UserError for a file that breaks off or an item of another form."""
     number = 0
     try:
         for item in stream_list(path):

@@ -55,9 +55,7 @@ _entry_values = attrgetter(*(field.name for field in fields(Entry)))  # astuple 
 @dataclass(frozen=True)
 class VerifiedEntry:
     """What a person accepted or wrote for one turn (`sample_id`, `turn`) of the source.
-
-    `all_copies`: the reviewer let it stand for every turn with the same text and context.
-    """
+    `all_copies`: the reviewer let it stand for every turn with the same text and context."""
 
     source: str
     context: str
@@ -390,10 +388,8 @@ def _fault(memory: _ReadOnly) -> str:
 
 
 def _readable(memory: _ReadOnly) -> Iterator[tuple[list[Row], int]]:
-    """All rows, in parts, and how many of a part can't be read.
-
-    A part that fails is halved until one row fails alone.
-    """
+    """All rows, in parts, and how many of a part can't be read. A part that fails is halved until
+    one row fails alone."""
     last = _last_row(memory)
     for start in range(1, last + 1, _PART_ROWS):
         parts = [(start, start + _PART_ROWS - 1)]

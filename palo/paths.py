@@ -7,19 +7,15 @@ from pathlib import Path
 
 def source_root(data_dir: Path, source_path: Path) -> Path:
     """The folder of its own that `--source FILE` works in, so the profile's data stays as it is.
-
-    Named after the file's place, not its content: an extended file finds its memory again.
-    """
+    Named after the file's place, not its content: an extended file finds its memory again."""
     place = str(source_path.absolute())
     mark = hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
     return data_dir / "sources" / f"{source_path.stem}-{mark}"
 
 
 def leads_out(name: str) -> bool:
-    """Whether a name out of the data leads out of the folder that it is meant to be in.
-
-    Only names are looked at: links that a user has laid inside the folder are the user's own.
-    """
+    """Whether a name out of the data leads out of the folder that it is meant to be in. Only names
+    are looked at: links that a user has laid inside the folder are the user's own."""
     outside = name[:1] in ("/", "\\") or ".." in re.split(r"[/\\]", name)
     return outside or re.match("[A-Za-z]:", name) is not None or "\0" in name
 

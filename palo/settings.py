@@ -304,10 +304,8 @@ class JudgeServer(ServerSettings):
 
 
 class AnswerJudgeSettings(AskedModel):
-    """The model that scores answers beside reference answers; its key is in OPENAI_API_KEY.
-
-    Give the model's dated name where it has one: an alias means another model one day.
-    """
+    """The model that scores answers beside reference answers; its key is in OPENAI_API_KEY. Give
+    the model's dated name where it has one: an alias means another model one day."""
 
     server: JudgeServer = JudgeServer()
     max_tokens: int = Field(default=512, ge=1)

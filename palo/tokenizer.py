@@ -30,10 +30,8 @@ _NEXT_ROUND = "USER:"  # all that vicuna_v1 ever writes after an end token
 def load_tokenizer(
     model: str, revision: str | None = None, config_dir: Path | None = None, **loading: Any
 ) -> Any:
-    """The tokenizer of a folder or of the hub. Raises what transformers raises.
-
-    `config_dir`: where its model's config.json lies, if not beside it.
-    """
+    """The tokenizer of a folder or of the hub. Raises what transformers raises. `config_dir`: where
+    its model's config.json lies, if not beside it."""
     from transformers import AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
 
     loader: Any = AutoTokenizer  # transformers' classes are untyped

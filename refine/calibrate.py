@@ -115,10 +115,8 @@ def calibrated(
 
 
 def reviewed_pairs(paths: DataPaths, lang: str) -> Iterator[TurnPair]:
-    """Every turn of the translated shards that a reviewer accepted or corrected.
-
-    What the translator thought of its words counts where they were accepted as they stood.
-    """
+    """Every turn of the translated shards that a reviewer accepted or corrected. What the
+    translator thought of its words counts where they were accepted as they stood."""
     with VerifiedMemory.existing(paths.verified(lang)) as memory:
         for path in [*shard_paths(paths.translated(lang)), *shard_paths(paths.seed_dir / lang)]:
             for sample in read_translated(path):

@@ -246,10 +246,8 @@ def _reviewed_turns(paths: DataPaths, lang: str, keys: set[TurnKey]) -> dict[Tur
 
 
 def settle(decisions: Sequence[Decision]) -> tuple[list[Decision], list[list[Decision]]]:
-    """One decision a turn, and the groups of those that disagree.
-
-    Where an adjudication batch has a word on the turn, the other rows have none.
-    """
+    """One decision a turn, and the groups of those that disagree. Where an adjudication batch has a
+    word on the turn, the other rows have none."""
     by_id: dict[str, list[Decision]] = defaultdict(list)
     for decision in decisions:
         by_id[decision.id].append(decision)

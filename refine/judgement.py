@@ -65,10 +65,8 @@ _NO_MATTER = {
 
 
 def version() -> str:
-    """Part of every refined shard's inputs: the code's version, and the data it goes by.
-
-    The languages' table is such data: language ID chooses between those of one script.
-    """
+    """Part of every refined shard's inputs: the code's version, and the data it goes by. The
+    languages' table is such data: language ID chooses between those of one script."""
     files = [resources.files(at).joinpath(name) for at, names in _DATA.items() for name in names]
     table = [repr(row) for row in LANGUAGES.values()]
     return digest([VERSION, *table, *(file.read_text("utf-8") for file in files)])

@@ -390,9 +390,7 @@ def open_rows(
     refined: RefinedSample, blind: bool = False, flagged: bool = False
 ) -> Iterator[tuple[int, ReviewRow]]:
     """By number, turns that no person has judged: with something to translate, or `flagged`.
-
-    `blind` rows do not say what the filters found. A broken sample may lack some sides.
-    """
+    `blind` rows do not say what the filters found. A broken sample may lack some sides."""
     sample = refined.sample
     for turn, (source, target, meta) in enumerate(
         zip(sample.source, sample.target, sample.meta, strict=False)

@@ -259,10 +259,8 @@ def _write_workbook(path: Path, rows: Sequence[ReviewRow]) -> None:
 
 
 def read_review(path: Path, name: str = "") -> ReadFile:
-    """All rows of a CSV or workbook, however it was saved; what cannot be read is a Problem.
-
-    `name` is what rows and problems call the file, where it will have another.
-    """
+    """All rows of a CSV or workbook, however it was saved; what cannot be read is a Problem. `name`
+    is what rows and problems call the file, where it will have another."""
     file = name or path.name
     try:
         lines = _workbook_lines(path) if path.suffix == XLSX else _csv_lines(path.read_bytes())

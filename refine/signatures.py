@@ -78,10 +78,8 @@ def build_table(sources: Sequence[Path], folder: Path, lang: str, processes: int
 
 
 def _others(paths: Sequence[Path]) -> dict[int, dict[int, OtherPair]]:
-    """Of each key that stands with several sources, turns of the lowest source keys, by these.
-
-    So the order of shards is free; 16 bytes a signature are held at a time, and few texts.
-    """
+    """Of each key that stands with several sources, turns of the lowest source keys, by these. So
+    the order of shards is free; 16 bytes a signature are held at a time, and few texts."""
     parts = pyarrow.dataset.dataset(paths, schema=_SCHEMA)
     sources = parts.to_table(["key", "source_key"]).group_by("key")
     counts = sources.aggregate([("source_key", "count_distinct")])

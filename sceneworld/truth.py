@@ -68,10 +68,8 @@ def load_truth(path: Path) -> Truth:
 
 
 def review_csv(csv_path: Path, truth: Truth) -> Counter[str]:
-    """Judge every row without a verdict against the truth, in place; unknown rows stay.
-
-    Returns how many rows were `accepted`, `fixed`, `judged before` and `not known to the truth`.
-    """
+    """Judge every row without a verdict against the truth, in place; unknown rows stay. Returns how
+    many rows were `accepted`, `fixed`, `judged before` and `not known to the truth`."""
     # newline="" and a reader over the whole text keep line breaks inside cells as they are.
     text = csv_path.read_bytes().decode("utf-8-sig")
     table = csv.DictReader(io.StringIO(text, newline=""))

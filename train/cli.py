@@ -257,10 +257,8 @@ def chat(
     checkpoint: CheckpointOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Talk to a trained scale about a picture, in any of ten languages.
-
-    Questions come from the terminal, a pipe, or --ask.
-    """
+    """Talk to a trained scale about a picture, in any of ten languages. Questions come from the
+    terminal, a pipe, or --ask."""
     from train.serving.server import find_checkpoint
 
     settings = load_profile(profile)
@@ -301,10 +299,8 @@ def serve(
     ] = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Serve a trained scale by vLLM's OpenAI-compatible server.
-
-    VLLM_API_KEY, where it is set, is the key that requests must bring.
-    """
+    """Serve a trained scale by vLLM's OpenAI-compatible server. VLLM_API_KEY, where it is set, is
+    the key that requests must bring."""
     from train.serving import server
 
     settings = load_profile(profile)
@@ -332,10 +328,8 @@ def demo_ui(
     checkpoint: CheckpointOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Talk to a trained scale on a page: picture, chat, ten languages, examples.
-
-    Nothing is fetched from elsewhere, and nothing sent there.
-    """
+    """Talk to a trained scale on a page: picture, chat, ten languages, examples. Nothing is fetched
+    from elsewhere, and nothing sent there."""
     from train.serving.server import Address, find_checkpoint, require_gradio
 
     settings = load_profile(profile)

@@ -53,9 +53,7 @@ class Journal:
 @dataclass
 class Run:
     """What every step of a run is given; `work` is where an unfinished checkpoint's stages lie.
-
-    Model, tokenizer, pictures and packer are those that `_assemble` puts in.
-    """
+    Model, tokenizer, pictures and packer are those that `_assemble` puts in."""
 
     scale: Scale
     profile: Profile
@@ -153,9 +151,7 @@ def _assemble(run: Run) -> None:
 
 def _try_saving(run: Run) -> None:
     """Before the first step: a checkpoint that can't be written ends the run here, not after days.
-
-    Raises UserError.
-    """
+    Raises UserError."""
     from train.model.checkpoint import save_checkpoint
 
     trial = run.work / "trial"
@@ -198,10 +194,8 @@ def _stage1(run: Run) -> None:
 
 
 def _stage2(run: Run, checkpoint: Path, inputs: str, is_cut_up: bool) -> None:
-    """The projector and the language model (or adapters on it), on instructions.
-
-    `is_cut_up`: training leaves the model in pieces.
-    """
+    """The projector and the language model (or adapters on it), on instructions. `is_cut_up`:
+    training leaves the model in pieces."""
     from train.loop.processes import is_first, load_whole
     from train.loop.trainer import TRAINABLE, newest_complete
 

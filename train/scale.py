@@ -113,10 +113,8 @@ class Lora(Section):
 
 
 class Stage(Section):
-    """One stage of training; `batch_size` counts conversations a step over all devices.
-
-    A step's conversations are packed into rows of at most `row_tokens`; a device holds one row.
-    """
+    """One stage of training; `batch_size` counts conversations a step over all devices. A step's
+    conversations are packed into rows of at most `row_tokens`; a device holds one row."""
 
     learning_rate: float = Field(gt=0)
     projector_learning_rate: float | None = None  # None: as the rest
@@ -262,9 +260,7 @@ def missing_for(
     scale: Scale, profile: Profile, until: StageName, needs_gpu: bool = True
 ) -> list[str]:
     """All that training so far needs and this machine lacks, and what to do about each.
-
-    `needs_gpu`: False for a run that is to be somewhere else.
-    """
+    `needs_gpu`: False for a run that is to be somewhere else."""
     settings, paths = profile.train, profile.paths
     wanted: list[tuple[Path | None, str]] = [
         (settings.captions_path, "captions"),

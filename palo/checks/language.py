@@ -144,10 +144,8 @@ def bundled_model_path() -> Path:
 
 
 def _may_be_japanese(text: str, letters: int) -> bool:
-    """Of Han characters alone: those that only one of the two languages has tell, else length.
-
-    Of 1,000 Japanese sentences of benchmarks/gold one has no kana, and it has two characters.
-    """
+    """Of Han characters alone: those that only one of the two languages has tell, else length. Of
+    1,000 Japanese sentences of benchmarks/gold one has no kana, and it has two characters."""
     if any(only_in(char, "gb2312", "euc_jp") for char in text):
         return False
     return letters < _MAX_KANALESS or any(only_in(char, "euc_jp", "gb2312") for char in text)

@@ -34,10 +34,8 @@ class NotionWeights:
 
 
 def agreement(source: str, target: str, lang: str) -> tuple[float, list[str]]:
-    """How well the target says the common words of the source: > 0 speaks for a translation.
-
-    With it the English words that are missed.
-    """
+    """How well the target says the common words of the source: > 0 speaks for a translation. With
+    it the English words that are missed."""
     wanted = notions(source)
     text = comparable(target, lang) if wanted else ""
     beginnings, weights = _beginnings(lang), _weights(lang)

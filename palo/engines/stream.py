@@ -117,10 +117,8 @@ def scripted_result(request: Request) -> Result:
 
 
 class ScriptedEngine(Engine):
-    """Its text is a function of the prompt: for tests of everything around an engine.
-
-    Answers in order, `delay_s` after each request; `script` replaces what it says.
-    """
+    """Its text is a function of the prompt: for tests of everything around an engine. Answers in
+    order, `delay_s` after each request; `script` replaces what it says."""
 
     kind = "scripted"
 
@@ -209,10 +207,8 @@ def weights_digest(folder: Path) -> str:
 
 
 def load_model(model: str, revision: str | None, dtype: str) -> Any:
-    """A causal language model on the CPU; `dtype` is torch's name for it.
-
-    Its generation config is the model's own where transformers would write that again.
-    """
+    """A causal language model on the CPU; `dtype` is torch's name for it. Its generation config is
+    the model's own where transformers would write that again."""
     import torch
     from transformers import AutoModelForCausalLM, GenerationConfig
     from transformers.utils import logging

@@ -37,10 +37,8 @@ _Asked = tuple[Request, list[int]]  # and the prompt's token ids
 
 
 def max_lora_rank(adapter_dir: Path) -> int:
-    """The room that vLLM must make for the adapter: its default of 16 refuses PALO's 128.
-
-    Raises UserError for a rank that it has no room for.
-    """
+    """The room that vLLM must make for the adapter: its default of 16 refuses PALO's 128. Raises
+    UserError for a rank that it has no room for."""
     rank = int(read_json(adapter_dir / "adapter_config.json")["r"])
     for room in _LORA_RANKS:
         if room >= rank:

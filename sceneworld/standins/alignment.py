@@ -26,10 +26,8 @@ Weights = dict[int, float]  # English token -> the share of a word that renders 
 
 
 def start_together(embeddings: torch.Tensor, told: Sequence[Told], tokenizer: Any) -> None:
-    """Moves rows of `embeddings` (tokens, hidden) in place; those of English tokens stay.
-
-    A word's forms (`Rouge`, ` rouge`) are told apart by their tokens, not by what they go with.
-    """
+    """Moves rows of `embeddings` (tokens, hidden) in place; those of English tokens stay. A word's
+    forms (`Rouge`, ` rouge`) are told apart by their tokens, not by what they go with."""
     english = {token for texts in told for token in texts[ENGLISH]}
     names = {token: tokenizer.decode([token]).strip().lower() for token in range(len(embeddings))}
     rendered = align(told, names)

@@ -115,10 +115,8 @@ def learn(
     losses: Iterable[torch.Tensor],
     tick: Tick,
 ) -> list[float]:
-    """Goes down the gradient of each loss, which is made when the step before it is done.
-
-    `share`: of the optimizers' own learning rates, at a step. Returns the losses.
-    """
+    """Goes down the gradient of each loss, which is made when the step before it is done. `share`:
+    of the optimizers' own learning rates, at a step. Returns the losses."""
     trained, told = list(parameters), []
     schedules = [LambdaLR(optimizer, share) for optimizer in optimizers]
     for loss in losses:

@@ -153,9 +153,7 @@ def _tokenizer(
     pairs: Sequence[TrainingPair], langs: Sequence[str], settings: StandinTranslatorSettings
 ) -> Any:
     """BPE on the corpus; the fixed parts of the prompts are one token each, so prompts are short.
-
-    Trained on a part: the grammar repeats its words soon, and time counts in a demo.
-    """
+    Trained on a part: the grammar repeats its words soon, and time counts in a demo."""
     fixed = [part for lang in langs for part in load_prompt(lang).fixed_parts]
     sampled = random.Random(settings.seed).sample(pairs, min(len(pairs), 20_000))
     texts = (text for pair in sampled for text in (pair.text, pair.target))

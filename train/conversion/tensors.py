@@ -198,10 +198,8 @@ def write_files(
     max_bytes: int = MAX_SHARD_BYTES,
     tick: Tick = lambda _: None,
 ) -> None:
-    """Every one of the files, with the tensors that it is to hold.
-
-    Without `files`: `model.safetensors`, or numbered shards and their index, in the weights' order.
-    """
+    """Every one of the files, with the tensors that it is to hold. Without `files`:
+    `model.safetensors`, or numbered shards and their index, in the weights' order."""
     if files is None:
         split = split_state_dict_into_shards_factory(
             weights,

@@ -71,9 +71,7 @@ _LOCAL_HEADER = 30
 
 def load_picture(path: Path) -> Image.Image:
     """The picture as RGB, wholly decoded, from its folder or an archive in the folder's place.
-
-    Raises UnreadableImage.
-    """
+    Raises UnreadableImage."""
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # other libraries switch it on: half a picture is grey
     try:
         with opened(path) as file, warnings.catch_warnings():

@@ -50,10 +50,8 @@ _ROLES = {role.value[0]: role for role in Role}
 
 @dataclass(frozen=True)
 class Example:
-    """One conversation to train on; `image` is None for text alone.
-
-    `refused` is why the image that it names may not be read; `image` is None then too.
-    """
+    """One conversation to train on; `image` is None for text alone. `refused` is why the image that
+    it names may not be read; `image` is None then too."""
 
     sample_id: str
     lang: str
@@ -185,9 +183,7 @@ def _opened(
     rows: Iterator[Row],
 ) -> Mixture:
     """The cache of these inputs, built from `rows` where there is none; older ones are removed.
-
-    `roots`: where the images of each language lie.
-    """
+    `roots`: where the images of each language lie."""
     folder = profile.data_dir / "mixture"
     cache = folder / f"{kind}-{digest({'version': CACHE_VERSION, **inputs})}.arrow"
     if (whole := _whole(cache)) is not None:

@@ -72,10 +72,8 @@ def pack(lengths: Sequence[int], row_tokens: int, world_size: int = 1) -> list[l
 
 
 class StepPlan:
-    """All steps of a stage. `order(epoch)` must always give as many conversations.
-
-    `lengths` are tokens a conversation, image tokens counted; 0 marks one that is never drawn.
-    """
+    """All steps of a stage. `order(epoch)` must always give as many conversations. `lengths` are
+    tokens a conversation, image tokens counted; 0 marks one that is never drawn."""
 
     def __init__(
         self, lengths: np.ndarray, order: Order, batch_size: int, row_tokens: int, total_steps: int

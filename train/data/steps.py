@@ -130,10 +130,8 @@ def _long(parts: Sequence[np.ndarray]) -> torch.Tensor:
 
 @dataclass(eq=False)
 class StageData(Dataset[list[Row]]):
-    """A stage's steps in order, packed; item `n` is this process's rows of step `n`.
-
-    A sample whose image cannot be read is left out of its step and set aside with the reason.
-    """
+    """A stage's steps in order, packed; item `n` is this process's rows of step `n`. A sample whose
+    image cannot be read is left out of its step and set aside with the reason."""
 
     examples: Mixture | Sequence[Example]
     languages: Sequence[str]

@@ -38,10 +38,8 @@ class BadConversation(ValueError):
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids and labels of one sample, equally long; IMAGE_TOKEN and IGNORED as above.
-
-    The last three fields say what was cut to make it fit.
-    """
+    """Token ids and labels of one sample, equally long; IMAGE_TOKEN and IGNORED as above. The last
+    three fields say what was cut to make it fit."""
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
@@ -233,10 +231,8 @@ def spans_of(turns: Sequence[Turn], has_image: bool) -> list[list[Span]]:
 
 
 def caption_spans(text: str) -> list[list[Span]]:
-    """Stage 1: the image, its caption, a line break; no words around them (LLaVA's `plain`).
-
-    Raises BadConversation for a caption without words.
-    """
+    """Stage 1: the image, its caption, a line break; no words around them (LLaVA's `plain`). Raises
+    BadConversation for a caption without words."""
     if not text.strip():
         raise BadConversation("empty caption")
     return [[Span(text + "\n", answer_start=0, after_image=True)]]

@@ -79,10 +79,8 @@ class TransformersAnswerer(Answerer):
 
 
 class VllmAnswerer(Answerer):
-    """vLLM in process: the same prompts, pictures and greedy decoding.
-
-    MobilePALO comes in by the package's own plug-in (train/serving), which vLLM finds by itself.
-    """
+    """vLLM in process: the same prompts, pictures and greedy decoding. MobilePALO comes in by the
+    package's own plug-in (train/serving), which vLLM finds by itself."""
 
     def __init__(self, folder: Path, max_new_tokens: int, settings: BenchRunSettings) -> None:
         from transformers import AutoConfig

@@ -84,10 +84,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer and its scores, 1 to 10, or 0 or 1 beside 1; None where there are none.
-
-    The rest is of a judge's replies; `faults` is why they could not be read, where they could not.
-    """
+    """An answer and its scores, 1 to 10, or 0 or 1 beside 1; None where there are none. The rest is
+    of a judge's replies; `faults` is why they could not be read, where they could not."""
 
     item: Item
     text: str
@@ -153,10 +151,8 @@ class Store(AbstractContextManager["Store"]):
 
 
 class Judge:
-    """Of one model's answers, opened at the first that is not judged yet.
-
-    `checkpoint` is a digest of that model. `failures`: what got no reply in this run, by key.
-    """
+    """Of one model's answers, opened at the first that is not judged yet. `checkpoint` is a digest
+    of that model. `failures`: what got no reply in this run, by key."""
 
     def __init__(self, settings: AnswerJudgeSettings, store: Store, checkpoint: str) -> None:
         self._settings, self._store, self._checkpoint = settings, store, checkpoint

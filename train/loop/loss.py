@@ -121,10 +121,8 @@ def documents_attention(
     documents: Documents | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """(1, heads, row, size) each -> (1, row, heads, size).
-
-    Lengths of `documents` sum up to the row's; None: the row is one document.
-    """
+    """(1, heads, row, size) each -> (1, row, heads, size). Lengths of `documents` sum up to the
+    row's; None: the row is one document."""
     lengths = documents.lengths if documents else (query.shape[2],)
     assert attention_mask is None, "packed rows have no mask"
     assert sum(lengths) == query.shape[2], "documents and row differ in length"

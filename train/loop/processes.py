@@ -77,10 +77,8 @@ def save_whole(path: Path, model: torch.nn.Module) -> None:
 
 
 def load_whole(path: Path, model: torch.nn.Module) -> None:
-    """Every process takes its part of what `save_whole` wrote.
-
-    Raises AssertionError where the file does not hold exactly the parameters that are trained.
-    """
+    """Every process takes its part of what `save_whole` wrote. Raises AssertionError where the file
+    does not hold exactly the parameters that are trained."""
     stored = load_file(path)
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     assert stored.keys() == trained.keys(), f"{path} holds other parameters than the model trains"

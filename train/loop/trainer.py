@@ -257,10 +257,8 @@ class StageTrainer(Trainer):
     def training_step(
         self, model: Any, inputs: Any, num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        """All rows of a step; the mean loss over its supervised tokens on all processes.
-
-        Raises TrainingDiverged, with the step's sample ids in diverged.json.
-        """
+        """All rows of a step; the mean loss over its supervised tokens on all processes. Raises
+        TrainingDiverged, with the step's sample ids in diverged.json."""
         model.train()
         device = self.args.device
         counts = Counts.of(inputs, len(self.data.languages), device)

@@ -169,10 +169,8 @@ class InvertedResidual(nn.Module):
 
 
 class LdpProjector(nn.Module):
-    """(B, N, vision_size) -> (B, N/4, text_size); N is the square of an even number.
-
-    Index 0 of `mlp` and of `mb_block` is an identity, as published.
-    """
+    """(B, N, vision_size) -> (B, N/4, text_size); N is the square of an even number. Index 0 of
+    `mlp` and of `mb_block` is an identity, as published."""
 
     def __init__(self, vision_size: int, text_size: int) -> None:
         super().__init__()

@@ -196,10 +196,8 @@ def _save_adapter(folder: Path, adapted: "PeftModel") -> None:
 
 
 class CheckpointModel:
-    """An opened checkpoint that continues prompts, token for token as it was trained.
-
-    Of a folder, merged or base and adapter; on the GPU in bfloat16, on a CPU in float32.
-    """
+    """An opened checkpoint that continues prompts, token for token as it was trained. Of a folder,
+    merged or base and adapter; on the GPU in bfloat16, on a CPU in float32."""
 
     def __init__(self, folder: Path) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -305,10 +305,8 @@ def dry_run(
     gpu_memory_gib: float | None = None,
     as_json: bool = False,
 ) -> None:
-    """Prints the plan; tables, or JSON and nothing else. Then says what stands in its way.
-
-    Raises UserError or MissingResource once all that is known has been printed.
-    """
+    """Prints the plan; tables, or JSON and nothing else. Then says what stands in its way. Raises
+    UserError or MissingResource once all that is known has been printed."""
     hardware = hardware_for(scale.is_standin, gpu, gpus, gpu_memory_gib)
     is_elsewhere = gpu is not None or gpu_memory_gib is not None
     if not as_json:
