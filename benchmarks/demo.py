@@ -13,15 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.harness import (
-    GIB,
-    ROOT,
-    SAMPLE_DIR,
-    PeakMemory,
-    cores,
-    environment_of,
-    finish,
-)
+from benchmarks.harness import GIB, ROOT, SAMPLE_DIR, PeakMemory, cores, environment_of, finish
 from palo.files import read_json
 
 LIMIT_MINUTES = 15

@@ -31,11 +31,7 @@ LOOK_EVERY_S = 0.1
 MADE = ("world", "source", "refined")  # by the pipeline: all that training reads
 
 # Characters of each turn, as they are on average in LLaVA-Instruct, and how often each kind comes.
-SHAPES = {
-    "conversation": (45, 120) * 4,
-    "reasoning": (90, 1000),
-    "description": (60, 500),
-}
+SHAPES = {"conversation": (45, 120) * 4, "reasoning": (90, 1000), "description": (60, 500)}
 MIXTURE = ["conversation"] * 5 + ["reasoning"] * 7 + ["description"] * 2
 
 

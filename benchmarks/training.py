@@ -51,14 +51,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from benchmarks.conversations import (
-    IMAGE_TOKENS,
-    MAX_LENGTH,
-    Clock,
-    Reader,
-    drawn_lengths,
-    reader,
-)
+from benchmarks.conversations import IMAGE_TOKENS, MAX_LENGTH, Clock, Reader, drawn_lengths, reader
 from benchmarks.harness import ROOT, cores, finish, ratios
 from palo.schemas import IMAGE_TAG
 from palo.settings import LoopSettings

@@ -49,10 +49,7 @@ for register in (
 
 
 @app.command("status")
-def status_command(
-    source: SourceOption = None,
-    profile: ProfileOption = None,
-) -> None:
+def status_command(source: SourceOption = None, profile: ProfileOption = None) -> None:
     """Per language: source, translated, kept, flagged, reviewed, left to do."""
     settings = load_profile(profile).on(source)
     announce(settings, "status")

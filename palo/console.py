@@ -20,9 +20,7 @@ from palo.settings import Profile
 
 # Of the processes that torchrun starts, the first one speaks.
 console = Console(
-    highlight=False,
-    soft_wrap=not sys.stdout.isatty(),
-    quiet=os.environ.get("RANK", "0") != "0",
+    highlight=False, soft_wrap=not sys.stdout.isatty(), quiet=os.environ.get("RANK", "0") != "0"
 )
 NOTHING = "-"  # in tables: what was not measured
 _PLAIN_EVERY_S = 10.0

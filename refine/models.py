@@ -21,14 +21,7 @@ from pydantic import BaseModel
 
 from palo.checks.structure import without_frame
 from palo.engines.open import open_engine, signature
-from palo.engines.stream import (
-    Engine,
-    Message,
-    Request,
-    Sampling,
-    Weights,
-    weights_digest,
-)
+from palo.engines.stream import Engine, Message, Request, Sampling, Weights, weights_digest
 from palo.errors import MissingResource, UserError
 from palo.files import digest, file_digest
 from palo.hub import cached_snapshot

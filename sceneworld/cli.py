@@ -101,11 +101,7 @@ def pretrain(profile: ProfileOption = None) -> None:
         progress("pretrain translator", standin.steps) as tick,
     ):
         trained = translator.pretrain(
-            standin,
-            corpus_path,
-            settings.translator.context,
-            model_dir,
-            lambda text: tick(1, text),
+            standin, corpus_path, settings.translator.context, model_dir, lambda text: tick(1, text)
         )
     note(f"{model_dir}: {'trained' if trained else 'up to date'}")
 

@@ -169,8 +169,7 @@ def convert(
         typer.Option(help="CLIP tower, where the checkpoint lacks it or does not name it."),
     ] = None,
     part: Annotated[
-        Part | None,
-        typer.Option(help="What to write with --to llava. Default: what --from holds."),
+        Part | None, typer.Option(help="What to write with --to llava. Default: what --from holds.")
     ] = None,
     keep_adapter: Annotated[
         bool, typer.Option("--keep-adapter", help="LoRA stays beside the weights, not merged.")

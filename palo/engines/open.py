@@ -5,13 +5,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from palo.engines.stream import (
-    Engine,
-    ScriptedEngine,
-    Signature,
-    Weights,
-    weights_digest,
-)
+from palo.engines.stream import Engine, ScriptedEngine, Signature, Weights, weights_digest
 from palo.errors import MissingResource
 from palo.hub import cached_snapshot
 from palo.settings import EngineKind, TranslatorSettings

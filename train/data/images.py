@@ -414,9 +414,7 @@ def image_lists(profile: Profile) -> list[ImageList]:
 
 
 def check_images(
-    lists: Iterable[ImageList],
-    decode: bool = False,
-    tick: Callable[[int], object] = lambda _: None,
+    lists: Iterable[ImageList], decode: bool = False, tick: Callable[[int], object] = lambda _: None
 ) -> Checked:
     """Looks for every image that the lists name, each once; opens them only to `decode`.
 
