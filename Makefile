@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PALO := .venv/bin/palo
+TEST_PROCESSES ?= 2
 HARDWARE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 
 # LANG is both the locale and the language to translate into. Only the command line's counts as a
@@ -35,10 +36,10 @@ demo: .venv/.installed  ## the whole pipeline on the built-in sample, nine langu
 	@$(PALO) demo
 
 test: .venv/.installed .venv/.vllm  ## every test (real vLLM included)
-	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest
+	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(TEST_PROCESSES)
 
 test-fast: .venv/.installed  ## the tests that take seconds
-	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -m "not slow and not vllm and not gpu"
+	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(TEST_PROCESSES) -m "not slow and not vllm and not gpu"
 
 check: .venv/.installed  ## ruff, mypy, and whether the cards in data_cards/ are still true
 	.venv/bin/ruff check .

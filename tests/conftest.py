@@ -17,6 +17,10 @@ os.environ.update(
 for own_choice in ("PROFILE", "PALO_CONFIG"):  # a developer's choice must not reach the tests
     os.environ.pop(own_choice, None)
 
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # more threads than cores stall all
+    threads = max(1, len(os.sched_getaffinity(0)) // int(workers))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+
 # A shell starts what runs in its background with SIGINT ignored, and children inherit that:
 # programs that tests send Ctrl-C to would never see it. A handler, unlike it, is not inherited.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -24,11 +28,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items):
+    _group(items)
     if not any(item.get_closest_marker("gpu") for item in items) or _has_cuda():
         return
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
+
+
+def _group(items):
+    """With several processes (`-n 2`) a file's tests share its fixtures, so they stay together; so
+    do all files that start vLLM, for two at once would see each other's processes and memory."""
+    starts = {item.path for item in items if item.get_closest_marker("vllm")}
+    for item in items:
+        name = "vllm" if item.path in starts else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(name))
 
 
 def _has_cuda():
