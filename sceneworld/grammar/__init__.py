@@ -11,7 +11,7 @@ braces (Jinja's) stand the message's fields, the file's `words` and `forms`, and
 its grammar make of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,13 @@ SPOKEN = tuple(lang for lang in LANGUAGES if (_FOLDER / f"{lang}.yaml").is_file(
 class Grammar:
     """Words that agree, and phrases of them; languages that need more have their own class."""
 
-    order: tuple[str, ...] = ("size", "colour", "noun")
-
     def __init__(self, lang: str) -> None:
         from jinja2 import Environment, StrictUndefined
         from jinja2.filters import do_sum
 
         told = yaml.safe_load((_FOLDER / f"{lang}.yaml").read_text(encoding="utf-8"))
         self.gap = " " if LANGUAGES[Language(lang)].spaced else ""
+        self.order = told.get("order", ("size", "colour", "noun"))
         self.forms = {form: number for number, form in enumerate(told.get("forms", ()))}
         self.nouns, self.adjectives = told["nouns"], told["colours"] | told["sizes"]
         self.genders = (told.get("feminine", ()), told.get("neuter", ()))
@@ -81,10 +80,6 @@ class Grammar:
         forms = word.split()
         return forms[min(form, len(forms) - 1)]
 
-    def by_count(self, count: int, word: str) -> str:
-        """The word's first form for one thing, the second for several or none."""
-        return self.form(word, count != 1)
-
     def adjective(self, quality: Colour | Size, kind: Kind, form: int = 0) -> str:
         return self.agree(self.adjectives[quality], kind, form)
 
@@ -113,15 +108,9 @@ class Grammar:
         """A member of a list, where a single thing needs no number."""
         return self.name(kind) if count == 1 else self.counted(count, kind)
 
-    def listed(self, groups: tuple[Group, ...]) -> str:
-        return self._joined([self.counted(group.count, group.kind) for group in groups])
-
-    def listed_items(self, groups: tuple[Group, ...]) -> str:
-        return self._joined([self.item(group.count, group.kind) for group in groups])
-
-    def _joined(self, things: Sequence[str]) -> str:
+    def listed(self, groups: tuple[Group, ...], said: str = "counted") -> str:
         """`joins` are as in CLDR's list patterns, with their spaces."""
-        *first, last = things
+        *first, last = [getattr(self, said)(group.count, group.kind) for group in groups]
         if not first:
             return last
         end = self.joins["two" if len(first) == 1 else "end"]
@@ -156,33 +145,30 @@ class Chinese(Grammar):
         return f"{self.numbers[count]}{self.counter(kind)}"
 
 
-class French(Grammar):
-    order = ("size", "noun", "colour")
+class Romance(Grammar):
+    """Spanish; French has other articles. The masculine one contracts with `de`."""
+
+    articles, contracted = "el | la", {"el": "del"}
+
+    def elided(self, words: str, phrase: str) -> str:
+        return f"{words} {phrase}"
+
+    def the(self, kind: Kind) -> str:
+        return self.elided(self.agree(self.articles, kind), self.name(kind))
+
+    def of_the(self, kind: Kind) -> str:
+        whole = self.the(kind)
+        article, _, phrase = whole.partition(" ")
+        joined = self.contracted.get(article)
+        return f"{joined} {phrase}" if joined else f"de {whole}"
+
+
+class French(Romance):
+    articles, contracted = "le | la", {"le": "du"}
 
     def elided(self, words: str, phrase: str) -> str:
         """`le`, `la` and `de` lose their vowel before some words (étoile, objet)."""
         return f"{words[0]}'{phrase}" if phrase[0] in "éo" else f"{words} {phrase}"
-
-    def the(self, kind: Kind) -> str:
-        return self.elided(self.agree("le | la", kind), self.name(kind))
-
-    def of_the(self, kind: Kind) -> str:
-        phrase = self.the(kind)
-        return f"du {phrase.removeprefix('le ')}" if phrase.startswith("le ") else f"de {phrase}"
-
-    def of_plural(self, kind: Kind) -> str:
-        return self.elided("de", self.name(kind, self.forms["plural"]))
-
-
-class Spanish(Grammar):
-    order = ("noun", "colour", "size")
-
-    def the(self, kind: Kind) -> str:
-        return f"{self.agree('el | la', kind)} {self.name(kind)}"
-
-    def of_the(self, kind: Kind) -> str:
-        phrase = self.the(kind)
-        return f"d{phrase}" if phrase.startswith("el ") else f"de {phrase}"
 
 
 class Russian(Grammar):
@@ -224,8 +210,6 @@ class Russian(Grammar):
 
 
 class Arabic(Grammar):
-    order = ("noun", "colour", "size")
-
     def the(self, kind: Kind, form: int = 0) -> str:
         return " ".join(f"ال{word}" for word in self.parts(kind, form))
 
@@ -246,7 +230,7 @@ class Japanese(Grammar):
 
 
 _OWN: dict[str, type[Grammar]] = {
-    "en": English, "zh": Chinese, "fr": French, "es": Spanish, "ru": Russian, "ar": Arabic,
+    "en": English, "zh": Chinese, "fr": French, "es": Romance, "ru": Russian, "ar": Arabic,
     "ja": Japanese,
 }  # fmt: skip
 
