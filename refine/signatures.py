@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset
 import regex
 
 from palo.files import digest, file_digest
@@ -80,6 +79,8 @@ def build_table(sources: Sequence[Path], folder: Path, lang: str, processes: int
 def _others(paths: Sequence[Path]) -> dict[int, dict[int, OtherPair]]:
     """Of each key that stands with several sources, turns of the lowest source keys, by these. So
     the order of shards is free; 16 bytes a signature are held at a time, and few texts."""
+    import pyarrow.dataset  # brings in pandas, which processes that judge have no use for
+
     parts = pyarrow.dataset.dataset(paths, schema=_SCHEMA)
     sources = parts.to_table(["key", "source_key"]).group_by("key")
     counts = sources.aggregate([("source_key", "count_distinct")])

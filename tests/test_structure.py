@@ -12,7 +12,7 @@ REPO_DIR = Path(__file__).resolve().parent.parent
 STAGES = ("translate", "refine", "train", "data_cards")
 TOY = "sceneworld"
 FRONT_DOOR = "palo/cli.py"
-HEAVY = ("torch", "vllm", "ray", "transformers")
+HEAVY = ("torch", "vllm", "ray", "transformers", "pandas")
 FILES = {
     path.relative_to(REPO_DIR).as_posix(): path.read_text(encoding="utf-8")
     for package in (*STAGES, TOY, "palo", "benchmarks")
