@@ -16,7 +16,6 @@ from benchmarks.harness import ROOT, read_yaml
 from palo.checks.faults import phrases
 from palo.languages import info
 from refine.filters import TurnPair
-from refine.pairs import SourceTarget
 
 # The language that is most easily taken for it; half of the wrong languages are that one.
 NEIGHBOUR = {
@@ -36,14 +35,14 @@ class Scene:
     """What a fault is made of, beside the pair: the language, all languages' pairs, chance."""
 
     lang: str
-    gold: Mapping[str, Sequence[SourceTarget]]
+    gold: Mapping[str, Sequence[TurnPair]]
     rng: random.Random
 
 
-Fault = Callable[[SourceTarget, Scene], TurnPair | None]
+Fault = Callable[[TurnPair, Scene], TurnPair | None]
 
 
-def wrong_language(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def wrong_language(pair: TurnPair, scene: Scene) -> TurnPair | None:
     """A text of much the same length in another of the languages; English is `source_echo`."""
     others = sorted(set(scene.gold) - {scene.lang})
     near = NEIGHBOUR[scene.lang]
@@ -53,7 +52,7 @@ def wrong_language(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     return TurnPair(pair.source, best.target)
 
 
-def other_script(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def other_script(pair: TurnPair, scene: Scene) -> TurnPair | None:
     """Transliterated: into Latin letters, and what is in Latin letters into Cyrillic ones."""
     latin = "Latin" in info(scene.lang).scripts
     if latin:
@@ -63,7 +62,7 @@ def other_script(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     return TurnPair(pair.source, text) if text != pair.target else None
 
 
-def half_english(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def half_english(pair: TurnPair, scene: Scene) -> TurnPair | None:
     """The first half as it should be, the second in English."""
     words = pair.source.split()
     if len(words) < 4:
@@ -72,11 +71,11 @@ def half_english(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     return TurnPair(pair.source, f"{_first_half(pair.target)} {english}")
 
 
-def source_echo(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def source_echo(pair: TurnPair, scene: Scene) -> TurnPair | None:
     return TurnPair(pair.source, pair.source) if _bare(pair.source) != _bare(pair.target) else None
 
 
-def loop(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def loop(pair: TurnPair, scene: Scene) -> TurnPair | None:
     """The translation begins well and ends in one phrase again and again."""
     space = "" if scene.lang in ("zh", "ja") else " "
     units = list(pair.target) if not space else pair.target.split()
@@ -87,20 +86,20 @@ def loop(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     return TurnPair(pair.source, pair.target + (space + phrase) * scene.rng.choice(_LOOPS))
 
 
-def truncation(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def truncation(pair: TurnPair, scene: Scene) -> TurnPair | None:
     """Cut at half, at the token limit: the engine says so."""
     cut = silent_truncation(pair, scene)
     return replace(cut, finish_reason="length") if cut else None
 
 
-def silent_truncation(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def silent_truncation(pair: TurnPair, scene: Scene) -> TurnPair | None:
     """Cut at half, and the engine says that all is well."""
     if len(pair.target) < _MIN_HALVED_CHARS.get(scene.lang, _MIN_HALVED_CHARS_ELSE):
         return None
     return TurnPair(pair.source, _first_half(pair.target))
 
 
-def lost_placeholder(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def lost_placeholder(pair: TurnPair, scene: Scene) -> TurnPair | None:
     span = scene.rng.choice(_SPANS)
     return TurnPair(f"{pair.source} {span}", pair.target)
 
@@ -111,30 +110,30 @@ def unseen_phrases() -> Any:
     return read_yaml(ROOT / "benchmarks" / "gold" / "unseen_phrases.yaml")
 
 
-def preamble(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def preamble(pair: TurnPair, scene: Scene) -> TurnPair | None:
     known = phrases().preamble
     said = scene.rng.choice([*known[scene.lang], *known["en"]])
     return TurnPair(pair.source, f"{said.removesuffix(':')}:\n{pair.target}")
 
 
-def unseen_preamble(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def unseen_preamble(pair: TurnPair, scene: Scene) -> TurnPair | None:
     said = unseen_phrases()["preamble"][scene.rng.choice([scene.lang, "en"])]
     gap = scene.rng.choice(" \n")
     return TurnPair(pair.source, f"{said}{gap}{pair.target}")
 
 
-def refusal(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def refusal(pair: TurnPair, scene: Scene) -> TurnPair | None:
     known = phrases().refusal
     said = scene.rng.choice([*known[scene.lang], *known["en"]])
     return TurnPair(pair.source, f"{said} …")
 
 
-def unseen_refusal(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def unseen_refusal(pair: TurnPair, scene: Scene) -> TurnPair | None:
     said = unseen_phrases()["refusal"][scene.rng.choice([scene.lang, "en"])]
     return TurnPair(pair.source, said)
 
 
-def answered(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def answered(pair: TurnPair, scene: Scene) -> TurnPair | None:
     """A statement of the language where a question should be."""
     if not pair.source.rstrip().endswith("?"):
         return None
@@ -143,7 +142,7 @@ def answered(pair: SourceTarget, scene: Scene) -> TurnPair | None:
     return TurnPair(pair.source, other.target)
 
 
-def swapped(pair: SourceTarget, scene: Scene) -> TurnPair | None:
+def swapped(pair: TurnPair, scene: Scene) -> TurnPair | None:
     """The translation of another sentence, any other."""
     while (other := scene.rng.choice(scene.gold[scene.lang])).target == pair.target:
         continue
@@ -161,7 +160,7 @@ FAULTS: dict[str, Fault] = {
 
 
 def faulty(
-    name: str, lang: str, gold: Mapping[str, Sequence[SourceTarget]], seed: int = 0
+    name: str, lang: str, gold: Mapping[str, Sequence[TurnPair]], seed: int = 0
 ) -> list[TurnPair]:
     """The pairs of a language with one fault each; pairs that cannot have it are left out."""
     fault = swapped if name == "swapped" else FAULTS[name]

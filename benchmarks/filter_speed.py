@@ -35,7 +35,8 @@ from palo.checks.language import bundled_model_path
 from palo.settings import RefineSettings
 from palo.workers import in_order
 from refine.check import judge_batch
-from refine.pairs import NumberedRow, SourceTarget
+from refine.filters import TurnPair
+from refine.pairs import NumberedRow
 
 LIMITS = {"segments_per_s_30": 15_000, "segments_per_s_240": 4_000, "peak_rss_mib": 1024}
 PROCESSES = 2
@@ -80,17 +81,17 @@ def main() -> None:
     return finish(figures)
 
 
-def joined(pairs: list[SourceTarget]) -> Iterator[SourceTarget]:
+def joined(pairs: list[TurnPair]) -> Iterator[TurnPair]:
     """Neighbouring pairs as one, until their English and their translation are long enough."""
     source, target = "", ""
     for pair in pairs:
         source, target = f"{source} {pair.source}".strip(), f"{target} {pair.target}".strip()
         if (len(source) + len(target)) / 2 >= LONG_CHARS - 15:
-            yield SourceTarget(source, target)
+            yield TurnPair(source, target)
             source, target = "", ""
 
 
-def batches(pairs: dict[str, list[SourceTarget]], num_rows: int) -> Iterator[Batch]:
+def batches(pairs: dict[str, list[TurnPair]], num_rows: int) -> Iterator[Batch]:
     """The languages in turns, a batch each."""
     sources = {lang: cycle(rows) for lang, rows in sorted(pairs.items())}
     left = num_rows
@@ -107,7 +108,7 @@ def judged(batch: Batch) -> str:
     return judge_batch(RefineSettings(), *batch).lines
 
 
-def timed(pairs: dict[str, list[SourceTarget]], num_rows: int) -> tuple[float, float]:
+def timed(pairs: dict[str, list[TurnPair]], num_rows: int) -> tuple[float, float]:
     """Segments a second, and the peak memory in MiB."""
     memory = PeakMemory()
     start = time.monotonic()
@@ -118,13 +119,13 @@ def timed(pairs: dict[str, list[SourceTarget]], num_rows: int) -> tuple[float, f
     return speed, memory.stop() / MIB
 
 
-def datatrove(python: str, pairs: dict[str, list[SourceTarget]], num_rows: int) -> float | None:
+def datatrove(python: str, pairs: dict[str, list[TurnPair]], num_rows: int) -> float | None:
     """Its segments a second, or None where it is not installed."""
     rows = (
         {"lang": lang, "text": row.target}
         for lang, batch in batches(pairs, num_rows)
         for _, row in batch
-        if isinstance(row, SourceTarget)
+        if isinstance(row, TurnPair)
     )
     with (
         tempfile.TemporaryDirectory() as cache_dir,

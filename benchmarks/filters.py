@@ -32,7 +32,6 @@ from palo.settings import RefineSettings
 from refine.calibrate import calibrated, write_thresholds
 from refine.filters import Filter, TurnPair
 from refine.judgement import default_filters, judge, verdict
-from refine.pairs import SourceTarget
 from sceneworld.build import build_world
 from sceneworld.truth import load_truth
 
@@ -52,7 +51,7 @@ MEANT_FOR = {
     "silent_truncation": "unfinished", "lost_placeholder": "placeholder", "preamble": "preamble",
     "refusal": "refusal", "answered": "answered", "swapped": "lexicon",
 }  # fmt: skip
-Gold = Mapping[str, Sequence[SourceTarget]]
+Gold = Mapping[str, Sequence[TurnPair]]
 
 
 def main() -> None:
@@ -115,10 +114,7 @@ def measured(gold: Gold, settings: RefineSettings) -> dict[str, Any]:
 
 
 def judged(gold: Gold, filters: Sequence[Filter]) -> dict[str, list[tuple[Finding, ...]]]:
-    return {
-        lang: judge(filters, [TurnPair(row.source, row.target) for row in rows], lang)
-        for lang, rows in gold.items()
-    }
+    return {lang: judge(filters, rows, lang) for lang, rows in gold.items()}
 
 
 def gold_shares(
@@ -172,10 +168,7 @@ def precision_and_recall(hit: float, wrong: float) -> dict[str, float | None]:
 
 def held_out(gold: Gold, settings: RefineSettings) -> dict[str, float]:
     """Bands from the even rows, measured on the odd ones."""
-    bands = {
-        lang: calibrated([TurnPair(row.source, row.target) for row in rows[::2]], lang)
-        for lang, rows in gold.items()
-    }
+    bands = {lang: calibrated(rows[::2], lang) for lang, rows in gold.items()}
     with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
         write_thresholds(Path(file.name), bands)
         own = settings.model_copy(update={"thresholds_path": Path(file.name)})
@@ -183,13 +176,13 @@ def held_out(gold: Gold, settings: RefineSettings) -> dict[str, float]:
     return {name: odd[name] for name in LIMITS}
 
 
-def world_gold() -> dict[str, list[SourceTarget]]:
+def world_gold() -> dict[str, list[TurnPair]]:
     """The sample world's exact translations, whose pictures this benchmark has no use for."""
     with tempfile.TemporaryDirectory() as folder:
         build_world(Path(folder), small_world(3, source_images=100))
         truth = load_truth(Path(folder) / "truth.jsonl")
     return {
-        str(lang): [SourceTarget(english, row[lang]) for (_, english), row in truth.items()]
+        str(lang): [TurnPair(english, row[lang]) for (_, english), row in truth.items()]
         for lang in TARGETS
     }
 

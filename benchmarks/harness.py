@@ -22,7 +22,8 @@ import psutil
 import yaml
 
 from palo.settings import WorldSettings
-from refine.pairs import SourceTarget, read_pairs
+from refine.filters import TurnPair
+from refine.pairs import read_pairs
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_DIR = Path("data") / "sample"
@@ -79,7 +80,7 @@ class Prose:
         return f"{self._text[start : start + num_chars].strip()}."
 
 
-def gold_pairs(num_rows: int | None = None) -> dict[str, list[SourceTarget]]:
+def gold_pairs(num_rows: int | None = None) -> dict[str, list[TurnPair]]:
     """benchmarks/gold by language: sentence pairs of Tatoeba."""
     paths = sorted((ROOT / "benchmarks" / "gold").glob("*.tsv"))
     return {path.stem[-2:]: list(read_pairs(path))[:num_rows] for path in paths}

@@ -57,8 +57,7 @@ def calibrate(settings: Profile, langs: Sequence[str], pairs: Path | None, outpu
         return "-".join(f"{part:.2f}" for part in (value if isinstance(value, tuple) else [value]))
 
     for code in langs:
-        told = (TurnPair(**vars(row)) for row in read_pairs(pairs)) if pairs else None
-        verified = list(told or reviewed_pairs(settings.paths, code))
+        verified = list(read_pairs(pairs) if pairs else reviewed_pairs(settings.paths, code))
         if len(verified) < MIN_PAIRS and len(langs) > 1:
             note(f"{code}: {len(verified)} verified pairs are too few ({MIN_PAIRS} at least); kept")
             continue

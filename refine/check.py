@@ -18,7 +18,7 @@ from palo.settings import RefineSettings
 from palo.workers import batches, in_order
 from refine.filters import TurnPair, load_thresholds, without_bands
 from refine.judgement import default_filters, judge, processes, verdict
-from refine.pairs import STDIN, NumberedRow, SourceTarget, Unreadable, read_rows
+from refine.pairs import STDIN, NumberedRow, Unreadable, read_rows
 
 UNREADABLE = "unreadable"  # the reason of a row that is no pair
 _BATCH_ROWS = 2048
@@ -89,7 +89,7 @@ def check_pairs(
 
 
 def judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -> Judged:
-    pairs = [TurnPair(row.source, row.target) for _, row in batch if isinstance(row, SourceTarget)]
+    pairs = [row for _, row in batch if isinstance(row, TurnPair)]
     of_pairs = iter(judge(default_filters(settings), pairs, lang))
     judged, lines = Judged(), []
     for number, row in batch:
@@ -98,7 +98,7 @@ def judge_batch(settings: RefineSettings, lang: str, batch: list[NumberedRow]) -
             texts = {"text": row.text}
             judged.unreadable.append(number)
         else:
-            findings, texts = next(of_pairs), vars(row)
+            findings, texts = next(of_pairs), {"source": row.source, "target": row.target}
         said = verdict(findings, settings.notes_for_review)
         judged.verdicts[said] += 1
         if said.flagged:

@@ -20,18 +20,13 @@ from typing import BinaryIO, cast
 
 from palo.errors import UserError
 from palo.shards import read_columns
+from refine.filters import TurnPair
 
 COLUMNS = ("source", "target")
 STDIN = Path("-")
 MAX_LINE_BYTES = 16 << 20  # longer ones are refused, so that memory stays bounded
 _HEAD_BYTES = 1 << 16
 _SUFFIXES = (".tsv", ".csv", ".jsonl", ".parquet")
-
-
-@dataclass(frozen=True)
-class SourceTarget:
-    source: str
-    target: str
 
 
 @dataclass(frozen=True)
@@ -42,12 +37,12 @@ class Unreadable:
     text: str = ""
 
 
-Row = SourceTarget | Unreadable
+Row = TurnPair | Unreadable
 # The number is the line of a text file, from 1 and its header counted, or a Parquet row.
 NumberedRow = tuple[int, Row]
 
 
-def read_pairs(path: Path) -> Iterator[SourceTarget]:
+def read_pairs(path: Path) -> Iterator[TurnPair]:
     """The pairs of a file, in order. Raises UserError at the first row that is none."""
     for number, row in read_rows(path):
         if isinstance(row, Unreadable):
@@ -192,7 +187,7 @@ def _jsonl(file: io.BufferedReader) -> Iterator[NumberedRow]:
                 yield number, _pair(row["source"], row["target"])
 
 
-def _pair(source: object, target: object) -> SourceTarget | Unreadable:
+def _pair(source: object, target: object) -> TurnPair | Unreadable:
     for name, text in zip(COLUMNS, (source, target), strict=True):
         if not isinstance(text, str):
             said = "null" if text is None else f"a {type(text).__name__}"
@@ -202,7 +197,7 @@ def _pair(source: object, target: object) -> SourceTarget | Unreadable:
         except UnicodeEncodeError:
             return Unreadable(f"{name} holds half of a character (a lone surrogate)", _safe(text))
     assert isinstance(source, str) and isinstance(target, str)
-    return SourceTarget(source, target)
+    return TurnPair(source, target)
 
 
 def _safe(text: str) -> str:

@@ -11,7 +11,8 @@ import refine.cli
 from palo.errors import UserError
 from palo.settings import RefineSettings
 from refine.check import check_pairs
-from refine.pairs import SourceTarget, Unreadable
+from refine.filters import TurnPair
+from refine.pairs import Unreadable
 
 GOOD = ("The circle is red.", "دائرہ سرخ ہے۔")
 LEFT = ("The circle is red.", "The circle is red.")
@@ -91,7 +92,7 @@ def test_mistakes_are_told_before_anything_is_written(palo, tmp_path):
 def test_processes_give_the_very_bytes_that_one_gives(monkeypatch):
     monkeypatch.setattr(refine.check, "_BATCH_ROWS", 16)
     monkeypatch.setattr(refine.check, "_ROWS_FOR_PROCESSES", 32)
-    rows = [(n, SourceTarget(f"Circle {n}.", f"دائرہ {n % 7}۔")) for n in range(200)]
+    rows = [(n, TurnPair(f"Circle {n}.", f"دائرہ {n % 7}۔")) for n in range(200)]
     rows[77] = (77, Unreadable("no JSON"))
     written = []
     for processes in (1, 2):

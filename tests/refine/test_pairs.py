@@ -8,12 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from palo.errors import UserError
-from refine.pairs import SourceTarget, Unreadable, read_pairs, read_rows
+from refine.filters import TurnPair
+from refine.pairs import Unreadable, read_pairs, read_rows
 
 PAIRS = [
-    SourceTarget("Red.", "سرخ۔"),
-    SourceTarget('He said "two".', "उसने कहा\u2028दो।"),
-    SourceTarget("Zero-width: a\u200db", "零，一\u0085二"),
+    TurnPair("Red.", "سرخ۔"),
+    TurnPair('He said "two".', "उसने कहा\u2028दो।"),
+    TurnPair("Zero-width: a\u200db", "零，一\u0085二"),
 ]
 
 
