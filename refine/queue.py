@@ -8,7 +8,7 @@ batch of their own; others go out by choice.
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -119,12 +119,19 @@ class Queue:
         return load_ledger(self.folder)
 
     def flagged(self, max_rows: int) -> None:
-        """The next batch of turns that ask for a person and had none, those of most gain first."""
+        """The next batch of turns that ask for a person and had none, those of most gain first.
+
+        The gain is times the number of copies: turns of the same English and translation. The
+        first stands for all of them and its reasons say so; the others are worth nothing while it
+        is out. Turns are read twice, and the counts lie in a temporary file, so that memory does
+        not grow with the corpus.
+        """
         shards = shard_paths(self.paths.refined(self.lang))
         if not shards:
             return
+        out = self._out(BATCH, SEED)
 
-        def turns() -> Iterator[Candidate]:
+        def turns() -> Iterator[tuple[Candidate, bool]]:
             for path in shards:
                 record = read_record(path)
                 if record is None or record.counts.get("flagged", 1):
@@ -132,13 +139,28 @@ class Queue:
                         for turn, row in open_rows(refined, flagged=True):
                             worth = _WORTH[refined.turn_verdicts[turn]]
                             sure = refined.sample.meta[turn].mean_logprob or 0.0
-                            yield Candidate(row, worth, sure)
+                            is_out = (row.id, translation_hash(row)) in out
+                            yield Candidate(row, worth, sure), is_out
 
-        out = self._out(BATCH, SEED)
-        candidates = ranked(turns, lambda row: (row.id, translation_hash(row)) in out)
+        def ranked(counts: TemporaryCounts) -> Iterator[Candidate]:
+            for candidate, is_out in turns():
+                row = candidate.row
+                if is_out:
+                    yield candidate
+                elif number := counts.claim(row.hash):
+                    if number > 1:
+                        said = f"{number} turns read like this one: all_copies yes mends them all"
+                        reasons = f"{row.reasons}; {said}" if row.reasons else said
+                        row = replace(row, reasons=reasons)
+                    yield Candidate(row, candidate.gain * number, candidate.logprob)
+                else:
+                    yield replace(candidate, gain=0.0)
+
         translated = map(read_translated, shard_paths(self.paths.translated(self.lang)))
         wrote = translator_of(chain.from_iterable(translated))
-        self._export(BATCH, candidates, max_rows, one_file=True, translator=wrote)
+        with TemporaryCounts() as counts:
+            counts.add((candidate.row.hash, is_out) for candidate, is_out in turns())
+            self._export(BATCH, ranked(counts), max_rows, one_file=True, translator=wrote)
 
     def seed(self, settings: RefineSettings, memory: VerifiedMemory, rejected: Rejected) -> None:
         """All turns of the seed's translations, with what the filters say of them."""
@@ -293,30 +315,6 @@ class Queue:
             self.files += (path,)
         self.waiting += waiting + len(best)
         self.later += ready - len(best)
-
-
-def ranked(
-    turns: Callable[[], Iterable[Candidate]], is_out: Callable[[ReviewRow], bool]
-) -> Iterator[Candidate]:
-    """The candidates of `turns`, in order, the gain of each times the number of its copies.
-
-    Copies are turns of the same English and translation. The first stands for all of them and
-    its reasons say so; the others are worth nothing while it is out. `turns` is called twice, and
-    the counts lie in a temporary file, so that memory does not grow with the corpus.
-    """
-    with TemporaryCounts() as counts:
-        counts.add((candidate.row.hash, is_out(candidate.row)) for candidate in turns())
-        for candidate in turns():
-            row = candidate.row
-            if is_out(row):
-                yield candidate
-            elif number := counts.claim(row.hash):
-                if number > 1:
-                    said = f"{number} turns read like this one: all_copies yes mends them all"
-                    row = replace(row, reasons=f"{row.reasons}; {said}" if row.reasons else said)
-                yield Candidate(row, candidate.gain * number, candidate.logprob)
-            else:
-                yield replace(candidate, gain=0.0)
 
 
 def translator_of(samples: Iterable[TranslatedSample]) -> str:
