@@ -37,9 +37,8 @@ class Unreadable:
     text: str = ""
 
 
-Row = TurnPair | Unreadable
 # The number is the line of a text file, from 1 and its header counted, or a Parquet row.
-NumberedRow = tuple[int, Row]
+NumberedRow = tuple[int, TurnPair | Unreadable]
 
 
 def read_pairs(path: Path) -> Iterator[TurnPair]:

@@ -50,10 +50,6 @@ class TrainingPair:
     target: str
 
     @property
-    def context(self) -> str:
-        return self.before.english
-
-    @property
     def prompt(self) -> str:
         shown = self.before.shown or self.before.english
         return load_prompt(self.lang).render(self.text, shown, self.terms)
@@ -61,7 +57,7 @@ class TrainingPair:
     @property
     def key(self) -> bytes:
         """The same for equal English with equal context, in whatever language."""
-        return segment_key(self.text, self.context)
+        return segment_key(self.text, self.before.english)
 
 
 def make_pair(

@@ -194,7 +194,7 @@ def _batches(
     made = examples(pairs, tokenizer)
     rng = random.Random(settings.seed)
     # Weights even out, by the square root, how often sentences begin in the same way.
-    begins = [(*pair.text.split()[:2], "|", *pair.context.split()[:2]) for pair in pairs]
+    begins = [(*pair.text.split()[:2], "|", *pair.before.english.split()[:2]) for pair in pairs]
     counts = Counter(begins)
     num_first = int(settings.steps * settings.short_share)
     for factor, steps in ((_LONG_AT_FIRST, num_first), (_LONG_LATER, settings.steps - num_first)):

@@ -35,13 +35,13 @@ def test_verified_segments_come_as_often_as_they_were_verified():
         entry("7", "", "7", 7),
     ]
     found = verified_pairs("fr", entries, Context.SOURCE, {})
-    assert [(pair.context, pair.target) for pair in found] == [
+    assert [(pair.before.english, pair.target) for pair in found] == [
         ("How many?", "Deux."),
         ("How many?", "Deux."),
         ("Which number?", "Le deux."),
     ]
     alone = verified_pairs("fr", entries, Context.NONE, {})
-    assert {pair.context for pair in alone} == {""}
+    assert {pair.before.english for pair in alone} == {""}
 
 
 @pytest.mark.parametrize("context", list(Context))

@@ -149,7 +149,7 @@ def test_corpus_gives_each_row_once_in_every_language(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     found = list(corpus_pairs(path, ("fr", "ru"), Context.SOURCE))
-    assert [(pair.lang, pair.context) for pair in found] == [
+    assert [(pair.lang, pair.before.english) for pair in found] == [
         ("fr", ""), ("ru", ""), ("fr", "What?"), ("ru", "What?"),
     ]  # fmt: skip
     assert len(list(corpus_pairs(path, ("fr",), Context.NONE))) == 1
