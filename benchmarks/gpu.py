@@ -165,7 +165,7 @@ def trained(
     num_steps = WARM_STEPS + chosen.steps
     lengths = drawn_lengths(num_steps * chosen.batch_size)
     patch = sizes.tower.patch_size * (2 if sizes.image_tokens < sizes.patches else 1)
-    read = reader(folder, lengths, 1, sizes.image_size, patch)
+    read = reader(folder, lengths, 1, scale.image_size, patch)
     learner = make_learner(scale, sizes, read)
     stage = Stage(
         learning_rate=scale.stage2.learning_rate,
@@ -201,7 +201,7 @@ def trained(
         "padding_share": round(data.plan.packing(range(num_steps)).padding_share, 4),
         "attention": str(scale.attention),
         "checkpointing": str(scale.checkpointing),
-        "dropout": sizes.lora.dropout if sizes.lora else None,
+        "dropout": scale.lora.dropout if scale.lora else None,
         "compiled": scale.compile,
     }
 
@@ -230,7 +230,7 @@ def make_learner(scale: Scale, sizes: Sizes, read: Reader) -> Learner:
         intermediate_size=size.intermediate,
         num_hidden_layers=size.layers,
         num_attention_heads=size.heads,
-        image_size=sizes.image_size,
+        image_size=scale.image_size,
         patch_size=size.patch_size,
     )
     seen = filled(CLIPVisionModel, config, device, frozen)

@@ -128,16 +128,18 @@ def stage2_inputs(scale: Scale, profile: Profile) -> str:
 def _assemble(run: Run) -> None:
     """The model, all but its projector frozen, and how conversations are read for it."""
     import torch
+    from transformers import CLIPVisionModel
 
     from train.data.images import make_processor
     from train.data.steps import Packer, Pictures
-    from train.model.assembly import assemble, load_language_model, load_tower
+    from train.model.assembly import assemble, load_language_model
 
     scale = run.scale
     tower_at, language_at = (ensure(part, scale, run.profile) for part in Part)
     # Frozen weights may be stored short; what is trained stays in full precision.
     frozen = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    tower = load_tower(tower_at.name, tower_at.revision, frozen)
+    name, revision = tower_at.name, tower_at.revision
+    tower = CLIPVisionModel.from_pretrained(name, revision=revision, dtype=frozen)
     language_model, run.tokenizer = load_language_model(
         language_at.name, language_at.revision, frozen if scale.lora else torch.float32
     )

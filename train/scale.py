@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -88,20 +89,15 @@ class StandinLanguageModel(Section):
     seed: int = 7
 
 
-class TowerSource(Section):
-    """A CLIP vision tower of a model hub, or, with `standin`, a folder built on the spot."""
+Standin = TypeVar("Standin", bound=Section)
+
+
+class ModelSource(Section, Generic[Standin]):
+    """A model of a hub, or, with `standin`, a folder built on the spot."""
 
     name: str
     revision: str | None = None
-    standin: StandinTower | None = None
-
-
-class LanguageSource(Section):
-    """A Llama of a model hub, or, with `standin`, a folder built on the spot."""
-
-    name: str
-    revision: str | None = None
-    standin: StandinLanguageModel | None = None
+    standin: Standin | None = None
 
 
 class Lora(Section):
@@ -132,8 +128,8 @@ class Scale(Section):
     """Everything that makes one PALO model (arXiv 2402.14818, sections 3.2 and 4.1)."""
 
     name: str
-    language_model: LanguageSource
-    vision_tower: TowerSource
+    language_model: ModelSource[StandinLanguageModel]  # a Llama
+    vision_tower: ModelSource[StandinTower]  # of a CLIP
     projector: ProjectorKind
     lora: Lora | None = None  # None: the whole language model is trained
     image_size: int = Field(ge=1)  # pixels a side after padding to a square

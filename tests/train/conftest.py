@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ KINDS = {
 }
 
 
-def make_scale(name: str) -> Scale:
+def make_scale(name: str, **changed: Any) -> Scale:
     tower = {"name": "tower", "standin": {**STANDIN_TOWER, "patch_size": 16}}
     language = {"name": "lm", "standin": {**STANDIN_LM, "batch_size": 2}}
     return Scale.model_validate(
@@ -67,6 +68,7 @@ def make_scale(name: str) -> Scale:
             "max_length": 600,
             "stage1": STAGE,
             "stage2": STAGE,
+            **changed,
         }
     )
 

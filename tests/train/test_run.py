@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from transformers import CLIPVisionModel
 
 from palo.errors import MissingResource, UserError
 from palo.files import read_json, write_json
@@ -196,10 +197,10 @@ def test_stage_1_alone_needs_no_translations_and_is_gone_on_from(profile, monkey
 def test_training_changes_the_projector_and_the_language_model_but_never_the_tower(profile):
     scale = make_scale("7b")
     trained, _ = load_checkpoint(train_scale(scale, profile))
-    from train.model.assembly import assemble, load_language_model, load_tower
+    from train.model.assembly import assemble, load_language_model
 
     models = profile.data_dir / "models"
-    tower = load_tower(str(models / "tower"), None, torch.float32)
+    tower = CLIPVisionModel.from_pretrained(models / "tower", dtype=torch.float32)
     language_model, tokenizer = load_language_model(str(models / "lm"), None, torch.float32)
     fresh = assemble(scale, tower, language_model, tokenizer, profile.train.seed).state_dict()
     changed = {key for key, value in trained.state_dict().items() if not value.equal(fresh[key])}

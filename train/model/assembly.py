@@ -61,12 +61,6 @@ CLASSES: dict[str, type[LlavaForConditionalGeneration]] = {
 STRIDES = {ProjectorKind.MLP2: 1, ProjectorKind.LDP: 2}
 
 
-def load_tower(source: str, revision: str | None, dtype: torch.dtype) -> Any:
-    """A CLIP vision tower from a folder or a model hub."""
-    loader: Any = transformers.CLIPVisionModel
-    return loader.from_pretrained(source, revision=revision, dtype=dtype)
-
-
 def load_language_model(source: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
     """A language model and its tokenizer, with `<image>` and padding among its tokens."""
     tokenizer = load_tokenizer(source, revision)

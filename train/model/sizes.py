@@ -32,7 +32,7 @@ from palo.errors import MissingResource
 from palo.files import read_json
 from palo.hub import hub_json
 from palo.settings import Section
-from train.scale import LanguageSource, Lora, ProjectorKind, Scale, StageName, TowerSource
+from train.scale import ModelSource, ProjectorKind, Scale, StageName, StandinTower
 
 PUBLISHED_PATH = Path(__file__).with_name("sizes.yaml")
 VOCABULARY_MULTIPLE = 64  # Vicuna's 32000 becomes 32064 with the image token inside
@@ -95,27 +95,23 @@ class Sizes(Section):
 
     language: LanguageSize
     tower: TowerSize
-    projector: ProjectorKind
-    lora: Lora | None
-    image_size: int
-    feature_layer: int
+    scale: Scale
 
     @property
     def patches(self) -> int:
         """Of one picture."""
-        return (self.image_size // self.tower.patch_size) ** 2
+        return (self.scale.image_size // self.tower.patch_size) ** 2
 
     @property
     def image_tokens(self) -> int:
-        return self.patches // 4 if self.projector is ProjectorKind.LDP else self.patches
+        return self.patches // 4 if self.scale.projector is ProjectorKind.LDP else self.patches
 
     @property
     def adapters(self) -> int:
         """Parameters of LoRA's matrices."""
-        if self.lora is None:
-            return 0
+        rank = self.scale.lora.rank if self.scale.lora else 0
         linears = self.language.linears.values()
-        return self.language.layers * self.lora.rank * sum(ins + outs for ins, outs in linears)
+        return self.language.layers * rank * sum(ins + outs for ins, outs in linears)
 
 
 class Parameters(Section):
@@ -147,7 +143,7 @@ def parameters(sizes: Sizes) -> Parameters:
     tower_layer = 4 * (width * width + width) + 2 * width * wide + wide + width + 4 * width
     said = language.hidden
     projector = width * said + said + said * said + said  # two linear maps
-    if sizes.projector is ProjectorKind.LDP:  # and two blocks (train/model/assembly.py)
+    if sizes.scale.projector is ProjectorKind.LDP:  # and two blocks (train/model/assembly.py)
         squeezed = squeezed_channels(said)
         gate = 2 * said * squeezed + squeezed + said
         projector += 2 * (9 * said + 4 * said + gate + said * said)  # depthwise, norms, pointwise
@@ -192,26 +188,22 @@ class FlopCount:
         """The "4N" (or 6N) of a text token with a label: what reports of others give."""
         return self.per_token + self.per_supervised
 
-    def per_token_packed(self, length: int) -> float:
-        """The same with attention, in a conversation of so many tokens."""
-        return self.per_token_headline + self.per_square * length
-
 
 def flop_count(sizes: Sizes, stage: StageName) -> FlopCount:
     language, tower, patches = sizes.language, sizes.tower, sizes.patches
     is_second = stage is StageName.STAGE2
-    factor = TRAINED if is_second and sizes.lora is None else FROZEN
+    factor = TRAINED if is_second and sizes.scale.lora is None else FROZEN
     # The tower: the patches' convolution, then the layers up to the one that is read; no masks.
     places = patches + 1  # the class token
     convolution = 3 * tower.patch_size**2 * tower.hidden * patches
     matrices = 4 * tower.hidden**2 + 2 * tower.hidden * tower.intermediate
-    read = sizes.feature_layer  # all layers but the last for -2
+    read = sizes.scale.feature_layer  # all layers but the last for -2
     read = read if read >= 0 else tower.layers + 1 + read
     layers = read * places * (matrices + 2 * tower.hidden * places)
     # The projector is trained, but for its first map nothing lies before it that learns.
     said = language.hidden
     projector = patches * (FROZEN * tower.hidden * said + TRAINED * said * said)
-    if sizes.projector is ProjectorKind.LDP:
+    if sizes.scale.projector is ProjectorKind.LDP:
         block = 9 * said + said * said  # depthwise, pointwise
         gates = 2 * 2 * said * squeezed_channels(said)  # two maps, once an image and block
         # the second block strides over 2 x 2
@@ -251,17 +243,10 @@ def sizes_of(scale: Scale, models_dir: Path) -> Sizes:
         heads=vision.get("num_attention_heads", 12),
         patch_size=vision.get("patch_size", 32),
     )
-    return Sizes(
-        language=language,
-        tower=tower,
-        projector=scale.projector,
-        lora=scale.lora,
-        image_size=scale.image_size,
-        feature_layer=scale.feature_layer,
-    )
+    return Sizes(language=language, tower=tower, scale=scale)
 
 
-def _config(source: LanguageSource | TowerSource, models_dir: Path, kind: str) -> dict[str, Any]:
+def _config(source: ModelSource[Any], models_dir: Path, kind: str) -> dict[str, Any]:
     """The config.json of a built stand-in, of a folder or of the local hub cache; else what a
     stand-in's settings or sizes.yaml say in its place."""
     standin: Any = source.standin
@@ -279,7 +264,7 @@ def _config(source: LanguageSource | TowerSource, models_dir: Path, kind: str) -
             "num_hidden_layers": standin.layers,
             "num_attention_heads": standin.heads,
         }
-        if isinstance(source, TowerSource):  # sceneworld/standins/tower.py
+        if isinstance(standin, StandinTower):  # sceneworld/standins/tower.py
             return size | {"intermediate_size": 2 * width, "patch_size": standin.patch_size}
         size["intermediate_size"] = width * 8 // 3 // 16 * 16  # sceneworld/standins/tiny.py
         return size | {"vocab_size": standin.vocab_size, "tie_word_embeddings": True}

@@ -196,7 +196,7 @@ def layer_bytes(
     `short`: bytes of a bf16 value. Where there is no LoRA the weights are stored in fp32 from stage
     1 on, so what flows between layers is, too.
     """
-    language, lora, learns = sizes.language, sizes.lora, stage is StageName.STAGE2
+    language, lora, learns = sizes.language, sizes.scale.lora, stage is StageName.STAGE2
     inputs = sum(ins for ins, _ in language.linears.values())
     outputs = sum(outs for _, outs in language.linears.values())
     attention = short * (2 * language.queries + 2 * language.keys)
@@ -225,7 +225,7 @@ def image_bytes(sizes: Sizes, short: int = 2, norms: int = FULL_BYTES) -> int:
     """
     seen, said = sizes.tower.hidden, sizes.language.hidden
     linears = short * (seen + 2 * said)
-    if sizes.projector is ProjectorKind.MLP2:
+    if sizes.scale.projector is ProjectorKind.MLP2:
         return sizes.patches * linears
     after = (short + 4 * norms) * said
     first = short * said
@@ -251,7 +251,7 @@ def row_bytes(
     short: int = 2,
 ) -> RowBytes:
     language, (kept, again) = sizes.language, layer_bytes(sizes, stage, checkpointing, short)
-    embeddings = (2 if sizes.lora else 3) * FULL_BYTES * language.hidden  # and the last norm
+    embeddings = (2 if sizes.scale.lora else 3) * FULL_BYTES * language.hidden  # and the last norm
     # Alive at once where they are widest, within the MLP: the gradients of its product, gate and
     # up, and one of them in fp32 on its way through an adapter's dropout.
     gradients = (3 * short + FULL_BYTES) * language.intermediate + 2 * FULL_BYTES * language.hidden
@@ -309,9 +309,9 @@ class Trained:
 
 def trained(sizes: Sizes, stage: StageName) -> Trained:
     count, layers = parameters(sizes), sizes.language.layers
-    is_second, frozen = stage is StageName.STAGE2, count.language_model if sizes.lora else 0
+    is_second, frozen = stage is StageName.STAGE2, count.language_model if sizes.scale.lora else 0
     adapters = count.adapters if is_second else 0
-    in_full = is_second and sizes.lora is None
+    in_full = is_second and sizes.scale.lora is None
     return Trained(
         short=count.tower + frozen,
         whole=count.projector + adapters + count.language_model - frozen,
@@ -358,7 +358,7 @@ def host_bytes(
 ) -> dict[str, int]:
     """Of one process in the machine's own memory: weights on their way, pictures of the steps that
     workers hold ready (each two) and of the one at work."""
-    picture = 3 * sizes.image_size**2 * FULL_BYTES
+    picture = 3 * sizes.scale.image_size**2 * FULL_BYTES
     return {
         "weights": trained(sizes, stage).weight_bytes(2),
         "pictures": math.ceil(batch_size / devices) * picture * (2 * workers + 1),

@@ -327,10 +327,10 @@ def dry_run(
 def _show(plan: Plan) -> None:
     console.print(_parameter_table(plan))
     last, length = plan.stages[-1], plan.scale.max_length
-    factor = "6N" if plan.sizes.lora is None and last.stage is StageName.STAGE2 else "4N"
+    factor = "6N" if plan.scale.lora is None and last.stage is StageName.STAGE2 else "4N"
     note(
         f"{last.stage}: {_flops(last.flops.per_token_headline)} a token ({factor}), "
-        f"{_flops(last.flops.per_token_packed(length))} with attention over {length:,}."
+        f"{_flops(last.flops.of(1, 1, 0, squares=length))} with attention over {length:,}."
     )
     note(f"An image: {_flops(last.flops.per_image)}.")
     for stage in plan.stages:
@@ -369,11 +369,11 @@ def _columns(first: str, columns: dict[str, dict[str, str]], title: str) -> Tabl
 
 def _parameter_table(plan: Plan) -> Table:
     """A line a part; what each stage trains of it."""
-    count, lora = plan.parameters, plan.sizes.lora
+    count, lora = plan.parameters, plan.scale.lora
     second = {StageName.STAGE2}
     parts = {
         "vision tower": (count.tower, set[StageName]()),
-        f"projector ({plan.sizes.projector})": (count.projector, set(StageName)),
+        f"projector ({plan.scale.projector})": (count.projector, set(StageName)),
         "language model": (count.language_model, set[StageName]() if lora else second),
     }
     whole = {what: f"{number:,}" for what, (number, _) in parts.items()}

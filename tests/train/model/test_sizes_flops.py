@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tests.train.conftest import make_model, make_scale, make_tokenizer
 from tests.train.model.test_sizes import TARGETS
 from train.model.sizes import FlopCount, LanguageSize, Sizes, TowerSize, flop_count, sizes_of
-from train.scale import Lora, ProjectorKind, StageName, load_scale
+from train.scale import Lora, StageName, load_scale
 
 SCALES = Path(__file__).parents[3] / "train" / "scales"
 NOWHERE = Path("/nowhere")
@@ -17,10 +17,7 @@ SMALL = Sizes(
         hidden=4, intermediate=6, layers=3, heads=2, kv_heads=1, vocabulary=10, tied=True
     ),
     tower=TowerSize(hidden=2, intermediate=5, layers=4, heads=1, patch_size=1),
-    projector=ProjectorKind.MLP2,
-    lora=Lora(rank=1, alpha=1),
-    image_size=2,
-    feature_layer=-2,
+    scale=make_scale("7b", lora=Lora(rank=1, alpha=1), image_size=2),
 )
 # q and o 4x4, k and v 4x2, gate, up and down 4x6; with rank 1, their sums of sides.
 MATRICES, ADAPTERS = 3 * (2 * 16 + 2 * 8 + 3 * 24), 3 * (2 * 8 + 2 * 6 + 3 * 10)
@@ -35,7 +32,10 @@ def test_a_small_model_by_hand():
     tower = 2 * (4 * 3 * 2 + 3 * 5 * (16 + 20 + 20))
     assert under_lora.per_image == tower + 4 * (4 * 2 * 4 + 6 * 4 * 4)
     assert under_lora.per_square == 3 * 4 * 6
-    in_full = flop_count(SMALL.model_copy(update={"lora": None}), StageName.STAGE2)
+    in_full = flop_count(
+        SMALL.model_copy(update={"scale": make_scale("7b", lora=None, image_size=2)}),
+        StageName.STAGE2,
+    )
     assert (in_full.per_token, in_full.per_supervised) == (6 * MATRICES, 6 * 40)
 
 
@@ -43,7 +43,7 @@ def test_a_step_is_the_sum_of_what_it_holds():
     count = FlopCount(per_token=2, per_supervised=3, per_image=5, per_square=7)
     assert count.of(tokens=10, supervised=4, images=1) == 37
     assert count.of(tokens=10, supervised=4, images=1, squares=50) == 387
-    assert (count.per_token_headline, count.per_token_packed(10)) == (5, 75)
+    assert (count.per_token_headline, count.of(1, 1, 0, squares=10)) == (5, 75)
 
 
 def test_7b_needs_what_others_report_for_a_7b_under_lora():
@@ -51,7 +51,7 @@ def test_7b_needs_what_others_report_for_a_7b_under_lora():
     sizes = sizes_of(load_scale("7b", SCALES), NOWHERE)
     count = flop_count(sizes, StageName.STAGE2)
     assert count.per_token_headline / 1e9 == pytest.approx(28.35, abs=0.01)
-    assert count.per_token_packed(2048) / 1e9 == pytest.approx(29.96, abs=0.01)
+    assert count.of(1, 1, 0, squares=2048) / 1e9 == pytest.approx(29.96, abs=0.01)
     assert count.per_token_headline > 4 * 6.6e9
 
 
@@ -75,7 +75,7 @@ def test_torchs_own_counter_agrees(name, stage):
             kv_heads=2, vocabulary=config.text_config.vocab_size, tied=True,
         ),
         tower=TowerSize(hidden=16, intermediate=32, layers=2, heads=2, patch_size=16),
-        projector=scale.projector, lora=scale.lora, image_size=64, feature_layer=-1,
+        scale=scale.model_copy(update={"image_size": 64, "feature_layer": -1}),
     )  # fmt: skip
     config.vision_feature_layer = -1
     model.requires_grad_(False)

@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import torch
@@ -18,11 +19,12 @@ import train.loop.loss  # noqa: F401  (registers `documents`)
 from train.loop.loss import recompute
 from train.model.sizes import LanguageSize, Sizes, TowerSize, parameters
 from train.planning.memory import row_bytes
-from train.scale import Attention, Checkpointing, Lora, ProjectorKind, StageName
+from train.scale import Attention, Checkpointing, Lora, StageName, load_scale
 
 LANGUAGE = LanguageSize(
     hidden=256, intermediate=688, layers=4, heads=4, kv_heads=4, vocabulary=4096
 )
+SCALES = Path(__file__).parents[3] / "train" / "scales"
 TARGETS = list(LANGUAGE.linears)
 TOKENS, LABELS = 3072, 4  # every fourth token has a label
 
@@ -75,8 +77,8 @@ def predicted(lora: Lora | None, checkpointing: Checkpointing) -> int:
     sizes = Sizes(
         language=LANGUAGE,
         tower=TowerSize(hidden=1, intermediate=1, layers=1, heads=1, patch_size=1),
-        projector=ProjectorKind.MLP2, lora=lora, image_size=1, feature_layer=-1,
-    )  # fmt: skip
+        scale=load_scale("7b", SCALES).model_copy(update={"lora": lora, "image_size": 1}),
+    )
     row = row_bytes(sizes, StageName.STAGE2, checkpointing, TOKENS, 0, TOKENS // LABELS)
     found = parameters(sizes)
     trained = found.adapters if lora else found.language_model

@@ -7,6 +7,7 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlamaForCausalLM, LlavaC
 from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
 import train.loop.loss  # noqa: F401  (registers `documents`)
+from tests.train.conftest import make_scale
 from tests.train.model.test_sizes import TARGETS
 from train.model.assembly import LdpProjector
 from train.model.sizes import LanguageSize, Sizes, TowerSize
@@ -69,14 +70,12 @@ def saved_by_a_layer(adapters: bool, in_full: bool, again: bool = False) -> int:
 
 
 TOWER = TowerSize(hidden=8, intermediate=16, layers=2, heads=2, patch_size=4)
-MLP = ProjectorKind.MLP2
-SIZES = Sizes(
-    language=LANGUAGE, tower=TOWER, projector=MLP, lora=LORA, image_size=8, feature_layer=-2
-)
+SIZES = Sizes(language=LANGUAGE, tower=TOWER, scale=make_scale("7b", lora=LORA, image_size=8))
 
 
 def layer_of(lora, stage=StageName.STAGE2, way=Checkpointing.NONE):
-    return layer_bytes(SIZES.model_copy(update={"lora": lora}), stage, way)
+    scale = make_scale("7b", lora=lora, image_size=8)
+    return layer_bytes(SIZES.model_copy(update={"scale": scale}), stage, way)
 
 
 MATRICES = sum(ins * outs for ins, outs in LANGUAGE.linears.values())
@@ -129,8 +128,8 @@ def test_the_projector_keeps_what_pytorch_keeps_of_an_image(kind):
             hidden=64, intermediate=128, layers=1, heads=4, kv_heads=4, vocabulary=64
         ),
         tower=TowerSize(hidden=32, intermediate=64, layers=2, heads=4, patch_size=4),
-        projector=kind, lora=None, image_size=96, feature_layer=-2,
-    )  # fmt: skip
+        scale=make_scale("7b", projector=kind, lora=None, image_size=96),
+    )
     if kind is ProjectorKind.LDP:
         projector = LdpProjector(32, 64)
     else:
