@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 from filelock import FileLock, Timeout
 
 from palo.errors import Locked, UserError
@@ -114,6 +115,11 @@ def read_json(path: Path, default: Any = None) -> Any:
         raise UserError(
             f"{path} is not valid JSON ({error}). Remove it and run the command again."
         ) from None
+
+
+def read_yaml(beside: str, name: str) -> Any:
+    """What a file of the package holds; `beside`: the `__file__` of the module that it lies by."""
+    return yaml.safe_load(Path(beside).with_name(name).read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from palo.languages import parse_language
 from palo.settings import AnswerEngine, load_profile
 from train.model.layout import Layout, Part, PublishedType
 from train.scale import Scale, StageName, load_scale
+from train.serving import server
 
 if TYPE_CHECKING:
     from train.data.images import Checked
@@ -191,14 +192,9 @@ def convert(
     from train.conversion.convert import convert as run
     from train.conversion.published import Conversion
 
-    shard_bytes = int(max_shard_gb * 1e9)
+    options = (to, base, vision_tower, part, keep_adapter, model_type, overwrite)
     with progress("tensors", None) as tick:
-        said = run(
-            Conversion(
-                source, out, to, base, vision_tower, part, keep_adapter, model_type, overwrite,
-                shard_bytes, tick,
-            )
-        )  # fmt: skip
+        said = run(Conversion(source, out, *options, int(max_shard_gb * 1e9), tick))
     note(said)
 
 
@@ -258,11 +254,9 @@ def chat(
 ) -> None:
     """Talk to a trained scale about a picture, in any of ten languages. Questions come from the
     terminal, a pipe, or --ask."""
-    from train.serving.server import find_checkpoint
-
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
-    folder = find_checkpoint(chosen, settings, checkpoint)
+    folder = server.find_checkpoint(chosen, settings, checkpoint)
     expected = parse_language(lang) if lang else None
     if ask is not None and not ask.strip():
         raise UserError("The question is empty: --ask 'What is it?'")
@@ -300,8 +294,6 @@ def serve(
 ) -> None:
     """Serve a trained scale by vLLM's OpenAI-compatible server. VLLM_API_KEY, where it is set, is
     the key that requests must bring."""
-    from train.serving import server
-
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
     folder = server.find_checkpoint(chosen, settings, checkpoint)
@@ -329,14 +321,12 @@ def demo_ui(
 ) -> None:
     """Talk to a trained scale on a page: picture, chat, ten languages, examples. Nothing is fetched
     from elsewhere, and nothing sent there."""
-    from train.serving.server import Address, find_checkpoint, require_gradio
-
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
-    folder = find_checkpoint(chosen, settings, checkpoint)
-    address = Address(host, port)
+    folder = server.find_checkpoint(chosen, settings, checkpoint)
+    address = server.Address(host, port)
     address.require_free()
-    require_gradio()
+    server.require_gradio()
     announce(settings, f"demo-ui {scale}")
     talker = _load(folder, chosen, quiet=False)
     from train.serving.chat import Sampling

@@ -23,7 +23,16 @@ from palo.files import digest, file_digest, read_json, run_lock, uptodate, write
 from palo.settings import MixtureWeights, Profile, Sharding
 from train.data.mixture import mixture_inputs, open_captions, open_mixture
 from train.planning.memory import require_fit
-from train.scale import Part, Scale, StageName, ensure, require_for_training, source_of
+from train.scale import (
+    Part,
+    Scale,
+    StageName,
+    ensure,
+    missing_for,
+    refuse,
+    require_sharing,
+    source_of,
+)
 
 RECORD = "palo.json"  # in a checkpoint: what it was made from
 STARTED = "started.json"  # in a stage's folder: what it goes on with
@@ -72,7 +81,8 @@ def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STA
     projector.safetensors, and the next call goes on from it. Raises MissingResource or UserError
     before anything heavy is loaded.
     """
-    require_for_training(scale, profile, until)
+    refuse(f"train {scale.name}", profile, missing_for(scale, profile, until))
+    require_sharing(profile)
     folder = profile.paths.checkpoint(scale.name)
     is_whole = until is StageName.STAGE2
     inputs = stage2_inputs(scale, profile) if is_whole else ""
@@ -138,8 +148,8 @@ def _assemble(run: Run) -> None:
     tower_at, language_at = (ensure(part, scale, run.profile) for part in Part)
     # Frozen weights may be stored short; what is trained stays in full precision.
     frozen = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    name, revision = tower_at.name, tower_at.revision
-    tower = CLIPVisionModel.from_pretrained(name, revision=revision, dtype=frozen)
+    towers: Any = CLIPVisionModel
+    tower = towers.from_pretrained(tower_at.name, revision=tower_at.revision, dtype=frozen)
     language_model, run.tokenizer = load_language_model(
         language_at.name, language_at.revision, frozen if scale.lora else torch.float32
     )
@@ -253,11 +263,8 @@ def _steps(run: Run, name: StageName, inputs: str) -> tuple[Any, Any]:
     for row in lengths.refused if is_first() else ():
         losses.add(row.sample_id, row.lang, "", row.reason)
     losses.check()
-    data = StageData(
-        examples, examples.languages, how, run.packer, plan, run.pictures, losses,
-        state.process_index, state.num_processes,
-    )  # fmt: skip
-    return data, lengths
+    given = (examples, examples.languages, how, run.packer, plan, run.pictures, losses)
+    return StageData(*given, state.process_index, state.num_processes), lengths
 
 
 def _train(run: Run, name: StageName, inputs: str) -> None:

@@ -160,15 +160,11 @@ class Scale(Section):
         return self.language_model.standin is not None
 
 
-def known_scales(scales_dir: Path) -> list[str]:
-    return sorted(path.stem for path in scales_dir.glob("*.yaml"))
-
-
 def load_scale(name: str, scales_dir: Path) -> Scale:
     """Raises UserError for an unknown scale or setting, with the nearest known name."""
     path = scales_dir / f"{name}.yaml"
     if not path.is_file():
-        raise unknown("scale", name, known_scales(scales_dir))
+        raise unknown("scale", name, sorted(path.stem for path in scales_dir.glob("*.yaml")))
     return checked(Scale, {"name": name, **read_mapping(path)}, path)
 
 
@@ -222,12 +218,6 @@ def ensure(part: Part, scale: Scale, profile: Profile) -> Source:
 
 
 # What a run needs that this machine may not have; asked before any heavy import
-
-
-def require_for_training(scale: Scale, profile: Profile, until: StageName) -> None:
-    """Raises MissingResource that lists all that is missing, and what to do about each."""
-    refuse(f"train {scale.name}", profile, missing_for(scale, profile, until))
-    require_sharing(profile)
 
 
 def require_sharing(profile: Profile) -> None:

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
 
 from palo.errors import MissingResource, UserError, listed
+from palo.files import read_yaml
 from palo.hub import cached_snapshot
 from palo.tokenizer import load_tokenizer
 from train.conversion import tensors
@@ -41,7 +41,7 @@ PEFT_PREFIX = "base_model.model."
 _LORA_NAME = re.compile(
     r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])(\.default)?\.weight"
 )
-RULES = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
+RULES = read_yaml(__file__, "rules.yaml")
 _PROJECTORS = {rule["name"]: ProjectorKind(kind) for kind, rule in RULES["projectors"].items()}
 
 
@@ -112,7 +112,13 @@ def published_config(
         )
     text: Any = config.text_config
     vision: Any = config.vision_config
-    tower = job.vision_tower or config.palo["vision_tower"] or known_tower(vision)
+    # PALO and LLaVA-1.5 leave their towers as OpenAI made them: known by their shape
+    known = (
+        name
+        for name, shape in RULES["known_towers"].items()
+        if all(getattr(vision, key) == value for key, value in shape.items())
+    )
+    tower = job.vision_tower or config.palo["vision_tower"] or next(known, None)
     if tower is None:
         raise MissingResource(
             f"{job.source / 'config.json'} does not say which vision tower it has "
@@ -390,14 +396,6 @@ def tower_config(job: Conversion, raw: dict[str, Any]) -> CLIPVisionConfig:
             "must be a CLIP ('clip' or 'clip_vision_model')."
         )
     return CLIPVisionConfig(**{key: vision[key] for key in RULES["tower_keys"] if key in vision})
-
-
-def known_tower(config: Any) -> str | None:
-    """The published tower of that shape: PALO and LLaVA-1.5 leave theirs as OpenAI made it."""
-    for name, shape in RULES["known_towers"].items():
-        if all(getattr(config, key) == value for key, value in shape.items()):
-            return str(name)
-    return None
 
 
 def tokenizer_files(folder: Path) -> list[Path]:

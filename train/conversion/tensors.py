@@ -54,10 +54,6 @@ class Lazy:
     dtype: torch.dtype
     read: Callable[[], torch.Tensor]
 
-    @property
-    def num_bytes(self) -> int:
-        return torch.Size(self.shape).numel() * self.dtype.itemsize
-
     def then(
         self, change: Change, rows: int | None = None, dtype: torch.dtype | None = None
     ) -> "Lazy":
@@ -203,7 +199,7 @@ def write_files(
     if files is None:
         split = split_state_dict_into_shards_factory(
             weights,
-            get_storage_size=lambda lazy: lazy.num_bytes,
+            get_storage_size=lambda lazy: torch.Size(lazy.shape).numel() * lazy.dtype.itemsize,
             filename_pattern="model{suffix}.safetensors",
             max_shard_size=max_bytes,
         )

@@ -29,11 +29,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import yaml
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from palo.errors import UserError
-from palo.files import replaced
+from palo.files import read_yaml, replaced
 from palo.llava import BrokenTail, Oversized, stream_list
 from palo.paths import leads_out
 from palo.settings import Profile
@@ -372,10 +371,7 @@ class Place:
             self.examples.append(example)
 
 
-COLLECTIONS = [
-    Place(**row)
-    for row in yaml.safe_load(Path(__file__).with_name("collections.yaml").read_text("utf-8"))
-]
+COLLECTIONS = [Place(**row) for row in read_yaml(__file__, "collections.yaml")]
 
 
 @dataclass(frozen=True)

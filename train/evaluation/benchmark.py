@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 from rich.table import Table
 
 from palo.benchmark_set import BenchmarkSet, Line, read_set, set_languages
@@ -30,7 +29,7 @@ from palo.console import NOTHING, note, percent, progress, table
 from palo.engines.open import has_gpu
 from palo.engines.stream import weights_digest
 from palo.errors import UserError
-from palo.files import digest, run_lock, write_json
+from palo.files import digest, read_yaml, run_lock, write_json
 from palo.languages import LANGUAGES
 from palo.settings import AnswerEngine, BenchRunSettings, Profile, Section
 from train.data.images import UnreadableImage, opened
@@ -265,8 +264,7 @@ class Published(Section):
 
 @functools.cache
 def published() -> Published:
-    text = Path(__file__).with_name("published.yaml").read_text(encoding="utf-8")
-    return Published.model_validate(yaml.safe_load(text))
+    return Published.model_validate(read_yaml(__file__, "published.yaml"))
 
 
 def summary(

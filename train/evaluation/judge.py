@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import regex
-import yaml
 
 from palo.console import Tick, progress
 from palo.engines.open import open_engine, signature
 from palo.engines.stream import Engine, Message, Request, Sampling, Weights
 from palo.errors import UserError
-from palo.files import digest
+from palo.files import digest, read_yaml
 from palo.languages import info
 from palo.settings import AnswerJudgeSettings, EngineKind, Order
 
@@ -288,8 +287,7 @@ class Judge:
 
 @functools.cache
 def _texts() -> dict[str, str]:
-    text = Path(__file__).with_name("judge_prompt.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
+    return dict(read_yaml(__file__, "judge_prompt.yaml"))
 
 
 @functools.cache

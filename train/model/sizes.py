@@ -26,15 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from palo.errors import MissingResource
-from palo.files import read_json
+from palo.files import read_json, read_yaml
 from palo.hub import hub_json
 from palo.settings import Section
 from train.scale import ModelSource, ProjectorKind, Scale, StageName, StandinTower
 
-PUBLISHED_PATH = Path(__file__).with_name("sizes.yaml")
 VOCABULARY_MULTIPLE = 64  # Vicuna's 32000 becomes 32064 with the image token inside
 FORWARD, FROZEN, TRAINED = 2, 4, 6  # operations a parameter and token
 
@@ -268,11 +265,11 @@ def _config(source: ModelSource[Any], models_dir: Path, kind: str) -> dict[str, 
             return size | {"intermediate_size": 2 * width, "patch_size": standin.patch_size}
         size["intermediate_size"] = width * 8 // 3 // 16 * 16  # sceneworld/standins/tiny.py
         return size | {"vocab_size": standin.vocab_size, "tie_word_embeddings": True}
-    known: dict[str, dict[str, Any]] = yaml.safe_load(PUBLISHED_PATH.read_text("utf-8"))[kind]
+    known: dict[str, dict[str, Any]] = read_yaml(__file__, "sizes.yaml")[kind]
     if source.name not in known:
         raise MissingResource(
             f"The size of {source.name} is not known here. Fetch its config.json "
-            f"(hf download {source.name} config.json), or give its sizes in {PUBLISHED_PATH.name}. "
+            f"(hf download {source.name} config.json), or give its sizes in sizes.yaml. "
             f"Known: {' '.join(sorted(known))}"
         )
     return known[source.name]

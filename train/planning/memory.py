@@ -27,13 +27,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-
-import yaml
 
 from palo.console import note
 from palo.engines.open import has_gpu
 from palo.errors import MissingResource, UserError, unknown
+from palo.files import read_yaml
 from palo.settings import LoopSettings, Profile, Sharding
 from train.model.sizes import Sizes, parameters, sizes_of
 from train.scale import Checkpointing, LossKernel, ProjectorKind, Scale, StageName
@@ -63,22 +61,15 @@ class Gpu:
     memory_gib: float
 
 
-GPUS = tuple(
-    Gpu(**row)
-    for row in yaml.safe_load(Path(__file__).with_name("gpus.yaml").read_text(encoding="utf-8"))
-)
+GPUS = tuple(Gpu(**row) for row in read_yaml(__file__, "gpus.yaml"))
 _ALIASES = {"a100": "a100-80", "h100-sxm": "h100"}
 
 
-def gpu_of(device_name: str) -> Gpu | None:
-    """Of a name as torch gives it; None for one that is not in the table, and for a CPU."""
-    return next((gpu for gpu in GPUS if re.search(gpu.pattern, device_name)), None)
-
-
 def peak_flops(device_name: str) -> float | None:
-    """bf16 operations a second at most; None where it is not known: then there is no MFU."""
-    gpu = gpu_of(device_name)
-    return gpu.peak_tflops * 1e12 if gpu else None
+    """bf16 operations a second at most, by a device's name as torch gives it; None for one that is
+    not in the table, and for a CPU: then there is no MFU."""
+    known = (gpu for gpu in GPUS if re.search(gpu.pattern, device_name))
+    return next((gpu.peak_tflops * 1e12 for gpu in known), None)
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 import typer
-import yaml
 from rich.table import Table
 
 from palo.console import NOTHING, announce, console, note, percent, progress, table
 from palo.errors import MissingResource, UserError
+from palo.files import read_yaml
 from palo.languages import TARGETS
 from palo.settings import MixtureWeights, Profile, TrainSettings
 from palo.shards import shard_paths
@@ -285,9 +285,7 @@ def _languages(
 
 # What is shown
 
-_ROWS: dict[str, dict[str, Any]] = yaml.safe_load(
-    Path(__file__).with_name("rows.yaml").read_text(encoding="utf-8")
-)
+_ROWS: dict[str, dict[str, Any]] = read_yaml(__file__, "rows.yaml")
 _STYLE: dict[str, Any] = {
     "narrow": True,
     "padding": (0, 1, 0, 0),

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
-import yaml
 from transformers import StoppingCriteriaList, TextIteratorStreamer
 
 from palo.checks.language import LanguageId
 from palo.errors import UserError
+from palo.files import read_yaml
 from palo.languages import LANGUAGES, Language, info, parse_language
 from train.data.images import UnreadableImage, load_picture, pixel_values
 from train.data.steps import Item
@@ -347,8 +347,7 @@ class Chat:
 @cache
 def phrases() -> dict[Language, dict[str, str]]:
     """What each language says in the empty field and on the page's buttons."""
-    text = Path(__file__).with_name("phrases.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
+    return dict(read_yaml(__file__, "phrases.yaml"))
 
 
 def hint(lang: Language | None) -> str:

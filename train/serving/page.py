@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import yaml
 
 from palo.errors import UserError
+from palo.files import read_yaml
 from palo.languages import ENGLISH, LANGUAGES, Language, info
 from palo.settings import EvaluateSettings
 from train.serving.chat import Answering, Conversation, Reply, Sampling, Talker, phrases
@@ -26,8 +26,7 @@ from train.serving.server import Address
 
 MAX_PICTURES = 6
 MAX_QUESTIONS = 4
-_HERE = Path(__file__).parent
-_OPTIONS = yaml.safe_load((_HERE / "page.yaml").read_text(encoding="utf-8"))
+_OPTIONS = read_yaml(__file__, "page.yaml")
 
 Message = dict[str, Any]
 
@@ -148,7 +147,7 @@ class Page:
             server_port=address.port,
             allowed_paths=[str(picture.image) for picture in self.examples],
             theme=gr.themes.Soft(**_OPTIONS["theme"]),
-            css=(_HERE / "page.css").read_text(encoding="utf-8"),
+            css=Path(__file__).with_name("page.css").read_text(encoding="utf-8"),
             **_OPTIONS["launch"],
         )
 

@@ -4,7 +4,13 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoProcessor, LlamaConfig, LlamaForCausalLM, LlavaForConditionalGeneration
+from transformers import (
+    AutoProcessor,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
 
 from palo.errors import UserError
 from tests.train.conftest import make_model, make_scale, make_tokenizer
@@ -379,9 +385,12 @@ def test_the_tower_may_be_that_of_a_whole_clip_of_older_days(tmp_path, tower):
 
 
 def test_a_known_tower_within_the_weights_need_not_be_at_hand(tmp_path):
-    from train.conversion.published import known_tower, tower_config
+    from train.conversion.published import published_config, tower_config
 
     job = Conversion(tmp_path, tmp_path)
     config = tower_config(job, {"mm_vision_tower": "openai/clip-vit-large-patch14-336"})
     assert (config.hidden_size, config.num_hidden_layers, config.image_size) == (1024, 24, 336)
-    assert known_tower(config) == "openai/clip-vit-large-patch14-336"
+    palo = {"vision_tower": None, "image_aspect_ratio": "pad"}
+    ours = LlavaConfig(vision_config=config, text_config=LlamaConfig(), palo=palo)
+    written = published_config(job, ours, 32000, torch.float16)
+    assert written["mm_vision_tower"] == "openai/clip-vit-large-patch14-336"
