@@ -31,25 +31,20 @@ def main() -> None:
         memory = PeakMemory(child.pid)
         code = child.wait()
         minutes, peak_gib = (time.monotonic() - start) / 60, memory.stop() / GIB
-        figures = {}
-        if code == 0:
-            data_dir = project_dir / SAMPLE_DIR
-            steps = read_json(data_dir / "demo-times.json")
-            figures = {
-                "seconds_by_step": {step["title"]: step["seconds"] for step in steps},
-                "evaluation_mean": read_json(data_dir / "evaluation" / "7b.json")["mean"],
-            }
-    finish(
-        {
+        figures = {
             "exit_code": code,
             "cores": cores(),
             "minutes": round(minutes, 2),
             "minutes_to_limit": round(minutes / LIMIT_MINUTES, 3),
             "peak_gib": round(peak_gib, 2),
             "peak_to_limit": round(peak_gib / LIMIT_GIB, 3),
-            **figures,
         }
-    )
+        if code == 0:
+            data_dir = project_dir / SAMPLE_DIR
+            steps = read_json(data_dir / "demo-times.json")
+            figures["seconds_by_step"] = {step["title"]: step["seconds"] for step in steps}
+            figures["evaluation_mean"] = read_json(data_dir / "evaluation" / "7b.json")["mean"]
+    finish(figures)
     sys.exit(code)
 
 

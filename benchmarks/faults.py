@@ -9,8 +9,6 @@ import random
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 from benchmarks.harness import ROOT, read_yaml
 from palo.checks.faults import phrases
@@ -22,6 +20,8 @@ NEIGHBOUR = {
     "zh": "ja", "ja": "zh", "fr": "es", "es": "fr", "ru": "en",
     "ar": "ur", "ur": "ar", "hi": "bn", "bn": "hi",
 }  # fmt: skip
+# By fault and language: what no list of ours holds.
+_UNSEEN_PHRASES = read_yaml(ROOT / "benchmarks" / "gold" / "unseen_phrases.yaml")
 _MIN_HALVED_CHARS = {"zh": 6, "ja": 6}  # shorter texts have no half that is not a whole
 _MIN_HALVED_CHARS_ELSE = 12
 _LOOPS = range(4, 12)
@@ -104,12 +104,6 @@ def lost_placeholder(pair: TurnPair, scene: Scene) -> TurnPair | None:
     return TurnPair(f"{pair.source} {span}", pair.target)
 
 
-@cache
-def unseen_phrases() -> Any:
-    """By fault and language: what no list of ours holds."""
-    return read_yaml(ROOT / "benchmarks" / "gold" / "unseen_phrases.yaml")
-
-
 def preamble(pair: TurnPair, scene: Scene) -> TurnPair | None:
     known = phrases().preamble
     said = scene.rng.choice([*known[scene.lang], *known["en"]])
@@ -117,7 +111,7 @@ def preamble(pair: TurnPair, scene: Scene) -> TurnPair | None:
 
 
 def unseen_preamble(pair: TurnPair, scene: Scene) -> TurnPair | None:
-    said = unseen_phrases()["preamble"][scene.rng.choice([scene.lang, "en"])]
+    said = _UNSEEN_PHRASES["preamble"][scene.rng.choice([scene.lang, "en"])]
     gap = scene.rng.choice(" \n")
     return TurnPair(pair.source, f"{said}{gap}{pair.target}")
 
@@ -129,7 +123,7 @@ def refusal(pair: TurnPair, scene: Scene) -> TurnPair | None:
 
 
 def unseen_refusal(pair: TurnPair, scene: Scene) -> TurnPair | None:
-    said = unseen_phrases()["refusal"][scene.rng.choice([scene.lang, "en"])]
+    said = _UNSEEN_PHRASES["refusal"][scene.rng.choice([scene.lang, "en"])]
     return TurnPair(pair.source, said)
 
 
@@ -154,7 +148,7 @@ FAULTS: dict[str, Fault] = {
     for fault in (
         wrong_language, other_script, half_english, source_echo, loop, truncation,
         silent_truncation, lost_placeholder, preamble, unseen_preamble, refusal, unseen_refusal,
-        answered,
+        answered, swapped,
     )
 }  # fmt: skip
 
@@ -163,9 +157,8 @@ def faulty(
     name: str, lang: str, gold: Mapping[str, Sequence[TurnPair]], seed: int = 0
 ) -> list[TurnPair]:
     """The pairs of a language with one fault each; pairs that cannot have it are left out."""
-    fault = swapped if name == "swapped" else FAULTS[name]
     scene = Scene(lang, gold, random.Random(f"{seed}:{lang}:{name}"))
-    made = (fault(pair, scene) for pair in gold[lang])
+    made = (FAULTS[name](pair, scene) for pair in gold[lang])
     return [pair for pair in made if pair is not None]
 
 

@@ -33,7 +33,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 import transformers
-from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
+from transformers import CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
 from benchmarks.conversations import Clock, Reader, drawn_lengths, reader, synchronise
 from benchmarks.harness import GIB, ROOT, finish
@@ -41,6 +41,7 @@ from palo.engines.stream import Message, Request, Sampling, Signature, Weights
 from palo.engines.transformers import TransformersEngine
 from palo.settings import LoopSettings, TranslatorSettings
 from sceneworld.standins.tiny import train_tokenizer
+from sceneworld.standins.tower import tower_config
 from train.loop.loss import Learner, recompute, sum_loss
 from train.loop.trainer import Job, StageTrainer
 from train.model.assembly import add_adapters, assemble
@@ -225,14 +226,8 @@ def make_learner(scale: Scale, sizes: Sizes, read: Reader) -> Learner:
     device, frozen = where()
     spoken = language_model(sizes.language, read.tokenizer, device, frozen, not scale.lora)
     size = sizes.tower
-    config = CLIPVisionConfig(
-        hidden_size=size.hidden,
-        intermediate_size=size.intermediate,
-        num_hidden_layers=size.layers,
-        num_attention_heads=size.heads,
-        image_size=scale.image_size,
-        patch_size=size.patch_size,
-    )
+    widths = (size.hidden, size.intermediate)
+    config = tower_config(scale.image_size, size.patch_size, *widths, size.layers, size.heads)
     seen = filled(CLIPVisionModel, config, device, frozen)
     model = assemble(scale, seen, spoken, read.tokenizer, 1)
     model.requires_grad_(False)

@@ -29,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,6 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 from transformers import (
     AutoTokenizer,
-    CLIPVisionConfig,
     CLIPVisionModel,
     LlavaForConditionalGeneration,
     PrinterCallback,
@@ -56,13 +55,14 @@ from benchmarks.harness import ROOT, cores, finish, ratios
 from palo.schemas import IMAGE_TAG
 from palo.settings import LoopSettings
 from sceneworld.standins.tiny import tiny_llama
+from sceneworld.standins.tower import tower_config
 from train.data.packing import StepPlan
 from train.data.steps import Item, Packer, Pictures
 from train.data.template import IGNORED
 from train.loop.loss import Learner
 from train.loop.trainer import MAX_GRAD_NORM, Job, StageTrainer
 from train.model.assembly import assemble
-from train.scale import Scale, Stage
+from train.scale import Stage, load_scale
 
 LIMITS = {"ratio_to_plain": 1.5, "ratio_to_grouped": 0.85, "padding_share": 0.03}
 RATE, WARMUP = 1e-4, 0.03
@@ -117,11 +117,12 @@ def race(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
         warmup_ratio=WARMUP,
         save_every_steps=10**9,
     )
+    shared = Race(model, read, stage, folder)
     made = [stock_item(read.packer, read.item(index)) for index in range(chosen.conversations)]
     contenders: dict[str, Callable[[int, Clock], dict[str, float]]] = {
-        "ours": partial(ours, model, read, stage, folder),
-        "plain": partial(stock, model, made, read, stage, folder, "random"),
-        "grouped": partial(stock, model, made, read, stage, folder, "group_by_length"),
+        "ours": shared.ours,
+        "plain": partial(shared.stock, made, "random"),
+        "grouped": partial(shared.stock, made, "group_by_length"),
     }
     rounds: list[dict[str, dict[str, float]]] = []
     for number in range(chosen.rounds):
@@ -146,100 +147,74 @@ def race(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def make_model(read: Reader, chosen: argparse.Namespace) -> LlavaForConditionalGeneration:
     """All of it is trained but the tower, as 1.7b is."""
-    tower = CLIPVisionModel(
-        CLIPVisionConfig(
-            hidden_size=64,
-            intermediate_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            image_size=IMAGE_SIZE,
-            patch_size=PATCH_SIZE,
-            projection_dim=64,
-        )
-    )
+    tower = CLIPVisionModel(tower_config(IMAGE_SIZE, PATCH_SIZE, 64, 128, layers=2, heads=2))
     heads = max(1, chosen.hidden_size // 64)
     language_model = tiny_llama(read.tokenizer, chosen.hidden_size, chosen.layers, heads)
-    stage = {"learning_rate": RATE, "batch_size": chosen.batch_size}
-    scale = Scale.model_validate(
-        {
-            "name": "benchmark",
-            "language_model": {"name": "none"},
-            "vision_tower": {"name": "none"},
-            "projector": "mlp2",
-            "image_size": IMAGE_SIZE,
-            "stage1": stage,
-            "stage2": stage,
-        }
-    )
+    scale = load_scale("7b", ROOT / "train/scales").model_copy(update={"image_size": IMAGE_SIZE})
     model = assemble(scale, tower, language_model, read.tokenizer, 3)
     model.model.vision_tower.requires_grad_(False)
     return model
 
 
-def ours(
-    model: LlavaForConditionalGeneration,
-    read: Reader,
-    stage: Stage,
-    folder: Path,
-    seed: int,
-    clock: Clock,
-) -> dict[str, float]:
-    data = read.stage_data(stage, stage.max_steps, seed)
-    settings = LoopSettings(trackers=(), workers=0, log_every_steps=10**9)
-    job = Job(stage, folder / f"ours-{seed}", seed, settings)
-    learner = Learner(copy.deepcopy(model), len(data.languages))
-    done = StageTrainer(learner, data, job, callbacks=[clock]).train()
-    held = data.plan.packing(range(len(data)))
-    by_step = [int(read.lengths[data.plan.conversations(step)].sum()) for step in range(len(data))]
-    return told(clock, by_step, held.padding_share, done.training_loss)
+@dataclass(frozen=True)
+class Race:
+    """What all contenders are given."""
 
+    model: LlavaForConditionalGeneration
+    read: Reader
+    stage: Stage
+    folder: Path
 
-def stock(
-    model: LlavaForConditionalGeneration,
-    items: Sequence[dict[str, Any]],
-    read: Reader,
-    stage: Stage,
-    folder: Path,
-    sampling: str,
-    seed: int,
-    clock: Clock,
-) -> dict[str, float]:
-    batches: list[tuple[int, int]] = []
+    def ours(self, seed: int, clock: Clock) -> dict[str, float]:
+        data = self.read.stage_data(self.stage, self.stage.max_steps, seed)
+        settings = LoopSettings(trackers=(), workers=0, log_every_steps=10**9)
+        job = Job(self.stage, self.folder / f"ours-{seed}", seed, settings)
+        learner = Learner(copy.deepcopy(self.model), len(data.languages))
+        done = StageTrainer(learner, data, job, callbacks=[clock]).train()
+        plan, steps = data.plan, range(len(data))
+        held = plan.packing(steps)
+        by_step = [int(self.read.lengths[plan.conversations(step)].sum()) for step in steps]
+        return told(clock, by_step, held.padding_share, done.training_loss)
 
-    def collate(chosen: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        batch = padded(chosen, read.tokenizer.pad_token_id)
-        batches.append((int(batch["attention_mask"].sum()), batch["attention_mask"].numel()))
-        return batch
+    def stock(
+        self, items: Sequence[dict[str, Any]], sampling: str, seed: int, clock: Clock
+    ) -> dict[str, float]:
+        batches: list[tuple[int, int]] = []
 
-    trainer = Trainer(
-        model=copy.deepcopy(model),
-        args=TrainingArguments(
-            output_dir=str(folder / sampling),
-            per_device_train_batch_size=stage.batch_size,
-            max_steps=stage.max_steps,
-            learning_rate=stage.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=math.ceil(WARMUP * stage.max_steps),
-            max_grad_norm=MAX_GRAD_NORM,
-            optim="adamw_torch",
-            train_sampling_strategy=sampling,
-            use_cpu=True,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            seed=seed,
-        ),
-        train_dataset=items,
-        data_collator=collate,
-        callbacks=[clock],
-    )
-    trainer.remove_callback(PrinterCallback)
-    done = trainer.train()
-    tokens, places = map(sum, zip(*batches, strict=True))
-    by_step = [count for count, _ in batches]
-    return told(clock, by_step, 1 - tokens / places, done.training_loss)
+        def collate(chosen: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+            batch = padded(chosen, self.read.tokenizer.pad_token_id)
+            batches.append((int(batch["attention_mask"].sum()), batch["attention_mask"].numel()))
+            return batch
+
+        trainer = Trainer(
+            model=copy.deepcopy(self.model),
+            args=TrainingArguments(
+                output_dir=str(self.folder / sampling),
+                per_device_train_batch_size=self.stage.batch_size,
+                max_steps=self.stage.max_steps,
+                learning_rate=self.stage.learning_rate,
+                lr_scheduler_type="cosine",
+                warmup_steps=math.ceil(WARMUP * self.stage.max_steps),
+                max_grad_norm=MAX_GRAD_NORM,
+                optim="adamw_torch",
+                train_sampling_strategy=sampling,
+                use_cpu=True,
+                save_strategy="no",
+                logging_strategy="no",
+                report_to=[],
+                disable_tqdm=True,
+                remove_unused_columns=False,
+                seed=seed,
+            ),
+            train_dataset=items,
+            data_collator=collate,
+            callbacks=[clock],
+        )
+        trainer.remove_callback(PrinterCallback)
+        done = trainer.train()
+        tokens, places = map(sum, zip(*batches, strict=True))
+        by_step = [count for count, _ in batches]
+        return told(clock, by_step, 1 - tokens / places, done.training_loss)
 
 
 def told(clock: Clock, tokens: Sequence[int], padding: float, loss: float) -> dict[str, float]:

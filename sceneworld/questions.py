@@ -73,7 +73,7 @@ def ask(
 
 def name_of(thing: Thing, scene: Scene, rng: random.Random) -> Kind | None:
     """A description that singles the thing out: a smallest one, or shape and colour."""
-    names = list(scene.smallest_names(thing))
+    names = list(scene.smallest_names[thing])
     plain = Kind(thing.shape, thing.colour)
     if scene.count(plain) == 1 and plain not in names:
         names.append(plain)

@@ -74,18 +74,15 @@ class Scene:
         """How many things the description fits."""
         return sum(kind.fits(thing.kind) for thing in self.things)
 
-    def smallest_names(self, thing: Thing) -> tuple[Kind, ...]:
-        """The descriptions that single the thing out and stop doing so when a word is dropped."""
-        return self._smallest_names[thing.row, thing.column]
-
     @cached_property
-    def _smallest_names(self) -> dict[tuple[int, int], tuple[Kind, ...]]:
-        """By cell; worked out once, because questions ask for them again and again."""
+    def smallest_names(self) -> dict[Thing, tuple[Kind, ...]]:
+        """The descriptions that single a thing out and stop doing so when a word is dropped;
+        worked out once, because questions ask for them again and again."""
         smallest = {}
         for thing in self.things:
             told = [words for size in (1, 2, 3) for words in combinations(WORDS, size)]
             names = [name for words in told if self.count(name := thing.kind.only(words)) == 1]
-            smallest[thing.row, thing.column] = tuple(
+            smallest[thing] = tuple(
                 name
                 for name in names
                 if not any(other is not name and other.fits(name) for other in names)

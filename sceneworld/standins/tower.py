@@ -69,6 +69,20 @@ def label_patches(cells: Sequence[Sequence[str]], side: int) -> PatchLabels:
     return PatchLabels(torch.tensor(rows), sizes)
 
 
+def tower_config(
+    image_size: int, patch_size: int, hidden: int, intermediate: int, layers: int, heads: int
+) -> CLIPVisionConfig:
+    return CLIPVisionConfig(
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        image_size=image_size,
+        patch_size=patch_size,
+        projection_dim=hidden,
+    )
+
+
 def train_tower(
     settings: StandinTower,
     image_size: int,
@@ -79,15 +93,8 @@ def train_tower(
 ) -> Any:
     """A CLIP vision model whose `feature_layer` names each patch's words and place."""
     torch.manual_seed(settings.seed)
-    config = CLIPVisionConfig(
-        hidden_size=settings.hidden_size,
-        intermediate_size=settings.hidden_size * 2,
-        num_hidden_layers=settings.layers,
-        num_attention_heads=settings.heads,
-        image_size=image_size,
-        patch_size=settings.patch_size,
-        projection_dim=settings.hidden_size,
-    )
+    width, depth, heads = settings.hidden_size, settings.layers, settings.heads
+    config = tower_config(image_size, settings.patch_size, width, width * 2, depth, heads)
     tower = CLIPVisionModel(config)
     for name, parameter in tower.named_parameters():
         # CLIP starts places at .02, a hundredth of what patches start at: they would go unheard.

@@ -36,9 +36,9 @@ def test_smallest_names_single_out_one_thing_and_need_every_word():
     small_red = thing(0, 1, size=Size.SMALL, width_px=26)
     blue_square = thing(1, 1, Shape.SQUARE, Colour.BLUE)
     scene = Scene("x", (big_red, small_red, blue_square))
-    assert scene.smallest_names(small_red) == (Kind(size=Size.SMALL),)
-    assert scene.smallest_names(blue_square) == (Kind(Shape.SQUARE), Kind(colour=Colour.BLUE))
-    assert scene.smallest_names(big_red) == (
+    assert scene.smallest_names[small_red] == (Kind(size=Size.SMALL),)
+    assert scene.smallest_names[blue_square] == (Kind(Shape.SQUARE), Kind(colour=Colour.BLUE))
+    assert scene.smallest_names[big_red] == (
         Kind(Shape.CIRCLE, size=Size.BIG),
         Kind(colour=Colour.RED, size=Size.BIG),
     )
@@ -46,7 +46,7 @@ def test_smallest_names_single_out_one_thing_and_need_every_word():
 
 def test_twins_have_no_name():
     scene = Scene("x", (thing(0, 0), thing(0, 1)))
-    assert scene.smallest_names(scene.things[0]) == ()
+    assert scene.smallest_names[scene.things[0]] == ()
 
 
 def test_groups_count_by_colour_and_shape_in_raster_order():
