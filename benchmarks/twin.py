@@ -55,6 +55,7 @@ def main() -> None:
     ways = parser.add_subparsers(required=True)
     way = ways.add_parser("seeds")
     way.add_argument("--seeds", type=whole_numbers, default="7,8,9", help="such as 7,8,9")
+    way.add_argument("--pictures", type=int, default=150, help="that are asked about")
     way.set_defaults(run=several_seeds)
     way = ways.add_parser("ablation")
     way.add_argument("--other-steps", type=int, default=170, help="of the stand-in")
@@ -71,7 +72,9 @@ def whole_numbers(text: str) -> list[int]:
 
 
 def several_seeds(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    build_world(folder / "questions", small_world(QUESTIONS_SEED, evaluation_images=150))
+    build_world(
+        folder / "questions", small_world(QUESTIONS_SEED, evaluation_images=chosen.pictures)
+    )
     runs = [trained_anew(seed, chosen, folder) for seed in chosen.seeds]
     accuracies = [run["evaluation_mean"]["accuracy"] for run in runs]
     return {

@@ -48,7 +48,9 @@ def test_the_ablation_prints_both_arms_last(project, run_benchmark):
 
 @pytest.mark.slow
 def test_a_seed_is_trained_from_nothing_and_asked_fresh_questions(project, run_benchmark):
-    _, figures = run_benchmark("twin", "--project", project, "seeds", "--seeds", "8")
+    _, figures = run_benchmark(
+        "twin", "--project", project, "seeds", "--seeds", "8", "--pictures", 3
+    )
     [run] = figures["runs"]
     assert run["seed"] == 8
     assert set(run["accuracy"]) == set(LANGUAGES)
