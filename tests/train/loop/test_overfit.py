@@ -32,6 +32,7 @@ pytestmark = pytest.mark.slow
 GOLDEN = Path(__file__).parents[2] / "golden"
 LIMIT = 0.05  # nats a token
 LANGUAGES = ("en", "zh", "ur")
+PICTURES = 9
 IMAGE_SIZE = 64
 # Adapters leave the tied head as it is, of rows as long as 1: the width's square root is the most
 # that a logit can be, and at 96 the loss can't fall below 0.07.
@@ -131,7 +132,7 @@ def read_golden(picture):
 
 
 def drawn_conversations(folder):
-    """19 descriptions of 19 pictures in three languages; one question each: only looking tells."""
+    """A description of each picture, in three languages; one question each: only looking tells."""
     settings = WorldSettings(
         source_images=80,
         corpus_scenes=1,
@@ -158,7 +159,7 @@ def drawn_conversations(folder):
             Turn(Role.GPT, said[1]),
         )
         examples.append(Example(row["id"], lang, folder / "images" / row["image"], turns))
-    return examples[:19]
+    return examples[:PICTURES]
 
 
 def test_the_13_reference_conversations_are_learned_by_heart(tmp_path):
@@ -178,9 +179,9 @@ def test_the_13_reference_conversations_are_learned_by_heart(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["7b", "1.7b"])
-def test_19_drawn_pictures_are_learned_and_told_from_one_another(tmp_path, name):
+def test_drawn_pictures_are_learned_and_told_from_one_another(tmp_path, name):
     examples = drawn_conversations(tmp_path / "world")
-    assert len({example.image for example in examples}) == 19
+    assert len({example.image for example in examples}) == PICTURES
     scale = make_scale(name, len(examples), STEPS[name])
     texts = [turn.text for example in examples for turn in example.turns]
     tokenizer = train_tokenizer([SYSTEM, SYSTEM, *texts], 800, (IMAGE_TAG,))
@@ -190,7 +191,7 @@ def test_19_drawn_pictures_are_learned_and_told_from_one_another(tmp_path, name)
     if adapted is not None:
         model.model.language_model = adapted.merge_and_unload()
     save_checkpoint(tmp_path / "checkpoint", model, tokenizer, make_processor(IMAGE_SIZE))
-    answerer = TransformersAnswerer(tmp_path / "checkpoint", 19, 200)
+    answerer = TransformersAnswerer(tmp_path / "checkpoint", PICTURES, 200)
     questions = [without_image(example.turns[0].text) for example in examples]
     answers = [example.turns[1].text for example in examples]
     own = [example.image for example in examples]
