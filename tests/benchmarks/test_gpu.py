@@ -17,13 +17,14 @@ def test_the_paths_run_at_tiny_size_on_a_cpu(run_benchmark):
 
 def test_the_cases_are_palos_settings_at_the_true_size():
     scale, sizes = scale_of(CASES["7b-packed"], tiny=False)
-    assert (sizes.lora.rank, sizes.lora.alpha, sizes.lora.dropout) == (128, 256, 0.05)
+    lora = sizes.scale.lora
+    assert (lora.rank, lora.alpha, lora.dropout) == (128, 256, 0.05)
     assert (sizes.language.hidden, sizes.language.layers, sizes.image_tokens) == (4096, 32, 576)
     assert scale.checkpointing == "full"
     free, _ = scale_of(CASES["7b-packed-no-dropout"], tiny=False)
     assert (free.lora.dropout, free.checkpointing) == (0.0, "none")
     _, small = scale_of(CASES["1.7b-packed"], tiny=False)
-    assert (small.lora, small.image_tokens) == (None, 144)
+    assert (small.scale.lora, small.image_tokens) == (None, 144)
 
 
 def test_a_case_without_memory_says_so_in_a_line():
