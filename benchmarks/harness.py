@@ -6,7 +6,6 @@ Every script runs as `.venv/bin/python -m benchmarks.NAME` and prints one JSON o
 import json
 import os
 import random
-import shutil
 import statistics
 import subprocess
 import sys
@@ -29,7 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_DIR = Path("data") / "sample"
 MIB, GIB = 2**20, 2**30
 LOOK_EVERY_S = 0.1
-MADE = ("world", "source", "refined")  # by the pipeline: all that training reads
 
 # Characters of each turn, as they are on average in LLaVA-Instruct, and how often each kind comes.
 SHAPES = {"conversation": (45, 120) * 4, "reasoning": (90, 1000), "description": (60, 500)}
@@ -104,22 +102,8 @@ def environment_of(project_dir: Path) -> dict[str, str]:
     return environment
 
 
-def copy_sample(data_dir: Path, into: Path, names: Sequence[str] = MADE) -> None:
-    """What the pipeline made, to another project; exits where there is none of it."""
-    if not (data_dir / "refined").is_dir():
-        sys.exit(f"{data_dir} has no refined shards: run `make demo` first.")
-    for name in names:
-        if (data_dir / name).is_dir():
-            shutil.copytree(data_dir / name, into / SAMPLE_DIR / name)
-
-
 def read_yaml(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-def write_yaml(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 def apart(work: Callable[..., Any], *words: Any) -> Any:

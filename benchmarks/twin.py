@@ -18,29 +18,23 @@ English ones, and stage 2 takes `--epochs`.
 
 import argparse
 import shutil
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import (
-    MADE,
-    ROOT,
-    SAMPLE_DIR,
-    copy_sample,
-    cores,
-    finish,
-    palo,
-    read_yaml,
-    small_world,
-    write_yaml,
-)
-from palo.files import read_json
+import yaml
+
+from benchmarks.harness import ROOT, SAMPLE_DIR, cores, finish, palo, read_yaml, small_world
+from palo.files import read_json, write_text
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
 from sceneworld.build import build_world
 
 LIMIT_S = 8 * 60
 QUESTIONS_SEED = 97
+MADE = ("world", "source", "refined")  # by the pipeline: all that training reads
 # What an epoch has of each language: as many conversations in both arms.
 ARMS: dict[str, dict[str, float]] = {
     "all": {},
@@ -89,8 +83,7 @@ def several_seeds(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def trained_anew(seed: int, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Time and answers of one twin."""
     project_dir = folder / f"seed-{seed}"
-    copy_sample(chosen.project / SAMPLE_DIR, project_dir)
-    settings, scale_path, scale = settings_of(chosen)
+    settings, scale_path, scale = begun(chosen, project_dir, MADE)
     sample = settings["profiles"]["sample"]
     sample["train"]["seed"] = seed
     sample["evaluate"] |= {
@@ -99,8 +92,8 @@ def trained_anew(seed: int, chosen: argparse.Namespace, folder: Path) -> dict[st
     }
     for part in ("language_model", "vision_tower"):
         scale[part]["standin"]["seed"] = seed
-    write_yaml(project_dir / "pipelines.yaml", settings)
-    write_yaml(project_dir / scale_path, scale)
+    write_text(project_dir / "pipelines.yaml", yaml.safe_dump(settings))
+    write_text(project_dir / scale_path, yaml.safe_dump(scale))
     start = time.monotonic()
     palo(project_dir, "train", "--scale", chosen.scale)
     seconds = time.monotonic() - start
@@ -116,8 +109,17 @@ def trained_anew(seed: int, chosen: argparse.Namespace, folder: Path) -> dict[st
     }
 
 
-def settings_of(chosen: argparse.Namespace) -> tuple[Any, Path, Any]:
-    """pipelines.yaml, and where the scale's file lies in a project, and what it says."""
+def begun(
+    chosen: argparse.Namespace, project_dir: Path, names: Sequence[str]
+) -> tuple[Any, Path, Any]:
+    """A project with what the pipeline made, or exits where there is none of it. Gives what
+    pipelines.yaml says, where the scale's file lies in a project, and what it says."""
+    data_dir = chosen.project / SAMPLE_DIR
+    if not (data_dir / "refined").is_dir():
+        sys.exit(f"{data_dir} has no refined shards: run `make demo` first.")
+    for name in names:
+        if (data_dir / name).is_dir():
+            shutil.copytree(data_dir / name, project_dir / SAMPLE_DIR / name)
     settings = read_yaml(chosen.project / "pipelines.yaml")
     scales_dir = Path(settings["profiles"]["sample"]["train"]["scales_dir"])
     scale_path = scales_dir / f"{chosen.scale}.yaml"
@@ -132,15 +134,14 @@ def evaluated(project_dir: Path, scale: str) -> Any:
 def ablation(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     project_dir = folder / "begun"
     # finished stand-ins come along
-    copy_sample(chosen.project / SAMPLE_DIR, project_dir, (*MADE, "models"))
-    settings, scale_path, scale = settings_of(chosen)
+    settings, scale_path, scale = begun(chosen, project_dir, (*MADE, "models"))
     language_model = scale["language_model"]
     language_model["name"] += f"-{chosen.other_steps}"
     standin = language_model["standin"]
     standin["steps"] = standin["english_steps"] + chosen.other_steps
     scale["stage2"]["epochs"] = chosen.epochs
-    write_yaml(project_dir / "pipelines.yaml", settings)
-    write_yaml(project_dir / scale_path, scale)
+    write_text(project_dir / scale_path, yaml.safe_dump(scale))
+    write_text(project_dir / "pipelines.yaml", yaml.safe_dump(settings))
     palo(project_dir, "train", "--scale", chosen.scale, "--until", "stage1")
     checkpoints_dir = project_dir / SAMPLE_DIR / "checkpoints"
     work = checkpoints_dir / f"{chosen.scale}.work"
@@ -149,7 +150,7 @@ def ablation(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     for arm, weights in ARMS.items():
         shutil.copytree(folder / "stage1", work, dirs_exist_ok=True)
         settings["profiles"]["sample"]["train"]["mixture"] = {"weights": weights}
-        write_yaml(project_dir / "pipelines.yaml", settings)
+        write_text(project_dir / "pipelines.yaml", yaml.safe_dump(settings))
         palo(project_dir, "train", "--scale", chosen.scale)
         evaluations[arm] = evaluated(project_dir, chosen.scale)
         trained = read_json(checkpoints_dir / chosen.scale / "training.json")
