@@ -10,9 +10,10 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.harness import ROOT, read_yaml
+from benchmarks.harness import ROOT
 from palo.checks.faults import phrases
 from palo.languages import info
+from palo.settings import read_mapping
 from refine.filters import TurnPair
 
 # The language that is most easily taken for it; half of the wrong languages are that one.
@@ -21,7 +22,7 @@ NEIGHBOUR = {
     "ar": "ur", "ur": "ar", "hi": "bn", "bn": "hi",
 }  # fmt: skip
 # By fault and language: what no list of ours holds.
-_UNSEEN_PHRASES = read_yaml(ROOT / "benchmarks" / "gold" / "unseen_phrases.yaml")
+_UNSEEN_PHRASES = read_mapping(ROOT / "benchmarks" / "gold" / "unseen_phrases.yaml")
 _MIN_HALVED_CHARS = {"zh": 6, "ja": 6}  # shorter texts have no half that is not a whole
 _MIN_HALVED_CHARS_ELSE = 12
 _LOOPS = range(4, 12)

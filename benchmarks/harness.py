@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
 from palo.settings import WorldSettings
 from refine.filters import TurnPair
@@ -100,10 +99,6 @@ def environment_of(project_dir: Path) -> dict[str, str]:
     environment = {**os.environ, "PALO_CONFIG": str(project_dir / "pipelines.yaml")}
     environment.pop("PROFILE", None)
     return environment
-
-
-def read_yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def apart(work: Callable[..., Any], *words: Any) -> Any:

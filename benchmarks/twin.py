@@ -27,9 +27,10 @@ from typing import Any
 
 import yaml
 
-from benchmarks.harness import ROOT, SAMPLE_DIR, cores, finish, palo, read_yaml, small_world
+from benchmarks.harness import ROOT, SAMPLE_DIR, cores, finish, palo, small_world
 from palo.files import read_json, write_text
 from palo.languages import ENGLISH, LANGUAGES, TARGETS
+from palo.settings import read_mapping
 from sceneworld.build import build_world
 
 LIMIT_S = 8 * 60
@@ -120,10 +121,10 @@ def begun(
     for name in names:
         if (data_dir / name).is_dir():
             shutil.copytree(data_dir / name, project_dir / SAMPLE_DIR / name)
-    settings = read_yaml(chosen.project / "pipelines.yaml")
+    settings = read_mapping(chosen.project / "pipelines.yaml")
     scales_dir = Path(settings["profiles"]["sample"]["train"]["scales_dir"])
     scale_path = scales_dir / f"{chosen.scale}.yaml"
-    return settings, scale_path, read_yaml(chosen.project / scale_path)
+    return settings, scale_path, read_mapping(chosen.project / scale_path)
 
 
 def evaluated(project_dir: Path, scale: str) -> Any:

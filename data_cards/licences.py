@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from data_cards.card_format import cell, table
-from palo.settings import Profile, Section
+from palo.files import read_yaml
+from palo.settings import Profile, Section, read_mapping
 
-TABLE = files("data_cards") / "licences.yaml"
+TABLE = Path(__file__).with_name("licences.yaml")
 PARTS = ("language_model", "vision_tower")  # that a scale names
 NOT_SAID = "not stated here; ask its publisher"
 
@@ -49,7 +47,7 @@ class _Table(Section):
 
 @cache
 def _read() -> _Table:
-    return _Table.model_validate(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return _Table.model_validate(read_yaml(__file__, TABLE.name))
 
 
 def of_profile(profile: Profile) -> _OfProfile:
@@ -57,9 +55,7 @@ def of_profile(profile: Profile) -> _OfProfile:
 
 
 def scale_settings(profile: Profile, scale: str) -> dict[str, Any]:
-    path = profile.train.scales_dir / f"{scale}.yaml"
-    settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return settings
+    return read_mapping(profile.train.scales_dir / f"{scale}.yaml")
 
 
 def dataset_chain(profile: Profile, english: bool) -> Chain:

@@ -12,18 +12,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from enum import StrEnum
 from functools import cache, cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from palo.checks.structure import without_frame
 from palo.engines.open import open_engine, signature
 from palo.engines.stream import Engine, Message, Request, Sampling, Weights, weights_digest
 from palo.errors import MissingResource, UserError
-from palo.files import digest, file_digest
+from palo.files import digest, file_digest, read_yaml
 from palo.hub import cached_snapshot
 from palo.languages import info
 from palo.schemas import Finding, TurnStatus, Verdict
@@ -100,7 +98,7 @@ def model_version(model: str, revision: str | None) -> str:
 @cache
 def prompts() -> dict[str, str]:
     """What models are asked, by filter."""
-    return yaml.safe_load(resources.files(__package__).joinpath("prompts.yaml").read_text("utf-8"))
+    return dict(read_yaml(__file__, "prompts.yaml"))
 
 
 class AskingFilter(ModelFilter):

@@ -172,8 +172,7 @@ Example = tuple[Finding, Verdict, str, str]
 @dataclass
 class LanguageFigures:
     """`ratios`: turns by steps of RATIO_STEP of target/source characters; `identified`: by what
-    language ID says, not told which to expect.
-    """
+    language ID says, not told which to expect."""
 
     lang: str
     samples: int = 0

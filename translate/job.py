@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import regex
-import yaml
 
 from palo.engines.stream import Message, Request, Sampling
 from palo.errors import UserError
 from palo.files import digest
 from palo.memory import machine_key
 from palo.schemas import Sample
-from palo.settings import TranslatorSettings
+from palo.settings import TranslatorSettings, read_mapping
 from translate.segments import MAX_CONTEXT_CHARS, Segment, segment
 from translate.validate import Problem
 
@@ -140,8 +139,7 @@ def load_prompt(lang: str) -> Prompt:
         path = PROMPTS_DIR / f"{name}.yaml"
         if not path.is_file():
             raise UserError(f"No prompt for language '{name}': write {path}.")
-        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return content
+        return read_mapping(path)
 
     shared, own = read("rules"), read(lang)
     task = str(shared["task"]).format(language=own["language"])

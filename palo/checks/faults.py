@@ -5,11 +5,10 @@ Their phrases are data: phrases.yaml.
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 import regex
-import yaml
 
+from palo.files import read_yaml
 from palo.languages import LANGUAGES
 
 _OPENING = " \t\r\n\"'“”„«»‘’「『《*_#>"
@@ -37,7 +36,7 @@ class Phrases:
 
 @cache
 def phrases() -> Phrases:
-    raw = yaml.safe_load(resources.files(__package__).joinpath("phrases.yaml").read_text("utf-8"))
+    raw = read_yaml(__file__, "phrases.yaml")
     said = {
         kind: {lang: tuple(map(comparable, lines)) for lang, lines in raw[kind].items()}
         for kind in ("preamble", "explanation", "refusal")

@@ -16,14 +16,12 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from palo.files import read_yaml
 from palo.languages import LANGUAGES, Language
 from sceneworld.messages import Colour, Group, Kind, Message, SayList, Shape, Size
 
-_FOLDER = Path(__file__).parent
 # Those that have a grammar here: a further language of the table need not have one.
-SPOKEN = tuple(lang for lang in LANGUAGES if (_FOLDER / f"{lang}.yaml").is_file())
+SPOKEN = tuple(lang for lang in LANGUAGES if Path(__file__).with_name(f"{lang}.yaml").is_file())
 
 
 class Grammar:
@@ -33,7 +31,7 @@ class Grammar:
         from jinja2 import Environment, StrictUndefined
         from jinja2.filters import do_sum
 
-        told = yaml.safe_load((_FOLDER / f"{lang}.yaml").read_text(encoding="utf-8"))
+        told = read_yaml(__file__, f"{lang}.yaml")
         self.gap = " " if LANGUAGES[Language(lang)].spaced else ""
         self.order = told.get("order", ("size", "colour", "noun"))
         self.forms = {form: number for number, form in enumerate(told.get("forms", ()))}
@@ -174,8 +172,7 @@ class French(Romance):
 class Russian(Grammar):
     """After 2, 3 and 4 the noun stands in the genitive singular; its adjectives stand in the
     genitive plural, with feminine nouns in the nominative plural ("два красных круга", "две красные
-    звезды"). From 5 on all of it is genitive plural.
-    """
+    звезды"). From 5 on all of it is genitive plural."""
 
     def agree(self, word: str, kind: Kind, form: int = 0) -> str:
         """Of adjectives (`красн- ый ая ...`) there are a stem and the endings of eight forms; the
