@@ -144,8 +144,10 @@ def check_command(
 def report_command(
     lang: LangsOption = "all", profile: ProfileOption = None, source: SourceOption = None
 ) -> None:
-    """Kept and flagged by reason and language, before and after review, with examples. The table is
-    of the languages asked for; the files beside it always hold all that were refined."""
+    """Kept and flagged by reason and language, before and after review, with examples.
+
+    The table is of the languages asked for; the files beside it always hold all that were refined.
+    """
     settings = load_profile(profile).on(source)
     announce(settings, "refine report")
     paths, langs = settings.paths, _codes(lang)

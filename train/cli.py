@@ -252,8 +252,10 @@ def chat(
     checkpoint: CheckpointOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Talk to a trained scale about a picture, in any of ten languages. Questions come from the
-    terminal, a pipe, or --ask."""
+    """Talk to a trained scale about a picture, in any of ten languages.
+
+    Questions come from the terminal, a pipe, or --ask.
+    """
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
     folder = server.find_checkpoint(chosen, settings, checkpoint)
@@ -292,8 +294,10 @@ def serve(
     ] = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Serve a trained scale by vLLM's OpenAI-compatible server. VLLM_API_KEY, where it is set, is
-    the key that requests must bring."""
+    """Serve a trained scale by vLLM's OpenAI-compatible server.
+
+    VLLM_API_KEY, where it is set, is the key that requests must bring.
+    """
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
     folder = server.find_checkpoint(chosen, settings, checkpoint)
@@ -319,8 +323,10 @@ def demo_ui(
     checkpoint: CheckpointOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Talk to a trained scale on a page: picture, chat, ten languages, examples. Nothing is fetched
-    from elsewhere, and nothing sent there."""
+    """Talk to a trained scale on a page: picture, chat, ten languages, examples.
+
+    Nothing is fetched from elsewhere, and nothing sent there.
+    """
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
     folder = server.find_checkpoint(chosen, settings, checkpoint)

@@ -83,8 +83,7 @@ def with_scale(project, monkeypatch):
     published = REPO_DIR / "train/model/sizes.yaml"
     known = yaml.safe_load(published.read_text("utf-8"))
     known["language_models"] |= yaml.safe_load(sizes)
-    (project / "sizes.yaml").write_text(yaml.safe_dump(known), encoding="utf-8")
-    monkeypatch.setattr("train.model.sizes.PUBLISHED_PATH", project / "sizes.yaml")
+    monkeypatch.setattr("train.model.sizes.read_yaml", lambda *_: known)
     settings = yaml.safe_load((project / "pipelines.yaml").read_text("utf-8"))
     settings["profiles"]["palo"]["train"]["scales_dir"] = str(scales)
     (project / "pipelines.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 from palo.schemas import Role, Turn
 from palo.tokenizer import for_transformers_4, load_tokenizer
 from tests.llama_tokenizer import folder_of, pieces_path
-from train.data.template import Template
+from train.data.template import Template, spans_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CONVERSATIONS = json.loads((GOLDEN / "llama_legacy.json").read_text("utf-8"))
@@ -31,7 +31,7 @@ def published(request, tmp_path_factory):
 def test_ids_and_labels_equal_the_published_preprocessing(published, sample):
     tokenizer, key = published
     said = [Turn(Role(turn["from"]), turn["value"]) for turn in sample["conversations"]]
-    encoded = Template(tokenizer).encode(said, "image" in sample)
+    encoded = Template(tokenizer).fit(spans_of(said, "image" in sample))
     assert list(encoded.input_ids) == sample[key]["input_ids"]
     assert list(encoded.labels) == sample[key]["labels"]
 
