@@ -124,15 +124,11 @@ def collect(profile: Profile, against_truth: Mapping[str, AgainstTruth]) -> Figu
         languages=by_language(collect_status(profile), against_truth, answers),
         signatures=sorted({row.signature for row in against_truth.values()}),
         by_reason={lang: manifest(paths.refined(lang)).get("by_reason", {}) for lang in TARGETS},
-        finetune=_optional(paths.translator_report),
+        finetune=read_json(paths.translator_report, {}),
         evaluation=evaluation,
-        steps=tuple(_optional(paths.root / "demo-times.json") or ()),
+        steps=tuple(read_json(paths.root / "demo-times.json", [])),
         examples=tuple(_examples(paths)),
     )
-
-
-def _optional(path: Path) -> Any:
-    return read_json(path) if path.is_file() else {}
 
 
 def by_language(

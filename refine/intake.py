@@ -174,8 +174,7 @@ def _read_mailed(file: Path) -> ReadFile:
 
 def load_rejections(folder: Path) -> dict[str, Rejection]:
     """What reviewers rejected without a correction, by review id."""
-    path = folder / REJECTED_NAME
-    stored = read_json(path) if path.is_file() else {}
+    stored = read_json(folder / REJECTED_NAME, {})
     return {key: Rejection(**value) for key, value in stored.items()}
 
 

@@ -79,8 +79,7 @@ class Candidate:
 
 def load_ledger(folder: Path) -> Ledger:
     """What went out. A file that a crash kept out of the ledger is read back into it."""
-    path = folder / LEDGER_NAME
-    stored = read_json(path) if path.is_file() else {}
+    stored = read_json(folder / LEDGER_NAME, {})
     # ledgers of before held the rows alone, without the time
     ledger = {
         batch: Exported(**value) if isinstance(value.get("rows"), dict) else Exported(value)

@@ -224,7 +224,7 @@ class ReviewStore:
             write_review(temporary, ordered)
 
     def _drafts(self) -> dict[str, RowEntry]:
-        stored = read_json(self.drafts_path) if self.drafts_path.is_file() else {}
+        stored = read_json(self.drafts_path, {})
         return {key: RowEntry(**value) for key, value in stored.items()}
 
     def _write_drafts(self, drafts: dict[str, RowEntry]) -> None:

@@ -250,8 +250,7 @@ def _config(source: ModelSource[Any], models_dir: Path, kind: str) -> dict[str, 
     if standin is None:
         config = hub_json(source.name, source.revision, "config.json", local_files_only=True)
     else:
-        path = models_dir / source.name / "config.json"
-        config = dict(read_json(path)) if path.is_file() else {}
+        config = dict(read_json(models_dir / source.name / "config.json", {}))
     if config:
         return config
     if standin is not None:
