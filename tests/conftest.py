@@ -1,5 +1,6 @@
 """Fixtures of every test: an offline environment, honest skips, a project folder of its own."""
 
+import functools
 import os
 import shutil
 import signal
@@ -27,10 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
-def pytest_collection_modifyitems(config, items):
-    if config.pluginmanager.hasplugin("xdist"):
-        _group(items)
+def pytest_collection_modifyitems(items):
     if not any(item.get_closest_marker("gpu") for item in items) or _has_cuda():
         return
     for item in items:
@@ -38,13 +36,26 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
 
 
-def _group(items):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     """With several processes (`-n 2`) a file's tests share its fixtures, so they stay together; so
-    do all files that start vLLM, for two at once would see each other's processes and memory."""
-    starts = {item.path for item in items if item.get_closest_marker("vllm")}
-    for item in items:
-        name = "vllm" if item.path in starts else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(name))
+    do all that start engines, for two at once would see, and reap, each other's processes."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            path = super()._split_scope(nodeid)
+            return "engines" if path in _files_of_engines() else path
+
+    return ByFile(config, log)
+
+
+@functools.cache
+def _files_of_engines():
+    folder = REPO_DIR / "tests"
+    engines = {*(folder / "palo" / "engines").glob("test_*.py")}
+    vllm = {p for p in folder.rglob("test_*.py") if "pytest.mark.vllm" in p.read_text("utf-8")}
+    return {path.relative_to(REPO_DIR).as_posix() for path in engines | vllm}
 
 
 def _has_cuda():
