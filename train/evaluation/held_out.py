@@ -84,10 +84,16 @@ def parse_questions(rows: Iterable[Mapping[str, Any]], images_dir: Path) -> list
             image, reasoning = images_dir / row["image"], bool(row.get("reasoning"))
             for lang, some in items.items():
                 shortest, *others = row["answers"][lang]
-                known = (row["id"], row["kind"], row["questions"][lang], image, "", "", shortest)
-                some.append(Item(lang, *known, (shortest, *others), reasoning))
+                item = Item(
+                    lang, row["id"], row["kind"], row["questions"][lang], image, image_digest="",
+                    context="", reference=shortest, accepted=(shortest, *others),
+                    reasoning=reasoning,
+                )  # fmt: skip
+                some.append(item)
         except (KeyError, TypeError) as error:
             raise UserError(f"Question {number} of the questions file lacks {error}.") from None
+        except ValueError:
+            raise UserError(f"Question {number} of the questions file lacks an answer.") from None
     questions = [item for some in items.values() for item in some]
     if not questions:
         raise UserError("The questions file is empty.")

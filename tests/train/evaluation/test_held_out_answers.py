@@ -87,6 +87,13 @@ def test_known_forms_are_in_their_language_silence_in_none_and_others_are_detect
     assert asked == ["Red.", "ok"]
 
 
+def test_a_question_without_an_answer_is_refused(tmp_path):
+    bad = row("1", "colour", {})
+    bad["answers"]["bn"] = []
+    with pytest.raises(UserError, match=r"Question 1 of the questions file lacks an answer\."):
+        parse_questions([bad], tmp_path)
+
+
 def test_a_question_without_a_language_is_refused(tmp_path):
     bad = row("1", "colour", {})
     del bad["answers"]["bn"]

@@ -1,7 +1,7 @@
 import pytest
 
 from palo.languages import LANGUAGES
-from train.evaluation.benchmark import Group, published
+from train.evaluation.benchmark import Group, _published_table, published
 
 
 @pytest.mark.parametrize("model", ["LLaVA-7B", "PALO-7B", "PALO-13B", "MobilePALO-1.7B"])
@@ -26,3 +26,12 @@ def test_group_means_by_hand():
     palo = known.models["PALO-13B"]
     assert known.mean(palo, Group.HIGH) == pytest.approx(382.9 / 6)
     assert known.mean(palo, Group.LOW) == pytest.approx(236.8 / 4)
+
+
+def test_a_language_that_nobody_published_breaks_no_table(monkeypatch):
+    monkeypatch.setattr("train.evaluation.benchmark.LANGUAGES", (*LANGUAGES, "de"))
+    groups = {str(group): {"score": None} for group in Group}
+    table = _published_table({"scale": "7b", "languages": {}, "groups": groups})
+    assert [list(column.cells)[-1] for column in table.columns[2:]] == [
+        f"{average:.1f}" for average in published().averages.values()
+    ]
