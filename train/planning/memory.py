@@ -253,10 +253,10 @@ def row_bytes(
     )
 
 
-def largest_row(scale: Scale, sizes: Sizes, stage: StageName) -> tuple[int, int, int]:
+def largest_row(sizes: Sizes, stage: StageName) -> tuple[int, int, int]:
     """Tokens, images and supervised tokens of the row that memory must do for: full, of the
     shortest texts that still have an image."""
-    chosen = scale.stage(stage)
+    chosen = sizes.scale.stage(stage)
     images = min(chosen.batch_size, chosen.row_tokens // (sizes.image_tokens + SHORTEST_TEXT))
     supervised = int(chosen.row_tokens * SUPERVISED_SHARE)
     if stage is StageName.STAGE1:  # every caption has its image
@@ -314,10 +314,10 @@ def trained(sizes: Sizes, stage: StageName) -> Trained:
 
 
 def memory_of(
-    scale: Scale, sizes: Sizes, stage: StageName, sharing: Sharing, devices: int, short: int = 2
+    sizes: Sizes, stage: StageName, sharing: Sharing, devices: int, short: int = 2
 ) -> Memory:
     """`short`: bytes of a value that a GPU keeps in bf16; 4 on a CPU, where all is fp32."""
-    held = trained(sizes, stage)
+    held, scale = trained(sizes, stage), sizes.scale
     for_moments, for_gradients, for_weights = (
         devices if place < _DIVIDED[sharing] else 1 for place in range(3)
     )
@@ -330,7 +330,7 @@ def memory_of(
         gathered = held.whole * short  # autocast's copies
     if sharing is Sharing.NONE and devices > 1:
         gradients *= 2  # DDP's buckets
-    row = largest_row(scale, sizes, stage)
+    row = largest_row(sizes, stage)
     used = row_bytes(sizes, stage, scale.checkpointing, *row, short=short)
     activations = gathered + used.kept
     logits = 0 if scale.loss_kernel is LossKernel.LIGER else used.logits
@@ -371,34 +371,31 @@ def require_fit(scale: Scale, profile: Profile, stages: Sequence[StageName]) -> 
         return
     sharing = sharing_of(profile.train.loop)
     for stage in stages:
-        if problem := why_not(scale, sizes, stage, sharing, hardware):
+        if problem := why_not(sizes, stage, sharing, hardware):
             raise UserError(problem)
 
 
-def why_not(
-    scale: Scale, sizes: Sizes, stage: StageName, sharing: Sharing, hardware: Hardware
-) -> str | None:
+def why_not(sizes: Sizes, stage: StageName, sharing: Sharing, hardware: Hardware) -> str | None:
     """Need, what there is, and what would help; None where it fits."""
-    need = memory_of(scale, sizes, stage, sharing, hardware.devices, hardware.short)
+    need = memory_of(sizes, stage, sharing, hardware.devices, hardware.short)
     if need.total <= hardware.memory_bytes:
         return None
     parts = ", ".join(f"{name} {value / GIB:.1f}" for name, value in vars(need).items())
     return (
-        f"{stage} of {scale.name} needs {need.total / GIB:.1f} GiB a device ({parts}); "
+        f"{stage} of {sizes.scale.name} needs {need.total / GIB:.1f} GiB a device ({parts}); "
         f"{hardware.name} has {hardware.memory}. What would help:"
-        + "".join(f"\n  - {line}" for line in _advice(scale, sizes, stage, sharing, hardware))
+        + "".join(f"\n  - {line}" for line in _advice(sizes, stage, sharing, hardware))
     )
 
 
-def _advice(
-    scale: Scale, sizes: Sizes, stage: StageName, sharing: Sharing, hardware: Hardware
-) -> list[str]:
+def _advice(sizes: Sizes, stage: StageName, sharing: Sharing, hardware: Hardware) -> list[str]:
     """One change at a time where that is enough, else all of them together."""
-    now, fewest = hardware.devices, scale.max_length
+    scale, now, fewest = sizes.scale, hardware.devices, sizes.scale.max_length
 
     def first_fit(ways: Iterable[tuple[str, Scale, Sharing, int]]) -> list[str]:
         for what, changed, how, devices in ways:
-            need = memory_of(changed, sizes, stage, how, devices, hardware.short).total
+            of = sizes.model_copy(update={"scale": changed})
+            need = memory_of(of, stage, how, devices, hardware.short).total
             if need <= hardware.memory_bytes:
                 return [f"{what} ({need / GIB:.1f} GiB)"]
         return []

@@ -156,10 +156,10 @@ class Plan:
             trained=trained(sizes, name).trained,
             flops=flops,
             memory={
-                way: memory_of(scale, sizes, name, way, devices, hardware.short if hardware else 2)
+                way: memory_of(sizes, name, way, devices, hardware.short if hardware else 2)
                 for way in (Sharing if devices > 1 else [self.sharing])
             },
-            problem=why_not(scale, sizes, name, self.sharing, hardware) if hardware else None,
+            problem=why_not(sizes, name, self.sharing, hardware) if hardware else None,
             host=host_bytes(sizes, name, scale.stage(name).batch_size, devices, workers),
             steps=steps,
             total_flops=total,
@@ -178,7 +178,7 @@ class Plan:
                 how = Measure(Template(self.tokenizer), self.sizes.image_tokens, limit, as_captions)
                 lengths = measure(mixture, how, tick=tick or (lambda _: None))
         settings = self.profile.train
-        return plan_steps(self.scale, self.sizes, name, settings, mixture, lengths, self.devices)
+        return plan_steps(self.sizes, name, settings, mixture, lengths, self.devices)
 
 
 def _local_tokenizer(scale: Scale, models_dir: Path) -> Any:
@@ -213,7 +213,6 @@ def _mixture(profile: Profile, name: StageName) -> Mixture | None:
 
 
 def plan_steps(
-    scale: Scale,
     sizes: Sizes,
     name: StageName,
     settings: TrainSettings,
@@ -223,7 +222,8 @@ def plan_steps(
 ) -> Steps:
     """Of as many conversations as were published where there is no mixture, of assumed length where
     there are no lengths."""
-    stage, is_first = scale.stage(name), name is StageName.STAGE1
+    scale, is_first = sizes.scale, name is StageName.STAGE1
+    stage = scale.stage(name)
     languages: tuple[LanguagePlan, ...] = ()
     conversations, tokens, packing = PUBLISHED[name], None, Packing()
     images = conversations if is_first else conversations - PUBLISHED_TEXT_ONLY
@@ -238,7 +238,10 @@ def plan_steps(
             tokens = int(lengths.tokens[drawn].sum())
             chosen = np.linspace(0, plan.steps_per_epoch - 1, LOOKED_AT).astype(int)
             packing = plan.packing(np.unique(chosen).tolist(), devices)
-    if tokens is None:
+    if tokens is None and mixture is None:
+        each = min(scale.max_length, sizes.image_tokens + ASSUMED_TEXT[name])
+        tokens = conversations * each - (conversations - images) * sizes.image_tokens
+    elif tokens is None:
         assumed = conversations * ASSUMED_TEXT[name] + images * sizes.image_tokens
         tokens = min(assumed, conversations * scale.max_length)
     steps = total_steps(stage, conversations)

@@ -32,7 +32,7 @@ STAGE1, STAGE2 = StageName
 
 def of(name, stage=STAGE2, sharing=Sharing.NONE, devices=1, **changes):
     scale = load_scale(name, SCALES).model_copy(update=changes)
-    return memory_of(scale, sizes_of(scale, NOWHERE), stage, sharing, devices)
+    return memory_of(sizes_of(scale, NOWHERE), stage, sharing, devices)
 
 
 def test_what_is_frozen_is_short_and_what_is_trained_has_sixteen_bytes():
@@ -75,7 +75,7 @@ def test_divided_weights_come_together_a_layer_at_a_time(sharing):
     sizes = sizes_of(scale, NOWHERE)
     alone, shared = of("7b"), of("7b", sharing=sharing, devices=8)
     held = trained(sizes, STAGE2)
-    used = row_bytes(sizes, STAGE2, Checkpointing.FULL, *largest_row(scale, sizes, STAGE2))
+    used = row_bytes(sizes, STAGE2, Checkpointing.FULL, *largest_row(sizes, STAGE2))
     assert shared.weights == -(-alone.weights // 8)
     assert shared.activations - used.kept == 2 * (2 * held.a_layer + held.outside)
     assert shared.gradients == alone.gradients / 8 + 4 * held.a_layer_trained
@@ -86,8 +86,8 @@ def test_divided_weights_come_together_a_layer_at_a_time(sharing):
 def test_the_largest_row_is_full_of_short_texts_with_images():
     scale = load_scale("7b", SCALES)
     sizes = sizes_of(scale, NOWHERE)
-    assert largest_row(scale, sizes, STAGE2) == (8192, 13, 6963)
-    assert largest_row(scale, sizes, STAGE1) == (8192, 13, 8192 - 13 * 576)
+    assert largest_row(sizes, STAGE2) == (8192, 13, 6963)
+    assert largest_row(sizes, STAGE1) == (8192, 13, 8192 - 13 * 576)
 
 
 @pytest.mark.parametrize(("name", "gib"), [("1.7b", 32.6), ("7b", 26.8), ("13b", 44.5)])
@@ -109,7 +109,7 @@ def test_the_liger_kernel_holds_no_logits():
 def test_on_a_cpu_all_is_whole_and_nothing_is_set_apart():
     scale = make_scale("7b")
     sizes = sizes_of(scale, NOWHERE)
-    memory = memory_of(scale, sizes, STAGE2, Sharing.NONE, 1, short=4)
+    memory = memory_of(sizes, STAGE2, Sharing.NONE, 1, short=4)
     found = parameters(sizes)
     assert memory.weights == 4 * (found.total + found.adapters)
     assert memory.overhead == int((memory.total - memory.overhead) * 0.05)

@@ -16,7 +16,7 @@ def problem(name, gpu, gpus=1, sharing=Sharing.NONE, **changes):
     scale = load_scale(name, SCALES).model_copy(update=changes)
     sizes = sizes_of(scale, NOWHERE)
     hardware = hardware_for(False, gpu, gpus, None)
-    return why_not(scale, sizes, StageName.STAGE2, sharing, hardware)
+    return why_not(sizes, StageName.STAGE2, sharing, hardware)
 
 
 def test_the_published_runs_fit_their_eight_a100s():
@@ -47,14 +47,14 @@ def test_more_gpus_are_advised_where_the_model_is_shared_already():
 def test_what_no_single_change_mends_may_fit_with_all():
     scale = load_scale("13b", SCALES).model_copy(update={"checkpointing": Checkpointing.NONE})
     small = Hardware(1, "small", 20 * GIB, None)
-    text = why_not(scale, sizes_of(scale, NOWHERE), StageName.STAGE2, Sharing.NONE, small)
+    text = why_not(sizes_of(scale, NOWHERE), StageName.STAGE2, Sharing.NONE, small)
     assert "  - all of these: checkpointing: full, stage2: row_tokens: 2048, train: loop:" in text
 
 
 def test_a_gpu_that_nothing_helps_is_said_to_be_too_small():
     tiny = Hardware(1, "tiny", GIB, None)
     scale = load_scale("7b", SCALES)
-    text = why_not(scale, sizes_of(scale, NOWHERE), StageName.STAGE2, Sharing.NONE, tiny)
+    text = why_not(sizes_of(scale, NOWHERE), StageName.STAGE2, Sharing.NONE, tiny)
     assert text.endswith("take GPUs with more memory")
 
 

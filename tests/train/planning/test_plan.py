@@ -35,8 +35,8 @@ def lengths_of(mixture: Mixture) -> Lengths:
 def plan_of(profile, mixture):
     def plan(lengths, devices=1, **weights):
         settings = profile.train.model_copy(update={"mixture": MixtureWeights(**weights)})
-        small = SCALE.model_copy(update={"stage2": SMALL})
-        return plan_steps(small, SIZES, StageName.STAGE2, settings, mixture, lengths, devices)
+        small = SIZES.model_copy(update={"scale": SCALE.model_copy(update={"stage2": SMALL})})
+        return plan_steps(small, StageName.STAGE2, settings, mixture, lengths, devices)
 
     return plan
 
@@ -51,13 +51,19 @@ def test_steps_of_a_stage(conversations, changes, steps):
 
 
 def test_the_published_runs_have_their_published_steps(profile):
-    first, second = (plan_steps(SCALE, SIZES, name, profile.train) for name in StageName)
+    first, second = (plan_steps(SIZES, name, profile.train) for name in StageName)
     assert (first.conversations, first.steps, first.warmup_steps) == (595_375, 2326, 70)
     assert first.tokens == 595_375 * (576 + 24)
     assert first.supervised == 595_375 * 24
     assert (second.conversations, second.steps, second.warmup_steps) == (2_084_706, 16_287, 489)
     assert second.images == 2_084_706 - 40_688
     assert (second.is_published, second.is_measured, second.padding_share) == (True, False, None)
+
+
+def test_without_data_each_conversation_is_cut_before_those_of_text_alone_lose_their_image(profile):
+    short = SIZES.model_copy(update={"scale": SCALE.model_copy(update={"max_length": 1024})})
+    planned = plan_steps(short, StageName.STAGE2, profile.train)
+    assert planned.tokens == 2_084_706 * 1024 - 40_688 * 576
 
 
 def test_a_measured_mixture_counts_every_token_of_both_epochs(mixture, plan_of):
