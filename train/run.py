@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from palo.console import note, progress
 from palo.files import digest, file_digest, read_json, run_lock, uptodate, write_json
 from palo.settings import MixtureWeights, Profile, Sharding
-from train.data.mixture import mixture_inputs, open_captions, open_mixture
+from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
 from train.planning.memory import require_fit
 from train.scale import (
     Part,
@@ -33,6 +33,10 @@ from train.scale import (
     require_sharing,
     source_of,
 )
+
+if TYPE_CHECKING:
+    from train.data.packing import Lengths
+    from train.data.steps import StageData
 
 RECORD = "palo.json"  # in a checkpoint: what it was made from
 STARTED = "started.json"  # in a stage's folder: what it goes on with
@@ -197,8 +201,9 @@ def _stage1(run: Run) -> None:
         for name, of_stages in told.items():
             of_stages["stage1"] = stored[name]
         return
+    examples = _begin(run, StageName.STAGE1, inputs)
     with journal.timed("stage1"):
-        _train(run, StageName.STAGE1, inputs)
+        _train(run, StageName.STAGE1, examples)
     save_whole(kept, run.model)
     if is_first():
         stage1 = {name: of_stages["stage1"] for name, of_stages in told.items()}
@@ -211,9 +216,11 @@ def _stage2(run: Run, checkpoint: Path, inputs: str, is_cut_up: bool) -> None:
     from train.loop.processes import is_first, load_whole
     from train.loop.trainer import TRAINABLE, newest_complete
 
+    examples = _begin(run, StageName.STAGE2, inputs)
+    run.journal.mixture = examples.counts
     adapted = _set_learning(run)
     with run.journal.timed("stage2"):
-        _train(run, StageName.STAGE2, inputs)
+        _train(run, StageName.STAGE2, examples)
     if is_first():
         if is_cut_up:  # whole again, from the last checkpoint
             _assemble(run)
@@ -236,9 +243,23 @@ def _set_learning(run: Run) -> Any:
     return None
 
 
-def _steps(run: Run, name: StageName, inputs: str) -> tuple[Any, Any]:
-    """The stage's steps for this process, and the lengths of its conversations; in the folder where
-    it began, from these very inputs or afresh. Raises UserError where images are refused."""
+def _begin(run: Run, name: StageName, inputs: str) -> Mixture:
+    """The stage's examples; its folder is emptied unless it was begun from these very inputs."""
+    from train.loop.processes import is_first, processes
+
+    folder = run.work / name
+    with processes().main_process_first():
+        first = name is StageName.STAGE1
+        examples = open_captions(run.profile) if first else open_mixture(run.profile)
+        if is_first() and not _was_started(folder, inputs):
+            shutil.rmtree(folder, ignore_errors=True)
+            write_json(folder / STARTED, inputs)
+    return examples
+
+
+def _stage_data(run: Run, name: StageName, examples: Mixture) -> "tuple[StageData, Lengths]":
+    """The stage's steps for this process, and the lengths of its conversations. Raises UserError
+    where images are refused."""
     from train.data.images import ImageLosses
     from train.data.packing import Measure, measure, plan_mixture
     from train.data.steps import StageData
@@ -247,14 +268,9 @@ def _steps(run: Run, name: StageName, inputs: str) -> tuple[Any, Any]:
 
     scale, settings, as_captions = run.scale, run.profile.train, name is StageName.STAGE1
     how = Measure(Template(run.tokenizer), run.packer.image_tokens, scale.max_length, as_captions)
-    state, folder = processes(), run.work / name
-    with state.main_process_first():
-        examples = open_captions(run.profile) if as_captions else open_mixture(run.profile)
-        if is_first() and not _was_started(folder, inputs):
-            shutil.rmtree(folder, ignore_errors=True)
-            write_json(folder / STARTED, inputs)
-        with progress(f"{scale.name} {name}: lengths", len(examples)) as tick:
-            lengths = measure(examples, how, tick=tick)
+    state, folder, title = processes(), run.work / name, f"{scale.name} {name}: lengths"
+    with state.main_process_first(), progress(title, len(examples)) as tick:
+        lengths = measure(examples, how, tick=tick)
     weights = MixtureWeights() if as_captions else settings.mixture
     plan = plan_mixture(examples, lengths.tokens, scale.stage(name), weights, settings.seed)
     with_image = int(examples.has_image()[np.unique(plan.drawn(0))].sum()) + len(lengths.refused)
@@ -263,20 +279,22 @@ def _steps(run: Run, name: StageName, inputs: str) -> tuple[Any, Any]:
     for row in lengths.refused if is_first() else ():
         losses.add(row.sample_id, row.lang, "", row.reason)
     losses.check()
-    given = (examples, examples.languages, how, run.packer, plan, run.pictures, losses)
-    return StageData(*given, state.process_index, state.num_processes), lengths
+    data = StageData(
+        examples, examples.languages, measure=how, packer=run.packer, plan=plan,
+        pictures=run.pictures, losses=losses, rank=state.process_index,
+        world_size=state.num_processes,
+    )  # fmt: skip
+    return data, lengths
 
 
-def _train(run: Run, name: StageName, inputs: str) -> None:
+def _train(run: Run, name: StageName, examples: Mixture) -> None:
     from train.loop.loss import Learner, recompute
     from train.loop.trainer import Job, run_stage
     from train.model.sizes import flop_count, sizes_of
     from train.planning.memory import here
 
     scale, settings, journal = run.scale, run.profile.train, run.journal
-    data, lengths = _steps(run, name, inputs)
-    if name is StageName.STAGE2:
-        journal.mixture = data.examples.counts
+    data, lengths = _stage_data(run, name, examples)
     journal.cut[name] = {lang: asdict(count) for lang, count in lengths.cut.items()}
     language_model = run.model.model.language_model
     recompute(language_model, scale.checkpointing)
