@@ -18,7 +18,7 @@ from train.scale import Scale, StageName, load_scale
 from train.serving import server
 
 if TYPE_CHECKING:
-    from train.data.images import Checked
+    from train.data.image_check import Checked
     from train.serving.chat import Talker
 
 LOOPBACK = "127.0.0.1"
@@ -110,7 +110,7 @@ def verify_images(
     COCO, GQA, OCR-VQA, TextVQA, VG and the captions' own. Exit code: 0 complete, 1 something is
     missing, 2 a mistake.
     """
-    from train.data.images import check_images, image_lists
+    from train.data.image_check import check_images, image_lists
 
     settings = load_profile(profile)
     lists = image_lists(settings)
@@ -192,10 +192,13 @@ def convert(
     from train.conversion.convert import convert as run
     from train.conversion.published import Conversion
 
-    options = (to, base, vision_tower, part, keep_adapter, model_type, overwrite)
     with progress("tensors", None) as tick:
-        said = run(Conversion(source, out, *options, int(max_shard_gb * 1e9), tick))
-    note(said)
+        wanted = Conversion(
+            source, out, to=to, base=base, vision_tower=vision_tower, part=part, tick=tick,
+            keep_adapter=keep_adapter, model_type=model_type, overwrite=overwrite,
+            max_shard_bytes=int(max_shard_gb * 1e9),
+        )  # fmt: skip
+        note(run(wanted))
 
 
 def evaluate(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from palo.files import write_json
 from palo.settings import load_profile
-from train.data.images import (
+from train.data.image_check import (
     COLLECTIONS,
     ImageList,
     ListFault,
@@ -107,7 +107,7 @@ def test_archives_count_as_the_folders_they_stand_for(mix):
 
 @pytest.mark.parametrize("many", [False, True])
 def test_broken_pictures_are_found_where_they_are_opened(mix, monkeypatch, many):
-    monkeypatch.setattr("train.data.images.DECODED_AT_ONCE", 1 if many else 64)
+    monkeypatch.setattr("train.data.image_check.DECODED_AT_ONCE", 1 if many else 64)
     path = mix.images_dir / "vg/VG_100K_2/2.jpg"
     path.write_bytes(b"")
     (mix.images_dir / "coco/train2017/000000000009.jpg").write_bytes(b"<html>")
