@@ -38,7 +38,7 @@ from train.data.template import add_image
 from train.model import layout as names
 from train.model.assembly import CLASSES
 from train.model.checkpoint import about, projector_of, write_small_files
-from train.model.layout import Layout, Part, PublishedType
+from train.model.layout import Layout, Naming, Part, PublishedType
 
 _KEEP_DIR = "palo"
 _MANIFEST, _FILES, _TOKENIZER, _KEPT = "manifest.json", "files", "tokenizer", "kept.safetensors"
@@ -382,7 +382,8 @@ def _write_llava(job: Conversion, held: Part, fresh: Path) -> tuple[Part, int]:
     }
     short = {name: tensors.cut(classic[name], 0, rows) for name in cut_off}
     named = {
-        names.other_name(name, names.PUBLISHED): lazy for name, lazy in {**classic, **short}.items()
+        names.other_name(name, Naming.PUBLISHED): lazy
+        for name, lazy in {**classic, **short}.items()
     }
     # in the published order: the language model, the tower, the projector, the head
     places = (names.PUBLISHED_HEAD, names.PROJECTOR, names.TOWER)  # the last first

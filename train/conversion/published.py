@@ -29,7 +29,7 @@ from train.conversion.tensors import Lazy, Stored, Weights, read_json_object, re
 from train.model import layout as names
 from train.model.assembly import CONFIGS, STRIDES
 from train.model.checkpoint import about, projector_of
-from train.model.layout import Layout, Part, PublishedType
+from train.model.layout import Layout, Naming, Part, PublishedType
 from train.scale import ProjectorKind
 
 PROJECTOR_FILES = ("mm_projector.safetensors", "mm_projector.bin")
@@ -169,14 +169,17 @@ class Adapter:
         weights: Weights = {}
         for module, pair in self.pairs.items():
             if to is Layout.HF:
-                classic, column = names.from_published(f"{module}.weight"), names.MEMORY
+                classic, naming = names.from_published(f"{module}.weight"), Naming.MEMORY
                 if classic is None or not classic.startswith("language_model."):
                     raise UserError(f"The adapter changes {module}, no part of the language model.")
             else:
-                classic, column = names.stored_as_classic(f"{module}.weight"), names.PUBLISHED
+                classic, naming = (
+                    names.stored_as_classic(f"{module}.weight"),
+                    Naming.PUBLISHED,
+                )
                 if classic is None:
                     raise UserError(f"The adapter changes {module}, which LLaVA does not have.")
-            renamed = names.other_name(classic, column).removesuffix(".weight")
+            renamed = names.other_name(classic, naming).removesuffix(".weight")
             for side, lazy in zip("AB", pair, strict=True):
                 weights[f"{PEFT_PREFIX}{renamed}.lora_{side}.weight"] = lazy
         settings = {"base_model_name_or_path": base, "target_modules": targets}

@@ -79,7 +79,7 @@ def sum_loss(kernel: LossKernel) -> SumLoss:
     if kernel is LossKernel.TORCH:
         return _torch_sum
     try:
-        import liger_kernel.ops.fused_linear_cross_entropy  # noqa: F401
+        from liger_kernel.transformers import LigerFusedLinearCrossEntropyLoss  # noqa: F401
     except ImportError:
         if kernel is LossKernel.LIGER:
             raise MissingResource(

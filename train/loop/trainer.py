@@ -54,7 +54,7 @@ WRITING = ".writing"  # where a checkpoint lies until all of it is there
 DIGESTS = "digests.json"
 PROJECTOR = "multi_modal_projector"
 MAX_GRAD_NORM = 1.0  # transformers' default, which the published runs had
-MEMORY = 100  # steps that the median loss is over
+MEDIAN_OVER = 100  # steps that the median loss is over
 SETTLED = 20  # steps before a spike can be told
 
 
@@ -127,7 +127,7 @@ class SpikeWatch:
 
     def __init__(self, factor: float | None) -> None:
         self.factor = factor
-        self._last: deque[float] = deque(maxlen=MEMORY)
+        self._last: deque[float] = deque(maxlen=MEDIAN_OVER)
 
     def problem(self, loss: float) -> str | None:
         """What is wrong with a step's loss; a sound one is remembered."""
@@ -467,7 +467,7 @@ def newest_complete(folder: Path) -> Path | None:
 def _problem(checkpoint: Path) -> str | None:
     try:
         digests = read_json(checkpoint / DIGESTS)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return f"no {DIGESTS}"
     except UserError:
         return f"{DIGESTS} is no JSON"

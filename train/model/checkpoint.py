@@ -53,7 +53,7 @@ def save_checkpoint(
     files: dict[str, str] | None = None,
     adapted: "PeftModel | None" = None,
 ) -> None:
-    """Writes the whole checkpoint, or nothing of it; the model stays as it is.
+    """Writes the whole checkpoint, or nothing of it; the weights stay as they are.
 
     `files` are further texts by name, such as the trainer's log. `adapted` is what
     `get_peft_model(model.model.language_model, ...)` returned, not yet merged: written are base and

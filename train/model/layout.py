@@ -5,7 +5,7 @@ and MobileVLM publish. A folder's `config.json` says which it is; its own name n
 """
 
 import re
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
 BASE, ADAPTER = "base", "adapter"  # the two folders of a checkpoint that is not merged
@@ -47,8 +47,15 @@ PROJECTOR = "model.mm_projector."
 PUBLISHED_EMBEDDINGS, PUBLISHED_HEAD = "model.embed_tokens.weight", "lm_head.weight"
 EMBEDDINGS, HEAD = "language_model.model.embed_tokens.weight", "language_model.lm_head.weight"
 
-# How a module is called: in memory, in our files (classic), in published files.
-MEMORY, CLASSIC, PUBLISHED = range(3)
+
+class Naming(IntEnum):
+    """How a module is called."""
+
+    MEMORY = 0
+    CLASSIC = 1  # in our files
+    PUBLISHED = 2
+
+
 _NAMES = (
     ("model.vision_tower.", "vision_tower.vision_model.", TOWER + "vision_model."),
     ("model.multi_modal_projector.linear_1.", "multi_modal_projector.linear_1.", PROJECTOR + "0."),
@@ -67,7 +74,7 @@ def stored_as_classic(name: str) -> str | None:
     """The classic name of what some version of transformers has stored; None: not LLaVA's."""
     if name.startswith(tuple(classic for _, classic, _ in _NAMES)):
         return name
-    return _renamed(_TOWER_SPELLING.sub("model.vision_tower.", name), MEMORY, CLASSIC)
+    return _renamed(_TOWER_SPELLING.sub("model.vision_tower.", name), Naming.MEMORY, Naming.CLASSIC)
 
 
 def classic_name(name: str) -> str:
@@ -77,16 +84,16 @@ def classic_name(name: str) -> str:
     return classic
 
 
-def other_name(classic: str, column: int) -> str:
+def other_name(classic: str, naming: Naming) -> str:
     """The name in memory, as adapters carry it, or the published one."""
-    name = _renamed(classic, CLASSIC, column)
+    name = _renamed(classic, Naming.CLASSIC, naming)
     assert name is not None, f"no other name for {classic}"
     return name
 
 
 def from_published(name: str) -> str | None:
     """The classic name of a published one; None where ours has no such parameter."""
-    classic = _renamed(name, PUBLISHED, CLASSIC)
+    classic = _renamed(name, Naming.PUBLISHED, Naming.CLASSIC)
     is_other = name.startswith((PROJECTOR, "model.vision_tower."))  # than the language model's
     is_text = classic is not None and classic.startswith("language_model.")
     return None if is_other and is_text else classic
@@ -102,7 +109,7 @@ def is_computed(name: str) -> bool:
     return name.endswith(_COMPUTED)
 
 
-def _renamed(name: str, source: int, target: int) -> str | None:
+def _renamed(name: str, source: Naming, target: Naming) -> str | None:
     for row in _NAMES:
         if name.startswith(row[source]):
             return row[target] + name.removeprefix(row[source])

@@ -110,7 +110,7 @@ class Server:
 def make_server(
     folder: Path, name: str, address: Address, more: Sequence[str], on_cpu: bool
 ) -> Server:
-    """Raises MissingResource without vLLM or a checkpoint, UserError for flags that are ours."""
+    """Raises MissingResource without vLLM, UserError for flags that are ours."""
     if find_spec("vllm") is None:
         raise MissingResource("vLLM is not installed: make vllm")
     for word in more:

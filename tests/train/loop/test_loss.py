@@ -108,7 +108,7 @@ def test_without_images_or_without_anything_every_parameter_that_learns_has_a_gr
 
 
 def test_liger_is_asked_for_by_name_only_where_it_can_be_had(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "liger_kernel.ops", None)
+    monkeypatch.setitem(__import__("sys").modules, "liger_kernel", None)
     assert loss.sum_loss(LossKernel.AUTO) is loss.sum_loss(LossKernel.TORCH)
     with pytest.raises(MissingResource, match=r"pip install liger-kernel"):
         loss.sum_loss(LossKernel.LIGER)

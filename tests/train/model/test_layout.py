@@ -1,8 +1,7 @@
 import pytest
 
 from train.model.layout import (
-    MEMORY,
-    PUBLISHED,
+    Naming,
     classic_name,
     from_published,
     is_computed,
@@ -54,8 +53,8 @@ ROWS = [
 @pytest.mark.parametrize(("memory", "classic", "published"), ROWS)
 def test_names_go_both_ways(memory, classic, published):
     assert classic_name(memory) == classic
-    assert other_name(classic, MEMORY) == memory
-    assert other_name(classic, PUBLISHED) == published
+    assert other_name(classic, Naming.MEMORY) == memory
+    assert other_name(classic, Naming.PUBLISHED) == published
     assert from_published(published) == classic
 
 
