@@ -70,6 +70,18 @@ class Account:
     def balanced(self) -> bool:
         return self.turns == self.by_status.total() and not self.fault_counts
 
+    @property
+    def summary(self) -> dict[str, object]:
+        """For the manifest: the sum, and what is wrong with it."""
+        return {
+            "whole": self.balanced,
+            "source_turns": self.turns,
+            "turns_in_shards": self.by_status.total(),
+            "verified_with_other_spans": self.by_person,
+            "faults": dict(self.fault_counts),
+            "first_faults": self.faults,
+        }
+
     def __add__(self, other: "Account") -> "Account":
         sums = {name: value + getattr(other, name) for name, value in vars(self).items()}
         return Account(**sums | {"faults": sums["faults"][:_FAULTS_KEPT]})

@@ -147,14 +147,7 @@ def _translate(
         "by_status": dict(account.by_status),
         "problems": dict(account.problems),
         "shards": account.shards,
-        "audit": {
-            "whole": account.balanced,
-            "source_turns": account.turns,
-            "turns_in_shards": account.by_status.total(),
-            "verified_with_other_spans": account.by_person,
-            "faults": dict(account.fault_counts),
-            "first_faults": account.faults,
-        },
+        "audit": account.summary,
     }
     made_by = {"lang": job.lang, "signature": job.signature, "prompt_version": job.version}
     write_json(target_dir / "manifest.json", made_by | sums)
