@@ -278,8 +278,13 @@ def rounds(paths: DataPaths, lang: str) -> list[Round]:
             edited = verdict != ReviewVerdict.ACCEPT
             human = row.correction.strip() if edited else row.translation
             rows[name][key] = JudgedRow(edited, row.translation, human)
+
+    def order(name: str) -> tuple[bool, int, str]:
+        number = name.rpartition("-")[2]
+        return not name.startswith(SEED), int(number) if number.isdecimal() else 0, name
+
     told = []
-    for name in sorted(rows, key=lambda n: (not n.startswith(SEED), int(n.rpartition("-")[2]))):
+    for name in sorted(rows, key=order):
         batch = ledger[name]
         kind = RoundKind.FLAGGED if batch.translator else RoundKind.CHOSEN
         kind = RoundKind.AUDIT if batch.audit else kind

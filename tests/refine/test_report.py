@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import refine.cli
 from palo.errors import UserError
-from palo.files import read_json
+from palo.files import read_json, write_json
 from palo.shards import records_digest
 from refine.report import Acceptance, accepted, collect, render, table
 
@@ -70,6 +70,19 @@ def test_a_file_of_any_name_counts_for_its_batch_and_the_third_person_decides(ru
     (found,) = collect(run.profile, "ur").rounds
     assert (found.name, found.score.decided) == ("batch-0001", 1)
     assert found.rows["t1.left"].human == "دو ہیں۔"
+
+
+def test_rounds_come_by_number_then_name_and_a_name_without_a_number_first(run):
+    new = run.conversation("new", "ur", run.good_question, ("Red.", "Red."))
+    run.translated(run.left, run.lost, new)
+    run.refine()
+    names, ledger = ["mine", "batch-0001", "batch-1"], run.csv_path("exported.json")
+    batch = read_json(ledger)["batch-0001"]
+    rows = zip(names, batch["rows"].items(), strict=True)
+    write_json(ledger, {name: batch | {"rows": dict([row])} for name, row in rows})
+    accepted = [row | {"verdict": "accept"} for row in run.rows()]
+    run.save(sorted(accepted, key=lambda row: row["id"], reverse=True), "batch-0001.csv")
+    assert [told.name for told in collect(run.profile, "ur").rounds] == names
 
 
 def test_two_rounds_of_one_translator_are_no_before_and_after(run):
