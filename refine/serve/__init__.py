@@ -142,7 +142,10 @@ class ReviewStore:
     def entries(self) -> dict[str, RowEntry]:
         """Decisions and drafts by row id; a draft is younger than the decision it belongs to."""
         with self._lock:
-            own, drafts = self._own_rows(), self._drafts()
+            return self._entries()
+
+    def _entries(self) -> dict[str, RowEntry]:
+        own, drafts = self._own_rows(), self._drafts()
         entries = {
             key: RowEntry.model_validate(row, from_attributes=True) for key, row in own.items()
         }
@@ -182,7 +185,7 @@ class ReviewStore:
             if entry.verdict and own[row_id].correction == entry.correction:
                 del drafts[row_id]
                 self._write_drafts(drafts)
-        return self.entries().get(row_id, RowEntry())
+            return self._entries().get(row_id, RowEntry())
 
     def _decided(self, row: ReviewRow, entry: RowEntry) -> ReviewRow:
         """The row as intake will read it, checked by what intake checks with."""
