@@ -41,9 +41,10 @@ def check_file(pairs: Path, lang: str, output: Path | None, settings: RefineSett
     """Judges all pairs of a file or standard input; a UserError at the end for what is no pair."""
     if output is not None and pairs != STDIN and output.resolve() == pairs.resolve():
         raise UserError(f"--output {output} is the input itself. Name another file.")
-    lacks = without_bands(lang, load_thresholds(settings.thresholds_path))
-    for line in filter(None, (*settings.models.licence_notes(), lacks)):
+    for line in settings.models.licence_notes():
         print(line, file=sys.stderr)
+    if lacks := without_bands(lang, load_thresholds(settings.thresholds_path)):
+        print(lacks, file=sys.stderr)
     with ExitStack() as stack:
         file: IO[str] = sys.stdout
         if output is not None:
