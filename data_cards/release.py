@@ -145,7 +145,7 @@ class LanguageFacts:
         self.report_is_older = bool(self.report) and self.report.get("shards") != current
         self.audit: Mapping[str, Any] | None = (self.report.get("audits") or [None])[-1]
         self.audit_failed = self.audit is not None and self.audit["acceptance"] == "failed"
-        self.structure_broken = not self.translated.get("audit", {"whole": True})["whole"]
+        self.structure_broken = not (self.translated.get("audit") or {"whole": True})["whole"]
 
     @cached_property
     def use(self) -> Use | None:
