@@ -28,11 +28,12 @@ from palo.files import timestamp
 from palo.languages import TARGETS, parse_languages
 from palo.settings import Profile, load_profile
 from palo.shards import shard_paths
-from refine import calibrate, check, report
+from refine import calibrate, check
 from refine.filters import load_thresholds, without_bands
 from refine.intake import import_file, languages_of, own_name
 from refine.queue import FLAGGED, Queue, check_choice
 from refine.review_file import errors_path
+from refine.review_status import review_status
 from refine.run import LanguageSummary, refine_language
 
 _TOP_REASONS = 3
@@ -148,6 +149,8 @@ def report_command(
 
     The table is of the languages asked for; the files beside it always hold all that were refined.
     """
+    from refine import report
+
     settings = load_profile(profile).on(source)
     announce(settings, "refine report")
     paths, langs = settings.paths, _codes(lang)
@@ -180,7 +183,7 @@ def status_command(
     """Per language: rows out, done, conflicts, agreement, edit rate, time."""
     settings = load_profile(profile).on(source)
     paths, langs = settings.paths, _codes(lang)
-    statuses = [report.review_status(paths, code) for code in langs if paths.review(code).is_dir()]
+    statuses = [review_status(paths, code) for code in langs if paths.review(code).is_dir()]
     if not statuses:
         raise _nothing(f"Nothing is in review for {' '.join(langs)}", settings)
     if as_json:

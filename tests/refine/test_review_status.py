@@ -1,7 +1,7 @@
 """The state of a review is counted from the ledger, the files and the verified texts."""
 
 from palo.files import read_json, write_json
-from refine.report import ReviewStatus, review_status
+from refine.review_status import ReviewStatus, review_status
 
 FIX = {"verdict": "fix", "correction": "دو۔"}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from refine.report import agreement, cohen_kappa, krippendorff_alpha
+from refine.review_status import agreement, cohen_kappa, krippendorff_alpha
 
 # Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", section C: nominal alpha 0.743
 ROWS = (
