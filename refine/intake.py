@@ -73,15 +73,18 @@ class ReviewedTurn:
 
 @dataclass(frozen=True)
 class Decision:
-    """A checked row. `entry` is what the memory would hold, with text "" for a rejection; `stale`
-    says that the shards hold another translation by now than the reviewed one."""
+    """A checked row. `entry` is what the memory would hold, with text "" for a rejection."""
 
     id: str
     verdict: ReviewVerdict
     turn: ReviewedTurn
     entry: VerifiedEntry  # without its time
-    stale: bool
     row: ReviewRow
+
+    @property
+    def stale(self) -> bool:
+        """Whether the shards hold another translation by now than the reviewed one."""
+        return self.turn.exported(translation_hash(self.row)) is None
 
     @property
     def rejection(self) -> Rejection | None:
@@ -316,8 +319,7 @@ def decide(row: ReviewRow, lang: str, turn: ReviewedTurn | None) -> Decision | t
     reviewer, batch = row.reviewer.strip(), row.file.rpartition(".")[0]
     of_turn = (turn.source, turn.context, text, turn.sample_id, turn.turn)
     entry = VerifiedEntry(*of_turn, all_copies in _YES, reviewer, batch, created="")
-    stale = turn.exported(exported[1]) is None
-    return Decision(row.id.strip(), verdict, turn, entry, stale, row)
+    return Decision(row.id.strip(), verdict, turn, entry, row)
 
 
 def _text(

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,10 @@ class Round:
     kind: RoundKind
     translator: str
     rows: Mapping[str, JudgedRow]
-    score: RoundScore
+
+    @cached_property
+    def score(self) -> RoundScore:
+        return score(list(self.rows.values()))
 
 
 @dataclass(frozen=True)
@@ -283,8 +287,7 @@ def rounds(paths: DataPaths, lang: str) -> list[Round]:
         kind = RoundKind.FLAGGED if batch.translator else RoundKind.CHOSEN
         kind = RoundKind.AUDIT if batch.audit else kind
         kind = RoundKind.SEED if name.startswith(SEED) else kind
-        scored = score(list(rows[name].values()))
-        told.append(Round(name, kind, batch.translator, rows[name], scored))
+        told.append(Round(name, kind, batch.translator, rows[name]))
     return told
 
 
