@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.table import Table
 
@@ -163,8 +163,13 @@ class AuditedTranslator:
     acceptance: Acceptance
 
 
-# What a filter said of a turn, the turn's verdict, and its English and translation.
-Example = tuple[Finding, Verdict, str, str]
+class Example(NamedTuple):
+    """What a filter said of a turn; the verdict is the turn's."""
+
+    finding: Finding
+    verdict: Verdict
+    english: str
+    translation: str
 
 
 @dataclass
@@ -239,12 +244,13 @@ def collect(profile: Profile, lang: str) -> LanguageFigures:
                 figures.ratios[int(min(ratio, MAX_RATIO) / RATIO_STEP)] += 1
             if not verdict.flagged:
                 continue
-            for said in refined.findings[turn]:
-                if said.verdict is Verdict.PASS:
-                    continue
-                figures.by_reason[said.filter] += 1
-                if figures.by_reason[said.filter] <= EXAMPLES_PER_REASON:
-                    figures.examples.append((said, verdict, source.text, target.text))
+            spoke = [said for said in refined.findings[turn] if said.verdict is not Verdict.PASS]
+            figures.by_reason.update({said.filter for said in spoke})
+            figures.examples += [
+                Example(said, verdict, source.text, target.text)
+                for said in spoke
+                if figures.by_reason[said.filter] <= EXAMPLES_PER_REASON
+            ]
     figures.history = load_history(paths.refined(lang))
     figures.rounds = rounds(paths, lang)
     figures.translators = translators(paths, lang, figures.rounds, figures.history)

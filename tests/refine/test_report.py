@@ -31,7 +31,7 @@ def test_it_counts_what_was_kept_flagged_and_why(run):
     assert (found.samples, found.kept, found.turns) == (3, 1, 6)
     assert found.flagged_share == 2 / 6
     assert found.by_reason["structure"] == 1
-    assert {said.filter for said, *_ in found.examples} == set(found.by_reason)
+    assert {one.finding.filter for one in found.examples} == set(found.by_reason)
     assert found.identified["ur"] == 5
     assert sum(found.ratios.values()) == 3  # questions; the answers are too short to tell
     assert (found.rounds, found.before_after, found.audits) == ([], None, [])
