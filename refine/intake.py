@@ -90,8 +90,12 @@ class Decision:
     def rejection(self) -> Rejection | None:
         if self.verdict is not ReviewVerdict.REJECT:
             return None
-        who, note = (self.entry.reviewer, self.entry.batch), self.row.note.strip()
-        return Rejection(translation_hash(self.row), *who, note)
+        return Rejection(
+            translation=translation_hash(self.row),
+            reviewer=self.entry.reviewer,
+            batch=self.entry.batch,
+            note=self.row.note.strip(),
+        )
 
 
 @dataclass(frozen=True)
@@ -202,9 +206,14 @@ def _look(
             refused.append(decision.row.problem("verdict", said))
         elif rejected.get(decision.id) != decision.rejection:
             fresh.append(decision)
-    known = len(settled) - len(refused) - len(fresh)
-    stale = sum(decision.stale for decision in fresh)
-    return Intake(len(fresh), known, stale, (*problems, *refused), tuple(disagreeing)), fresh
+    intake = Intake(
+        taken=len(fresh),
+        known=len(settled) - len(refused) - len(fresh),
+        stale=sum(decision.stale for decision in fresh),
+        problems=(*problems, *refused),
+        conflicts=tuple(disagreeing),
+    )
+    return intake, fresh
 
 
 def _says_the_same(decision: Decision, before: VerifiedEntry) -> bool:
@@ -316,10 +325,18 @@ def decide(row: ReviewRow, lang: str, turn: ReviewedTurn | None) -> Decision | t
         problems.append(text)
     if problems or verdict is None or isinstance(text, Problem):
         return tuple(problems)
-    reviewer, batch = row.reviewer.strip(), row.file.rpartition(".")[0]
-    of_turn = (turn.source, turn.context, text, turn.sample_id, turn.turn)
-    entry = VerifiedEntry(*of_turn, all_copies in _YES, reviewer, batch, created="")
-    return Decision(row.id.strip(), verdict, turn, entry, row)
+    entry = VerifiedEntry(
+        source=turn.source,
+        context=turn.context,
+        text=text,
+        sample_id=turn.sample_id,
+        turn=turn.turn,
+        all_copies=all_copies in _YES,
+        reviewer=row.reviewer.strip(),
+        batch=row.file.rpartition(".")[0],
+        created="",
+    )
+    return Decision(id=row.id.strip(), verdict=verdict, turn=turn, entry=entry, row=row)
 
 
 def _text(

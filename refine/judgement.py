@@ -173,13 +173,20 @@ def refine_samples(
         sample if reason else _with_verified(sample, verified)
         for sample, reason in zip(samples, broken, strict=True)
     ]
-    pairs = []
-    for sample, reason in zip(corrected, broken, strict=True):
-        for turn, meta in enumerate(sample.meta if not reason else ()):
-            source, target = sample.source[turn].text, sample.target[turn].text
-            told = (meta.status, meta.finish_reason, meta.problem, meta.mean_logprob)
-            others = met.get((sample.sample_id, turn), ())
-            pairs.append(TurnPair(source, target, *told, sample.sample_id, others))
+    pairs = [
+        TurnPair(
+            source=sample.source[turn].text,
+            target=sample.target[turn].text,
+            status=meta.status,
+            finish_reason=meta.finish_reason,
+            problem=meta.problem,
+            mean_logprob=meta.mean_logprob,
+            conversation=sample.sample_id,
+            others=met.get((sample.sample_id, turn), ()),
+        )
+        for sample, reason in zip(corrected, broken, strict=True)
+        for turn, meta in enumerate(sample.meta if not reason else ())
+    ]
     lang = samples[0].lang if samples else ""
     judged = iter(judge(default_filters(settings), pairs, lang))
     refined = []

@@ -45,9 +45,9 @@ BATCH = "batch"
 SEED = "seed"
 FLAGGED = "flagged"
 _EXPORTED = re.compile(rf"({BATCH}|{SEED}|{ADJUDICATION})-\d+")
+_LONG_WORDS = (3, 20)  # of English: an answer of a word or three, a sentence, more
 # A rejected text is wrong for sure and the next translator may do better; of one that asks for
 # review nobody knows.
-_LONG_WORDS = (3, 20)  # of English: an answer of a word or three, a sentence, more
 _WORTH = {Verdict.REVIEW: 1.0, Verdict.REJECT: 0.5}
 
 
@@ -188,10 +188,17 @@ class Queue:
         for group in conflicts:
             turn, shown = group[0].turn, group[0].row
             # not what a reviewer may have made of the texts in their cells
-            english, machine = without_frame(turn.source), turn.exported(translation_hash(shown))
-            text = shown.translation if machine is None else without_frame(machine)
-            context, wants = (shown.lang, shown.image, shown.previous), "; ".join(map(said, group))
-            row = ReviewRow(group[0].id, *context, english, text, wants, hash=shown.hash)
+            machine = turn.exported(translation_hash(shown))
+            row = ReviewRow(
+                id=group[0].id,
+                lang=shown.lang,
+                image=shown.image,
+                previous=shown.previous,
+                english=without_frame(turn.source),
+                translation=shown.translation if machine is None else without_frame(machine),
+                reasons="; ".join(map(said, group)),
+                hash=shown.hash,
+            )
             rows.append(Candidate(row))
         self._export(ADJUDICATION, rows, max_rows)
 
@@ -398,13 +405,19 @@ def open_rows(
         if judged or not wanted or meta.status is TurnStatus.VERIFIED:
             continue
         english, translation = without_frame(source.text), without_frame(target.text)
-        previous = without_frame(sample.source[turn - 1].text) if turn else ""
         reasons = (
             f"{finding.filter}: {finding.reason}"
             for finding in findings
             if finding.verdict is not Verdict.PASS and not blind
         )
-        context = (sample.lang, sample.image or "", previous)
-        texts = (english, translation, "; ".join(reasons))
-        key, exported = review_id(sample.sample_id, turn), export_hash(english, translation)
-        yield turn, ReviewRow(key, *context, *texts, hash=exported)
+        row = ReviewRow(
+            id=review_id(sample.sample_id, turn),
+            lang=sample.lang,
+            image=sample.image or "",
+            previous=without_frame(sample.source[turn - 1].text) if turn else "",
+            english=english,
+            translation=translation,
+            reasons="; ".join(reasons),
+            hash=export_hash(english, translation),
+        )
+        yield turn, row
