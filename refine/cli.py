@@ -231,7 +231,7 @@ def export_command(
     rows, now = max_rows or settings.refine.max_review_rows, timestamp()
     for code in langs:
         queue = Queue(paths, code, now)
-        queue.chosen(only, rows)
+        queue.send_chosen(only, rows)
         if not queue.files:
             note(f"{code}: no turn of {only} that is not out already")
         _name_rows(code, queue)

@@ -9,8 +9,7 @@ import heapq
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
@@ -95,7 +94,8 @@ def load_ledger(folder: Path) -> Ledger:
 @dataclass
 class Queue:
     """Sends turns of a language out, in new files: a file that exists is never touched, as a
-    reviewer may have it open. `now` goes into the ledger, for the time that reviews take.
+    reviewer may have it open. `now` goes into the ledger, for the time that reviews take. Whoever
+    sends holds the run lock; only `send_chosen` takes it itself.
 
     It counts rows out and undecided (`waiting`), and rows that find no room (`later`), and holds
     the new files, and the ids of rows too long for any cell.
@@ -104,20 +104,16 @@ class Queue:
     paths: DataPaths
     lang: str
     now: str
-    waiting: int = 0
-    later: int = 0
-    files: tuple[Path, ...] = ()
-    unwritable: tuple[str, ...] = ()
+    waiting: int = field(default=0, init=False)
+    later: int = field(default=0, init=False)
+    files: tuple[Path, ...] = field(default=(), init=False)
+    unwritable: tuple[str, ...] = field(default=(), init=False)
 
-    @cached_property
+    @property
     def folder(self) -> Path:
         return self.paths.review(self.lang)
 
-    @cached_property
-    def ledger(self) -> Ledger:
-        return load_ledger(self.folder)
-
-    def flagged(self, max_rows: int) -> None:
+    def send_flagged(self, max_rows: int) -> None:
         """The next batch of turns that ask for a person and had none, those of most gain first.
 
         The gain is times the number of copies: turns of the same English and translation. The
@@ -161,7 +157,9 @@ class Queue:
             counts.add((candidate.row.hash, is_out) for candidate, is_out in turns())
             self._export(BATCH, ranked(counts), max_rows, one_file=True, translator=wrote)
 
-    def seed(self, settings: RefineSettings, memory: VerifiedMemory, rejected: Rejected) -> None:
+    def send_seed(
+        self, settings: RefineSettings, memory: VerifiedMemory, rejected: Rejected
+    ) -> None:
         """All turns of the seed's translations, with what the filters say of them."""
         rows: list[Candidate] = []
         wrote = ""
@@ -173,7 +171,7 @@ class Queue:
                 rows += [Candidate(row) for _, row in open_rows(refined)]
         self._export(SEED, rows, settings.max_review_rows, translator=wrote)
 
-    def adjudication(self, conflicts: Sequence[Sequence[Decision]], max_rows: int) -> None:
+    def send_adjudication(self, conflicts: Sequence[Sequence[Decision]], max_rows: int) -> None:
         """A row a conflict, with what each reviewer wants; intake takes the third person's word."""
 
         def said(decision: Decision) -> str:
@@ -202,7 +200,7 @@ class Queue:
             rows.append(Candidate(row))
         self._export(ADJUDICATION, rows, max_rows)
 
-    def audit(self, num_rows: int) -> None:
+    def send_audit(self, num_rows: int) -> None:
         """Draws a sample of passed turns into a batch, once for each translator.
 
         It is blind: the rows go out like any others, without a word of the filters' notes, and
@@ -211,7 +209,8 @@ class Queue:
         """
         samples = (refined.sample for refined in self._refined()) if num_rows else ()
         translator = translator_of(samples)
-        if not translator or any(batch.audit == translator for batch in self.ledger.values()):
+        ledger = load_ledger(self.folder).values()
+        if not translator or any(batch.audit == translator for batch in ledger):
             return
 
         def passed() -> Iterator[tuple[str, ReviewRow]]:
@@ -225,7 +224,7 @@ class Queue:
         rows = map(Candidate, draw(passed(), num_rows, self._ids_out()))
         self._export(BATCH, rows, num_rows, translator=translator, audit=translator)
 
-    def chosen(self, only: str, max_rows: int) -> None:
+    def send_chosen(self, only: str, max_rows: int) -> None:
         """At most `max_rows` turns that are not out yet, in one new batch.
 
         They are of the verdicts or reasons that `only` names, which has passed `check_choice`, or
@@ -251,7 +250,7 @@ class Queue:
             )
             self._export(BATCH, islice(chosen, max_rows), max_rows)
 
-    def workbooks(self) -> None:
+    def write_workbooks(self) -> None:
         """A workbook beside each new CSV."""
         for path in self.files:
             write_review(path.with_suffix(XLSX), read_review(path).rows)
@@ -263,11 +262,12 @@ class Queue:
 
     def _out(self, *stems: str) -> set[tuple[str, str]]:
         """(review id, hash of the translation) of the rows that files of these stems hold."""
-        batches = (batch for n, batch in self.ledger.items() if n.rpartition("-")[0] in stems)
+        ledger = load_ledger(self.folder)
+        batches = (batch for n, batch in ledger.items() if n.rpartition("-")[0] in stems)
         return {row for batch in batches for row in batch.rows.items()}
 
     def _ids_out(self) -> set[str]:
-        return {key for batch in self.ledger.values() for key in batch.rows}
+        return {key for batch in load_ledger(self.folder).values() for key in batch.rows}
 
     def _export(
         self,
@@ -307,16 +307,17 @@ class Queue:
             best = heapq.nlargest(max_rows, not_out(), key=worth)[: max(0, max_rows - waiting)]
         else:
             best = sorted(not_out(), key=worth, reverse=True)
+        ledger = load_ledger(self.folder)
         for start in range(0, len(best), max_rows):
             rows = [candidate.row for candidate in best[start : start + max_rows]]
-            names = [*self.ledger, *(path.stem for path in self.folder.glob(f"{stem}-*.csv"))]
+            names = [*ledger, *(path.stem for path in self.folder.glob(f"{stem}-*.csv"))]
             matches = (re.match(rf"{stem}-(\d+)", name) for name in names)
             batch = f"{stem}-{1 + max((int(m[1]) for m in matches if m), default=0):04d}"
             path = self.folder / f"{batch}.csv"
             write_review(path, rows)
             hashes = {row.id: translation_hash(row) for row in rows}
-            self.ledger[batch] = Exported(hashes, self.now, audit, translator)
-            content = {key: asdict(value) for key, value in self.ledger.items()}
+            ledger[batch] = Exported(hashes, self.now, audit, translator)
+            content = {key: asdict(value) for key, value in ledger.items()}
             write_json(self.folder / LEDGER_NAME, content)
             self.files += (path,)
         self.waiting += waiting + len(best)

@@ -60,14 +60,14 @@ def refine_language(
         settings, queue = profile.refine, Queue(paths, lang, now)
         done = current = 0
         if seed:
-            queue.seed(settings, memory, rejected)
+            queue.send_seed(settings, memory, rejected)
         else:
             done, current = _refine_shards(paths, lang, settings, rejected, tick)
-            queue.flagged(settings.max_review_rows)
-            queue.audit(settings.audit_rows)
-        queue.adjudication(intake.conflicts, settings.max_review_rows)
+            queue.send_flagged(settings.max_review_rows)
+            queue.send_audit(settings.audit_rows)
+        queue.send_adjudication(intake.conflicts, settings.max_review_rows)
         if settings.review_xlsx:
-            queue.workbooks()
+            queue.write_workbooks()
         folder = paths.refined(lang)
         manifest = _manifest(lang, folder)
         if not seed:

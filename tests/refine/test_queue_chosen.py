@@ -8,7 +8,7 @@ from refine.queue import Queue, check_choice
 
 def ids(run, only, max_rows=10):
     queue = Queue(run.paths, "ur", "2026-01-01")
-    queue.chosen(only, max_rows)
+    queue.send_chosen(only, max_rows)
     return [row["id"] for path in queue.files for row in run.rows(path.name)]
 
 
