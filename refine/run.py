@@ -18,7 +18,7 @@ from refine.intake import Intake, load_rejections, take_in
 from refine.judgement import (
     REASON_COUNT,
     VERDICT_COUNT,
-    Rejection,
+    Rejected,
     judge_inputs,
     processes,
     refine_shard,
@@ -84,7 +84,7 @@ def _refine_shards(
     paths: DataPaths,
     lang: str,
     settings: RefineSettings,
-    rejected: dict[str, Rejection],
+    rejected: Rejected,
     tick: Callable[[], None],
 ) -> tuple[int, int]:
     """How many shards were written, and how many were up to date."""
@@ -141,5 +141,4 @@ class State:
 
 def load_history(folder: Path) -> list[State]:
     """Oldest first; empty for a language that was refined before histories were written."""
-    path = folder / _HISTORY_NAME
-    return [State(**row) for row in read_json(path)] if path.is_file() else []
+    return [State(**row) for row in read_json(folder / _HISTORY_NAME, [])]
