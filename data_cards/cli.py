@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from data_cards.export import Format, copied, export, export_dir, plan, pushed
+from data_cards.export import Format, export, export_dir
 from data_cards.provenance import (
     Kind,
     card_path,
@@ -14,6 +14,7 @@ from data_cards.provenance import (
     has_checkpoint,
     read_provenance,
 )
+from data_cards.push import copied, plan, pushed
 from data_cards.release import ALL, MIXTURE, Release, parse_release, there_are
 from palo.console import ProfileOption, announce, note
 from palo.errors import UserError
