@@ -7,7 +7,7 @@ import typer
 
 from data_cards.export import Format, export, export_dir
 from data_cards.provenance import (
-    Kind,
+    ReleaseKind,
     card_path,
     cards_dir,
     changes,
@@ -121,7 +121,9 @@ def export_command(
 
 def push_command(
     repo_id: Annotated[str, typer.Option("--repo-id", help="ORG/NAME on the Hub.")],
-    what: Annotated[Kind, typer.Option("--what", help="dataset or checkpoint.")] = Kind.DATASET,
+    what: Annotated[
+        ReleaseKind, typer.Option("--what", help="dataset or checkpoint.")
+    ] = ReleaseKind.DATASET,
     lang: ReleaseOption = ALL,
     scale: Annotated[str, typer.Option("--scale", help="Of a checkpoint.")] = "7b",
     public: Annotated[

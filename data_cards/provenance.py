@@ -28,8 +28,8 @@ MODEL_TEMPLATE = files("data_cards") / "model_card.md.j2"
 _BLOCK = re.compile(r"^## Provenance$.*?^```json$\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-class Kind(StrEnum):
-    """Of what is described, and published."""
+class ReleaseKind(StrEnum):
+    """What is described, and published."""
 
     DATASET = "dataset"
     CHECKPOINT = "checkpoint"
@@ -41,7 +41,7 @@ class Provenance:
     are digests by name, "" for what was not there; `about` is told and never compared."""
 
     profile: str
-    kind: Kind
+    kind: ReleaseKind
     what: str
     langs: tuple[str, ...]
     inputs: Mapping[str, str]
@@ -61,7 +61,7 @@ def read_provenance(card: str) -> Provenance | None:
     blocks = _BLOCK.findall(card)
     try:
         said = json.loads(blocks[-1])
-        kind, langs = Kind(said.pop("kind")), tuple(said.pop("langs"))
+        kind, langs = ReleaseKind(said.pop("kind")), tuple(said.pop("langs"))
         return Provenance(kind=kind, langs=langs, **said)
     except (IndexError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -91,7 +91,7 @@ def dataset_provenance(profile: Profile, release: Release) -> Provenance:
         "filters": report.get("filters", {}).get("version", ""),
     }
     langs = tuple(map(str, release.configs))
-    return Provenance(profile.name, Kind.DATASET, release.name, langs, inputs, about)
+    return Provenance(profile.name, ReleaseKind.DATASET, release.name, langs, inputs, about)
 
 
 def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
@@ -115,7 +115,7 @@ def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
         "checkpoint inputs": read_json(record, {}).get("inputs", ""),
         "mixture caches": [path.stem for path in caches],
     }
-    return Provenance(profile.name, Kind.CHECKPOINT, scale, (), inputs, about)
+    return Provenance(profile.name, ReleaseKind.CHECKPOINT, scale, (), inputs, about)
 
 
 def cards_dir() -> Path:
@@ -143,7 +143,7 @@ def changes(told: Provenance, profile: Profile) -> list[str] | None:
     """What a card would record otherwise today, each in a few words; None where nothing of its data
     is on this machine."""
     paths, langs = profile.paths, told.target_langs
-    if told.kind is Kind.CHECKPOINT:
+    if told.kind is ReleaseKind.CHECKPOINT:
         if not has_checkpoint(profile, told.what):
             return None
         now = checkpoint_provenance(profile, told.what).inputs

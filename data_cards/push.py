@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data_cards.export import LICENCE, MARK, README, Format, export_dir, whole_folder
 from data_cards.licences import licence_notes, model_chain
-from data_cards.provenance import Kind, card_path, changes, checkpoint_dir, read_provenance
+from data_cards.provenance import ReleaseKind, card_path, changes, checkpoint_dir, read_provenance
 from data_cards.release import LanguageFacts, parse_release
 from palo.errors import MissingResource, UserError
 from palo.settings import Profile, config_path
@@ -22,19 +22,19 @@ _TEXT_BYTES = 4 << 20  # of files that are looked through for paths
 class Plan:
     """`contents` by their names in the repository: files, and what is made on the spot."""
 
-    what: Kind
+    what: ReleaseKind
     repo_id: str
     contents: dict[str, Path | bytes]
     warnings: list[str]
 
     @property
     def repo_type(self) -> str:
-        return "dataset" if self.what is Kind.DATASET else "model"
+        return "dataset" if self.what is ReleaseKind.DATASET else "model"
 
     @property
     def place(self) -> str:
         """Of the repository, below the Hub's address."""
-        return f"datasets/{self.repo_id}" if self.what is Kind.DATASET else self.repo_id
+        return f"datasets/{self.repo_id}" if self.what is ReleaseKind.DATASET else self.repo_id
 
     @property
     def sizes(self) -> list[tuple[str, int]]:
@@ -46,7 +46,9 @@ def _size(content: Path | bytes) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
-def plan(profile: Profile, what: Kind, lang: str, scale: str, repo_id: str, anyway: bool) -> Plan:
+def plan(
+    profile: Profile, what: ReleaseKind, lang: str, scale: str, repo_id: str, anyway: bool
+) -> Plan:
     """Raises MissingResource where there is nothing to push, UserError for what should not be."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils._validators import validate_repo_id
@@ -74,10 +76,10 @@ def plan(profile: Profile, what: Kind, lang: str, scale: str, repo_id: str, anyw
 
 
 def _contents(
-    profile: Profile, what: Kind, lang: str, scale: str
+    profile: Profile, what: ReleaseKind, lang: str, scale: str
 ) -> tuple[dict[str, Path | bytes], list[str]]:
     """Files by their names in the repository, and what speaks against publishing them."""
-    if what is Kind.DATASET:
+    if what is ReleaseKind.DATASET:
         folder = export_dir(profile, Format.HUB, parse_release(lang, profile.paths))
         card, lacking = folder / README, f"folder to push at {folder}"
         again = f"palo export --format hub --lang {lang}"
@@ -91,7 +93,7 @@ def _contents(
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name not in _PRIVATE
     }
-    if what is Kind.CHECKPOINT:
+    if what is ReleaseKind.CHECKPOINT:
         terms = licence_notes(model_chain(profile, scale))
         contents |= {README: card.read_bytes(), LICENCE: terms.encode()}
     told = read_provenance(card.read_text(encoding="utf-8"))
