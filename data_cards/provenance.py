@@ -70,7 +70,7 @@ def read_provenance(card: str) -> Provenance | None:
 def dataset_provenance(profile: Profile, release: Release) -> Provenance:
     paths, report = profile.paths, load_report(profile.paths)
     inputs = {
-        **_common(profile, DATASET_TEMPLATE),
+        **_shared_inputs(profile, DATASET_TEMPLATE),
         "source shards": _folder(paths.source_dir, manifest(paths.source_dir).get("report")),
         "filters' report": _known(report.get("filters")),
         "translator's fine-tune": _known(read_json(paths.translator_report, {})),
@@ -100,7 +100,7 @@ def checkpoint_provenance(profile: Profile, scale: str) -> Provenance:
     record = folder / "palo.json"
     told = read_json(evaluation, {})
     inputs = {
-        **_common(profile, MODEL_TEMPLATE),
+        **_shared_inputs(profile, MODEL_TEMPLATE),
         "scale": _file(profile.train.scales_dir / f"{scale}.yaml"),
         "checkpoint": _file(record if record.is_file() else folder / "config.json"),
         "training": _file(folder / "training.json"),
@@ -161,8 +161,9 @@ def changes(told: Provenance, profile: Profile) -> list[str] | None:
     ]
 
 
-def _common(profile: Profile, template: Traversable) -> dict[str, str]:
-    """What of the settings a card tells, or what decides which rows training takes."""
+def _shared_inputs(profile: Profile, template: Traversable) -> dict[str, str]:
+    """Inputs of every card: its template and licences, and the settings that it tells or that
+    decide which rows training takes."""
     texts = (path.read_text(encoding="utf-8") for path in (template, TABLE))
     settings = [
         profile.description,
