@@ -97,8 +97,17 @@ def bars(counts: Sequence[tuple[str, int]]) -> str:
 
 
 # What the templates of cards write values with.
-_WRITERS: dict[str, Any] = {"number": number, "share": share}
-_WRITERS |= {of.__name__: of for of in (cell, code, decimal, band, interval, quantile, wilson)}
+_WRITERS: dict[str, Any] = {
+    "band": band,
+    "cell": cell,
+    "code": code,
+    "decimal": decimal,
+    "interval": interval,
+    "number": number,
+    "quantile": quantile,
+    "share": share,
+    "wilson": wilson,
+}
 
 _LICENSES = """
     apache-2.0 mit bsd-2-clause bsd-3-clause cc0-1.0 cc-by-4.0 cc-by-sa-4.0 cc-by-nc-4.0
