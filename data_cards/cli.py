@@ -86,16 +86,22 @@ def _check(only: str | None) -> None:
         if only is not None and (told is None or told.profile != only):
             continue
         num_cards += 1
-        changed: list[str] | None = ["it has no provenance that palo wrote"]
-        if told and told.profile not in profiles:
+        changed: list[str] | None
+        if told is None:
+            changed = ["it has no provenance that palo wrote"]
+        elif told.profile not in profiles:
             note(f"{path.name}: pipelines.yaml has no profile {told.profile} any more")
             continue
-        if told and (changed := changes(told, profiles[told.profile])) is None:
+        else:
+            changed = changes(told, profiles[told.profile])
+        if changed:
+            stale = True
+            why = ", ".join(changed)
+            note(f"{path.name} is stale: {why}. Run palo card, and read what it says now.")
+        elif told and changed is None:
             note(f"{path.name}: its data are not on this machine ({told.profile}, {told.what})")
-            continue
-        stale = stale or bool(changed)
-        why = f" is stale: {', '.join(changed or ())}. Run palo card, and read what it says now."
-        note(f"{path.name}{why if changed else ': up to date'}")
+        else:
+            note(f"{path.name}: up to date")
     if not num_cards:
         note(f"No card to check in {cards_dir()}.")
     if stale:
