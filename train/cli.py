@@ -43,13 +43,9 @@ HostOption = Annotated[str, typer.Option(help="Who can reach it; the default: on
 
 
 def register(app: typer.Typer) -> None:
-    app.command("train")(train)
-    app.command("evaluate")(evaluate)
-    app.command("convert")(convert)
+    for command in (train, evaluate, convert, chat, serve, demo_ui):
+        app.command()(command)
     app.add_typer(images_app, name="images")
-    app.command("chat")(chat)
-    app.command("serve")(serve)
-    app.command("demo-ui")(demo_ui)
 
 
 def train(
