@@ -23,16 +23,7 @@ from palo.files import digest, file_digest, read_json, run_lock, uptodate, write
 from palo.settings import MixtureWeights, Profile, Sharding
 from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
 from train.planning.memory import require_fit
-from train.scale import (
-    Part,
-    Scale,
-    StageName,
-    ensure,
-    missing_for,
-    refuse,
-    require_sharing,
-    source_of,
-)
+from train.scale import Part, Scale, StageName, ensure, require_for_training, source_of
 
 if TYPE_CHECKING:
     from train.data.packing import Lengths
@@ -85,8 +76,7 @@ def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STA
     projector.safetensors, and the next call goes on from it. Raises MissingResource or UserError
     before anything heavy is loaded.
     """
-    refuse(f"train {scale.name}", profile, missing_for(scale, profile, until))
-    require_sharing(profile)
+    require_for_training(scale, profile, until)
     folder = profile.paths.checkpoint(scale.name)
     is_whole = until is StageName.STAGE2
     inputs = stage2_inputs(scale, profile) if is_whole else ""
@@ -211,8 +201,7 @@ def _stage1(run: Run) -> None:
 
 
 def _stage2(run: Run, checkpoint: Path, inputs: str, is_cut_up: bool) -> None:
-    """The projector and the language model (or adapters on it), on instructions. `is_cut_up`:
-    training leaves the model in pieces."""
+    """Projector and language model (or adapters). `is_cut_up`: training leaves it in pieces."""
     from train.loop.processes import is_first, load_whole
     from train.loop.trainer import TRAINABLE, newest_complete
 
@@ -258,8 +247,7 @@ def _begin(run: Run, name: StageName, inputs: str) -> Mixture:
 
 
 def _stage_data(run: Run, name: StageName, examples: Mixture) -> "tuple[StageData, Lengths]":
-    """The stage's steps for this process, and the lengths of its conversations. Raises UserError
-    where images are refused."""
+    """The stage's steps for this process. Raises UserError where images are refused."""
     from train.data.images import ImageLosses
     from train.data.packing import Measure, measure, plan_mixture
     from train.data.steps import StageData
@@ -328,9 +316,8 @@ def _finish(run: Run, adapted: Any, folder: Path, inputs: str) -> None:
     """Writes the checkpoint, adapters merged into it. Raises UserError where that fails."""
     from train.model.checkpoint import save_checkpoint
 
-    record = {"inputs": inputs, "scale": run.scale.name}
     files = {
-        RECORD: json.dumps(record, indent=1) + "\n",
+        RECORD: json.dumps({"inputs": inputs, "scale": run.scale.name}, indent=1) + "\n",
         LOG: json.dumps(vars(run.journal), ensure_ascii=False, indent=1) + "\n",
     }
     readers = (run.tokenizer, run.pictures.processor)

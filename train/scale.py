@@ -177,8 +177,8 @@ class Part(StrEnum):
     LANGUAGE_MODEL = "language_model"
 
 
-Builder = Callable[[Scale, Profile, Path], None]  # saves a stand-in in an empty folder
-standin_builders: dict[Part, Builder] = {}
+# Each saves a stand-in in an empty folder.
+standin_builders: dict[Part, Callable[[Scale, Profile, Path], None]] = {}
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,10 @@ def ensure(part: Part, scale: Scale, profile: Profile) -> Source:
     return source
 
 
-# What a run needs that this machine may not have; asked before any heavy import
+def require_for_training(scale: Scale, profile: Profile, until: StageName) -> None:
+    """Asked before any heavy import. Raises MissingResource that lists all that is missing."""
+    refuse(f"train {scale.name}", profile, missing_for(scale, profile, until, needs_gpu=True))
+    require_sharing(profile)
 
 
 def require_sharing(profile: Profile) -> None:
@@ -242,11 +245,8 @@ def require_sharing(profile: Profile) -> None:
         )
 
 
-def missing_for(
-    scale: Scale, profile: Profile, until: StageName, needs_gpu: bool = True
-) -> list[str]:
-    """All that training so far needs and this machine lacks, and what to do about each.
-    `needs_gpu`: False for a run that is to be somewhere else."""
+def missing_for(scale: Scale, profile: Profile, until: StageName, needs_gpu: bool) -> list[str]:
+    """What training needs and this machine lacks, with a cure. `needs_gpu`: it is to run here."""
     settings, paths = profile.train, profile.paths
     wanted: list[tuple[Path | None, str]] = [
         (settings.captions_path, "captions"),
@@ -288,14 +288,10 @@ def _missing(
 def require_for_evaluation(
     scale: Scale, profile: Profile, held_out: bool = True, judge: bool = False
 ) -> None:
-    """Raises MissingResource that lists all that is missing, of the held-out questions and of a
-    judge only where they are needed."""
+    """Raises MissingResource that lists all that is missing, of what this evaluation needs."""
     evaluate = profile.evaluate
-    wanted = [
-        (evaluate.questions_path, "held-out questions"),
-        (evaluate.images_dir, "their images"),
-    ]
-    missing = _missing(wanted if held_out else (), scale, profile, needs_gpu=True)
+    paths = [(evaluate.questions_path, "held-out questions"), (evaluate.images_dir, "their images")]
+    missing = _missing(paths if held_out else (), scale, profile, needs_gpu=True)
     checkpoint = profile.paths.checkpoint(scale.name)
     if not (checkpoint / "config.json").is_file():
         missing.append(f"a checkpoint ({checkpoint}): palo train --scale {scale.name}")
