@@ -34,11 +34,11 @@ Order = Callable[[int], np.ndarray]  # epoch -> conversations in the order they 
 
 
 class Packing(NamedTuple):
-    """What the rows of some steps are, and waste; None: not known."""
+    """What the rows of some steps are, and waste."""
 
-    rows_a_step: float | None = None  # of one device
-    padding_share: float | None = None  # of all places in the rows
-    idle_share: float | None = None  # of all devices' time: waiting for a step's longest row
+    rows_a_step: float  # of one device
+    padding_share: float  # of all places in the rows
+    idle_share: float  # of all devices' time: waiting for a step's longest row
 
 
 def row_places(tokens: int) -> int:
@@ -205,11 +205,8 @@ def measure(
     processes: int | None = None,
     tick: Callable[[int], object] = lambda _: None,
 ) -> Lengths:
-    """Lengths of a mixture, kept beside its cache as one number a row, so that plans read no text.
-
-    Large mixtures are shared out over `processes` (None: one a core); the result is the same for
-    any number of them. `tick` is called with numbers of rows done.
-    """
+    """Lengths of a mixture, kept beside its cache as one number a row, so that plans read no text;
+    the same for any number of `processes` (None: one a core, where there are many rows)."""
     size = len(examples)
     key = digest([VERSION, how.template.digest, how.image_tokens, how.max_length, how.as_captions])
     path = examples.path.with_name(f"{examples.path.stem}-{key}.npy")
@@ -242,8 +239,7 @@ def _start(examples: Mixture, how: Measure) -> None:
 
 
 def _measured_here(chunk: range) -> Lengths:
-    """Spans of all rows are counted at once, which is quick; what does not fit is encoded as in
-    training."""
+    """Spans of all rows are counted at once, which is quick; what does not fit is encoded."""
     examples, how = _here
     part = Lengths(np.zeros(len(chunk), np.int32), [], [], {})
     rows, spans, counts = [], [], []

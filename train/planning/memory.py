@@ -48,9 +48,6 @@ SHORTEST_TEXT = 24  # tokens beside an image: a caption, or a question with its 
 MORE_DEVICES = (2, 4, 8, 16, 32)
 
 
-# Devices
-
-
 @dataclass(frozen=True)
 class Gpu:
     """A kind of GPU, as gpus.yaml has it: what it can compute at most, and how much it holds."""
@@ -175,9 +172,6 @@ def sharing_of(settings: LoopSettings) -> Sharing:
         ) from None
 
 
-# A row
-
-
 def layer_bytes(
     sizes: Sizes, stage: StageName, checkpointing: Checkpointing, short: int = 2
 ) -> tuple[int, int]:
@@ -262,9 +256,6 @@ def largest_row(sizes: Sizes, stage: StageName) -> tuple[int, int, int]:
     if stage is StageName.STAGE1:  # every caption has its image
         supervised = chosen.row_tokens - images * sizes.image_tokens
     return chosen.row_tokens, images, supervised
-
-
-# A device
 
 
 @dataclass(frozen=True)
@@ -354,9 +345,6 @@ def host_bytes(
         "weights": trained(sizes, stage).weight_bytes(2),
         "pictures": math.ceil(batch_size / devices) * picture * (2 * workers + 1),
     }
-
-
-# Whether it fits
 
 
 def require_fit(scale: Scale, profile: Profile, stages: Sequence[StageName]) -> None:

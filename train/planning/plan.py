@@ -31,15 +31,7 @@ from palo.settings import MixtureWeights, Profile, TrainSettings
 from palo.shards import shard_paths
 from palo.tokenizer import load_tokenizer
 from train.data.mixture import Mixture, open_captions, open_mixture
-from train.data.packing import (
-    Lengths,
-    Measure,
-    Packing,
-    measure,
-    plan_mixture,
-    steps_per_epoch,
-    total_steps,
-)
+from train.data.packing import Lengths, Measure, measure, plan_mixture, steps_per_epoch, total_steps
 from train.data.template import Template, add_image
 from train.model.sizes import FlopCount, Sizes, flop_count, parameters, sizes_of
 from train.planning.memory import (
@@ -118,11 +110,7 @@ class StagePlan:
 
 
 class Plan:
-    """All of a run, stage by stage.
-
-    `is_elsewhere`: the devices are not this machine's, so it needs none; `is_silent`: nothing is
-    printed, progress neither.
-    """
+    """All of a run. `is_elsewhere`: not on this machine's devices; `is_silent`: no progress."""
 
     def __init__(
         self,
@@ -220,12 +208,11 @@ def plan_steps(
     lengths: Lengths | None = None,
     devices: int = 1,
 ) -> Steps:
-    """Of as many conversations as were published where there is no mixture, of assumed length where
-    there are no lengths."""
+    """Without a mixture: as many conversations as published; without lengths: assumed ones."""
     scale, is_first = sizes.scale, name is StageName.STAGE1
     stage = scale.stage(name)
     languages: tuple[LanguagePlan, ...] = ()
-    conversations, tokens, packing = PUBLISHED[name], None, Packing()
+    conversations, tokens, packing = PUBLISHED[name], None, dict[str, float]()
     images = conversations if is_first else conversations - PUBLISHED_TEXT_ONLY
     if mixture is not None:
         counted = np.ones(len(mixture), np.int32) if lengths is None else lengths.tokens
@@ -237,7 +224,7 @@ def plan_steps(
         if lengths is not None:
             tokens = int(lengths.tokens[drawn].sum())
             chosen = np.linspace(0, plan.steps_per_epoch - 1, LOOKED_AT).astype(int)
-            packing = plan.packing(np.unique(chosen).tolist(), devices)
+            packing = plan.packing(np.unique(chosen).tolist(), devices)._asdict()
     if tokens is None and mixture is None:
         each = min(scale.max_length, sizes.image_tokens + ASSUMED_TEXT[name])
         tokens = conversations * each - (conversations - images) * sizes.image_tokens
@@ -260,7 +247,7 @@ def plan_steps(
         is_measured=lengths is not None,
         tokens_a_step=round(tokens * epochs / steps),
         languages=languages,
-        **packing._asdict(),
+        **packing,
     )
 
 
@@ -285,8 +272,6 @@ def _languages(
         if lang in mixture.counts
     )
 
-
-# What is shown
 
 _ROWS: dict[str, dict[str, Any]] = read_yaml(__file__, "rows.yaml")
 _STYLE: dict[str, Any] = {
