@@ -97,9 +97,7 @@ class Origin:
 
     def named(self, weights: Weights, key_of: Callable[[str], str | None]) -> Weights | None:
         """The tensors under the very names that the origin stored; None where one is not to be had.
-
-        `key_of` gives the name in `weights`, where a tied head, stored twice, is the embeddings.
-        """
+        `key_of` gives the name in `weights`, where a tied head, stored twice, is the embeddings."""
         stored = [name for file_names in self.files.values() for name in file_names]
         tied = {names.PUBLISHED_HEAD: names.PUBLISHED_EMBEDDINGS, names.HEAD: names.EMBEDDINGS}
         keys = [key_of(name) or "" for name in stored]
@@ -290,10 +288,8 @@ def _complete(config: LlavaConfig, weights: Weights, where: Path) -> Weights:
 
 
 def _write_hf(job: Conversion, part: Part, fresh: Path) -> tuple[Part, int]:
-    """Writes a whole model, whatever part of one the folder holds: a projector or adapters alone
-    are put together with the language model they were trained on, and adapters are merged into it,
-    or kept beside it as train/model/checkpoint.py writes them. What was written, how many tensors.
-    """
+    """Writes a whole model: a projector or adapters alone are put together with their language
+    model, adapters merged into it or kept beside it. What was written, how many tensors."""
     config_path = job.source / "config.json"
     raw = published.read_published(config_path)
     source = published.gather(job, part, raw)

@@ -164,21 +164,18 @@ class Adapter:
         in memory, the published one with its `base` language model."""
         layers = sorted({module.rsplit(".", 1)[-1] for module in self.pairs})  # `q_proj`
         targets: Any = layers
-        if to is Layout.HF:  # plain names would match the vision tower's layers too
+        rename, naming = names.stored_as_classic, Naming.PUBLISHED
+        if to is Layout.HF:
+            rename, naming = names.from_published, Naming.MEMORY
+            # plain names would match the vision tower's layers too
             base, targets = None, rf"model\.language_model\..*\.({'|'.join(layers)})"
         weights: Weights = {}
         for module, pair in self.pairs.items():
-            if to is Layout.HF:
-                classic, naming = names.from_published(f"{module}.weight"), Naming.MEMORY
-                if classic is None or not classic.startswith("language_model."):
-                    raise UserError(f"The adapter changes {module}, no part of the language model.")
-            else:
-                classic, naming = (
-                    names.stored_as_classic(f"{module}.weight"),
-                    Naming.PUBLISHED,
-                )
-                if classic is None:
-                    raise UserError(f"The adapter changes {module}, which LLaVA does not have.")
+            classic = rename(f"{module}.weight") or ""
+            if to is Layout.HF and not classic.startswith("language_model."):
+                raise UserError(f"The adapter changes {module}, no part of the language model.")
+            if not classic:
+                raise UserError(f"The adapter changes {module}, which LLaVA does not have.")
             renamed = names.other_name(classic, naming).removesuffix(".weight")
             for side, lazy in zip("AB", pair, strict=True):
                 weights[f"{PEFT_PREFIX}{renamed}.lora_{side}.weight"] = lazy
@@ -298,11 +295,10 @@ def gather(job: Conversion, part: Part, raw: dict[str, Any]) -> Source:
         files = {**adapter.stored.files, NON_LORA: [PEFT_PREFIX + name for name in rest]}
         stored = Stored({}, files, adapter.stored.metadata)
         if not job.keep_adapter:
-            weights = merge(weights, adapter, folder)
+            weights, adapter = merge(weights, adapter, folder), None
     if not any(name.startswith(names.TOWER) for name in weights):
         weights |= _tower_weights(job, raw, weights[names.PUBLISHED_EMBEDDINGS].dtype)
-    kept = adapter if job.keep_adapter else None
-    return Source(folder, Layout.LLAVA, part, weights, stored, tokenizer_dir, kept)
+    return Source(folder, Layout.LLAVA, part, weights, stored, tokenizer_dir, adapter)
 
 
 def _tower_name(job: Conversion, raw: dict[str, Any], more: str = "") -> str:
