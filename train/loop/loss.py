@@ -79,7 +79,7 @@ def sum_loss(kernel: LossKernel) -> SumLoss:
     if kernel is LossKernel.TORCH:
         return _torch_sum
     try:
-        from liger_kernel.transformers import LigerFusedLinearCrossEntropyLoss  # noqa: F401
+        from liger_kernel.transformers import LigerFusedLinearCrossEntropyLoss
     except ImportError:
         if kernel is LossKernel.LIGER:
             raise MissingResource(
@@ -87,19 +87,17 @@ def sum_loss(kernel: LossKernel) -> SumLoss:
                 "(pip install liger-kernel), or set loss_kernel: torch in the scale."
             ) from None
         return _torch_sum
-    return _liger_sum if torch.cuda.is_available() else _torch_sum
+
+    def liger_sum(hidden: torch.Tensor, head: nn.Linear, target: torch.Tensor) -> torch.Tensor:
+        """Head and loss in one, in pieces: the logits are never held."""
+        kernel_loss = LigerFusedLinearCrossEntropyLoss(reduction="sum")
+        return kernel_loss(head.weight.to(hidden.dtype), hidden, target)
+
+    return liger_sum if torch.cuda.is_available() else _torch_sum
 
 
 def _torch_sum(hidden: torch.Tensor, head: nn.Linear, target: torch.Tensor) -> torch.Tensor:
     return nn.functional.cross_entropy(head(hidden).float(), target, reduction="sum")
-
-
-def _liger_sum(hidden: torch.Tensor, head: nn.Linear, target: torch.Tensor) -> torch.Tensor:
-    """Head and loss in one, in pieces: the logits are never held."""
-    from liger_kernel.transformers import LigerFusedLinearCrossEntropyLoss
-
-    weight = head.weight.to(hidden.dtype)
-    return LigerFusedLinearCrossEntropyLoss(reduction="sum")(weight, hidden, target)
 
 
 class Documents:
@@ -127,13 +125,12 @@ def documents_attention(
     assert attention_mask is None, "packed rows have no mask"
     assert sum(lengths) == query.shape[2], "documents and row differ in length"
     grouped = key.shape[1] != query.shape[1]
+    by_document = (tensor.split(lengths, dim=2) for tensor in (query, key, value))
     parts = [
         scaled_dot_product_attention(
             q, k, v, dropout_p=dropout, scale=scaling, is_causal=True, enable_gqa=grouped
         )
-        for q, k, v in zip(
-            *(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True
-        )
+        for q, k, v in zip(*by_document, strict=True)
     ]
     return torch.cat(parts, dim=2).transpose(1, 2), None
 

@@ -77,8 +77,7 @@ def save_whole(path: Path, model: torch.nn.Module) -> None:
 
 
 def load_whole(path: Path, model: torch.nn.Module) -> None:
-    """Every process takes its part of what `save_whole` wrote. Raises AssertionError where the file
-    does not hold exactly the parameters that are trained."""
+    """Every process takes its part of what `save_whole` wrote."""
     stored = load_file(path)
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     assert stored.keys() == trained.keys(), f"{path} holds other parameters than the model trains"
@@ -116,10 +115,9 @@ def cut_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[s
 def _as_cut(whole: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     if not isinstance(like, DTensor):
         return whole
-    mesh = like.device_mesh
     there = whole.to(like.device)
     # every process read the file: nothing is sent
-    return distribute_tensor(there, mesh, like.placements, src_data_rank=None)
+    return distribute_tensor(there, like.device_mesh, like.placements, src_data_rank=None)
 
 
 def _whole(tensor: torch.Tensor) -> torch.Tensor:

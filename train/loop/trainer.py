@@ -165,9 +165,6 @@ class Display(TrainerCallback):
         self.tick(1, self.text)
 
 
-Flops = Callable[[Counts], float]  # of one step
-
-
 class TrainingDiverged(UserError):
     """A step whose loss or gradient cannot be learned from; nothing was learned from it."""
 
@@ -180,7 +177,7 @@ class Job:
     folder: Path
     seed: int
     settings: LoopSettings
-    flops: Flops | None = None
+    flops: Callable[[Counts], float] | None = None  # of one step
     peak_flops: float | None = None  # of one device, a second
 
 
