@@ -168,12 +168,8 @@ class LdpProjector(nn.Module):
 
     def __init__(self, vision_size: int, text_size: int) -> None:
         super().__init__()
-        mlp = nn.Sequential(
-            nn.Identity(),
-            nn.Linear(vision_size, text_size),
-            nn.GELU(),
-            nn.Linear(text_size, text_size),
-        )
+        first, second = nn.Linear(vision_size, text_size), nn.Linear(text_size, text_size)
+        mlp = nn.Sequential(nn.Identity(), first, nn.GELU(), second)
         blocks = nn.Sequential(
             nn.Identity(), InvertedResidual(text_size, 1), InvertedResidual(text_size, 2)
         )
@@ -189,11 +185,8 @@ class LdpProjector(nn.Module):
 
 
 def add_adapters(language_model: Any, lora: Lora, seed: int) -> Any:
-    """Puts fresh adapters on every linear layer of the language model, as PALO's 7B and 13B are
-    trained; they are then the only part of it that learns.
-
-    The seed makes them start alike, whatever was drawn before. Returns peft's wrapper.
-    """
+    """Puts fresh adapters on every linear layer, then all that learns of the language model; the
+    seed makes them start alike, whatever was drawn before. Returns peft's wrapper."""
     from peft import LoraConfig, get_peft_model
     from peft.tuners.lora import LoraLayer
 

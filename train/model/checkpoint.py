@@ -161,13 +161,11 @@ def load_checkpoint(
 
 def _without_adapter(model: LlavaForConditionalGeneration) -> LlavaForConditionalGeneration:
     """The model as it would be had no adapter been put on it; shares its tensors."""
-    weights = {
-        name.replace(f"{_LANGUAGE_MODEL}{_PEFT}", _LANGUAGE_MODEL).replace(
-            ".base_layer.", "."
-        ): held
-        for name, held in model.state_dict().items()
-        if ".lora_" not in name
-    }
+    weights = {}
+    for name, held in model.state_dict().items():
+        if ".lora_" not in name:
+            whole_name = name.replace(f"{_LANGUAGE_MODEL}{_PEFT}", _LANGUAGE_MODEL)
+            weights[whole_name.replace(".base_layer.", ".")] = held
     with torch.device("meta"):
         plain = type(model)(copy.deepcopy(model.config))
     plain.load_state_dict(weights, assign=True)  # strict: an adapter of another kind fails here
@@ -205,12 +203,10 @@ class CheckpointModel:
         model, self.tokenizer = load_checkpoint(folder, dtype)
         # what is merged is rounded once, here
         self.model: Any = model.to(self.device, dtype).eval()  # type: ignore[arg-type]
-        config: Any = self.model.config
+        config, padding = self.model.config, self.tokenizer.pad_token_id
         self.template = Template(self.tokenizer)
         self.processor = make_processor(config.vision_config.image_size)
-        self.packer = Packer(
-            config.image_token_id, config.image_seq_length, self.tokenizer.pad_token_id
-        )
+        self.packer = Packer(config.image_token_id, config.image_seq_length, padding)
 
     @torch.inference_mode()
     def generate(self, items: Sequence[Item], max_new_tokens: int, **how: Any) -> torch.Tensor:

@@ -244,8 +244,7 @@ def sizes_of(scale: Scale, models_dir: Path) -> Sizes:
 
 
 def _config(source: ModelSource[Any], models_dir: Path, kind: str) -> dict[str, Any]:
-    """The config.json of a built stand-in, of a folder or of the local hub cache; else what a
-    stand-in's settings or sizes.yaml say in its place."""
+    """The config.json where it is here; else what a stand-in's settings or sizes.yaml say."""
     standin: Any = source.standin
     if standin is None:
         config = hub_json(source.name, source.revision, "config.json", local_files_only=True)
