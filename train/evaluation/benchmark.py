@@ -195,11 +195,9 @@ class Score:
     n: int
 
 
-def score_of(outcomes: Sequence[Outcome]) -> float:
+def score_of(rows: Sequence[Outcome]) -> float:
     """As published: the ratio of means, not the mean of ratios. All must have scores."""
-    return (
-        100 * sum(row.model or 0 for row in outcomes) / sum(row.reference or 0 for row in outcomes)
-    )
+    return 100 * sum(row.model or 0 for row in rows) / sum(row.reference or 0 for row in rows)
 
 
 class Bootstrap:
@@ -279,9 +277,7 @@ def summary(
     def within(rows: Iterable[Outcome], langs: Sequence[str]) -> list[Outcome]:
         return [row for row in rows if row.item.lang in langs]
 
-    def score(
-        rows: Iterable[Outcome], langs: Sequence[str], zero: bool = False
-    ) -> dict[str, Any] | None:
+    def score(rows: Iterable[Outcome], langs: Sequence[str], zero: bool = False) -> Figures | None:
         """The mean of the languages; None where not every one has a score. `zero`: an answer in
         another language is worth nothing to who asked."""
         asked = within(rows, langs)
@@ -309,14 +305,12 @@ def summary(
     languages = {}
     for lang in langs:
         mine = within(outcomes, [lang])
-        faults = [row.faults for row in mine if row.faults]
+        texts, faults = [row.text for row in mine], [row.faults for row in mine if row.faults]
         languages[lang] = figures([lang]) | {
             "unparsed": len(faults),
             "faults": Counter(str(fault) for some in faults for fault in some),
             "categories": {name: score(rows, [lang]) for name, rows in by_category(mine).items()},
-            "text": corpus_scores(
-                lang, [row.text for row in mine], [row.item.reference for row in mine]
-            ),
+            "text": corpus_scores(lang, texts, [row.item.reference for row in mine]),
         }
     groups = {group: published().languages(group) for group in Group} | {Group.ALL: tuple(langs)}
     leads = [row.first_lead for row in outcomes if row.first_lead is not None]

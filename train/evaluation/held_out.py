@@ -107,8 +107,7 @@ def parse_questions(rows: Iterable[Mapping[str, Any]], images_dir: Path) -> list
 
 def shuffled_images(items: Sequence[Item], seed: int) -> list[Path]:
     """Every question gets the image of another sample, each image as often as before."""
-    pictures = list(dict.fromkeys(item.image for item in items))
-    order = list(pictures)
+    order = list(dict.fromkeys(item.image for item in items))
     random.Random(seed).shuffle(order)
     other = dict(zip(order, order[1:] + order[:1], strict=True))
     return [other[item.image] for item in items]

@@ -250,9 +250,8 @@ class Judge:
         prompt, settings = sitting.prompt, self._settings
         if rows := self._store.rows(sitting.key):
             prompt = f"{prompt}\n{_texts()['again'].format(fault=read_scores(rows[-1]['reply']))}"
-        return Request(
-            tag, (Message("user", prompt),), Sampling(settings.max_tokens, seed=settings.seed)
-        )
+        sampling = Sampling(settings.max_tokens, seed=settings.seed)
+        return Request(tag, (Message("user", prompt),), sampling)
 
     def _is_done(self, sitting: _Sitting) -> bool:
         """Whether it has scores, or was asked for them often enough."""
