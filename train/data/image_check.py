@@ -101,10 +101,7 @@ def check_images(
     lists: Iterable[ImageList], decode: bool = False, tick: Callable[[int], object] = lambda _: None
 ) -> Checked:
     """Looks for every image that the lists name, each once; opens them only to `decode`.
-
-    Items of another form are for ingest to complain of. `tick` is called with numbers of images
-    done.
-    """
+    Items of another form are for ingest to complain of."""
     places: dict[str, Place] = {}
     folders: Folders = defaultdict(lambda: defaultdict(set))
     faults = []

@@ -56,8 +56,7 @@ _LOCAL_HEADER = 30
 
 
 def load_picture(path: Path) -> Image.Image:
-    """The picture as RGB, wholly decoded, from its folder or an archive in the folder's place.
-    Raises UnreadableImage."""
+    """As RGB, wholly decoded, from its folder or an archive. Raises UnreadableImage."""
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # other libraries switch it on: half a picture is grey
     try:
         with opened(path) as file, warnings.catch_warnings():
@@ -185,8 +184,7 @@ def inside(root: Path | None, name: str) -> Path:
 
 
 def stored(path: Path) -> Callable[[], bytes] | None:
-    """How to read the image in the nearest archive that has it, or None. Raises UnreadableImage for
-    an archive that cannot be read."""
+    """How to read the image in the nearest archive that has it. Raises UnreadableImage."""
     for folder in path.parents:
         for archive in _archives(folder):
             rest = path.relative_to(folder).as_posix()

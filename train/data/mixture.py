@@ -105,11 +105,8 @@ class Mixture:
 
 
 def open_mixture(profile: Profile) -> Mixture:
-    """Every conversation that may be trained on, English first; English is that of the SOURCE
-    shards, or a larger LLaVA list instead.
-
-    Builds the cache where it is missing or out of date. Raises MissingResource.
-    """
+    """Every conversation that may be trained on, English first: that of the SOURCE shards, or a
+    larger LLaVA list instead. Raises MissingResource."""
     settings, images_dir = profile.train, profile.source.images_dir
     has_mix = settings.english_mix_path is not None
     english_root = settings.english_mix_images_dir if has_mix else images_dir

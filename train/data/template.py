@@ -38,8 +38,7 @@ class BadConversation(ValueError):
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids and labels of one sample, equally long; IMAGE_TOKEN and IGNORED as above. The last
-    three fields say what was cut to make it fit."""
+    """Token ids and labels of one sample, equally long; the rest is what was cut to make it fit."""
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
@@ -107,9 +106,7 @@ class Template:
         self, question: str, has_image: bool, before: Sequence[Round] = ()
     ) -> tuple[int, ...]:
         """What the model sees before it answers: the rounds before, and all up to `ASSISTANT:`.
-
-        `has_image` is about this question; one of the rounds before says of itself if it has it.
-        """
+        `has_image` is about this question; one of the rounds before says of itself if it has it."""
         ids: list[int] = [self.tokenizer.bos_token_id]
         for index, asked in enumerate([*before, Round(question, None, has_image)]):
             ids += self._piece(_spans(asked, first=index == 0)).ids
