@@ -405,7 +405,7 @@ CONFIG_NAME = "pipelines.yaml"
 
 
 class Profile(Section):
-    """One column of the house plan's profile table; every path is absolute once loaded."""
+    """A profile of pipelines.yaml; every path is absolute once loaded."""
 
     name: str
     description: str

@@ -1,4 +1,4 @@
-"""The house plan's rules about the code itself."""
+"""Rules about the code itself: who imports whom, and what a module says of itself."""
 
 import ast
 import graphlib
