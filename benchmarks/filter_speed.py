@@ -12,8 +12,7 @@ GopherRepetitionFilter on the same rows in as many processes; it is null where d
 there. Its blocks are as they come, with their defaults: its fastText (numpy 2 build), its word
 tokenizers a language (spaCy, jieba, Sudachi, Indic NLP: palo's extra `peers`). In its favour: the
 model file is ours, the small one, where it would fetch lid.176.bin; a language whose tokenizer
-would fetch a model is parted at white space instead; documents are made from rows in memory, and
-nothing is written.
+fetch a model is parted at white space instead; documents are made in memory, nothing is written.
 """
 
 import argparse
@@ -153,16 +152,14 @@ def datatrove_speed(rows_path: Path) -> float:
     return len(rows) / (time.monotonic() - start)
 
 
-def judged_by_datatrove(rows: list[dict[str, str]]) -> int:
-    """How many it keeps."""
+def judged_by_datatrove(rows: list[dict[str, str]]) -> None:
     from datatrove.data import Document
 
-    kept = 0
     for row in rows:
         document = Document(text=row["text"], id="0")
-        language, repetition = datatrove_filters(row["lang"])
-        kept += language.filter(document) is True and repetition.filter(document) is True
-    return kept
+        for judge in datatrove_filters(row["lang"]):
+            if judge.filter(document) is not True:
+                break
 
 
 @cache

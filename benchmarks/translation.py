@@ -14,8 +14,7 @@ Peers (`pip install -e '.[peers]'`) are datatrove's InferenceRunner, which asks 
 machine (its own way to start one wants a package called vllm), and Ray Data LLM, which hosts vLLM
 itself, started anew with each run. Each has the machine for itself and runs twice from end to end,
 over few segments and over many: its speed is the difference in segments over the difference in
-time, so what a run costs whatever its length (start-up, filling, draining) cancels out for all
-alike.
+time, so what a run costs whatever its length (start-up, filling, draining) cancels out for all.
 """
 
 import argparse

@@ -6,8 +6,7 @@
 
 `seeds`: a seed starts the stand-in vision tower and language model, the projector and the order of
 the data anew. Each run is `palo train --scale 7b` from nothing, held against its limit of 8 minutes
-on 2 cores, and `palo evaluate` on a fresh evaluation set: pictures of another seed than the
-profile's.
+on 2 cores, and `palo evaluate` on a fresh evaluation set: pictures of another seed than its own.
 
 `ablation`: both arms start from one stand-in, one tower and one projector of stage 1, and take as
 many steps of as many conversations; only `train: mixture: weights` differs. The demo's stand-in

@@ -117,8 +117,7 @@ def _dataset_data(profile: Profile, release: Release, title: str, rows: int) -> 
 
 
 def _examples(profile: Profile, release: Release) -> str:
-    """The first round of the first kept conversations, English and translated; with several
-    languages one of each."""
+    """The first round of the first kept conversations, English and translated; of each language."""
     wanted, lines = EXAMPLES if len(release.langs) == 1 else 1, []
     for lang in release.langs:
         folder = profile.paths.refined(lang)
@@ -137,8 +136,7 @@ def scale_names(profile: Profile) -> list[str]:
 
 
 def model_card(profile: Profile, scale: str) -> str:
-    """The card as Markdown with a YAML head. Raises UserError for an unknown scale,
-    MissingResource for one that is not trained."""
+    """As Markdown with a YAML head. UserError: an unknown scale; MissingResource: not trained."""
     if scale not in scale_names(profile):
         raise unknown("scale", scale, scale_names(profile))
     paths, folder = profile.paths, provenance.checkpoint_dir(profile, scale)

@@ -78,8 +78,7 @@ def card(
 
 
 def _check(only: str | None) -> None:
-    """Every card in data_cards/, or those of one profile; one whose data are not on this machine
-    stands, with a note."""
+    """Every card in data_cards/, or a profile's; one without its data here stands, with a note."""
     profiles, num_cards, stale = load_config(config_path()).profiles, 0, False
     for path in sorted(cards_dir().glob("*.md")):
         told = read_provenance(path.read_text(encoding="utf-8"))

@@ -140,8 +140,7 @@ def checkpoint_dir(profile: Profile, scale: str) -> Path:
 
 
 def changes(told: Provenance, profile: Profile) -> list[str] | None:
-    """What a card would record otherwise today, each in a few words; None where nothing of its data
-    is on this machine."""
+    """What a card would record otherwise today, in a few words each; None without its data."""
     paths, langs = profile.paths, told.target_langs
     if told.kind is ReleaseKind.CHECKPOINT:
         if not has_checkpoint(profile, told.what):

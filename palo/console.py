@@ -48,6 +48,16 @@ def announce(profile: Profile, what: str) -> None:
     )
 
 
+def group(help: str) -> typer.Typer:
+    """Commands under one name, which alone prints its help (and is no mistake, as typer has it)."""
+
+    def print_help(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            console.print(context.get_help(), markup=False)
+
+    return typer.Typer(help=help, invoke_without_command=True, callback=print_help)
+
+
 def note(text: str) -> None:
     console.print(text, markup=False)
 

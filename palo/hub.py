@@ -7,8 +7,7 @@ from palo.files import read_json
 
 
 def cached_snapshot(model: str, revision: str | None = None) -> Path | None:
-    """The folder of a hub model in the local cache; never goes to the network. None where it is
-    not, or where the name can be none of the hub."""
+    """A hub model's folder in the local cache, never from the network; None where it is not."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 

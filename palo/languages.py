@@ -64,8 +64,7 @@ def info(code: str) -> LanguageInfo:
 
 
 def parse_languages(text: str) -> tuple[Language, ...]:
-    """`ur`, `ur,fr` or `all` -> target languages in table order, each once. Raises UserError for an
-    empty, unknown or source (English) language."""
+    """`ur`, `ur,fr` or `all` -> targets in table order. UserError: empty, unknown, or English."""
     names = [part.strip().lower() for part in text.replace(" ", ",").split(",") if part.strip()]
     if not names:
         raise UserError(f"No language given. Use one of {' '.join(sorted(TARGETS))}, or all.")

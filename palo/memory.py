@@ -388,8 +388,7 @@ def _fault(memory: _ReadOnly) -> str:
 
 
 def _readable(memory: _ReadOnly) -> Iterator[tuple[list[Row], int]]:
-    """All rows, in parts, and how many of a part can't be read. A part that fails is halved until
-    one row fails alone."""
+    """All rows, in parts, and how many can't be read; parts that fail are halved to single rows."""
     last = _last_row(memory)
     for start in range(1, last + 1, _PART_ROWS):
         parts = [(start, start + _PART_ROWS - 1)]

@@ -1,5 +1,4 @@
-"""`palo status` and `palo report`: where a run stands, and what its stages wrote, as tables in the
-terminal and one HTML page.
+"""`palo status` and `palo report`: where a run stands, what its stages wrote; tables and a page.
 
 Measures nothing itself; what has not been run yet is missing, not zero.
 """
@@ -75,8 +74,7 @@ def status_table(rows: list[LanguageStatus]) -> Table:
 
 @dataclass(frozen=True)
 class AgainstTruth:
-    """Of the turns whose truth is known, whoever wrote them (copied ones left out); only the
-    sample world knows any.
+    """Of turns whose truth is known (copied ones left out); only the sample world knows any.
 
     `wrong`: turns that differ from the truth at all; `caught`: wrong turns that refine flagged;
     `false_alarms`: right turns flagged. chrf: sacrebleu's corpus chrF, 0-100, with its signature,

@@ -114,8 +114,7 @@ def remove_shards(folder: Path, keep: Sequence[Path]) -> None:
 
 
 def read_shard(path: Path, columns: list[str] | None = None) -> list[Row]:
-    """All rows of a shard (of these columns, the others unread). Raises UserError for a file that
-    is no Parquet."""
+    """All rows of a shard (of these columns). Raises UserError for a file that is no Parquet."""
     try:
         rows: list[Row] = pq.read_table(path, columns=columns).to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
@@ -126,8 +125,7 @@ def read_shard(path: Path, columns: list[str] | None = None) -> list[Row]:
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Rows of these columns, a batch in memory at a time. Raises UserError for a file that is no
-    Parquet or lacks one of them."""
+    """Rows of these columns, in batches. Raises UserError for no Parquet, or a missing column."""
     try:
         with pq.ParquetFile(path) as file:
             missing = [name for name in names if name not in file.schema_arrow.names]

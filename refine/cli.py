@@ -18,6 +18,7 @@ from palo.console import (
     SourceOption,
     announce,
     console,
+    group,
     note,
     percent,
     progress,
@@ -39,7 +40,7 @@ from refine.run import LanguageSummary, refine_language
 _TOP_REASONS = 3
 
 refine_app = typer.Typer(help="Judge translations; take in and export reviews.")
-review_app = typer.Typer(help="Where reviews stand; review files that come from elsewhere.")
+review_app = group("Where reviews stand; review files that come from elsewhere.")
 
 
 def register(app: typer.Typer) -> None:
@@ -165,12 +166,6 @@ def report_command(
     console.print(report.table([row for row in figures if row.lang in langs], settings.name))
     path = report.write_report(settings, figures)
     note(f"Report: {path} and {path.with_suffix('.json').name} beside it")
-
-
-@review_app.callback(invoke_without_command=True)
-def review_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        console.print(context.get_help(), markup=False)
 
 
 @review_app.command("status")

@@ -45,8 +45,7 @@ _WORST = 25.0  # of MetricX
 class ModelFilter(Filter):
     """Judges a column at once, because a model is faster on many pairs than on one.
 
-    Equal pairs are asked about once; pairs without words on both sides never. The model is loaded
-    at the first pair.
+    Equal pairs are asked about once; pairs without words never. The first pair loads the model.
     """
 
     def __init__(self, settings: Any) -> None:
@@ -326,8 +325,7 @@ class LabseFilter(EstimationFilter):
 
 
 def _dense(folder: Path) -> Any:
-    """The layer after pooling, which sentence-transformers keeps in a folder of its own; or None,
-    and the model's own pooler does the same."""
+    """The layer after pooling, in a folder of its own; None where the model pools as well."""
     import torch
     from safetensors.torch import load_file
 

@@ -118,8 +118,7 @@ class Queue:
 
         The gain is times the number of copies: turns of the same English and translation. The
         first stands for all of them and its reasons say so; the others are worth nothing while it
-        is out. Turns are read twice, and the counts lie in a temporary file, so that memory does
-        not grow with the corpus.
+        is out. Turns are read twice; counts lie in a temporary file, as memory must not grow.
         """
         shards = shard_paths(self.paths.refined(self.lang))
         if not shards:
@@ -204,8 +203,7 @@ class Queue:
         """Draws a sample of passed turns into a batch, once for each translator.
 
         It is blind: the rows go out like any others, without a word of the filters' notes, and
-        the ledger alone knows. A crash between the file and the ledger leaves an ordinary batch,
-        and another sample is drawn.
+        the ledger alone knows. A crash before it leaves an ordinary batch; another is drawn.
         """
         samples = (refined.sample for refined in self._refined()) if num_rows else ()
         translator = translator_of(samples)
@@ -278,8 +276,7 @@ class Queue:
         translator: str = "",
         audit: str = "",
     ) -> None:
-        """Writes rows that are not out yet with this very translation, and enters them in the
-        ledger, with who wrote all of them.
+        """Writes rows not out yet with this very translation; the ledger says who wrote them.
 
         At most `max_rows` rows a file; with `one_file` also at most so many out and undecided at
         once, and those of most gain go first.

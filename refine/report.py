@@ -174,8 +174,7 @@ class Example(NamedTuple):
 
 @dataclass
 class LanguageFigures:
-    """`ratios`: turns by steps of RATIO_STEP of target/source characters; `identified`: by what
-    language ID says, not told which to expect."""
+    """`ratios`: turns by RATIO_STEP of target/source characters; `identified`: by language ID."""
 
     lang: str
     samples: int = 0
@@ -316,8 +315,7 @@ def translators(
 ) -> list[TranslatorReview]:
     """Those whose turns were reviewed, in the order in which their turns first went out.
 
-    The flagged share is as the run found it that sent the first turns out; of copies of one file,
-    each turn counts once.
+    The flagged share is of the run that sent the first turns out; copies of one file count once.
     """
     since: dict[str, str] = {}
     for batch in sorted(load_ledger(paths.review(lang)).values(), key=lambda batch: batch.at):

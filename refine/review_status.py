@@ -89,8 +89,7 @@ def _time(text: str) -> datetime:
 
 
 def agreement(turns: Sequence[Mapping[str, str]]) -> float | None:
-    """Of turns (reviewer -> label): Cohen's kappa for two reviewers, Krippendorff's alpha for more;
-    None where nothing tells."""
+    """Of turns (reviewer -> label): Cohen's kappa of two, Krippendorff's alpha of more, or None."""
     shared = [turn for turn in turns if len(turn) > 1]
     reviewers = sorted({name for turn in shared for name in turn})
     if len(reviewers) == 2:

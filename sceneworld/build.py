@@ -78,8 +78,7 @@ class _Scenes:
 
 
 def build_world(world_dir: Path, settings: WorldSettings) -> dict[str, int]:
-    """Write source, truth, corpus, captions, patches, text and evaluation into `world_dir`; how
-    much of each was written."""
+    """Write source, truth, corpus, captions, patches, text, evaluation; how much of each."""
     scenes = _Scenes(settings.seed, world_dir / "images")
     for folder in PICTURE_FOLDERS:
         shutil.rmtree(scenes.images_dir / folder, ignore_errors=True)

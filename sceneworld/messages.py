@@ -1,8 +1,7 @@
 """What can be said about a scene, before any language says it.
 
 A turn of a conversation is a tuple of messages; a grammar (`sceneworld/grammar/<lang>.py`) turns
-each message into a sentence. Because all ten languages start from the same message, a translation
-is exact by construction.
+each message into a sentence. All ten start from the same message, so translations are exact.
 """
 
 from collections.abc import Iterable

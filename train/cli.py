@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from palo.console import NOTHING, ProfileOption, announce, console, note, progress, table
+from palo.console import NOTHING, ProfileOption, announce, console, group, note, progress, table
 from palo.engines.open import has_gpu
 from palo.errors import MissingResource, UserError
 from palo.languages import parse_language
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 INCOMPLETE = 1  # exit code of `palo images verify`; a user's mistake is 2
 
-images_app = typer.Typer(help="The images that the data refer to.")
+images_app = group("The images that the data refer to.")
 
 ScaleOption = Annotated[str, typer.Option(help="1.7b, 7b or 13b: a file of the scales folder.")]
 CheckpointOption = Annotated[
@@ -85,12 +85,6 @@ def train(
 
     made = "Projector" if until is StageName.STAGE1 else "Checkpoint"
     note(f"{made}: {train_scale(chosen, settings, until)}")
-
-
-@images_app.callback(invoke_without_command=True)
-def images(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        console.print(context.get_help(), markup=False)
 
 
 @images_app.command("verify")

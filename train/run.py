@@ -156,8 +156,7 @@ def _assemble(run: Run) -> None:
 
 
 def _try_saving(run: Run) -> None:
-    """Before the first step: a checkpoint that can't be written ends the run here, not after days.
-    Raises UserError."""
+    """Before the first step: a UserError of what can't be written comes now, not after days."""
     from train.model.checkpoint import save_checkpoint
 
     trial = run.work / "trial"

@@ -72,8 +72,7 @@ class Built:
         return f"{self.translated.lang}: {what}; {shares} turns{doubted}{left}"
 
     def take(self, part: str, turn: int, *source_ids: str) -> str | None:
-        """The translation of a part, or None. In whichever of several conversations a person gave
-        their word for it, that goes first."""
+        """A part's translation, or None; a person's word in any conversation goes first."""
         samples = [self.samples.get(source_id) for source_id in source_ids]
         problems = [_problem(sample, turn) for sample in samples]
         usable = [

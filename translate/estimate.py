@@ -10,8 +10,7 @@ combined ratio estimator: T = X * sum(N_h mean(y_h)) / sum(N_h mean(x_h)), where
 characters and y its tokens. Its variance is that of the residuals y - R x within the strata, with
 the finite population correction (Cochran, Sampling Techniques, 1977, 6.11). A sample of everything
 leaves no uncertainty. Speed is tokens over time in the stretch where the engine had its full load;
-its error comes from blocks of that stretch, so that answers that come in bursts are not taken for
-independent.
+its error comes from blocks of that stretch, as answers that come in bursts are not independent.
 """
 
 import hashlib
@@ -81,8 +80,7 @@ class Stratum(NamedTuple):
 
 @dataclass
 class Inventory:
-    """What a language has to translate. `units` are the segments that no memory holds, `there` the
-    number of those that it holds."""
+    """What a language has to translate: `units` are in no memory, `there` counts those that are."""
 
     turns: int = 0
     copied: int = 0

@@ -130,8 +130,7 @@ Monotonic = Callable[[], float]
 
 
 class Meter:
-    """The filler's `watch` for one language: tells the sink a few times a second where it stands,
-    whatever the engine's speed."""
+    """The filler's `watch` for a language: tells the sink a few times a second where it stands."""
 
     def __init__(self, lang: str, turns: int, sink: Sink, monotonic: Monotonic) -> None:
         self._lang, self._turns, self._sink, self._monotonic = lang, turns, sink, monotonic
@@ -328,8 +327,7 @@ def event_file(path: Path, clock: Callable[[], datetime]) -> Iterator[Sink]:
 
 class MetricsFile:
     """A sink: where the run stands in Prometheus's text format, for node-exporter's textfile
-    collector; every series has a label `lang`. The file is replaced as a whole, every few seconds
-    and whenever a state changes."""
+    collector, by `lang`. Replaced as a whole, every few seconds and whenever a state changes."""
 
     def __init__(self, path: Path, monotonic: Monotonic) -> None:
         from prometheus_client import CollectorRegistry

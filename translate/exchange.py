@@ -1,8 +1,7 @@
 """The memories as TMX 1.4b, the exchange format of CAT tools, and back as verified entries.
 
 A unit carries its English context and where it came from as `x-` properties, which CAT tools keep.
-Files are streamed both ways. Texts that XML can't hold (control characters) are left out, and
-counted.
+Files are streamed both ways. Texts that XML can't hold (control characters) are counted.
 """
 
 from collections import Counter
@@ -107,8 +106,7 @@ def units_of(memories: Memories) -> Iterator[TmxUnit]:
 
 
 def write_tmx(path: Path, lang: str, units: Iterable[TmxUnit]) -> tuple[int, int]:
-    """How many units were written, and how many left out. The file is whole or as it was. Raises
-    UserError where it can't be written."""
+    """How many units were written, and how many left out. UserError where it can't be written."""
     written = left_out = 0
     try:
         with (

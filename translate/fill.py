@@ -248,6 +248,5 @@ class Filler:
 
 
 def shown(cut: Segment, entry: Entry) -> str | None:
-    """The turn's text as later turns of a dialogue see it; a failed one would only lead them
-    astray."""
+    """The turn's text as later turns of a dialogue see it; a failed one would lead them astray."""
     return None if entry.status is TurnStatus.FAILED else cut.restore(entry.text)

@@ -116,8 +116,7 @@ def base_weights(settings: TranslatorSettings) -> Weights:
 
 
 def weights_for(settings: TranslatorSettings, lang: str) -> Weights:
-    """The fine-tuned ones where there are any, else the base. Raises MissingResource where the base
-    model is not here."""
+    """The fine-tuned ones, else the base. Raises MissingResource where the base is not here."""
     row = _active(settings).get(lang)
     is_current = row is not None and row.base == _base_version(settings)
     return row.weights(settings) if row and is_current else base_weights(settings)
@@ -180,8 +179,7 @@ def score_table(scores: Mapping[str, LanguageScores]) -> Table:
 def finetune(
     settings: TranslatorSettings, langs: Sequence[str], paths: DataPaths
 ) -> dict[str, LanguageScores]:
-    """Trains one model for all `langs` (full weights) or an adapter for each (LoRA). Raises
-    UserError where too little is verified."""
+    """One model for all `langs`, or an adapter each (LoRA). UserError: too little is verified."""
     splits = _splits(langs, settings, paths)
     groups = [[lang] for lang in langs] if settings.finetune.lora_rank else [list(langs)]
     scores: dict[str, LanguageScores] = {}

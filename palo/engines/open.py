@@ -66,8 +66,7 @@ def has_gpu() -> bool:
 
 
 def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings) -> Engine:
-    """The engine, its model not loaded yet (that is for the first request). Raises MissingResource
-    with everything that this machine lacks."""
+    """The engine; its first request loads the model. MissingResource says all that is missing."""
     if lacks := missing(kind, weights):
         raise MissingResource(f"This machine cannot run engine '{kind}':\n- " + "\n- ".join(lacks))
     if kind is EngineKind.SCRIPTED:

@@ -313,8 +313,7 @@ class RayEngine(Engine):
 class Worker:
     """What runs in an actor: an engine, an inbox and an outbox. Knows nothing of Ray.
 
-    The engine has a thread of its own, so that the actor answers at once while it works: one that
-    does not is lost.
+    The engine has its own thread, so that the actor answers at once: one that does not is lost.
     """
 
     def __init__(self, open_engine: Callable[[], Engine], model: str) -> None:
@@ -380,7 +379,6 @@ class Worker:
             self._outbox.put(f"{socket.gethostname()}: {reason}")
 
     def _requests(self) -> Iterator[Request]:
-        """Ends where the driver has nothing more for now: an engine waits for its next request
-        before it looks at results, so it must know."""
+        """Ends where there is nothing for now: engines wait here before they look at results."""
         while (request := self._inbox.get()) is not None and not self._closed:
             yield request

@@ -102,8 +102,7 @@ class Engine(ABC):
 
 
 def scripted_result(request: Request) -> Result:
-    """Two numbers from the digest of prompt and sampling, around the text's placeholders; a
-    question stays one."""
+    """Numbers from prompt's and sampling's digest around placeholders; a question stays one."""
     prompt = request.messages[-1].content
     sampling = request.sampling
     seen = f"{prompt}\0{sampling.temperature}\0{sampling.seed}"

@@ -8,8 +8,7 @@ language model learn badly; on this one they learn well.
 Texts of a batch that begin alike are in one row: what they share is computed once, and nothing is
 padding. Every conversation begins with the system sentence, and riddles of one description with its
 slots. A branch is the way through the row that one text reads, from the beginning to its own end.
-Only attention sees branches side by side. What comes out, and every gradient, is what texts one by
-one would give.
+Only attention sees branches side by side. Outputs and gradients are those of texts one by one.
 """
 
 import random

@@ -36,8 +36,7 @@ Round = Mapping[str, Sequence[str]]  # by language, question and answer
 
 @dataclass(frozen=True)
 class DescribedScene:
-    """A description, short questions it answers and talk about it, each by language; English is
-    always there."""
+    """A description, questions and talk about it, each by language; English is always there."""
 
     caption: str
     questions: tuple[Round, ...]
@@ -181,8 +180,7 @@ class Reader:
     def english(self, scene: DescribedScene, rng: random.Random) -> Text:
         """All questions in any order, in English, half of them with their words in any order.
 
-        Other languages put them in other orders. A model that has learned to find them anywhere
-        understands those sooner.
+        Other languages order them otherwise: who finds them anywhere understands those sooner.
         """
         rounds = []
         for exchange in rng.sample(scene.questions, len(scene.questions)):

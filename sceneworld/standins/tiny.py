@@ -1,5 +1,4 @@
-"""Tiny models that the project builds itself: a tokenizer for ten languages, a small Llama, and
-how stand-ins learn.
+"""Tiny models that the project builds itself: tokenizer, small Llama, and how stand-ins learn.
 
 They stand in for real models in the sample profile and in tests; no weights are shipped.
 """
@@ -135,8 +134,7 @@ def learn(
 def muon_and_adamw(
     model: Any, matrix_learning_rate: float, learning_rate: float, **muon: Any
 ) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers, where it needs less than half of AdamW's steps, and
-    AdamW for the rest."""
+    """Muon for the layers' matrices (under half of AdamW's steps there), AdamW for the rest."""
     matrices = [parameter for parameter in model.model.layers.parameters() if parameter.ndim == 2]
     chosen = {id(parameter) for parameter in matrices}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in chosen]

@@ -143,8 +143,7 @@ def _careless(pair: TrainingPair, share: float) -> TrainingPair:
 
 
 def rough(text: str) -> str:
-    """Text as careless as much of the web: words and spans stay, only marks change. Never empty
-    where there is a letter or digit."""
+    """Text as careless as much of the web: spans stay, marks change; empty only without letters."""
     plain = _SPACE_BEFORE_MARK.sub("", text.translate(_CARELESS_MARKS))
     return plain[:-1] if plain.endswith(".") and len(plain) > 1 else plain
 

@@ -6,8 +6,7 @@ The PIL processor is pinned, for training and for serving: the torchvision one d
 Pictures lie in folders, or in zip and tar archives that stand in for a folder of that name. For a
 missing `x/coco/train2017/1.jpg` the archives `x/coco/train2017.zip|.tar`, `x/coco.zip|.tar` and so
 on upwards are looked into, for names with and without their own folder in front. An archive is
-indexed once; the index lies beside it where that can be written, so that every worker maps the
-same one.
+indexed once; the index lies beside it where that can be written, for every worker to map.
 """
 
 import json

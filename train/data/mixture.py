@@ -224,8 +224,7 @@ def draw(
 
     `langs` holds a place in `languages` for each conversation. Of a language drawn with weight 2.5
     every conversation comes twice and half of them once more; the halves of following epochs
-    complete each other. A pure function of its arguments, on any machine. Raises UserError where
-    nothing is left to draw.
+    complete each other. A pure function of its arguments. Raises UserError where nothing is left.
     """
     wanted = expected_counts(langs, languages, usable, weights)
     drawn = []

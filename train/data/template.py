@@ -158,8 +158,7 @@ class Template:
         return piece
 
     def fit(self, rounds: list[list[Span]], max_length: int = 0, image_tokens: int = 1) -> Encoded:
-        """The rounds one after another behind the start token; labels on answers and their end
-        tokens only.
+        """The rounds in order behind the start token; labels on answers and their end tokens only.
 
         At most `max_length` tokens (0: no limit), of which the image takes `image_tokens`. Whole
         rounds are dropped from the end until the rest fits; a first round that does not fit alone

@@ -278,8 +278,7 @@ def summary(
         return [row for row in rows if row.item.lang in langs]
 
     def score(rows: Iterable[Outcome], langs: Sequence[str], zero: bool = False) -> Figures | None:
-        """The mean of the languages; None where not every one has a score. `zero`: an answer in
-        another language is worth nothing to who asked."""
+        """Of all languages; None where a score is missing. `zero`: answers in others get 0."""
         asked = within(rows, langs)
         scored = [row for row in asked if row.model is not None and row.reference is not None]
         if zero:

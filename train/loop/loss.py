@@ -119,8 +119,7 @@ def documents_attention(
     documents: Documents | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """(1, heads, row, size) each -> (1, row, heads, size). Lengths of `documents` sum up to the
-    row's; None: the row is one document."""
+    """(1, heads, row, size) each -> (1, row, heads, size); `documents`: lengths, None for one."""
     lengths = documents.lengths if documents else (query.shape[2],)
     assert attention_mask is None, "packed rows have no mask"
     assert sum(lengths) == query.shape[2], "documents and row differ in length"

@@ -15,8 +15,7 @@ frozen but lies between the loss and what learns, as the language model does in 
 LoRA, whose own matrices are trained: 6n. The frozen tower only runs forward: 2n a place. The head
 runs on supervised tokens alone, as the loop does. Embeddings are looked up: nothing. What is
 computed again to save memory, padding, and tower layers that no one reads are never counted, so
-they lower the utilisation (MFU) rather than raise it. Norms, activations and the optimizer are
-left out.
+they lower the utilisation (MFU) rather than raise it. Norms and the optimizer are left out.
 
 Attention between tokens (queries x keys, weights x values) is counted where a step gives the sum
 of its conversations' squared lengths; half of each square, for it is causal. MFU leaves it out.

@@ -1,5 +1,4 @@
-"""Devices, the memory of one by what holds it and by how several share a model; whether a stage
-fits.
+"""Devices, the memory of one by holder and by way of sharing; whether a stage fits.
 
 What is kept where: weights that no stage trains in bf16, all others in fp32 (train/run.py), with
 fp32 gradients and AdamW's two fp32 moments, 16 bytes a trained parameter in all; autocast's short
@@ -248,8 +247,7 @@ def row_bytes(
 
 
 def largest_row(sizes: Sizes, stage: StageName) -> tuple[int, int, int]:
-    """Tokens, images and supervised tokens of the row that memory must do for: full, of the
-    shortest texts that still have an image."""
+    """Of the row that memory must do for: full, of the shortest texts that still have an image."""
     chosen = sizes.scale.stage(stage)
     images = min(chosen.batch_size, chosen.row_tokens // (sizes.image_tokens + SHORTEST_TEXT))
     supervised = int(chosen.row_tokens * SUPERVISED_SHARE)
