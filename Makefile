@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PALO := .venv/bin/palo
-TEST_PROCESSES ?= 0
+TEST_PROCESSES ?= 2
 HARDWARE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 
 # LANG is both the locale and the language to translate into. Only the command line's counts as a
