@@ -1,30 +1,25 @@
 """Measures the default filters: segments a second on two cores, memory, and datatrove beside them.
 
     .venv/bin/python -m benchmarks.filter_speed
-    .venv/bin/python -m benchmarks.filter_speed --peer-python <python with palo's extra `peers`>
+    .venv/bin/python -m benchmarks.filter_speed --peer-python <python with datatrove>
 
 Rows are the gold pairs of benchmarks/gold, of all nine languages, again and again: as they are
 (about 30 characters), and several joined to about 240. The whole of `palo refine check` behind
 the reading of the file is timed, from the start of its processes to the last line written.
 `peak_rss_mib` sums the proportional set sizes of all processes over a few and over many rows.
 `ratio_to_datatrove` is our speed over that of datatrove's LanguageFilter and
-GopherRepetitionFilter on the same rows in as many processes; it is null where datatrove is not
-there. Its blocks are as they come, with their defaults: its fastText (numpy 2 build), its word
-tokenizers a language (spaCy, jieba, Sudachi, Indic NLP: palo's extra `peers`). In its favour: the
-model file is ours, the small one, where it would fetch lid.176.bin; a language whose tokenizer
-fetch a model is parted at white space instead; documents are made in memory, nothing is written.
+GopherRepetitionFilter on the same rows in as many processes (benchmarks/datatrove_filters.py); it
+is null where datatrove is not there.
 """
 
 import argparse
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -41,7 +36,6 @@ LIMITS = {"segments_per_s_30": 15_000, "segments_per_s_240": 4_000, "peak_rss_mi
 PROCESSES = 2
 BATCH_ROWS = 2048
 LONG_CHARS = 240
-WITHOUT_TOKENIZER: set[str] = set()  # languages whose tokenizer wants to fetch a model (Stanza's)
 Batch = tuple[str, list[NumberedRow]]
 
 
@@ -49,10 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=300_000, help="of about 30 characters")
     parser.add_argument("--peer-python", default=sys.executable)
-    parser.add_argument("--judge", type=Path, help=argparse.SUPPRESS)  # as datatrove, rows of JSON
     options = parser.parse_args()
-    if options.judge:
-        return print(datatrove_speed(options.judge))
     gold = gold_pairs()
     long = {lang: list(joined(pairs)) for lang, pairs in gold.items()}
     figures: dict[str, Any] = {"cores": cores(), "rows": options.rows}
@@ -120,73 +111,20 @@ def timed(pairs: dict[str, list[TurnPair]], num_rows: int) -> tuple[float, float
 
 def datatrove(python: str, pairs: dict[str, list[TurnPair]], num_rows: int) -> float | None:
     """Its segments a second, or None where it is not installed."""
-    rows = (
-        {"lang": lang, "text": row.target}
-        for lang, batch in batches(pairs, num_rows)
-        for _, row in batch
-        if isinstance(row, TurnPair)
-    )
-    with (
-        tempfile.TemporaryDirectory() as cache_dir,
-        tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".jsonl") as file,
-    ):
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-        file.flush()
-        command = [python, "-m", "benchmarks.filter_speed", "--judge", file.name]
-        environment = {**os.environ, "HF_ASSETS_CACHE": cache_dir}
+    with tempfile.TemporaryDirectory() as folder:
+        rows_path = Path(folder) / "rows.jsonl"
+        with rows_path.open("w", encoding="utf-8") as file:
+            for lang, rows in batches(pairs, num_rows):
+                texts = [row.target for _, row in rows if isinstance(row, TurnPair)]
+                file.write(json.dumps([lang, texts]) + "\n")
+        given = (rows_path, bundled_model_path(), PROCESSES)
+        command = [python, "-m", "benchmarks.datatrove_filters", *map(str, given)]
+        environment = {**os.environ, "HF_ASSETS_CACHE": folder}
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     if done.returncode:
         print(done.stderr.strip().rpartition("\n")[2], file=sys.stderr)
         return None
     return float(done.stdout.strip().rpartition("\n")[2])
-
-
-def datatrove_speed(rows_path: Path) -> float:
-    """Segments a second, in a process whose Python has datatrove."""
-    rows = [json.loads(line) for line in rows_path.read_text(encoding="utf-8").splitlines()]
-    parts = [rows[at : at + BATCH_ROWS] for at in range(0, len(rows), BATCH_ROWS)]
-    start = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        for _ in pool.imap(judged_by_datatrove, parts):
-            continue
-    return len(rows) / (time.monotonic() - start)
-
-
-def judged_by_datatrove(rows: list[dict[str, str]]) -> None:
-    from datatrove.data import Document
-
-    for row in rows:
-        document = Document(text=row["text"], id="0")
-        for judge in datatrove_filters(row["lang"]):
-            if judge.filter(document) is not True:
-                break
-
-
-@cache
-def datatrove_filters(lang: str) -> tuple[Any, Any]:
-    from datatrove.pipeline.filters import GopherRepetitionFilter, LanguageFilter
-    from datatrove.pipeline.filters import gopher_repetition_filter as gopher
-    from datatrove.utils.text import split_into_words
-
-    try:
-        split_into_words("a", lang)
-    except Exception:  # whatever the fetching library raises without a network
-        WITHOUT_TOKENIZER.add(lang)
-    gopher.split_into_words = lambda text, language: (
-        text.split() if language in WITHOUT_TOKENIZER else split_into_words(text, language)
-    )
-    language = LanguageFilter(languages=[lang])
-    language.model._model = datatrove_model()
-    return language, GopherRepetitionFilter(language=lang)
-
-
-@cache
-def datatrove_model() -> object:
-    """One a process, not one a language."""
-    from datatrove.utils.lid import FT176LID
-
-    FT176LID.MODEL_URL = str(bundled_model_path())  # copied where it would have fetched one
-    return FT176LID().model
 
 
 if __name__ == "__main__":
