@@ -1,17 +1,13 @@
-"""What the training benchmarks share: conversations of PALO's lengths, of drawn words and drawn
-pictures, and a clock of steps."""
+"""Conversations of PALO's lengths for the training benchmarks, of drawn words and pictures."""
 
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
-from transformers import TrainerCallback
 
 from palo.schemas import IMAGE_TAG, Role, Turn
 from sceneworld.standins.tiny import train_tokenizer
@@ -61,9 +57,9 @@ class Reader:
             return np.random.RandomState(seed + epoch).permutation(len(self.examples))
 
         plan = StepPlan(self.lengths, order, stage.batch_size, stage.row_tokens, num_steps)
-        losses = ImageLosses(self.folder / "losses.jsonl", 0.0, len(self.examples))
+        lost_images = ImageLosses(self.folder / "lost.jsonl", 0.0, len(self.examples))
         return StageData(
-            self.examples, LANGUAGES, self.measure, self.packer, plan, self.pictures, losses
+            self.examples, LANGUAGES, self.measure, self.packer, plan, self.pictures, lost_images
         )
 
 
@@ -128,23 +124,3 @@ def paint(folder: Path, count: int) -> list[Path]:
         Image.fromarray((smooth + noise).clip(0, 255).astype(np.uint8)).save(path, quality=90)
         paths.append(path)
     return paths
-
-
-class Clock(TrainerCallback):
-    """What each step took from one end to the next: seconds of the wall, and of the cores."""
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[float, float]] = []
-        self._since = (time.perf_counter(), time.process_time())
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        synchronise()
-        now = (time.perf_counter(), time.process_time())
-        self.steps.append((now[0] - self._since[0], now[1] - self._since[1]))
-        self._since = now
-
-
-def synchronise() -> None:
-    """Waits until the device's work is done."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

@@ -35,7 +35,8 @@ import torch
 import transformers
 from transformers import CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
-from benchmarks.conversations import Clock, Reader, drawn_lengths, reader, synchronise
+from benchmarks.clock import Clock, synchronise
+from benchmarks.conversations import Reader, drawn_lengths, reader
 from benchmarks.harness import GIB, ROOT, finish
 from palo.engines.stream import Message, Request, Sampling, Signature, Weights
 from palo.engines.transformers import TransformersEngine
@@ -224,7 +225,8 @@ def where() -> tuple[torch.device, torch.dtype]:
 def make_learner(scale: Scale, sizes: Sizes, read: Reader) -> Learner:
     """Everything is made where it stays; only what is trained is fp32."""
     device, frozen = where()
-    spoken = language_model(sizes.language, read.tokenizer, device, frozen, not scale.lora)
+    dtype = frozen if scale.lora else torch.float32
+    spoken = language_model(sizes.language, read.tokenizer, device, dtype)
     size = sizes.tower
     widths = (size.hidden, size.intermediate)
     config = tower_config(scale.image_size, size.patch_size, *widths, size.layers, size.heads)
@@ -245,9 +247,8 @@ def make_learner(scale: Scale, sizes: Sizes, read: Reader) -> Learner:
 
 
 def language_model(
-    size: LanguageSize, tokenizer: Any, device: torch.device, frozen: torch.dtype, trained: bool
+    size: LanguageSize, tokenizer: Any, device: torch.device, dtype: torch.dtype
 ) -> Any:
-    """A Llama of fp32 weights where it is `trained`; otherwise of `frozen`."""
     config = LlamaConfig(
         vocab_size=size.vocabulary,
         hidden_size=size.hidden,
@@ -261,7 +262,7 @@ def language_model(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return filled(LlamaForCausalLM, config, device, torch.float32 if trained else frozen)
+    return filled(LlamaForCausalLM, config, device, dtype)
 
 
 def filled(kind: Any, config: Any, device: torch.device, dtype: torch.dtype) -> Any:
@@ -291,7 +292,7 @@ def translated(batch_size: int, chosen: argparse.Namespace, folder: Path) -> dic
     settings = TranslatorSettings(model=str(folder), finetuned_dir=folder, batch_size=batch_size)
     engine = TransformersEngine(Weights(str(folder)), signature, settings)
     engine._tokenizer = tokenizer
-    engine._model = language_model(sizes.language, tokenizer, device, dtype, trained=False).eval()
+    engine._model = language_model(sizes.language, tokenizer, device, dtype).eval()
     engine._stops = frozenset()
     words = SOURCE.split()
     sampling = Sampling(chosen.answer_tokens)

@@ -50,7 +50,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from benchmarks.conversations import IMAGE_TOKENS, MAX_LENGTH, Clock, Reader, drawn_lengths, reader
+from benchmarks.clock import Clock
+from benchmarks.conversations import IMAGE_TOKENS, MAX_LENGTH, Reader, drawn_lengths, reader
 from benchmarks.harness import ROOT, cores, finish, ratios
 from palo.schemas import IMAGE_TAG
 from palo.settings import LoopSettings
@@ -90,13 +91,13 @@ def main() -> None:
     busy = psutil.cpu_percent(interval=1.0) / 100 * (psutil.cpu_count() or 1)
     torch.set_num_threads(chosen.threads or cores())
     with tempfile.TemporaryDirectory() as folder:
-        ratios = race(chosen, Path(folder) / "race")
+        raced = race(chosen, Path(folder) / "race")
         loader = loader_speed(chosen.pictures, Path(folder) / "loader")
     finish(
         {
             "threads": torch.get_num_threads(),
             "busy_cores": round(busy, 2),
-            **ratios,
+            **raced,
             **packing(),
             **loader,
             "limits": LIMITS,
@@ -275,7 +276,7 @@ def loader_speed(num_pictures: int, folder: Path) -> dict[str, Any]:
     stage = Stage(learning_rate=RATE, batch_size=max(1, num_pictures // 12), row_tokens=8192)
     figures: dict[str, Any] = {}
     for workers in (0, 2):
-        read = replace(read, pictures=Pictures(read.pictures.processor))  # none is kept
+        read = replace(read, pictures=Pictures(read.pictures.processor))  # decodes anew
         data = read.stage_data(stage, num_pictures // stage.batch_size, seed=workers)
         steps = DataLoader(data, batch_size=None, num_workers=workers)
         made = iter(steps)
