@@ -83,7 +83,7 @@ def several_seeds(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def trained_anew(seed: int, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Time and answers of one twin."""
     project_dir = folder / f"seed-{seed}"
-    settings, scale_path, scale = begun(chosen, project_dir, MADE)
+    settings, scale_path, scale = begin_project(chosen, project_dir, MADE)
     sample = settings["profiles"]["sample"]
     sample["train"]["seed"] = seed
     sample["evaluate"] |= {
@@ -109,10 +109,10 @@ def trained_anew(seed: int, chosen: argparse.Namespace, folder: Path) -> dict[st
     }
 
 
-def begun(
+def begin_project(
     chosen: argparse.Namespace, project_dir: Path, names: Sequence[str]
 ) -> tuple[Any, Path, Any]:
-    """A project with what the pipeline made, or exits where there is none of it. Gives what
+    """Copies what the pipeline made, or exits where there is none of it. Returns what
     pipelines.yaml says, where the scale's file lies in a project, and what it says."""
     data_dir = chosen.project / SAMPLE_DIR
     if not (data_dir / "refined").is_dir():
@@ -134,7 +134,7 @@ def evaluated(project_dir: Path, scale: str) -> Any:
 def ablation(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     project_dir = folder / "begun"
     # finished stand-ins come along
-    settings, scale_path, scale = begun(chosen, project_dir, (*MADE, "models"))
+    settings, scale_path, scale = begin_project(chosen, project_dir, (*MADE, "models"))
     language_model = scale["language_model"]
     language_model["name"] += f"-{chosen.other_steps}"
     standin = language_model["standin"]
