@@ -169,13 +169,13 @@ def lengths(root: Path, num_conversations: int, tokenizer_path: Path) -> dict[st
     how = Measure(template, IMAGE_TOKENS, MAX_LENGTH, as_captions=False)
     measured_s = timed(lambda: measure(mixture, how))
     start = time.monotonic()
-    lengths = measure(mixture, how)
+    measured = measure(mixture, how)
     again_s = time.monotonic() - start
     return {
         "lengths_per_s": round(num_conversations / measured_s),
-        "tokens_per_s": round(float(lengths.tokens.sum()) / measured_s),
-        "tokens_each": round(float(lengths.tokens.mean())),
-        "cut_share": round(sum(part.cut for part in lengths.cut.values()) / num_conversations, 4),
+        "tokens_per_s": round(float(measured.tokens.sum()) / measured_s),
+        "tokens_each": round(float(measured.tokens.mean())),
+        "cut_share": round(sum(part.cut for part in measured.cut.values()) / num_conversations, 4),
         "lengths_again_s": round(again_s, 3),
     }
 
