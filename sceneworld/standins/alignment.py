@@ -4,7 +4,7 @@ The same questions are there in ten languages. IBM's first word alignment model 
 1993, section 4) finds in a second which English words a word renders, and puts `rouge`, `красный`
 and `赤` beside `red`. A model that has read English only then understands questions in the others
 at once, more than half of them right. Counting which words come together instead leans to frequent
-ones and gets half as many (docs/decisions.md).
+ones and gets half as many (docs/notes/tried.md).
 """
 
 import math
