@@ -1,6 +1,6 @@
 """What can be said about a scene, before any language says it.
 
-A turn of a conversation is a tuple of messages; a grammar (`sceneworld/grammar/<lang>.py`) turns
+A turn of a conversation is a tuple of messages; a grammar (`sceneworld/grammar/<lang>.yaml`) turns
 each message into a sentence. All ten start from the same message, so translations are exact.
 """
 
@@ -86,7 +86,8 @@ class Message:
 
 
 def _message(name: str, **fields: Any) -> Any:
-    return make_dataclass(name, fields.items(), bases=(Message,), frozen=True)
+    here = {"__module__": __name__}  # pickle looks classes up by it
+    return make_dataclass(name, fields.items(), bases=(Message,), namespace=here, frozen=True)
 
 
 AskColour = _message("AskColour", kind=Kind)  # What colour is the small circle?  (no colour told)
