@@ -5,9 +5,7 @@ import pytest
 from sceneworld import messages as m
 
 CIRCLE = m.Kind(m.Shape.CIRCLE, m.Colour.RED)
-CLASSES = [
-    each for each in vars(m).values() if isinstance(each, type) and each.__base__ is m.Message
-]
+CLASSES = m.Message.__subclasses__()
 
 
 @pytest.mark.parametrize(
