@@ -81,8 +81,7 @@ def build_world(world_dir: Path, settings: WorldSettings) -> dict[str, int]:
     """Write source, truth, corpus, captions, patches, text, evaluation; how much of each."""
     scenes = _Scenes(settings.seed, world_dir / "images")
     for folder in PICTURE_FOLDERS:
-        shutil.rmtree(scenes.images_dir / folder, ignore_errors=True)
-        (scenes.images_dir / folder).mkdir(parents=True)
+        _empty(scenes.images_dir / folder)
     evaluation, held_out = _evaluation(scenes, settings.evaluation_images)
     truth: Truth = {}
     source = _source(scenes, settings.source_images, truth)
@@ -116,6 +115,13 @@ def build_world(world_dir: Path, settings: WorldSettings) -> dict[str, int]:
     }
 
 
+def _empty(folder: Path) -> None:
+    """Makes the folder, or removes what is in it; the folder may be a link to another disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def _source(scenes: _Scenes, num_images: int, truth: Truth) -> list[Row]:
     """LLaVA-Instruct samples; the three of one picture share an id, as LLaVA's do."""
     rng = random.Random(f"{scenes.seed}/source")
@@ -141,11 +147,11 @@ def _said(sample: Sample, truth: Truth) -> Row:
         add_turn(truth, question, reply)
         tagged = sample.has_image and not said
         asked_text = with_image(question, sample.image_first) if tagged else question
-        said += _exchange(asked_text, say_turn(reply, "en"))
+        said += _turns(asked_text, say_turn(reply, "en"))
     return {"conversations": said}
 
 
-def _exchange(question: str, answer: str) -> list[dict[str, str]]:
+def _turns(question: str, answer: str) -> list[dict[str, str]]:
     return [{"from": str(Role.HUMAN), "value": question}, {"from": str(Role.GPT), "value": answer}]
 
 
@@ -190,7 +196,7 @@ def _captions(scenes: _Scenes, num_images: int) -> tuple[list[Row], list[Row]]:
         scene, rng = scenes.make(f"captions/{index:06d}")
         image = scenes.picture(scene)
         prompt = with_image(rng.choice(CAPTION_PROMPTS), rng.random() < 0.5)
-        turns = _exchange(prompt, caption(scene))
+        turns = _turns(prompt, caption(scene))
         captions.append({"id": f"caption-{index:06d}", "image": image, "conversations": turns})
         patch_rows.append({"image": image, "cells": patches(scene)})
     return captions, patch_rows
@@ -202,7 +208,7 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
     Each is asked one question of every seeing kind and one of a reasoning kind. The first
     `num_parallel` scenes speak all ten languages; the others ask in English.
     """
-    rows = []
+    described = []
     for index in range(num_scenes):
         scene, rng = scenes.make(f"text/{index:06d}")
         is_parallel = index < num_parallel
@@ -216,8 +222,8 @@ def _text(scenes: _Scenes, num_scenes: int, num_parallel: int) -> list[Row]:
             for sample in (source_samples(scene, rng) if is_parallel else ())
             for each in sample.rounds
         ]
-        rows.append({"caption": caption(scene), "questions": questions, "talk": talk})
-    return rows
+        described.append({"caption": caption(scene), "questions": questions, "talk": talk})
+    return described
 
 
 def _round(said: Round, languages: Sequence[str]) -> dict[str, list[str]]:
@@ -278,8 +284,8 @@ def _bench(folder: Path, scenes: Sequence[Scene], seed: int) -> Truth:
     empty `folder`; returns the true translations of every question, of every answer after its
     question, and of every caption.
     """
-    shutil.rmtree(folder, ignore_errors=True)  # translations of another world among them
-    (folder / IMAGES).mkdir(parents=True)
+    _empty(folder)  # translations of another world are among what was there
+    (folder / IMAGES).mkdir()
     truth: Truth = {}
     questions: list[Line] = []
     answers: list[Line] = []

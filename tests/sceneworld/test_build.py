@@ -57,6 +57,35 @@ def test_equal_settings_give_equal_bytes_over_an_older_world(world, tmp_path):
     assert other_seed["source.json"] != contents(tmp_path)["source.json"]
 
 
+def test_a_folder_of_pictures_may_be_a_link_to_another_disk(world, tmp_path):
+    for number in range(2):  # what stands behind a link is not removed before it is written again
+        folder, link = tmp_path / "disk", tmp_path / "world" / "images" / "captions"
+        if not number:
+            folder.mkdir()
+            link.parent.mkdir(parents=True)
+            link.symlink_to(folder)
+        build_world(tmp_path / "world", SETTINGS)
+    assert link.is_symlink()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        path.name: path.read_bytes() for path in (world[0] / "images" / "captions").iterdir()
+    }
+
+
+def test_folders_that_are_links_to_another_disk_are_emptied_and_filled(world, tmp_path):
+    for name in ("bench", "images/captions"):
+        disk, link = tmp_path / "disk" / name, tmp_path / "world" / name
+        for folder in (disk, link.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        (disk / "old.txt").write_text("of another world")
+        link.symlink_to(disk)
+    for _ in range(2):
+        build_world(tmp_path / "world", SETTINGS)
+        assert contents(tmp_path / "world" / "bench") == contents(world[0] / "bench")
+        captions = contents(tmp_path / "world" / "images" / "captions")
+        assert captions == contents(world[0] / "images" / "captions")
+        assert len(captions) == SETTINGS.caption_images
+
+
 def test_the_summary_counts_what_was_written(world):
     world_dir, summary = world
     samples = source(world)
