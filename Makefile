@@ -48,7 +48,7 @@ check: .venv/.installed  ## ruff, mypy, and whether the cards in data_cards/ are
 	$(PALO) card --check
 
 docs: .venv/.installed  ## write docs/commands.md anew, from what the commands say of themselves
-	@.venv/bin/typer palo.cli utils docs --name palo --output docs/commands.md
+	@.venv/bin/typer palo.cli utils docs --name palo --title '`palo`, as `make docs` writes it' --output docs/commands.md
 
 format: .venv/.installed  ## let ruff lay out the code
 	.venv/bin/ruff check --fix .

@@ -47,7 +47,7 @@ def card(
     ] = False,
     profile: ProfileOption = None,
 ) -> None:
-    """Write dataset and model cards to data_cards/: all that there is data for, or those named."""
+    """Write cards to data_cards/. Of all data sets and models that are there, or of those named."""
     if check:
         _check(profile)
         return
@@ -115,7 +115,7 @@ def export_command(
     ] = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Write what training takes as LLaVA's JSON, as Parquet, or as a folder ready for the Hub."""
+    """Export what training takes. As LLaVA's JSON, as Parquet, or as a folder ready for the Hub."""
     settings = load_profile(profile)
     announce(settings, "export")
     release = parse_release(lang, settings.paths)
@@ -145,7 +145,7 @@ def push_command(
     ] = False,
     profile: ProfileOption = None,
 ) -> None:
-    """Publish an exported dataset or a checkpoint with its card on the Hugging Face Hub."""
+    """Publish an export or a checkpoint. With its card, on the Hugging Face Hub."""
     settings = load_profile(profile)
     announce(settings, "push")
     chosen = plan(settings, what, lang, scale, repo_id, anyway)

@@ -50,7 +50,7 @@ for register in (
 
 @app.command("status")
 def status_command(source: SourceOption = None, profile: ProfileOption = None) -> None:
-    """Per language: source, translated, kept, flagged, reviewed, left to do."""
+    """Say how far each language is. Source, translated, kept, flagged, reviewed, left to do."""
     settings = load_profile(profile).on(source)
     announce(settings, "status")
     console.print(report.status_table(report.collect_status(settings)))
@@ -58,7 +58,7 @@ def status_command(source: SourceOption = None, profile: ProfileOption = None) -
 
 @app.command("report")
 def report_command(profile: ProfileOption = None) -> None:
-    """Tables of the whole run in the terminal, and one HTML page with figures and examples."""
+    """Report on the whole run. Tables in the terminal; one HTML page with figures and examples."""
     settings = load_profile(profile)
     announce(settings, "report")
     figures = report.collect(settings, sceneworld.truth.measure(settings))
@@ -88,7 +88,7 @@ def bench_build_command(
     ] = False,
     profile: ProfileOption = None,
 ) -> None:
-    """Translate a LLaVA-Bench-style set, queue it for review, and write it as published."""
+    """Translate a LLaVA-Bench-style set. It is queued for review, and written as published."""
     settings = load_profile(profile)
     root, settings = translate.benchmark_set.at_work_on(settings, bench)
     announce(settings, f"bench build --lang {lang}")
@@ -103,7 +103,7 @@ def bench_build_command(
 
 @app.command("demo")
 def demo_command(profile: ProfileOption = None) -> None:
-    """The whole pipeline, command by command, as pipelines.yaml lists it under `demo`."""
+    """Run the whole pipeline. Command by command, as pipelines.yaml lists it under `demo`."""
     pipeline.run("demo", load_profile(profile))
 
 

@@ -39,8 +39,8 @@ from refine.run import LanguageSummary, refine_language
 
 _TOP_REASONS = 3
 
-refine_app = typer.Typer(help="Judge translations; take in and export reviews.")
-review_app = group("Where reviews stand; review files that come from elsewhere.")
+refine_app = typer.Typer(help="Judge translations; export, import reviews.")
+review_app = group("Where reviews stand; files from elsewhere.")
 
 
 def register(app: typer.Typer) -> None:
@@ -117,7 +117,7 @@ def calibrate_command(
     profile: ProfileOption = None,
     source: SourceOption = None,
 ) -> None:
-    """Derive the filters' bands from verified translations: a file, or what was reviewed."""
+    """Derive the filters' bands. From verified translations: a file, or what was reviewed."""
     settings = load_profile(profile).on(source)
     announce(settings, "refine calibrate")
     console.print(calibrate.calibrate(settings, _codes(lang), pairs, output))
@@ -135,7 +135,7 @@ def check_command(
     ] = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Judge pairs of source and target of any file: one JSON line a row, in order."""
+    """Judge a file's pairs of source and target. One JSON line a row, in order."""
     codes = _codes(lang)
     if len(codes) != 1:
         raise UserError(f"--lang takes one language here, not '{lang}'.")
@@ -146,7 +146,7 @@ def check_command(
 def report_command(
     lang: LangsOption = "all", profile: ProfileOption = None, source: SourceOption = None
 ) -> None:
-    """Kept and flagged by reason and language, before and after review, with examples.
+    """Say what was kept and flagged. By reason and language, before and after review; examples.
 
     The table is of the languages asked for; the files beside it always hold all that were refined.
     """
@@ -175,7 +175,7 @@ def status_command(
     source: SourceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
-    """Per language: rows out, done, conflicts, agreement, edit rate, time."""
+    """Say where reviews stand. Rows out, done, conflicts, agreement, edit rate, time a language."""
     settings = load_profile(profile).on(source)
     paths, langs = settings.paths, _codes(lang)
     statuses = [review_status(paths, code) for code in langs if paths.review(code).is_dir()]
@@ -215,7 +215,7 @@ def export_command(
     profile: ProfileOption = None,
     source: SourceOption = None,
 ) -> None:
-    """Write a batch of chosen turns that are not out yet, beside those of `palo refine`."""
+    """Write a batch of chosen turns. Of those not out yet; it stands beside `palo refine`'s."""
     settings = load_profile(profile).on(source)
     check_choice(only, settings.refine)
     paths, named = settings.paths, _codes(lang)
@@ -241,7 +241,7 @@ def import_command(
     profile: ProfileOption = None,
     source: SourceOption = None,
 ) -> None:
-    """Take in a review file from anywhere; good rows count whatever is wrong with others."""
+    """Take in a review file from anywhere. Good rows count whatever is wrong with others."""
     settings = load_profile(profile).on(source)
     announce(settings, "review import")
     named = languages_of(file)
@@ -284,7 +284,7 @@ def serve_command(
     profile: ProfileOption = None,
     source: SourceOption = None,
 ) -> None:
-    """Review a batch on a local page: image, English and translation side by side, by keyboard."""
+    """Review a batch on a local page. Image, English, translation side by side; by keyboard."""
     from refine.serve import LOOPBACK, ReviewServer, ReviewStore, find_batch
 
     settings = load_profile(profile).on(source)

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 @sample_app.command("build")
 def build(profile: ProfileOption = None) -> None:
-    """Draw the pictures; write conversations, their true translations, and held-out questions."""
+    """Build the world. Pictures, conversations, true translations of these, held-out questions."""
     from sceneworld.build import build_world
 
     settings = load_profile(profile)
@@ -56,7 +56,7 @@ def review(
     source: SourceOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Play the reviewer: fill in every open row of the review CSVs from the true translations."""
+    """Play the reviewer. Every open row of the review CSVs is filled in with the truth."""
     from sceneworld.truth import BENCH_TRUTH, load_truth, review_csv
 
     settings = load_profile(profile)
@@ -83,7 +83,7 @@ def review(
 
 @translator_app.command("pretrain")
 def pretrain(profile: ProfileOption = None) -> None:
-    """Train the stand-in translator from nothing (profiles with `standin` settings only)."""
+    """Train the stand-in translator. From nothing; for profiles with `standin` settings only."""
     settings = load_profile(profile)
     standin = settings.translator.standin
     announce(settings, "translator pretrain")

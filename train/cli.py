@@ -70,7 +70,7 @@ def train(
     ] = False,
     profile: ProfileOption = None,
 ) -> None:
-    """Train one scale: the projector on captions, then the model on ten languages."""
+    """Train one scale. First the projector on captions, then the model on ten languages."""
     settings = load_profile(profile)
     chosen = load_scale(scale, settings.train.scales_dir)
     if dry_run:
@@ -95,7 +95,7 @@ def verify_images(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
     profile: ProfileOption = None,
 ) -> None:
-    """Say which images are missing, where they belong and where they are published.
+    """Say which images are missing. Also where they belong and where they are published.
 
     COCO, GQA, OCR-VQA, TextVQA, VG and the captions' own. Exit code: 0 complete, 1 something is
     missing, 2 a mistake.
@@ -177,7 +177,7 @@ def convert(
     ] = False,
     profile: ProfileOption = None,
 ) -> None:
-    """Convert a checkpoint: the published PALO/LLaVA layout into ours, or ours into that one."""
+    """Convert a checkpoint. The published PALO/LLaVA layout into ours, or ours into that one."""
     announce(load_profile(profile), "convert")
     from train.conversion.convert import convert as run
     from train.conversion.published import Conversion
@@ -205,7 +205,7 @@ def evaluate(
     ] = False,
     profile: ProfileOption = None,
 ) -> None:
-    """Ask a trained scale the held-out questions in ten languages, or those of a bench."""
+    """Ask a trained scale questions. The held-out ones in ten languages, or those of a bench."""
     settings = load_profile(profile)
     announce(settings, f"evaluate {scale}")
     chosen = load_scale(scale, settings.train.scales_dir)
@@ -245,7 +245,7 @@ def chat(
     checkpoint: CheckpointOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Talk to a trained scale about a picture, in any of ten languages.
+    """Talk to a trained scale about a picture. In any of ten languages.
 
     Questions come from the terminal, a pipe, or --ask.
     """
@@ -287,7 +287,7 @@ def serve(
     ] = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Serve a trained scale by vLLM's OpenAI-compatible server.
+    """Serve a trained scale. By vLLM's OpenAI-compatible server.
 
     VLLM_API_KEY, where it is set, is the key that requests must bring.
     """
@@ -316,7 +316,7 @@ def demo_ui(
     checkpoint: CheckpointOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Talk to a trained scale on a page: picture, chat, ten languages, examples.
+    """Talk to a trained scale on a page. It has picture, chat, ten languages, examples.
 
     Nothing is fetched from elsewhere, and nothing sent there.
     """

@@ -77,7 +77,7 @@ def translate_command(
     ] = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Translate the source into one or more languages; run again to go on after a stop."""
+    """Translate the source into other languages. Run it again to go on after a stop."""
     settings, how = _begin(f"translate --lang {lang}", profile), ""
     langs = parse_languages(lang)
     kind = engine_kind(engine, settings.translator)
@@ -112,7 +112,7 @@ def seed_command(
     engine: EngineOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Pick and translate the samples that people review first."""
+    """Pick and translate the seed. These are the samples that people review first."""
     settings = _begin(f"translator seed --lang {lang}", profile)
     langs = parse_languages(lang)
     translator, seed_paths = settings.translator, SeedPaths(settings.data_dir)
@@ -126,7 +126,7 @@ def seed_command(
 
 @translator_app.command("train")
 def train_command(lang: LangsOption, profile: ProfileOption = None) -> None:
-    """Fine-tune the translator on what people verified; the next translate uses the result."""
+    """Fine-tune on what people verified. The next translate uses the translator that results."""
     settings = _begin(f"translator train --lang {lang}", profile)
     paths, langs = settings.paths, parse_languages(lang)
     lacks = missing(EngineKind.TRANSFORMERS, base_weights(settings.translator))
@@ -144,7 +144,7 @@ def train_command(lang: LangsOption, profile: ProfileOption = None) -> None:
 def stats_command(
     lang: LangsOption = "all", source: SourceOption = None, profile: ProfileOption = None
 ) -> None:
-    """Per language: entries by status, what people verified, failures by reason, size."""
+    """Say what memories hold. Entries by status, what was verified, failures by reason, size."""
     paths = _begin(f"memory stats --lang {lang}", profile, source).paths
     rows: list[Sequence[str]] = []
     problems: Counter[str] = Counter()
@@ -173,7 +173,7 @@ def show_command(
     source: SourceOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Everything the memories know of a text: every translation, and where it came from."""
+    """Show what the memories know of a text. Every translation, and where it came from."""
     settings = _begin(f"memory show --lang {lang}", profile, source)
     paths, known = settings.paths, False
     for code in parse_languages(lang):
@@ -201,7 +201,7 @@ def export_command(
     source: SourceOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Write a language's memories as TMX 1.4b; verified units first."""
+    """Write a language's memories as TMX 1.4b. Verified units come first."""
     paths = _begin(f"memory export --lang {lang}", profile, source).paths
     code = _single(lang, paths)
     with open_memories(paths, code, look=True) as memories:
@@ -219,7 +219,7 @@ def import_command(
     source: SourceOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Take a TMX file in as verified translations; what the memories say already is skipped."""
+    """Take a TMX file in as verified translations. What the memories say already is skipped."""
     settings = _begin(f"memory import --lang {lang}", profile, source)
     code, paths = _single(lang), settings.paths
     shards = shard_paths(paths.source_dir)
@@ -249,7 +249,7 @@ def import_command(
 def salvage_command(
     lang: OneLangOption, source: SourceOption = None, profile: ProfileOption = None
 ) -> None:
-    """Copy what can be read of a damaged memory into a new file; the damaged one stays."""
+    """Copy what a damaged memory still holds. Into a new file; the damaged one stays."""
     paths = _begin(f"memory salvage --lang {lang}", profile, source).paths
     code = _single(lang, paths)
     saved, hopeless = [], []

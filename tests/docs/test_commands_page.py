@@ -1,15 +1,20 @@
 """docs/commands.md says what the commands' own help says."""
 
 import difflib
+import re
+import shlex
 
+import pytest
 import typer
 import typer.cli
 from typer.testing import CliRunner
 
 from palo.cli import app
-from tests.docs.page_commands import REPO_DIR
+from tests.docs.page_commands import PAGES, REPO_DIR
 
-THERE = (REPO_DIR / "docs/commands.md").read_text("utf-8")
+THERE = PAGES["docs/commands.md"]
+MAKEFILE = (REPO_DIR / "Makefile").read_text("utf-8")
+WRITER = re.search(r"^\t@\.venv/bin/typer (.*) --output docs/commands\.md$", MAKEFILE, re.MULTILINE)
 
 
 def leaves(command, path=("palo",)):
@@ -21,21 +26,41 @@ def leaves(command, path=("palo",)):
         yield from leaves(below, (*path, name))
 
 
+LEAVES = dict(leaves(typer.main.get_command(app)))
+
+
 def test_the_page_is_what_make_docs_would_write():
-    words = ["palo.cli", "utils", "docs", "--name", "palo"]
-    wanted = CliRunner().invoke(typer.cli.app, words, catch_exceptions=False).stdout
-    lines = THERE.rstrip().split("\n"), wanted.rstrip().split("\n")
+    ran = CliRunner().invoke(typer.cli.app, shlex.split(WRITER[1]), catch_exceptions=False)
+    assert ran.exit_code == 0
+    lines = THERE.rstrip().split("\n"), ran.stdout.rstrip().split("\n")
     difference = "\n".join(difflib.unified_diff(*lines, lineterm=""))
     assert not difference, f"docs/commands.md is out of date. Run: make docs\n{difference}"
 
 
-def test_every_command_has_a_section_and_every_option_a_line():
-    commands = dict(leaves(typer.main.get_command(app)))
-    assert len(commands) > 20
-    for name, command in commands.items():
-        _, heading, after = THERE.partition(f"# `{name}`\n")
-        assert heading, name
-        section = after.partition("\n## ")[0]
-        for each in command.params:
-            if not getattr(each, "hidden", False) and each.param_type_name == "option":
-                assert f"* `{', '.join(each.opts)}" in section.replace(" / ", ", "), (name, each)
+def test_its_first_line_says_who_writes_it():
+    assert THERE.startswith("# `palo`, as `make docs` writes it\n")
+
+
+def test_summaries_are_whole_sentences():
+    summaries = re.findall(r"^\* `[a-z-]+`: (.+)$", THERE, re.MULTILINE)
+    assert len(summaries) > len(LEAVES)  # those of the groups too
+    assert [text for text in summaries if not text.endswith(".") or text.endswith("...")] == []
+
+
+def test_there_are_commands_to_look_at():
+    assert LEAVES.keys() >= {"palo translate", "palo refine", "palo memory show", "palo demo"}
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_a_command_has_one_section(name):
+    assert THERE.count(f"\n## `{name}`\n") + THERE.count(f"\n### `{name}`\n") == 1
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_option_has_a_line_in_its_commands_section(name):
+    section = THERE.partition(f"# `{name}`\n")[2].partition("\n## ")[0].partition("\n### ")[0]
+    params = LEAVES[name].get_params(typer.Context(LEAVES[name]))
+    options = [each for each in params if each.param_type_name == "option" and not each.hidden]
+    assert options  # --help at least
+    for each in options:
+        assert f"* `{', '.join(each.opts)}" in section.replace(" / ", ", "), each
