@@ -47,7 +47,7 @@ def main() -> None:
     gold = gold_pairs()
     long = {lang: list(joined(pairs)) for lang, pairs in gold.items()}
     figures: dict[str, Any] = {"cores": cores(), "rows": options.rows}
-    peaks = []
+    peaks, ratios = [], []
     for name, pairs, rows in (
         ("few", gold, options.rows // 4),
         ("30", gold, options.rows),
@@ -57,18 +57,15 @@ def main() -> None:
         peaks.append(peak)
         figures[f"peak_rss_mib_{name}"] = round(peak)
         if name != "few":
+            theirs = datatrove(options.peer_python, pairs, rows)
             figures[f"segments_per_s_{name}"] = round(speed)
-            figures[f"datatrove_per_s_{name}"] = datatrove(options.peer_python, pairs, rows)
+            figures[f"datatrove_per_s_{name}"] = theirs
+            ratios += [speed / theirs] if theirs else []
             print(json.dumps(figures), flush=True)
     figures["peak_rss_mib"] = round(max(peaks))
-    ratios = [
-        figures[f"segments_per_s_{name}"] / figures[f"datatrove_per_s_{name}"]
-        for name in ("30", "240")
-        if figures[f"datatrove_per_s_{name}"]
-    ]
     figures["ratio_to_datatrove"] = round(min(ratios), 3) if ratios else None
     figures["limits"] = LIMITS
-    return finish(figures)
+    finish(figures)
 
 
 def joined(pairs: list[TurnPair]) -> Iterator[TurnPair]:

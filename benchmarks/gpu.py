@@ -55,6 +55,9 @@ LIMITS = {"7b-packed": 0.35, "7b-packed-no-dropout": 0.45}
 SPREAD = 0.02  # of the weights: what Llama starts from
 SOURCE = "Translate into Urdu: what is the colour of the bus beside the bridge? " * 4
 WARM_STEPS = 2  # not counted: kernels are chosen, memory is taken
+ON_GPU = torch.cuda.is_available()
+DEVICE = torch.device("cuda" if ON_GPU else "cpu")
+FROZEN = torch.bfloat16 if ON_GPU else torch.float32  # the type of what is not trained
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def main() -> None:
     if chosen.tiny:
         chosen.batch_size, chosen.steps, chosen.batches = 2, 1, "2"
         chosen.rows, chosen.answer_tokens = "2048", 4
-    elif not torch.cuda.is_available():
+    elif not ON_GPU:
         parser.error("there is no GPU here; --tiny runs the same paths on a CPU")
     wanted = chosen.only.split(",") if chosen.only else [*CASES, "translator"]
     if unknown := set(wanted) - {*CASES, "translator"}:
@@ -115,8 +118,7 @@ def main() -> None:
 
 
 def about(tiny: bool) -> dict[str, Any]:
-    on_gpu = torch.cuda.is_available()
-    name = torch.cuda.get_device_name() if on_gpu else "CPU"
+    name = torch.cuda.get_device_name() if ON_GPU else "CPU"
     return {
         "device": name,
         "peak_tflops": (peak_flops(name) or 0) / 1e12 or None,
@@ -129,7 +131,7 @@ def about(tiny: bool) -> dict[str, Any]:
 
 def attempt(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The figures, or in one line why there are none; memory is given back in both cases."""
-    if torch.cuda.is_available():
+    if ON_GPU:
         torch.cuda.reset_peak_memory_stats()
     try:
         return measure()
@@ -139,7 +141,7 @@ def attempt(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     finally:
         torch.compiler.reset()  # compiled layers hold on to their weights
         gc.collect()
-        if torch.cuda.is_available():
+        if ON_GPU:
             torch.cuda.empty_cache()
 
 
@@ -192,7 +194,7 @@ def trained(
     seconds = sum(wall_s for wall_s, _ in clock.steps[WARM_STEPS:])
     tokens, strict = map(sum, zip(*done[WARM_STEPS:], strict=True))
     headline = tokens * flops.per_token_headline
-    peak = peak_flops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
+    peak = peak_flops(torch.cuda.get_device_name()) if ON_GPU else None
     return {
         "tokens_per_s": round(tokens / seconds, 1),
         "mfu": round(headline / seconds / peak, 4) if peak else None,
@@ -215,25 +217,17 @@ class Unsaved(StageTrainer):
         return
 
 
-def where() -> tuple[torch.device, torch.dtype]:
-    """The device, and the type of what is not trained on it."""
-    if torch.cuda.is_available():
-        return torch.device("cuda"), torch.bfloat16
-    return torch.device("cpu"), torch.float32
-
-
 def make_learner(scale: Scale, sizes: Sizes, read: Reader) -> Learner:
     """Everything is made where it stays; only what is trained is fp32."""
-    device, frozen = where()
-    dtype = frozen if scale.lora else torch.float32
-    spoken = language_model(sizes.language, read.tokenizer, device, dtype)
+    dtype = FROZEN if scale.lora else torch.float32
+    spoken = language_model(sizes.language, read.tokenizer, dtype)
     size = sizes.tower
     widths = (size.hidden, size.intermediate)
     config = tower_config(scale.image_size, size.patch_size, *widths, size.layers, size.heads)
-    seen = filled(CLIPVisionModel, config, device, frozen)
+    seen = filled(CLIPVisionModel, config, FROZEN)
     model = assemble(scale, seen, spoken, read.tokenizer, 1)
     model.requires_grad_(False)
-    model.model.multi_modal_projector.to(device).requires_grad_(True)
+    model.model.multi_modal_projector.to(DEVICE).requires_grad_(True)
     if scale.lora:
         add_adapters(model.model.language_model, scale.lora, 1)
     else:
@@ -246,9 +240,7 @@ def make_learner(scale: Scale, sizes: Sizes, read: Reader) -> Learner:
     return Learner(model, 2, scale.attention, scale.loss_kernel)
 
 
-def language_model(
-    size: LanguageSize, tokenizer: Any, device: torch.device, dtype: torch.dtype
-) -> Any:
+def language_model(size: LanguageSize, tokenizer: Any, dtype: torch.dtype) -> Any:
     config = LlamaConfig(
         vocab_size=size.vocabulary,
         hidden_size=size.hidden,
@@ -262,12 +254,12 @@ def language_model(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return filled(LlamaForCausalLM, config, device, dtype)
+    return filled(LlamaForCausalLM, config, dtype)
 
 
-def filled(kind: Any, config: Any, device: torch.device, dtype: torch.dtype) -> Any:
+def filled(kind: Any, config: Any, dtype: torch.dtype) -> Any:
     """Never on the CPU and never in fp32 on the way: 7B would take 27 GB there."""
-    with torch.device(device):
+    with DEVICE:
         model = kind._from_config(config, dtype=dtype)
     torch.manual_seed(1)
     with torch.no_grad():
@@ -287,12 +279,11 @@ def translated(batch_size: int, chosen: argparse.Namespace, folder: Path) -> dic
     _, sizes = scale_of(CASES["7b-packed"], chosen.tiny)
     tokenizer = train_tokenizer([SOURCE], 300)
     tokenizer.save_pretrained(folder)
-    device, dtype = where()
-    signature = Signature("random", "none", str(dtype))
+    signature = Signature("random", "none", str(FROZEN))
     settings = TranslatorSettings(model=str(folder), finetuned_dir=folder, batch_size=batch_size)
     engine = TransformersEngine(Weights(str(folder)), signature, settings)
     engine._tokenizer = tokenizer
-    engine._model = language_model(sizes.language, tokenizer, device, dtype).eval()
+    engine._model = language_model(sizes.language, tokenizer, FROZEN).eval()
     engine._stops = frozenset()
     words = SOURCE.split()
     sampling = Sampling(chosen.answer_tokens)
@@ -316,9 +307,7 @@ def translated(batch_size: int, chosen: argparse.Namespace, folder: Path) -> dic
 
 
 def peak_gib() -> float | None:
-    if not torch.cuda.is_available():
-        return None
-    return round(torch.cuda.max_memory_allocated() / GIB, 2)
+    return round(torch.cuda.max_memory_allocated() / GIB, 2) if ON_GPU else None
 
 
 if __name__ == "__main__":
