@@ -9,6 +9,7 @@ from tests.docs.page_commands import PAGES, REPO_DIR
 
 PACKAGES = ("palo", "translate", "refine", "train", "sceneworld", "data_cards")
 MESSAGES = re.findall(r"^\| `(.+?)` \| .+ \|$", PAGES["docs/troubleshooting.md"], re.MULTILINE)
+EXIT_CODE = re.compile(r"(?:INTERRUPTED|INCOMPLETE|exit_code) = (\d+)|typer\.Exit\((\d+)\)")
 
 
 def texts_of(tree):
@@ -30,6 +31,16 @@ def said():
     return [*found, (REPO_DIR / "Makefile").read_text("utf-8")]
 
 
+def test_the_exit_codes_of_the_page_are_those_of_the_code():
+    told = re.search(r"Exit codes: (.*?)\. After", PAGES["docs/troubleshooting.md"], re.DOTALL)[1]
+    files = [path for name in PACKAGES for path in (REPO_DIR / name).rglob("*.py")]
+    codes = {
+        int("".join(each)) for path in files for each in EXIT_CODE.findall(path.read_text("utf-8"))
+    }
+    assert codes == {1, 2, 3, 130}
+    assert {int(part.split(",")[0]) for part in told.split("; ")} == {0, *codes}
+
+
 def test_there_are_messages_to_look_for():
     assert len(MESSAGES) > 30
 
@@ -37,6 +48,7 @@ def test_there_are_messages_to_look_for():
 @pytest.mark.parametrize("message", MESSAGES)
 def test_a_message_of_the_page_is_in_the_code(said, message):
     fixed = [part for part in re.split("…", message) if part.strip()]
+    assert fixed, "such a message would be found anywhere"
     pattern = re.compile(".*?".join(map(re.escape, fixed)), re.DOTALL)
     assert any(pattern.search(text) for text in said), f"no code says: {message}"
 
