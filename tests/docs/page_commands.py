@@ -20,6 +20,7 @@ def section(page, title):
 
 
 _ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
+USAGE = re.compile(r"\$ (palo.*?) \[OPTIONS\].*")  # of docs/commands.md: a pattern, no command
 _ENDS = {"&&", "|", ";", "||"}
 
 
@@ -50,7 +51,8 @@ def commands_of(page, text):
     indented = re.findall(r"^    ((?:palo|make|torchrun) .*)$", _without_blocks(text), re.MULTILINE)
     for block in [*blocks, *indented]:
         for line in block.replace("\\\n", " ").splitlines():
-            yield from _split(page, line)
+            if not USAGE.fullmatch(line):
+                yield from _split(page, line)
 
 
 def _without_blocks(text):
@@ -76,7 +78,4 @@ def _words(line):
     return [word for word in found if word]
 
 
-GENERATED = "docs/commands.md"  # its usages are patterns, not commands
-COMMANDS = [
-    one for page, text in PAGES.items() if page != GENERATED for one in commands_of(page, text)
-]
+COMMANDS = [command for page, text in PAGES.items() for command in commands_of(page, text)]

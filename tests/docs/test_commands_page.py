@@ -10,7 +10,7 @@ import typer.cli
 from typer.testing import CliRunner
 
 from palo.cli import app
-from tests.docs.page_commands import PAGES, REPO_DIR
+from tests.docs.page_commands import COMMANDS, PAGES, REPO_DIR, USAGE
 
 THERE = PAGES["docs/commands.md"]
 MAKEFILE = (REPO_DIR / "Makefile").read_text("utf-8")
@@ -49,6 +49,12 @@ def test_summaries_are_whole_sentences():
 
 def test_there_are_commands_to_look_at():
     assert LEAVES.keys() >= {"palo translate", "palo refine", "palo memory show", "palo demo"}
+
+
+def test_its_usages_are_those_of_commands_and_all_that_it_shows_to_type():
+    names = USAGE.findall(THERE)
+    assert {*names} >= LEAVES.keys() and len({*names}) == len(names)
+    assert [command for command in COMMANDS if command.page == "docs/commands.md"] == []
 
 
 @pytest.mark.parametrize("name", LEAVES)
