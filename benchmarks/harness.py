@@ -65,11 +65,8 @@ class Prose:
         self, seed: int | str, letters: str, num_words: int, longest: int, gap: str = " "
     ) -> None:
         self.rng = random.Random(seed)
-        sizes = range(longest - 1)
-        words = [
-            "".join(self.rng.choices(letters, k=sizes[number % len(sizes)] + 2))
-            for number in range(5000)
-        ]
+        sizes = [number % (longest - 1) + 2 for number in range(5000)]
+        words = ["".join(self.rng.choices(letters, k=size)) for size in sizes]
         self._text = gap.join(self.rng.choices(words, k=num_words))
 
     def text(self, num_chars: int) -> str:

@@ -36,7 +36,6 @@ def train_tokenizer(
     texts: Iterable[str],
     vocab_size: int,
     extra_special: Sequence[str] = (),
-    chat_template: str | None = None,
     pattern: str = _WORDS,
 ) -> PreTrainedTokenizerFast:
     """Byte-level BPE with Llama's special tokens; any text can be encoded and comes back exact."""
@@ -67,7 +66,7 @@ def train_tokenizer(
         unk_token=UNKNOWN,
         pad_token=PAD,
         extra_special_tokens=list(extra_special),
-        chat_template=chat_template or CHAT_TEMPLATE,
+        chat_template=CHAT_TEMPLATE,
         clean_up_tokenization_spaces=False,
     )
 
