@@ -229,7 +229,7 @@ def table(lang: str, rows: list[tuple[str, str | None, list[str]]]) -> pa.Table:
     if lang is ENGLISH:
         return pa.table({**known, "turns": turns}).select(schemas.SOURCE.names)
     meta, finding = schemas.REFINED.field("meta").type, schemas.REFINED.field("findings").type
-    one_meta = {name.name: None for name in meta.value_type} | {"status": "translated"}
+    one_meta = {field.name: None for field in meta.value_type} | {"status": "translated"}
     one_finding = {"filter": "length", "score": 1.0, "verdict": "pass", "reason": ""}
 
     def repeated(value: Any, kind: pa.DataType) -> pa.Array:

@@ -18,8 +18,8 @@ SHORT_SHARE = 0.7
 ROUNDS = (2, 3, 4)
 DETAIL_PROMPTS = 4
 MOST_TOLD = 4  # sentences about things in one description
-# Relative frequency of each question in a conversation.
 REASONING = (QuestionKind.MORE, QuestionKind.LEFT)  # these have conversations of their own
+# Relative frequency of each other question in a conversation.
 RARE = {QuestionKind.LIST: 4, QuestionKind.BOX: 3, QuestionKind.WIDTH: 3, QuestionKind.LINK: 3}
 QUESTION_WEIGHTS = {kind: RARE.get(kind, 10) for kind in QuestionKind if kind not in REASONING}
 # Without scene content: the same words whatever the picture shows.
@@ -31,7 +31,6 @@ CAPTION_PROMPTS = (
     "Provide a short caption for the picture.",
     "Summarize what the picture shows.",
 )
-
 
 Round = tuple[Message, tuple[Message, ...]]  # question and answer
 
