@@ -89,12 +89,11 @@ def reader(
         lang = LANGUAGES[number % len(LANGUAGES)]
         examples.append(Example(str(number), lang, image, turns(rng, words, room, image)))
     measure = Measure(Template(tokenizer), image_tokens, MAX_LENGTH // shrink, False)
-    made = [measure.encode(example).length(image_tokens) for example in examples]
     packer = Packer(
         tokenizer.convert_tokens_to_ids(IMAGE_TAG), image_tokens, tokenizer.pad_token_id
     )
     pictures = Pictures(make_processor(image_size))
-    sizes = np.array(made, dtype=np.int32)
+    sizes = np.array([measure.encode(each).length(image_tokens) for each in examples], np.int32)
     return Reader(examples, sizes, tokenizer, measure, packer, pictures, folder)
 
 

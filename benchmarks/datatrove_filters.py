@@ -3,10 +3,9 @@
     <a Python with datatrove> -m benchmarks.datatrove_filters ROWS.jsonl MODEL.ftz PROCESSES
 
 That Python need not have palo, so nothing of it is imported here. A line of the rows is one batch:
-the language and its texts. The blocks are as they come, with their defaults: its fastText (numpy 2
-build), its word tokenizers a language (spaCy, jieba, Sudachi, Indic NLP). In its favour: the model
-is the small one that is given, where it would fetch lid.176.bin; a language whose tokenizer would
-fetch a model is parted at white space instead; documents are made in memory, nothing is written.
+the language and its texts. The blocks have their defaults: fastText (numpy 2 build), spaCy, jieba,
+Sudachi and Indic NLP for words. In their favour: the model is the small one that is given, not
+lid.176.bin; a language whose tokenizer would fetch a model is parted at white space instead.
 """
 
 import json

@@ -64,8 +64,7 @@ def main() -> None:
             print(json.dumps(figures), flush=True)
     figures["peak_rss_mib"] = round(max(peaks))
     figures["ratio_to_datatrove"] = round(min(ratios), 3) if ratios else None
-    figures["limits"] = LIMITS
-    finish(figures)
+    finish(figures | {"limits": LIMITS})
 
 
 def joined(pairs: list[TurnPair]) -> Iterator[TurnPair]:

@@ -119,7 +119,10 @@ def _empty(folder: Path) -> None:
     """Makes the folder, or removes what is in it; the folder may be a link to another disk."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _source(scenes: _Scenes, num_images: int, truth: Truth) -> list[Row]:
