@@ -65,12 +65,6 @@ def rooms(nodes: Sequence[Mapping[str, Any]], settings: TranslatorSettings) -> l
     return with_room
 
 
-@dataclass(frozen=True)
-class _Flight:
-    request: Request
-    suspect: bool = False  # was in flight in a lost worker
-
-
 @dataclass(eq=False)
 class _Hired:
     """A worker of ours; `call` is its `open` until it is ready, then always a `take`."""
@@ -81,7 +75,8 @@ class _Hired:
     asked_at: float
     ready: bool = False
     rests: bool = False  # it knows that there is nothing more for now
-    flights: dict[str, _Flight] = field(default_factory=dict)
+    flights: dict[str, Request] = field(default_factory=dict)  # by the name it has on the way
+    suspect: str = ""  # the name of the last that was in flight in a lost worker, too
 
 
 class RayEngine(Engine):
@@ -102,7 +97,7 @@ class RayEngine(Engine):
         self._is_ours = False  # else somebody in this process started Ray: it stays as it is
         self._workers: list[_Hired] = []
         self._refused: dict[str, str] = {}  # node id: why it can't work
-        self._suspects: deque[_Flight] = deque()
+        self._suspects: deque[Request] = deque()
         self._held: list[Result] = []  # set aside, told once a worker gives results again
         self._tickets = 0
         self._limit = max(1, settings.max_num_seqs * _FEED)
@@ -140,8 +135,7 @@ class RayEngine(Engine):
         host, _, port = address.rpartition(":")
         try:
             if host and port.isdecimal():  # where nothing listens Ray would try for minutes
-                place = (host.rpartition("/")[2], int(port))
-                socket.create_connection(place, _CONNECT_S).close()
+                socket.create_connection((host.rpartition("/")[2], int(port)), _CONNECT_S).close()
             self._ray.init(
                 address=address,
                 log_to_driver=False,
@@ -206,29 +200,31 @@ class RayEngine(Engine):
 
     def _hand_out(self, source: Iterator[Request], more: bool) -> bool:
         """Gives every worker its fill; returns whether the source may have more."""
-        batches: list[tuple[_Hired, list[_Flight]]] = []
+        batches: list[tuple[_Hired, list[Request]]] = []
         ready = [worker for worker in self._workers if worker.ready]
         for worker in sorted(ready, key=lambda worker: len(worker.flights)):
-            batch = []
-            if self._suspects and not any(flight.suspect for flight in worker.flights.values()):
-                batch.append(self._suspects.popleft())
-            while more and len(worker.flights) + len(batch) < self._limit:
+            batch: list[Request] = []
+            if self._suspects and worker.suspect not in worker.flights:
+                worker.suspect = self._tag(worker, self._suspects.popleft(), batch)
+            while more and len(worker.flights) < self._limit:
                 request = next(source, None)
                 more = request is not None
                 if request is not None:
-                    batch.append(_Flight(request))
+                    self._tag(worker, request, batch)
             batches.append((worker, batch))
         for worker, batch in batches:
-            if not batch and (more or worker.rests):
-                continue
-            requests = []
-            for flight in batch:
-                self._tickets += 1  # a name of its own each time: late results of others are known
-                requests.append(replace(flight.request, tag=str(self._tickets)))
-                worker.flights[str(self._tickets)] = flight
-            worker.rests = not more
-            worker.actor.give.remote(requests, worker.rests)
+            if batch or not (more or worker.rests):
+                worker.rests = not more
+                worker.actor.give.remote(batch, worker.rests)
         return more
+
+    def _tag(self, worker: _Hired, request: Request, batch: list[Request]) -> str:
+        """Puts it on its way under a name of its own: late results of others are known then."""
+        self._tickets += 1
+        tag = str(self._tickets)
+        worker.flights[tag] = request
+        batch.append(replace(request, tag=tag))
+        return tag
 
     def _collect(self) -> list[Result]:
         """What the workers have done by now; loses those that are gone or do not answer."""
@@ -258,12 +254,11 @@ class RayEngine(Engine):
         if worker.ready:
             done, ended = answer
             for result in done:
-                flight = worker.flights.pop(result.tag, None)
-                if flight is not None:
+                request = worker.flights.pop(result.tag, None)
+                if request is not None:
                     self._losses = 0
-                    results += self._held
+                    results += [*self._held, replace(result, tag=request.tag)]
                     self._held = []
-                    results.append(replace(result, tag=flight.request.tag))
             if ended:
                 self._lose(worker, ended)
                 return
@@ -280,11 +275,11 @@ class RayEngine(Engine):
         self._dismiss(worker)
         self._losses += 1
         self._looked_at, self._reason = 0.0, reason
-        for flight in worker.flights.values():
-            if flight.suspect:
-                self._held.append(refused(flight.request, f"the engine died on it ({reason})"))
+        for tag, request in worker.flights.items():
+            if tag == worker.suspect:
+                self._held.append(refused(request, f"the engine died on it ({reason})"))
             else:
-                self._suspects.append(replace(flight, suspect=True))
+                self._suspects.append(request)
         if self._losses >= self._most + _SPARE_LOSSES:
             raise UserError(
                 f"Ray workers were lost {self._losses} times in a row. The last one: "
