@@ -18,6 +18,12 @@ class Locked(UserError):
     """Another process is at work on the same data."""
 
 
+class NotWhole(UserError):
+    """What was written is less, or other, than what the source asks for."""
+
+    exit_code = 3
+
+
 def nearest(value: str, choices: Iterable[str]) -> str | None:
     """The choice most like `value`, or None where nothing comes close."""
     close = difflib.get_close_matches(value.lower(), list(choices), n=1, cutoff=0.5)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from palo.checks.structure import image_frame, span_difference
-from palo.errors import UserError
+from palo.errors import NotWhole
 from palo.files import file_digest, read_json, write_json
 from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG, Sample, TranslatedSample, TurnStatus
@@ -28,12 +28,6 @@ _RULES = "1"  # raise when the same shards might be judged otherwise
 _FAULTS_KEPT = 20  # of a broken run the first ones are named, all are counted
 _FAULTS_SAID = 3
 _REMEMBERED = ("samples", "turns", "by_person", "by_status", "problems")  # of a whole shard
-
-
-class AccountBroken(UserError):
-    """What was written is not what the source asks for."""
-
-    exit_code = 3
 
 
 class FaultKind(StrEnum):
@@ -69,18 +63,6 @@ class Account:
     @property
     def balanced(self) -> bool:
         return self.turns == self.by_status.total() and not self.fault_counts
-
-    @property
-    def summary(self) -> dict[str, object]:
-        """For the manifest: the sum, and what is wrong with it."""
-        return {
-            "whole": self.balanced,
-            "source_turns": self.turns,
-            "turns_in_shards": self.by_status.total(),
-            "verified_with_other_spans": self.by_person,
-            "faults": dict(self.fault_counts),
-            "first_faults": self.faults,
-        }
 
     def __add__(self, other: "Account") -> "Account":
         sums = {name: value + getattr(other, name) for name, value in vars(self).items()}
@@ -187,7 +169,7 @@ def _doubled(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def require_whole(accounts: Mapping[str, Account], paths: DataPaths) -> None:
-    """Raises AccountBroken with the first rows of every language whose account does not balance."""
+    """Raises NotWhole with the first rows of every language whose account does not balance."""
     broken = {lang: account for lang, account in accounts.items() if not account.balanced}
     if not broken:
         return
@@ -202,4 +184,4 @@ def require_whole(accounts: Mapping[str, Account], paths: DataPaths) -> None:
         "Nothing is lost: every translation is in the memory. Remove the shards named (in "
         f"{where}) and run the same command again; if it comes again, it is a fault of palo."
     )
-    raise AccountBroken("\n".join(lines))
+    raise NotWhole("\n".join(lines))

@@ -19,7 +19,7 @@ from typing import Any
 
 from palo.benchmark_set import QUESTIONS, BenchmarkSet, Line, QuestionId, write_set
 from palo.console import note
-from palo.errors import UserError
+from palo.errors import NotWhole, UserError
 from palo.files import digest, file_digest, read_json, write_json, write_text
 from palo.languages import Language
 from palo.paths import DataPaths
@@ -30,12 +30,6 @@ from palo.shards import read_refined, shard_paths
 SOURCE_NAME = "bench-source.json"
 MANIFEST = "bench.json"
 _MISSING_SAID = 10
-
-
-class Incomplete(UserError):
-    """Parts of the set have no translation that could be used."""
-
-    exit_code = 3
 
 
 @dataclass
@@ -282,7 +276,7 @@ def build_all(
 
 
 def require_complete(every: Iterable[Built]) -> None:
-    """Raises Incomplete that names what is missing in every language that was not written."""
+    """Raises NotWhole that names what is missing in every language that was not written."""
     lines = []
     for built in every:
         if built.folder:
@@ -294,7 +288,7 @@ def require_complete(every: Iterable[Built]) -> None:
         if len(missing) > _MISSING_SAID:
             lines.append(f"    and {len(missing) - _MISSING_SAID} more parts")
     if lines:
-        raise Incomplete(
+        raise NotWhole(
             "Not written, for parts have no translation that passed:\n"
             + "\n".join(lines)
             + "\nCorrect them in the review CSVs named above and run the command again, or leave "

@@ -17,7 +17,7 @@ from palo.memory import Entry, Memories, VerifiedEntry
 from palo.schemas import Sample, TurnStatus
 from palo.settings import Context
 from palo.shards import read_samples
-from translate.job import TranslationJob
+from translate.job import Cut, TranslationJob
 from translate.segments import Segment
 from translate.validate import Problem, find_problem
 
@@ -43,7 +43,7 @@ class _Dialogue:
     sample: Sample
     verified: dict[int, VerifiedEntry]
     said: list[str | None]
-    cuts: Iterator[tuple[Segment, bytes]]
+    cuts: Iterator[Cut]
 
 
 @dataclass

@@ -33,6 +33,8 @@ _VALIDATION_RULES = "2"  # raise when other answers would pass, so that segments
 _COLUMNS = ("english", "translation")
 _DELIMITERS = ",;\t"
 
+Cut = tuple[Segment, bytes]  # a turn's segment and its key, b"" where there is nothing to send
+
 
 @dataclass(frozen=True)
 class Term:
@@ -168,11 +170,9 @@ class TranslationJob:
         """Of prompt and validation, for the memory key."""
         return f"{self.prompt.version}.{_VALIDATION_RULES}"
 
-    def cuts(
-        self, sample: Sample, said: Sequence[str | None] = ()
-    ) -> Iterator[tuple[Segment, bytes]]:
-        """Every turn's segment with its key, b"" where there is nothing to send. `said` are the
-        translations so far: in a dialogue the caller appends to it turn by turn."""
+    def cuts(self, sample: Sample, said: Sequence[str | None] = ()) -> Iterator[Cut]:
+        """Of every turn, in order. `said` are the translations so far: in a dialogue the caller
+        appends to it turn by turn."""
         for index in range(len(sample.turns)):
             cut = segment(sample.turns, index, self.settings.context, said)
             yield cut, b"" if cut.copied else self.key(cut)

@@ -28,14 +28,12 @@ from translate.account import Account, account_for
 from translate.events import Failed, Finished, Meter, ShardWritten, Sink, Started
 from translate.fill import FillCounts, Filler, shown
 from translate.ingest import remove_leftovers
-from translate.job import TranslationJob
-from translate.segments import Segment
+from translate.job import Cut, TranslationJob
 from translate.validate import Problem
 
 _meta_values = attrgetter(*(field.name for field in fields(TurnMeta)))  # as asdict, without copies
 # what a turn tells of its entry, in the order of TurnMeta
 _of_entry = attrgetter("status", "attempts", "finish_reason", "mean_logprob", "engine", "signature")
-Cut = tuple[Segment, bytes]  # a turn's segment and its key, b"" where there is nothing to send
 PERSON = "person"  # TurnMeta.engine of a verified turn; its signature is the reviewer
 _OBJECTS_A_COLLECTION = 50_000
 
@@ -147,7 +145,14 @@ def _translate(
         "by_status": dict(account.by_status),
         "problems": dict(account.problems),
         "shards": account.shards,
-        "audit": account.summary,
+        "audit": {
+            "whole": account.balanced,
+            "source_turns": account.turns,
+            "turns_in_shards": account.by_status.total(),
+            "verified_with_other_spans": account.by_person,
+            "faults": dict(account.fault_counts),
+            "first_faults": account.faults,
+        },
     }
     made_by = {"lang": job.lang, "signature": job.signature, "prompt_version": job.version}
     write_json(target_dir / "manifest.json", made_by | sums)
@@ -237,8 +242,7 @@ def _rows(
                 meta = TurnMeta(TurnStatus.COPIED, 0, "", None, "", "", "", "")
             elif entry := machine.get(key) or memory.get([key]).get(key):
                 text, later = cut.restore(entry.text), shown(cut, entry)
-                values = (*_of_entry(entry), entry.key.hex(), entry.problem)
-                meta = TurnMeta(*values)
+                meta = TurnMeta(*_of_entry(entry), entry.key.hex(), entry.problem)
                 assert text.count(IMAGE_TAG) >= (cut.prefix + cut.suffix).count(IMAGE_TAG)
             else:
                 return None

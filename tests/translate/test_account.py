@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from palo.engines.stream import ScriptedEngine
+from palo.errors import NotWhole
 from palo.files import read_json
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.schemas import TRANSLATED, Role, Turn, TurnStatus
@@ -16,7 +17,7 @@ from palo.shards import (
     to_row,
     write_shard,
 )
-from translate.account import AccountBroken, FaultKind, account_for, require_whole, turn_fault
+from translate.account import FaultKind, account_for, require_whole, turn_fault
 from translate.run import translate_language
 
 
@@ -95,7 +96,7 @@ def test_what_is_wrong_in_a_shard_is_counted_and_its_row_named(paths, done, chan
         f"part-00001.parquet, sample {first}",
         "part-00001.parquet, sample x",
     )
-    with pytest.raises(AccountBroken, match=r"part-00001\.parquet, sample") as error:
+    with pytest.raises(NotWhole, match=r"part-00001\.parquet, sample") as error:
         require_whole({"fr": found}, paths)
     assert error.value.exit_code == 3
     assert audit(paths).fault_counts == kinds  # what is broken is never trusted

@@ -7,7 +7,7 @@ import pytest
 
 from palo.benchmark_set import read_set
 from palo.engines.stream import ScriptedEngine, scripted_result
-from palo.errors import UserError
+from palo.errors import NotWhole, UserError
 from palo.files import read_json
 from palo.memory import VerifiedEntry, VerifiedMemory
 from palo.paths import DataPaths
@@ -16,7 +16,6 @@ from palo.settings import SourceSettings
 from palo.shards import read_translated, shard_paths
 from translate.benchmark_set import (
     MANIFEST,
-    Incomplete,
     assemble,
     conversations,
     require_complete,
@@ -214,7 +213,7 @@ def test_what_failed_or_was_rejected_is_named_and_never_left_in_english(
     assert [one.question_id for one in built.left_out] == [2, "b"]
     write_built(built, root / "fr", allow_missing=False)
     assert built.folder is None and not (root / "fr").exists()
-    with pytest.raises(Incomplete) as raised:
+    with pytest.raises(NotWhole) as raised:
         require_complete([built])
     assert raised.value.exit_code == 3
     assert str(raised.value).splitlines()[1:4] == [
@@ -245,7 +244,7 @@ def test_a_set_of_which_nothing_is_left_is_not_written(english, data, make_job, 
     rows, _ = translated(english, data, make_job, refuses(""))
     built = assemble(english, "fr", rows)
     write_built(built, root / "fr", allow_missing=True)
-    with pytest.raises(Incomplete, match="question 4, 2, b"):
+    with pytest.raises(NotWhole, match="question 4, 2, b"):
         require_complete([built])
 
 
