@@ -63,8 +63,7 @@ def report_command(profile: ProfileOption = None) -> None:
     announce(settings, "report")
     figures = report.collect(settings, sceneworld.truth.measure(settings))
     console.print(report.table(figures))
-    path = report.write_page(figures, settings)
-    note(f"Report: {path}")
+    note(f"Report: {report.write_page(figures, settings)}")
 
 
 bench_app = typer.Typer(
@@ -80,9 +79,7 @@ def bench_build_command(
         Path | None, typer.Option("--bench", help="The set's folder, instead of the profile's.")
     ] = None,
     engine: translate.cli.EngineOption = None,
-    retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Ask again what got no answer last time.")
-    ] = False,
+    retry_errors: translate.cli.RetryErrorsOption = False,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Leave out questions without a translation.")
     ] = False,

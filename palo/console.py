@@ -135,6 +135,4 @@ def percent(share: float | None) -> str:
 
 def _short(path: object) -> str:
     """A path as seen from here, an id of a model hub as it is; brackets are no markup."""
-    text = str(path)
-    here = str(Path.cwd()) + "/"
-    return escape(text.removeprefix(here))
+    return escape(str(path).removeprefix(f"{Path.cwd()}/"))

@@ -22,6 +22,7 @@ from palo.console import (
     note,
     percent,
     progress,
+    show_help,
     table,
 )
 from palo.errors import UserError

@@ -46,6 +46,9 @@ _EXAMPLE_CHARS = 80
 EngineOption = Annotated[
     str | None, typer.Option("--engine", help="vllm, ray, openai, transformers or scripted.")
 ]
+RetryErrorsOption = Annotated[
+    bool, typer.Option("--retry-errors", help="Ask again what got no answer last time.")
+]
 OneLangOption = Annotated[str, typer.Option("--lang", help="One language.")]
 
 translator_app = typer.Typer(
@@ -64,9 +67,7 @@ def translate_command(
     lang: LangsOption,
     source: Annotated[Path | None, typer.Option(help="Any LLaVA-Instruct JSON file.")] = None,
     engine: EngineOption = None,
-    retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Ask again what got no answer last time.")
-    ] = False,
+    retry_errors: RetryErrorsOption = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Measure a sample and say what the rest would take.")
     ] = False,
@@ -324,7 +325,7 @@ def _translate(
     metrics: Path | None = None,
 ) -> None:
     """Tells of each language and of the audit; where there are several, in a table. Raises
-    AccountBroken, after all is shown, where a language's shards are not whole."""
+    NotWhole, after all is shown, where a language's shards are not whole."""
     reports = []
     with watching(events, metrics) as sink, closing(_jobs(settings, kind, langs)) as jobs:
         for job, engine in jobs:
