@@ -44,12 +44,10 @@ def svg(
     return re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.DOTALL)
 
 
-def thumbnail(path: Path | None) -> str:
+def thumbnail(path: Path) -> str:
     """A data URL of the picture at most THUMBNAIL_PX wide, "" where it cannot be read."""
     from PIL import Image
 
-    if path is None or not path.is_file():
-        return ""
     try:
         with Image.open(path) as image:
             small = image.convert("RGB")

@@ -115,7 +115,6 @@ def test_a_picture_that_cannot_be_read_is_left_out(run_data, tmp_path):
     assert thumbnail(folder / "broken.jpg") == ""
     assert thumbnail(folder / "missing.jpg") == ""
     assert thumbnail(folder) == ""
-    assert thumbnail(None) == ""
 
 
 def test_a_cut_off_picture_is_left_out(tmp_path):
