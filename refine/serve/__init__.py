@@ -129,7 +129,7 @@ class ReviewStore:
         self.exported, self.lang, self.reviewer = exported, lang, reviewer
         self.path = own_path(exported, reviewer)
         self.drafts_path = self.path.with_name(f".{self.path.stem}.drafts.json")
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         read = read_review(exported)
         if not read.rows:
             why = "; ".join(problem.problem for problem in read.problems) or "it has no rows"
@@ -142,10 +142,7 @@ class ReviewStore:
     def entries(self) -> dict[str, RowEntry]:
         """Decisions and drafts by row id; a draft is younger than the decision it belongs to."""
         with self._lock:
-            return self._entries()
-
-    def _entries(self) -> dict[str, RowEntry]:
-        own, drafts = self._own_rows(), self._drafts()
+            own, drafts = self._own_rows(), self._drafts()
         entries = {
             key: RowEntry.model_validate(row, from_attributes=True) for key, row in own.items()
         }
@@ -185,7 +182,7 @@ class ReviewStore:
             if entry.verdict and own[row_id].correction == entry.correction:
                 del drafts[row_id]
                 self._write_drafts(drafts)
-            return self._entries().get(row_id, RowEntry())
+            return self.entries().get(row_id, RowEntry())
 
     def _decided(self, row: ReviewRow, entry: RowEntry) -> ReviewRow:
         """The row as intake will read it, checked by what intake checks with."""
@@ -227,8 +224,7 @@ class ReviewStore:
             write_review(temporary, ordered)
 
     def _drafts(self) -> dict[str, RowEntry]:
-        stored = read_json(self.drafts_path, {})
-        return {key: RowEntry(**value) for key, value in stored.items()}
+        return {key: RowEntry(**value) for key, value in read_json(self.drafts_path, {}).items()}
 
     def _write_drafts(self, drafts: dict[str, RowEntry]) -> None:
         kept = {key: draft.model_dump() for key, draft in drafts.items() if draft != RowEntry()}
@@ -432,6 +428,5 @@ class ReviewServer(AbstractContextManager["ReviewServer"]):
 
 
 def _refused(error: HTTPException) -> Response:
-    # a body may be unread
-    headers = {"Connection": "close"}
+    headers = {"Connection": "close"}  # a body may be unread
     return JSONResponse({"problem": error.detail}, error.status_code, headers=headers)
