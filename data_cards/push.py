@@ -120,8 +120,7 @@ _STATUS = {
 def copied(chosen: Plan, to: Path) -> Path:
     """The folder `to/datasets/ORG/NAME` (a checkpoint: `to/ORG/NAME`), written whole."""
     folder = to.absolute() / chosen.place
-    told = {"written by": "palo push", "repository": chosen.place}
-    with whole_folder(folder, told) as fresh:
+    with whole_folder(folder, {"written by": "palo push", "repository": chosen.place}) as fresh:
         for name, content in chosen.contents.items():
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, bytes):

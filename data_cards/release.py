@@ -46,10 +46,9 @@ def parse_release(text: str, paths: DataPaths) -> Release:
     langs = parse_languages(text)
     missing = [lang for lang in langs if lang not in there_are(paths)]
     if missing:
-        codes = ",".join(missing)
         raise MissingResource(
             f"No translated rows to describe in {' '.join(missing)}. "
-            f"Run palo translate --lang {codes} first."
+            f"Run palo translate --lang {','.join(missing)} first."
         )
     return Release("-".join(langs), langs)
 
@@ -173,5 +172,4 @@ class LanguageFacts:
 
 def load_report(paths: DataPaths) -> Mapping[str, Any]:
     """refine-report.json, or nothing where `palo refine report` has not been run."""
-    report: Mapping[str, Any] = read_json(paths.refine_report.with_suffix(".json"), {})
-    return report
+    return read_json(paths.refine_report.with_suffix(".json"), {})

@@ -78,8 +78,7 @@ def stream_list(path: Path) -> Iterator[Any]:
             reader.peek()
             yield reader.value()
             if (mark := reader.peek()) not in (",", "]"):
-                what = f"{mark!r} for ','" if mark else "the file ends inside the list"
-                raise BrokenTail(what)
+                raise BrokenTail(f"{mark!r} for ','" if mark else "the file ends inside the list")
             reader.skip(1)
         if reader.peek():
             raise BrokenTail("there is more text after the end of the list")

@@ -116,12 +116,11 @@ def remove_shards(folder: Path, keep: Sequence[Path]) -> None:
 def read_shard(path: Path, columns: list[str] | None = None) -> list[Row]:
     """All rows of a shard (of these columns). Raises UserError for a file that is no Parquet."""
     try:
-        rows: list[Row] = pq.read_table(path, columns=columns).to_pylist()
+        return pq.read_table(path, columns=columns).to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(
             f"Cannot read shard {path}: {error}. Remove it and run the stage again."
         ) from None
-    return rows
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

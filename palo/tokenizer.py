@@ -148,5 +148,4 @@ def _merges(path: str) -> list[tuple[str, str]]:
     names = [pieces.id_to_piece(number) for number in range(pieces.get_piece_size())]
     scores = {name: pieces.get_score(number) for number, name in enumerate(names)}
     merges: Any = generate_merges
-    made: list[tuple[str, str]] = merges({name: n for n, name in enumerate(names)}, scores)
-    return made
+    return merges({name: n for n, name in enumerate(names)}, scores)

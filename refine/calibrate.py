@@ -128,8 +128,7 @@ def reviewed_pairs(paths: DataPaths, lang: str) -> Iterator[TurnPair]:
 
 def write_thresholds(path: Path, bands: Mapping[str, Thresholds]) -> None:
     """Writes the bands; what the file says of other languages stays."""
-    has_more = path.is_file() and path.stat().st_size
-    kept = load_thresholds(path) if has_more else {}
+    kept = load_thresholds(path) if path.is_file() and path.stat().st_size else {}
     merged = {lang: row for lang, row in kept.items() if row != shipped().get(lang)} | dict(bands)
     rows = {lang: row.model_dump(mode="json") for lang, row in sorted(merged.items())}
     write_text(

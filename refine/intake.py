@@ -181,8 +181,7 @@ def _read_mailed(file: Path) -> ReadFile:
 
 def load_rejections(folder: Path) -> dict[str, Rejection]:
     """What reviewers rejected without a correction, by review id."""
-    stored = read_json(folder / REJECTED_NAME, {})
-    return {key: Rejection(**value) for key, value in stored.items()}
+    return {key: Rejection(**value) for key, value in read_json(folder / REJECTED_NAME, {}).items()}
 
 
 def _look(
@@ -301,8 +300,7 @@ def decide(row: ReviewRow, lang: str, turn: ReviewedTurn | None) -> Decision | t
     if exported is None:
         return (row.problem("hash", "damaged; copy it from the exported file"),)
     if exported[0] != _plain_hash(turn.source):
-        said = "the English is no longer the one that was exported"
-        return (row.problem("english", said),)
+        return (row.problem("english", "the English is no longer the one that was exported"),)
     word, all_copies = row.verdict.strip().lower(), row.all_copies.strip().lower()
     verdict = ReviewVerdict(word) if word in list(ReviewVerdict) else None
     close = nearest(word, ReviewVerdict)
@@ -361,8 +359,7 @@ def _text(
             return row.problem("correction", "verdict is fix but there is no correction")
         text = reframed(turn.source, correction or row.translation.strip())
     elif correction and text_hash(correction) != exported:
-        said = "accepted and corrected: write fix to use the correction"
-        return row.problem("correction", said)
+        return row.problem("correction", "accepted and corrected: write fix to use the correction")
     elif edited:
         return row.problem("translation", "accepted but edited: write fix to use your edit")
     else:

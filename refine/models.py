@@ -383,8 +383,7 @@ class MetricxFilter(EstimationFilter):
         start = torch.zeros((len(ids), 1), dtype=torch.long, device=model.device)
         with torch.inference_mode():
             said = model(**batch, decoder_input_ids=start, use_cache=False)
-        raw = said.logits[:, 0, self._settings.score_token].float()
-        return raw.clamp(0.0, _WORST).tolist()
+        return said.logits[:, 0, self._settings.score_token].float().clamp(0.0, _WORST).tolist()
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:

@@ -78,11 +78,10 @@ class Candidate:
 
 def load_ledger(folder: Path) -> Ledger:
     """What went out. A file that a crash kept out of the ledger is read back into it."""
-    stored = read_json(folder / LEDGER_NAME, {})
     # ledgers of before held the rows alone, without the time
     ledger = {
         batch: Exported(**value) if isinstance(value.get("rows"), dict) else Exported(value)
-        for batch, value in stored.items()
+        for batch, value in read_json(folder / LEDGER_NAME, {}).items()
     }
     for file in review_csvs(folder):
         if file.stem not in ledger and _EXPORTED.fullmatch(file.stem):

@@ -40,7 +40,6 @@ _QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": 
 _WIDTHS = {"english": 48, "translation": 48, "correction": 48, "previous": 32, "reasons": 32}
 _WIDTH = 14  # characters of a workbook's other columns
 
-
 ReviewVerdict = StrEnum("ReviewVerdict", "ACCEPT FIX REJECT")
 # A short MQM list, plus what only language models do.
 ErrorType = StrEnum(

@@ -68,8 +68,7 @@ def review(
     truth = load_truth(truth_path)
     if (world_dir / BENCH_TRUTH).is_file():
         truth |= load_truth(world_dir / BENCH_TRUTH)
-    review_dir = settings.on(source).data_dir / "review"
-    files = sorted(review_dir.glob(f"*/{batch}*.csv"))
+    files = sorted((settings.on(source).data_dir / "review").glob(f"*/{batch}*.csv"))
     files = [path for path in files if not path.name.endswith(".errors.csv")]
     if not files:
         raise UserError("No review CSV to work on. Write them first: palo refine")

@@ -109,10 +109,9 @@ def measure(profile: Profile) -> dict[str, AgainstTruth]:
         return {}
     truth = load_truth(path)
     paths = profile.paths
-    languages = {lang for row in truth.values() for lang in row}
     return {
         lang: figures
-        for lang in sorted(languages)
+        for lang in sorted({lang for row in truth.values() for lang in row})
         if (figures := measure_language(lang, truth, paths.translated(lang), paths.refined(lang)))
     }
 
@@ -158,8 +157,7 @@ def true_turns(sample: TranslatedSample, truth: Truth, lang: str) -> dict[int, s
     for turn, source in enumerate(sample.source):
         if sample.meta[turn].status is TurnStatus.COPIED:
             continue
-        context = english_context(sample.source, turn)
-        row = truth.get((context, without_image(source.text)))
+        row = truth.get((english_context(sample.source, turn), without_image(source.text)))
         if row is not None:
             known[turn] = with_image_as_in(row[lang], source.text)
     return known

@@ -217,8 +217,7 @@ def estimate_language(
         drawn = [unit for stratum in strata for unit in stratum.drawn]
         sample = {unit.key for unit in drawn}
         metered = _Metered(engine, monotonic, answered)
-        shards = sorted({unit.shard for unit in drawn})
-        Filler(job, memories, only=sample).run(shards, metered)
+        Filler(job, memories, only=sample).run(sorted({unit.shard for unit in drawn}), metered)
     left = []
     taken = ((metered.prompt_tokens, "prompt_size"), (metered.output_tokens, "size"))
     for tokens, size in taken:  # the whole, less what the sample is known to have taken
@@ -283,8 +282,7 @@ def draw(units: Sequence[Unit], num: int, seed: int) -> list[Stratum]:
     """About `num` units, two a stratum; the choice depends on keys and seed, not on the order."""
 
     def rank(unit: Unit) -> bytes:
-        salt = seed.to_bytes(8, "little")
-        return hashlib.blake2b(unit.key, digest_size=8, salt=salt).digest()
+        return hashlib.blake2b(unit.key, digest_size=8, salt=seed.to_bytes(8, "little")).digest()
 
     ordered = sorted(units, key=lambda unit: (unit.size, rank(unit)))
     if num >= len(ordered):

@@ -246,8 +246,7 @@ def _find(
         return candidate, cut.reframe(candidate.unit.target)
     text = sample.turns[index].text
     contexts = (english_context(sample.turns, index), cut.before.english, None)
-    end = len(text) - len(cut.suffix)
-    for known in (cut.text, text.strip(), text[len(cut.prefix) : end]):
+    for known in (cut.text, text.strip(), text[len(cut.prefix) : len(text) - len(cut.suffix)]):
         for before in contexts:
             if candidate := candidates.get((known, before)):
                 target = candidate.unit.target

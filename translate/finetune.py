@@ -67,8 +67,7 @@ def make_pair(
     masked = segment.mask(target)
     if segment.copied or not masked:
         return None
-    terms = glossary.found_in(segment.text)
-    return TrainingPair(lang, segment.text, segment.before, terms, masked)
+    return TrainingPair(lang, segment.text, segment.before, glossary.found_in(segment.text), masked)
 
 
 def verified_pairs(
@@ -210,10 +209,9 @@ def _splits(
         with VerifiedMemory(paths.verified(lang)) as memory:
             verified[lang] = memory.entries()
     ids = {entry.sample_id for entries in verified.values() for entry in entries}
-    shards = shard_paths(paths.source_dir) if ids else []
     conversations = {
         sample.sample_id: sample.turns
-        for path in shards
+        for path in (shard_paths(paths.source_dir) if ids else ())
         for sample in read_samples(path)
         if sample.sample_id in ids
     }
@@ -293,8 +291,7 @@ def evaluate(
     scores = {}
     for lang, part in splits.items():
         said = [texts[f"{lang} {at}"] for at in range(len(part.held_out))]
-        references = [pair.target for pair in part.held_out]
-        scores[lang] = corpus_scores(lang, said, references)
+        scores[lang] = corpus_scores(lang, said, [pair.target for pair in part.held_out])
     return scores
 
 

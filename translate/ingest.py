@@ -153,8 +153,7 @@ def parse_sample(item: Any, origin: str, max_turn_chars: int) -> Sample:
     # 8 hex digits that depend on what is said, never on where in the file it stands
     content = json.dumps([image, [[turn.role, turn.text] for turn in turns]], ensure_ascii=False)
     mark = hashlib.blake2b(content.encode("utf-8"), digest_size=4).hexdigest()
-    sample_id = f"{source_id or 'sample'}-{mark}"
-    return Sample(sample_id, source_id, image, turns, origin)
+    return Sample(f"{source_id or 'sample'}-{mark}", source_id, image, turns, origin)
 
 
 def _turn(value: Any, number: int, max_turn_chars: int) -> Turn:

@@ -27,7 +27,6 @@ _SHORT = {"zh": 0.06, "ja": 0.09}
 _SHORT_ELSEWHERE = 0.2
 _MIN_SHORT_CHARS = 60  # of the source: little can stand for less
 
-
 _language_id = cache(LanguageId)
 
 

@@ -13,8 +13,6 @@ from palo.languages import LANGUAGES, info
 # Only letters count, so vowel signs and Arabic marks weigh nothing on either side. The long mark
 # of kana is no letter of any one script for Unicode, but it is for us.
 _OWN_NAMES = {"Hiragana": "Kana", "Katakana": "Kana"}
-
-
 # Arabic letters that have an Urdu twin: Arabic keyboards and fonts write one for the other.
 _URDU_TWINS = {"ي": "ی", "ى": "ی", "ك": "ک", "ه": "ہ", "ة": "ۃ"}
 

@@ -86,8 +86,7 @@ def _alive(mark: str) -> bool:
     owner, _, _ = mark.rpartition(":")
     pid = int(owner.partition(":")[0])
     try:
-        process = psutil.Process(pid)
-        return owner_mark(pid) == owner and process.status() != psutil.STATUS_ZOMBIE
+        return owner_mark(pid) == owner and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

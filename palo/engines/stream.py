@@ -263,15 +263,13 @@ def stop_ids(model: str, revision: str | None, tokenizer: Any) -> frozenset[int]
 def chat_text(tokenizer: Any, messages: Sequence[Message]) -> str:
     """The text up to where the answer starts; the template writes all special tokens itself."""
     turns = [dict(vars(message)) for message in messages]
-    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    return text
+    return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
 
 
 def answer_text(tokenizer: Any, ids: Sequence[int], finish_reason: str) -> str:
     """The answer without the token that ended it; that one need not be a special token."""
     said = ids[:-1] if finish_reason == "stop" else ids
-    text: str = tokenizer.decode(said, skip_special_tokens=True)
-    return text
+    return tokenizer.decode(said, skip_special_tokens=True)
 
 
 class HostedEngine(Engine):

@@ -68,8 +68,7 @@ class TransformersEngine(HostedEngine):
 
             adapter = str(self._weights.adapter_dir)
             model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model = model.to(device).eval()
+        self._model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     def _generate(self, rows: list[_Row]) -> None:
         """Writes each row's output, logprob and finish reason."""

@@ -95,8 +95,7 @@ def length(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     else:
         return None
     word = "short" if ratio < low else "long"
-    said = f"too {word}: {target} characters for {source} of English"
-    return Said(verdict, said, ratio)
+    return Said(verdict, f"too {word}: {target} characters for {source} of English", ratio)
 
 
 @rule("stops without a final mark, shorter than usual")
@@ -117,8 +116,7 @@ def unfinished(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
         said = f"no mark at the end, {ratio / usual.usual_ratio:.0%} of the usual length"
         return Said(Verdict.REVIEW, said, ratio)
     if _left_open(pair.target_words) > 0 and _left_open(pair.source_words) == 0:
-        said = "no mark at the end, and a bracket left open"
-        return Said(Verdict.REVIEW, said, ratio)
+        return Said(Verdict.REVIEW, "no mark at the end, and a bracket left open", ratio)
     return None
 
 
@@ -146,8 +144,7 @@ def numbers(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     missing = wanted - _numbers(pair.target_words) if wanted else wanted
     if not missing:
         return None
-    said = "numbers missing: " + ", ".join(missing)
-    return Said(Verdict.NOTE, said, float(missing.total()))
+    return Said(Verdict.NOTE, f"numbers missing: {', '.join(missing)}", float(missing.total()))
 
 
 def _numbers(text: str) -> Counter[str]:

@@ -46,8 +46,7 @@ _HIDDEN = re.compile(
 def failed(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     if pair.status is not TurnStatus.FAILED:
         return None
-    why = pair.problem or "no reason was given"
-    return Said(Verdict.REJECT, f"translation failed: {why}")
+    return Said(Verdict.REJECT, f"translation failed: {pair.problem or 'no reason was given'}")
 
 
 @rule("the translator ran out of tokens")
@@ -104,7 +103,8 @@ def repetition(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
 def source_copy(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     if pair.status is TurnStatus.COPIED:
         return None
-    ours, theirs = _folded(pair.source_words), _folded(pair.target_words)
+    sides = (pair.source_words, pair.target_words)
+    ours, theirs = (unicodedata.normalize("NFC", side).casefold() for side in sides)
     # nearly all texts differ in their first letter already
     if next(filter(str.isalpha, ours), "") != next(filter(str.isalpha, theirs), ""):
         return None
@@ -116,10 +116,6 @@ def source_copy(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     else:
         verdict = Verdict.REJECT if len(words) > _NAME_WORDS else Verdict.REVIEW
     return Said(verdict, "same text as the English", 1.0)
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
 
 
 def _words(folded: str) -> list[str]:
@@ -139,11 +135,9 @@ def duplicate(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
             continue
         alike = _likeness(_grams(pair.target[: len(other.target)]), _grams(other.target))
         if alike == 1:
-            said = f"also the translation of {quoted(other.source)}"
-            return Said(Verdict.REVIEW, said, alike)
+            return Said(Verdict.REVIEW, f"also the translation of {quoted(other.source)}", alike)
         if alike >= _NEAR_TARGET and near is None:
-            said = f"nearly the translation of {quoted(other.source)}"
-            near = Said(Verdict.NOTE, said, alike)
+            near = Said(Verdict.NOTE, f"nearly the translation of {quoted(other.source)}", alike)
     return near
 
 
@@ -165,11 +159,9 @@ def encoding(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     if damaged := mojibake(pair.target):
         if damaged in pair.source:
             return None
-        said = f"UTF-8 read in another encoding: {quoted(damaged)}"
-        return Said(Verdict.REJECT, said)
+        return Said(Verdict.REJECT, f"UTF-8 read in another encoding: {quoted(damaged)}")
     if marks := lost_letters(pair.source, pair.target):
-        said = f"question marks in place of letters: {quoted(marks)}"
-        return Said(Verdict.REVIEW, said)
+        return Said(Verdict.REVIEW, f"question marks in place of letters: {quoted(marks)}")
     written = _ENTITY.search(pair.target) if "&" in pair.target else None
     if written and written.group() not in pair.source:
         return Said(Verdict.REVIEW, f"HTML entity {quoted(written.group())}")

@@ -71,8 +71,7 @@ class LanguageFilter(Filter):
             # mostly all long turns are in the language, and there is nothing to ask
             if not short or (num_long and len(right) - len(short) == num_long):
                 continue
-            words = "\n".join(pairs[at].target_words for at in places)
-            whole = detect(words, lang)
+            whole = detect("\n".join(pairs[at].target_words for at in places), lang)
             if whole.lang != lang and _is_sure(whole, least):
                 said = f"short, in a conversation that looks like {_name(whole.lang)}"
                 for at in short:
@@ -115,8 +114,7 @@ def script(pair: TurnPair, lang: str, usual: Thresholds) -> Said | None:
     verdict = Verdict.REJECT if share < _REJECT_SCRIPT_SHARE else Verdict.REVIEW
     left = _LATIN_WORD.search(pair.target_words)
     example = f", for example {quoted(left.group())}" if left else ""
-    said = f"{share:.0%} of the letters are of the language's script{example}"
-    return Said(verdict, said, share)
+    return Said(verdict, f"{share:.0%} of the letters are of the language's script{example}", share)
 
 
 def without_names(pair: TurnPair) -> Counter[str]:

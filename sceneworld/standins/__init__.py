@@ -45,5 +45,4 @@ BUILDERS = {Part.TOWER: build_tower, Part.LANGUAGE_MODEL: build_language_model}
 
 def _read_lines(path: Path | None) -> list[dict[str, Any]]:
     assert path is not None
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines if line]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]

@@ -49,8 +49,7 @@ def start_together(embeddings: torch.Tensor, told: Sequence[Told], tokenizer: An
 
 
 def _of_length(vector: Any, length: float) -> torch.Tensor:
-    scaled: torch.Tensor = vector * (length / vector.norm())
-    return scaled
+    return vector * (length / vector.norm())
 
 
 def _languages(told: Sequence[Told]) -> dict[int, str]:

@@ -47,17 +47,15 @@ def train_tokenizer(
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    special = [UNKNOWN, START, END, PAD, *extra_special]
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=special,
+        special_tokens=[UNKNOWN, START, END, PAD, *extra_special],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    start = tokenizer.token_to_id(START)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{START} $A", special_tokens=[(START, start)]
+        single=f"{START} $A", special_tokens=[(START, tokenizer.token_to_id(START))]
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

@@ -123,5 +123,4 @@ def train_tower(
 
 def patch_features(tower: Any, pixels: torch.Tensor, feature_layer: int) -> torch.Tensor:
     """(N, patches, hidden_size): the hidden state that LLaVA's projector reads."""
-    states = tower(pixels, output_hidden_states=True).hidden_states
-    return states[feature_layer][:, 1:]
+    return tower(pixels, output_hidden_states=True).hidden_states[feature_layer][:, 1:]

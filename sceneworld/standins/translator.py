@@ -241,5 +241,4 @@ def answer_loss(model: Any, batch: Sequence[PretrainingExample], pad_id: int) ->
     # rows are padded on the right and attention looks back only, so no mask is needed
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
     chosen = labels != IGNORED
-    logits = model.lm_head(hidden[chosen])
-    return torch.nn.functional.cross_entropy(logits, labels[chosen])
+    return torch.nn.functional.cross_entropy(model.lm_head(hidden[chosen]), labels[chosen])
