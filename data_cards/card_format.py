@@ -57,8 +57,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str = "
     """A table of finished cells; `align` has l or r for each column (the first l, the others r)."""
     align = align or "l" + "r" * (len(headings) - 1)
     rule = ["---:" if side == "r" else "---" for side in align]
-    lines = [headings, rule, *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, rule, *rows))
 
 
 def decimal(value: float | None, form: str = ".1f") -> str:

@@ -303,8 +303,7 @@ def event_file(path: Path, clock: Callable[[], datetime]) -> Iterator[Sink]:
 
     def write(event: Event, now: datetime) -> None:
         line = {"event": event.kind, "time": now.isoformat(timespec="milliseconds")}
-        text = json.dumps(line | asdict(event), ensure_ascii=False) + "\n"
-        file.write(text.encode())
+        file.write(f"{json.dumps(line | asdict(event), ensure_ascii=False)}\n".encode())
         file.flush()
 
     def tell(event: Event) -> None:

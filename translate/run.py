@@ -242,7 +242,8 @@ def _rows(
                 meta = TurnMeta(TurnStatus.COPIED, 0, "", None, "", "", "", "")
             elif entry := machine.get(key) or memory.get([key]).get(key):
                 text, later = cut.restore(entry.text), shown(cut, entry)
-                meta = TurnMeta(*_of_entry(entry), entry.key.hex(), entry.problem)
+                values = (*_of_entry(entry), entry.key.hex(), entry.problem)
+                meta = TurnMeta(*values)
                 assert text.count(IMAGE_TAG) >= (cut.prefix + cut.suffix).count(IMAGE_TAG)
             else:
                 return None
