@@ -22,7 +22,6 @@ from palo.console import (
     note,
     percent,
     progress,
-    show_help,
     table,
 )
 from palo.errors import UserError
