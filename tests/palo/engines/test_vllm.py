@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -25,6 +26,7 @@ def settings(model_dir, tmp_path_factory):
         max_tokens=24,
         max_model_tokens=128,
         max_num_seqs=8,
+        max_num_batched_tokens=256,  # fewer than eight long prompts have
         stall_timeout_s=120,
     )
 
@@ -60,6 +62,20 @@ def _title(process):
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+def test_seeded_prompts_that_fill_more_than_a_step_are_answered(engine, make_requests):
+    """Read in parts, as vLLM would, they kill it: a CPU's generator can't be turned back."""
+    long = " ".join(["red star"] * 36)
+    requests = [
+        replace(request, messages=(Message("user", f"{request.messages[0].content} {long}"),))
+        for request in make_requests(24, temperature=0.7)
+    ]
+    results = by_tag(engine, requests)
+    assert [result.error for result in results.values() if result.error] == []
+    assert all(result.prompt_tokens > 70 for result in results.values())
+    # an engine that dies is started again, and once more for each request that killed it
+    assert len(watchers()) == len(engine_processes()) == 1
 
 
 def test_greedy_text_equals_that_of_the_transformers_engine(engine, settings, make_requests):
