@@ -9,7 +9,6 @@ shapes and names; pictures have the sizes and kinds of the collections that they
 import base64
 import importlib.util
 import json
-import math
 import random
 import shutil
 from collections.abc import Sequence
@@ -41,7 +40,7 @@ SEED = 7
 # Characters of the answers in one sample of each kind, as LLaVA-Instruct's are on average (the
 # first) and at their longest.
 SHAPES = ((120, 350, 450, 60), (500,), (1000,), (90, 490, 660), (1400,))
-SOURCE_SAMPLES, MIX_SAMPLES, CAPTIONS = 10, 150, 260  # a step takes 128 and 256
+SOURCE_SAMPLES, MIX_SAMPLES, CAPTIONS = 5, 150, 260  # a step takes 128 and 256
 SCENES = 12  # pictures are named many times and drawn so often
 # Folder, width and height, and how a file of the collection is stored.
 COCO = ("coco/train2017", (640, 480), "JPEG")
@@ -53,7 +52,6 @@ COLLECTIONS = (
     ("vg/VG_100K", (800, 600), "JPEG"),
     ("vg/VG_100K_2", (333, 500), "grey JPEG"),
 )
-SHARED = 0.3  # many times the 0.02 of what else an embedding holds
 CAPTION_PROMPT = "Provide a brief description of the given image."
 
 
@@ -70,8 +68,9 @@ def build(folder: Path, repository: Path) -> Path:
 
 
 def _write_settings(folder: Path, repository: Path) -> Path:
-    """The `palo` profile as it is; only, checkpoints come every step, of which there are two, and
-    the translator computes in float32 where the CPU has no bfloat16."""
+    """The `palo` profile as it is; only, checkpoints come every step, of which there are two, the
+    translator's fine-tune is of one epoch, and float32 stands for bfloat16 where the CPU lacks it.
+    """
     import torch
 
     settings = yaml.safe_load((repository / "pipelines.yaml").read_text("utf-8"))
@@ -84,6 +83,7 @@ def _write_settings(folder: Path, repository: Path) -> Path:
         scale["stage2"]["save_every_steps"] = 1
         (folder / "scales" / path.name).write_text(yaml.safe_dump(scale), "utf-8")
     profile["train"]["scales_dir"] = "scales"
+    profile["translator"]["finetune"]["epochs"] = 1
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # emulated, four times as slow
         profile["translator"]["dtype"] = "float32"
     path = folder / "pipelines.yaml"
@@ -120,7 +120,7 @@ def _write_model(model: dict[str, Any], hub: Path) -> None:
     dtype = getattr(torch, config.get("torch_dtype", "float32"))
     weights = kind.from_config(read, dtype=dtype)
     if read.model_type == "hunyuan_v1_dense":
-        _end_answers(weights, read.eos_token_id)
+        _end_answers(weights, read.bos_token_id - 1, read.eos_token_id)
     if model["files"] == "model.safetensors":
         weights.save_pretrained(folder / "made")
         shutil.move(folder / "made" / model["files"], folder / model["files"])
@@ -129,19 +129,26 @@ def _write_model(model: dict[str, Any], hub: Path) -> None:
         torch.save({**weights.state_dict(), **_of_its_time(read)}, folder / model["files"])
 
 
-def _end_answers(weights: Any, end: int) -> None:
-    """Random weights would speak to every answer's limit: these end one after some 40 tokens.
+def _end_answers(weights: Any, first_special: int, end: int) -> None:
+    """Random weights would say one piece to every answer's limit: these wander, and end after some
+    20 pieces, drawn or not.
 
-    All embeddings share their first number, so every hidden state has it, and the head, which is
-    the embeddings, reads from it how far the end's own number stands out: by so much that at a
-    temperature of 0.7 the end is drawn once in 40 times of 128,000 equal pieces.
+    Layers outweigh what they are added to, so the next piece hangs on the whole text. One in 20
+    pieces has a large first number, which no layer adds to; the end's is twice as large. The head
+    is the embeddings, so after such a piece the end is the likeliest by far.
     """
     import torch
 
     with torch.no_grad():
+        for name, matrix in weights.named_parameters():
+            if ".layers." in name and matrix.ndim == 2:
+                matrix.mul_(5)
+                if name.endswith(("o_proj.weight", "down_proj.weight")):
+                    matrix[0] = 0
         table = weights.get_input_embeddings().weight
-        table[:, 0] = SHARED
-        table[end, 0] += 0.7 * math.log(len(table) / 40) / math.sqrt(table.shape[1])
+        table[:, 0] = 0
+        table[:first_special:20, 0] = 3
+        table[end, 0] = 6
 
 
 def _of_its_time(config: Any) -> dict[str, Any]:

@@ -230,12 +230,14 @@ def _splits(
 
 
 def split(pairs: Sequence[TrainingPair], held_out_share: float) -> Split:
-    """By the key of the English segment: equal English never stands on both sides."""
+    """By the key of the English segment: equal English never stands on both sides. Of few segments,
+    none of which the share meets, one is held out all the same."""
     limit = int(held_out_share * 2**32)
+    keys = {pair.key for pair in pairs}
+    held = {key for key in keys if int.from_bytes(key[:4], "big") < limit} or {min(keys)}
     parts = Split([], [])
     for pair in pairs:
-        held = int.from_bytes(pair.key[:4], "big") < limit
-        (parts.held_out if held else parts.train).append(pair)
+        (parts.held_out if pair.key in held else parts.train).append(pair)
     return parts
 
 
