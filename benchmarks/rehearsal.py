@@ -30,7 +30,7 @@ from sceneworld.rehearsal import build
 from sceneworld.truth import load_truth, review_csv
 
 PAGE = ROOT / "docs" / "real-run.md"
-SMALLER = (("--nproc-per-node 8", "--nproc-per-node 2"), ("--num 1000", "--num 5"))
+SMALLER = (("--nproc-per-node 8", "--nproc-per-node 2"), ("--num 1000", "--num 4"))
 SERVING = re.compile(r"https?://[\w.:]+(/\S*)?")
 MISSING = 2  # the exit code of a plan made before what it is of was translated
 STARTS_WITHIN_S, STOPS_WITHIN_S = 240.0, 60.0

@@ -37,10 +37,11 @@ from sceneworld.truth import Truth, add_turn, rows
 
 PUBLISHED = Path(__file__).with_name("published")
 SEED = 7
-# Characters of the answers in one sample of each kind, as LLaVA-Instruct's are on average (the
-# first) and at their longest.
-SHAPES = ((120, 350, 450, 60), (500,), (1000,), (90, 490, 660), (1400,))
-SOURCE_SAMPLES, MIX_SAMPLES, CAPTIONS = 5, 150, 260  # a step takes 128 and 256
+# Characters of the answers in samples of each kind, as LLaVA-Instruct has them on average: two
+# talks, a description and a piece of reasoning. The English mix has the longest, too.
+SHAPES = ((120, 90, 60, 150), (100, 80, 130, 60), (500,), (1000,))
+LONGEST = (90, 490, 1400)
+SOURCE_SAMPLES, MIX_SAMPLES, CAPTIONS = len(SHAPES), 150, 260  # a step takes 128 and 256
 SCENES = 12  # pictures are named many times and drawn so often
 # Folder, width and height, and how a file of the collection is stored.
 COCO = ("coco/train2017", (640, 480), "JPEG")
@@ -230,7 +231,7 @@ def _write_data(data_dir: Path) -> None:
         scene, rng, picture = drawn[number % SCENES]
         name = f"{number * 7919 + 9:012d}.jpg"
         _save(picture, images / COCO[0] / name, *COCO[1:])
-        talk = _talk(scene, rng, SHAPES[number % len(SHAPES)], truth)
+        talk = _talk(scene, rng, SHAPES[number], truth)
         source.append({"id": name[:-4], "image": name, "conversations": talk})
     for number in range(MIX_SAMPLES):
         scene, rng, picture = drawn[number % SCENES]
@@ -239,7 +240,8 @@ def _write_data(data_dir: Path) -> None:
             where, size, kind = COLLECTIONS[number % len(COLLECTIONS)]
             sample["image"] = f"{where}/{number:012d}.jpg"
             _save(picture, images / sample["image"], size, kind)
-        talk = _talk(scene, rng, SHAPES[number % len(SHAPES)], {}, bool(number % 10))
+        shape = (*SHAPES, LONGEST)[number % (len(SHAPES) + 1)]
+        talk = _talk(scene, rng, shape, {}, bool(number % 10))
         mix.append({**sample, "conversations": talk})
     for number in range(CAPTIONS):
         scene, rng, picture = drawn[number % SCENES]
