@@ -22,7 +22,7 @@ ifdef PROFILE
 export PROFILE
 endif
 
-.PHONY: help setup vllm demo test test-fast check docs format translate refine train evaluate report status clean
+.PHONY: help setup vllm demo test test-fast rehearse check docs format translate refine train evaluate report status clean
 
 help:  ## list every target
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -40,6 +40,9 @@ test: .venv/.installed .venv/.vllm  ## every test (real vLLM included)
 
 test-fast: .venv/.installed  ## the tests that take seconds
 	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(TEST_PROCESSES) -m "not slow and not vllm and not gpu"
+
+rehearse: .venv/.installed .venv/.vllm  ## the real run's commands, one after another, on narrow models
+	@.venv/bin/python -m benchmarks.rehearsal
 
 check: .venv/.installed  ## ruff, mypy, and whether the cards in data_cards/ are still true
 	.venv/bin/ruff check .
