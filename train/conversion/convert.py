@@ -48,7 +48,8 @@ PROJECTOR_FILE = "mm_projector.bin"  # the published loaders read it under no ot
 
 
 def convert(job: Conversion) -> str:
-    """What was made of what, in a line. Raises UserError, and leaves no half-written folder."""
+    """What was made of what, in a line; one more where the published code can't load all of it.
+    Raises UserError, and leaves no half-written folder."""
     source, out = job.source, job.out
     if not source.is_dir():
         raise MissingResource(f"There is no folder {source}: name the checkpoint's with --from.")
@@ -75,7 +76,13 @@ def convert(job: Conversion) -> str:
     write = _write_hf if to == Layout.HF else _write_llava
     with replaced_folder(out) as fresh:
         made, count = write(job, part, fresh)
-    return f"{out}: {to} ({made}), {count} tensors, from {layout} ({part}) in {source}"
+    told = f"{out}: {to} ({made}), {count} tensors, from {layout} ({part}) in {source}"
+    if to == Layout.LLAVA and made is Part.FULL and not (out / "tokenizer.model").is_file():
+        told += (
+            "\nIt has no tokenizer.model, without which LLaVA's own code (transformers 4.31) loads "
+            "no tokenizer: --base with the language model's folder copies it."
+        )
+    return told
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,10 @@ def test_a_sentencepiece_model_is_read_and_goes_back_as_it_was(tmp_path, monkeyp
     convert(Conversion(tmp_path / "ours", tmp_path / "back"))
     assert (tmp_path / "back" / "tokenizer.model").read_bytes() == stored
     shutil.rmtree(tmp_path / "ours" / "palo")  # nothing is known of it, but the base has it
-    convert(Conversion(tmp_path / "ours", tmp_path / "anew", base=str(tmp_path / "vicuna")))
+    assert "It has no tokenizer.model" in convert(Conversion(tmp_path / "ours", tmp_path / "none"))
+    base = str(tmp_path / "vicuna")
+    told = convert(Conversion(tmp_path / "ours", tmp_path / "anew", base=base))
+    assert "tokenizer.model" not in told
     assert (tmp_path / "anew" / "tokenizer.model").read_bytes() == stored
     assert not (tmp_path / "anew" / "tokenizer.json").exists()
     weights = load_file(tmp_path / "anew" / "model.safetensors")
