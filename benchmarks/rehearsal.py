@@ -97,7 +97,7 @@ class Rehearsal:
         if words[:3] == ["palo", "refine", "--seed"]:
             self._review("seed")
         if words == ["palo", "refine", "--profile", "palo"]:
-            self._review("")
+            self._review("batch")
 
     def _start(self, words: list[str], **streams: Any) -> "subprocess.Popen[bytes]":
         program = "palo" if words[0] == "palo" else "torch.distributed.run"

@@ -37,9 +37,9 @@ from sceneworld.truth import Truth, add_turn, rows
 
 PUBLISHED = Path(__file__).with_name("published")
 SEED = 7
-# Characters of the answers in samples of each kind, as LLaVA-Instruct has them on average: two
-# talks, a description and a piece of reasoning. The English mix has the longest, too.
-SHAPES = ((120, 90, 60, 150), (100, 80, 130, 60), (500,), (1000,))
+# Characters of the answers in samples of each kind, as LLaVA-Instruct has them on average: talks, a
+# description and a piece of reasoning. The English mix has the longest, too.
+SHAPES = ((120, 90, 60, 150), (100, 80, 130, 60), (140, 70, 90, 110), (500,), (1000,))
 LONGEST = (90, 490, 1400)
 SOURCE_SAMPLES, MIX_SAMPLES, CAPTIONS = len(SHAPES), 150, 260  # a step takes 128 and 256
 SCENES = 12  # pictures are named many times and drawn so often
