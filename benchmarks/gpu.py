@@ -203,7 +203,7 @@ def trained(
         "peak_gib": peak_gib(),
         "seconds_a_step": round(seconds / chosen.steps, 3),
         "padding_share": round(data.plan.packing(range(num_steps)).padding_share, 4),
-        "attention": str(scale.attention),
+        "attention": str(learner.attends),
         "checkpointing": str(scale.checkpointing),
         "dropout": scale.lora.dropout if scale.lora else None,
         "compiled": scale.compile,

@@ -19,7 +19,15 @@ from pydantic import BaseModel
 
 from palo.checks.structure import without_frame
 from palo.engines.open import open_engine, signature
-from palo.engines.stream import Engine, Message, Request, Sampling, Weights, weights_digest
+from palo.engines.stream import (
+    Engine,
+    Message,
+    Request,
+    Sampling,
+    Weights,
+    avoid_cudnn_attention,
+    weights_digest,
+)
 from palo.errors import MissingResource, UserError
 from palo.files import digest, file_digest, read_yaml
 from palo.hub import cached_snapshot
@@ -261,6 +269,7 @@ def _load(loader: Any, folder: Path, dtype: str) -> tuple[Any, set[str]]:
     import torch
     from transformers.utils import logging
 
+    avoid_cudnn_attention()
     quiet: Any = logging  # untyped
     quiet.disable_progress_bar()
     kind = getattr(torch, dtype)

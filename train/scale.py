@@ -40,6 +40,8 @@ class StageName(StrEnum):
 class Attention(StrEnum):
     """How the language model attends within the documents of a packed row."""
 
+    AUTO = "auto"  # `varlen` on a GPU that has it, else `documents`
+    VARLEN = "varlen"  # PyTorch's flash kernel, all documents at once; needs a GPU
     DOCUMENTS = "documents"  # PyTorch's causal attention, one document after another
     FLASH = "flash_attention_2"  # needs the package flash-attn
     FLEX = "flex_attention"  # compiled block masks; needs a GPU
@@ -48,6 +50,7 @@ class Attention(StrEnum):
 class Checkpointing(StrEnum):
     """What of the forward pass is computed again in the backward pass, to save memory."""
 
+    AUTO = "auto"  # the first of these that fits (train/planning/memory.py), stage by stage
     NONE = "none"
     SELECTIVE = "selective"  # all but the matrix products
     FULL = "full"  # all of each layer but its input
@@ -138,7 +141,7 @@ class Scale(Section):
     feature_layer: int = -2  # hidden state of the tower that the projector reads
     max_length: int = Field(default=2048, ge=8)  # tokens a conversation, image tokens included
     checkpointing: Checkpointing = Checkpointing.NONE
-    attention: Attention = Attention.DOCUMENTS
+    attention: Attention = Attention.AUTO
     loss_kernel: LossKernel = LossKernel.AUTO
     compile: bool = False  # torch.compile, a layer at a time
     stage1: Stage

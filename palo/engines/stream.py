@@ -205,6 +205,15 @@ def weights_digest(folder: Path) -> str:
     return value
 
 
+def avoid_cudnn_attention() -> None:
+    """Turns cuDNN's attention off in this process. On Hopper and Blackwell PyTorch would prefer it,
+    and it plans for every shape and stride, 0.02 to 0.5 s each, and keeps all plans; texts differ
+    in length."""
+    import torch
+
+    torch.backends.cuda.enable_cudnn_sdp(False)
+
+
 def load_model(model: str, revision: str | None, dtype: str) -> Any:
     """A causal language model on the CPU; `dtype` is torch's name for it. Its generation config is
     the model's own where transformers would write that again."""
@@ -212,6 +221,7 @@ def load_model(model: str, revision: str | None, dtype: str) -> Any:
     from transformers import AutoModelForCausalLM, GenerationConfig
     from transformers.utils import logging
 
+    avoid_cudnn_attention()
     quiet: Any = logging  # untyped, like the loader
     quiet.disable_progress_bar()  # a bar for every tiny model would drown our own
     try:

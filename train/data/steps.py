@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class Row:
     """Documents end to end, each with its own positions; N tokens, S of them to be predicted.
 
     `supervised` (S,) are the places whose next token is learned and `targets` (S,) those tokens,
-    by language: `groups` are (language, how many). `document_lengths` sum up to N, padding last.
+    by language: `groups` are (language, how many). `document_lengths` sum up to N, padding last;
+    `document_ends` are 0 and where each ends.
     """
 
     input_ids: torch.Tensor  # (1, N)
@@ -40,6 +42,7 @@ class Row:
     targets: torch.Tensor
     groups: tuple[tuple[int, int], ...]
     document_lengths: tuple[int, ...]
+    document_ends: torch.Tensor  # (documents + 1,), int32
     pixel_values: torch.Tensor | None  # (images, 3, image_size, image_size)
     tokens: int  # without padding
 
@@ -109,6 +112,7 @@ class Packer:
             _long([targets for _, targets in pairs]),
             tuple((lang, sum(len(places) for places, _ in learned[lang])) for lang in languages),
             tuple(lengths),
+            torch.tensor([0, *accumulate(lengths)], dtype=torch.int32),
             torch.stack(pixels) if pixels else None,
             tokens,
         )

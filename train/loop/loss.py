@@ -1,19 +1,23 @@
 """The model with its loss: cross-entropy on the supervised tokens of packed rows, nothing else.
 
-A row is several conversations end to end. Each attends to itself alone: queries, keys and values
-are cut at the documents' ends and go through PyTorch's own causal attention one after another, the
-flash kernel on a GPU. No mask of row x row is ever made, and nothing leaks from one to another.
+A row is several conversations end to end. Each attends to itself alone: on a GPU in one flash
+kernel that is given the documents' ends; elsewhere queries, keys and values are cut there and go
+through PyTorch's own causal attention one after another. No mask of row x row is ever made, and
+nothing leaks from one to another.
 """
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, LlavaForConditionalGeneration
 
+from palo.engines.stream import avoid_cudnn_attention
 from palo.errors import MissingResource
 from train.data.steps import Row
 from train.model.assembly import text_only_loss
@@ -21,6 +25,8 @@ from train.scale import Attention, Checkpointing, LossKernel
 
 # (hidden (N, size), head, target (N,)) -> the sum of N cross-entropies
 SumLoss = Callable[[torch.Tensor, nn.Linear, torch.Tensor], torch.Tensor]
+
+CAUSAL = (-1, 0)  # varlen_attn's window: all before, nothing after
 
 
 class Learner(nn.Module):
@@ -34,15 +40,17 @@ class Learner(nn.Module):
         self,
         model: LlavaForConditionalGeneration,
         num_languages: int = 1,
-        attends: Attention = Attention.DOCUMENTS,
+        attends: Attention = Attention.AUTO,
         kernel: LossKernel = LossKernel.AUTO,
     ) -> None:
         super().__init__()
-        self.model, self.num_languages, self.attends = model, num_languages, attends
-        self.sum_loss = sum_loss(kernel)
-        model.model.language_model.set_attn_implementation(attends.value)
-        # Where a cache may be kept, transformers does not see that rows are packed.
+        avoid_cudnn_attention()
         text_config: Any = model.config.text_config
+        self.model, self.num_languages = model, num_languages
+        self.attends = attention_for(attends, text_config, capability())
+        self.sum_loss = sum_loss(kernel)
+        model.model.language_model.set_attn_implementation(self.attends.value)
+        # Where a cache may be kept, transformers does not see that rows are packed.
         text_config.use_cache = False
 
     def forward(self, row: Row, num_items: int | None = None) -> dict[str, torch.Tensor]:
@@ -50,6 +58,9 @@ class Learner(nn.Module):
         packed: dict[str, Any] = {}
         if self.attends is Attention.DOCUMENTS:
             packed["documents"] = Documents(row.document_lengths)
+        elif self.attends is Attention.VARLEN:
+            packed["document_ends"] = row.document_ends
+            packed["longest"] = max(row.document_lengths)
         hidden = self.model.model(
             input_ids=row.input_ids,
             pixel_values=row.pixel_values,
@@ -100,6 +111,37 @@ def _torch_sum(hidden: torch.Tensor, head: nn.Linear, target: torch.Tensor) -> t
     return nn.functional.cross_entropy(head(hidden).float(), target, reduction="sum")
 
 
+def capability() -> tuple[int, int] | None:
+    """Of this process's GPU; None on a CPU."""
+    if not torch.cuda.is_available():
+        return None
+    return torch.cuda.get_device_capability(int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def attention_for(asked: Attention, text_config: Any, device: tuple[int, int] | None) -> Attention:
+    """What a model attends by on a GPU of that compute capability (None: a CPU), by what torch's
+    flash kernel takes. Raises MissingResource where `varlen` is asked for and not to be had."""
+    size = getattr(text_config, "head_dim", None)
+    size = size or text_config.hidden_size // text_config.num_attention_heads
+    lacks = ""
+    if device is None:
+        lacks = "there is none here"
+    elif device < (8, 0):
+        lacks = "this one has {}.{}".format(*device)
+    elif size > 256 or size % 8:
+        lacks = f"these are {size} wide"
+    elif text_config.attention_dropout:
+        lacks = f"this model has attention_dropout {text_config.attention_dropout:g}"
+    if asked is Attention.VARLEN and lacks:
+        raise MissingResource(
+            "attention: varlen needs an NVIDIA GPU of compute capability 8.0 or later, and heads "
+            f"of 8, 16, ... 256 without dropout; {lacks}. Set attention: auto in the scale."
+        )
+    if asked is Attention.AUTO:
+        return Attention.DOCUMENTS if lacks else Attention.VARLEN
+    return asked
+
+
 class Documents:
     """The lengths of a row's documents; to the compiler one thing, not numbers to compile for."""
 
@@ -134,7 +176,38 @@ def documents_attention(
     return torch.cat(parts, dim=2).transpose(1, 2), None
 
 
+def varlen_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    document_ends: torch.Tensor | None = None,
+    longest: int = 0,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """The same by `document_ends`, (documents + 1,) of int32; `longest`: document's length."""
+    assert attention_mask is None, "packed rows have no mask"
+    assert dropout == 0, "the kernel drops nothing out"
+    assert document_ends is not None, "rows say where their documents end"
+    device = query.device.type
+    # Not on autocast's list: rotated queries and keys come as wide as the weights are.
+    short = torch.is_autocast_enabled(device)
+    dtype = torch.get_autocast_dtype(device) if short else value.dtype
+    given = [tensor[0].transpose(0, 1).to(dtype) for tensor in (query, key, value)]
+    attended = varlen_attn(
+        *given, document_ends, document_ends, longest, longest,
+        scale=scaling, window_size=CAUSAL, enable_gqa=key.shape[1] != query.shape[1],
+    )  # fmt: skip
+    assert isinstance(attended, torch.Tensor)
+    return attended[None], None
+
+
+# Neither name has a mask function, so transformers makes no mask.
 AttentionInterface.register(Attention.DOCUMENTS, documents_attention)
+AttentionInterface.register(Attention.VARLEN, varlen_attention)
 
 
 _aten = torch.ops.aten
@@ -143,6 +216,7 @@ KEPT = [
     _aten.mm.default,
     _aten.addmm.default,
     _aten.bmm.default,
+    torch.ops.torch_attn._varlen_attn.default,
     _aten._scaled_dot_product_flash_attention.default,
     _aten._scaled_dot_product_efficient_attention.default,
     _aten._scaled_dot_product_cudnn_attention.default,
@@ -152,7 +226,9 @@ KEPT = [
 
 def recompute(language_model: Any, kind: Checkpointing) -> None:
     """Turns gradient checkpointing of the layers on as asked for."""
+    assert kind is not Checkpointing.AUTO, "the planner says what it is"
     if kind is Checkpointing.NONE:
+        language_model.gradient_checkpointing_disable()  # the stage before may have had it on
         return
     settings: dict[str, Any] = {"use_reentrant": False}
     if kind is Checkpointing.SELECTIVE:

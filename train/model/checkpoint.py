@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, LlavaForConditionalGeneration, LlavaProcessor
 
-from palo.engines.stream import own_generation, plain_generation
+from palo.engines.stream import avoid_cudnn_attention, own_generation, plain_generation
 from palo.errors import MissingResource, UserError
 from palo.files import replaced_folder
 from palo.tokenizer import as_written, for_transformers_4, load_tokenizer
@@ -198,6 +198,7 @@ class CheckpointModel:
     merged or base and adapter; on the GPU in bfloat16, on a CPU in float32."""
 
     def __init__(self, folder: Path) -> None:
+        avoid_cudnn_attention()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = torch.bfloat16 if self.device == "cuda" else torch.float32
         model, self.tokenizer = load_checkpoint(folder, dtype)

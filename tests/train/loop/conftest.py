@@ -16,7 +16,7 @@ from train.data.steps import Packer, Pictures, StageData
 from train.data.template import Template
 from train.loop.loss import Learner
 from train.loop.trainer import Job
-from train.scale import LossKernel, Stage
+from train.scale import Attention, LossKernel, Stage
 
 STAGE = Stage(
     learning_rate=1e-2,
@@ -53,10 +53,10 @@ def conversations(images):
     return made
 
 
-def make_learner(name="7b", kernel=LossKernel.TORCH):
+def make_learner(name="7b", kernel=LossKernel.TORCH, attends=Attention.DOCUMENTS):
     tokenizer = make_tokenizer()
     model = make_model(make_scale(name), tokenizer)
-    return Learner(model, 2, kernel=kernel), tokenizer
+    return Learner(model, 2, attends, kernel), tokenizer
 
 
 def make_data(folder, learner, tokenizer, stage=STAGE, rank=0, world_size=1, images=None):

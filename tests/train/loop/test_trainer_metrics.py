@@ -10,9 +10,10 @@ from train.loop.trainer import SETTLED, Counts, SpikeWatch, Window
 
 def test_counts_are_those_of_all_rows():
     empty, whole = torch.zeros(0), torch.zeros(1, 52)
+    ends, pixels = torch.tensor([0, 50, 52], dtype=torch.int32), torch.zeros(3, 3, 8, 8)
     rows = [
-        Row(whole, whole, empty, empty, ((0, 5), (2, 3)), (50, 2), torch.zeros(3, 3, 8, 8), 50),
-        Row(whole, whole, empty, empty, ((2, 4),), (50, 2), None, 50),
+        Row(whole, whole, empty, empty, ((0, 5), (2, 3)), (50, 2), ends, pixels, 50),
+        Row(whole, whole, empty, empty, ((2, 4),), (50, 2), ends, None, 50),
     ]
     counts = Counts.of(rows, 3, torch.device("cpu"))
     assert counts == Counts((5, 0, 7), tokens=100, places=104, images=3)
