@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,17 @@ from palo.files import digest, file_digest, read_json, run_lock, uptodate, write
 from palo.hub import with_weights
 from palo.settings import MixtureWeights, Profile, Sharding
 from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
-from train.planning.memory import require_fit
-from train.scale import Part, Scale, Source, StageName, ensure, require_for_training, source_of
+from train.planning.memory import Hardware, checkpointing_of, here, require_fit
+from train.scale import (
+    Checkpointing,
+    Part,
+    Scale,
+    Source,
+    StageName,
+    ensure,
+    require_for_training,
+    source_of,
+)
 
 if TYPE_CHECKING:
     from train.data.packing import Lengths
@@ -64,6 +73,7 @@ class Run:
     profile: Profile
     work: Path
     journal: Journal
+    checkpointing: dict[StageName, Checkpointing]
     model: Any = None
     tokenizer: Any = None
     pictures: Any = None
@@ -85,12 +95,14 @@ def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STA
         note(f"{folder} is up to date")
         return folder
     require_fit(scale, profile, [name for name in StageName if name <= until])
+    hardware = here()  # before the others are joined, which takes some of its memory
     from train.loop.processes import in_effect, is_first, processes
 
     work = folder.with_name(f"{folder.name}.work")
     with run_lock(work, f"train {scale.name}") if is_first() else nullcontext():
         processes().wait_for_everyone()
-        run = Run(scale, profile, work, Journal(scale.name))
+        again = _checkpointing(scale, profile, hardware)
+        run = Run(scale, profile, work, Journal(scale.name), again)
         with processes().main_process_first():  # what the first one builds, the others find
             for part in Part:
                 with run.journal.timed(f"stand-in {part.replace('_', ' ')}"):
@@ -111,6 +123,22 @@ def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STA
     if is_first():
         shutil.rmtree(work)
     return folder
+
+
+def _checkpointing(
+    scale: Scale, profile: Profile, hardware: Hardware | None
+) -> dict[StageName, Checkpointing]:
+    """What each stage computes again, for every process alike: `auto` goes by the one that has the
+    least memory free, and is told."""
+    from train.loop.processes import is_first, smallest
+
+    if hardware is not None:
+        hardware = replace(hardware, memory_bytes=smallest(hardware.memory_bytes))
+    chosen = checkpointing_of(scale, profile, hardware)
+    if scale.checkpointing is Checkpointing.AUTO and is_first():
+        ways = ", ".join(f"{way} in {stage}" for stage, way in chosen.items())
+        note(f"checkpointing auto: {ways} ({hardware.memory if hardware else 'no GPU'})")
+    return chosen
 
 
 def stage1_inputs(scale: Scale, profile: Profile) -> str:
@@ -288,13 +316,12 @@ def _train(run: Run, name: StageName, examples: Mixture) -> None:
     from train.loop.loss import Learner, recompute
     from train.loop.trainer import Job, run_stage
     from train.model.sizes import flop_count, sizes_of
-    from train.planning.memory import here
 
     scale, settings, journal = run.scale, run.profile.train, run.journal
     data, lengths = _stage_data(run, name, examples)
     journal.cut[name] = {lang: asdict(count) for lang, count in lengths.cut.items()}
     language_model = run.model.model.language_model
-    recompute(language_model, scale.checkpointing)
+    recompute(language_model, run.checkpointing[name])
     if scale.compile:
         for layer in language_model.layers:
             layer.compile(dynamic=True)  # rows differ in length

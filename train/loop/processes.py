@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from safetensors.torch import load_file, save_file
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -38,6 +39,15 @@ def summed(values: torch.Tensor, device: torch.device) -> torch.Tensor:
     return there.cpu()
 
 
+def smallest(value: int) -> int:
+    """The least that any process has."""
+    if processes().num_processes == 1:
+        return value
+    least = torch.tensor(value, device=processes().device)
+    torch.distributed.all_reduce(least, torch.distributed.ReduceOp.MIN)
+    return int(least)
+
+
 def in_effect(asked: Sharding) -> Sharding:
     """One process alone has nobody to share with."""
     return asked if processes().num_processes > 1 else Sharding.NONE
@@ -48,7 +58,11 @@ def cut(learner: Any) -> None:
 
     Tower, projector, embeddings and head stay together in the root: it is gathered once a row
     whatever the row holds, so a row of text alone makes the same calls as one with pictures.
+    Processes whose learner is on the meta device get their parts from the first one.
     """
+    is_empty = next(learner.parameters()).is_meta
+    is_spread = smallest(int(not is_empty)) == 0
+    whole_weights = {} if is_empty or not is_spread else learner.state_dict()
     device = processes().device.type
     mesh = init_device_mesh(device, (processes().num_processes,))
     # as autocast does: short copies to compute with, gradients and updates in full precision
@@ -59,6 +73,22 @@ def cut(learner: Any) -> None:
     fully_shard(learner, mesh=mesh, mp_policy=policy)
     whole = [name for name, held in learner.named_parameters() if not isinstance(held, DTensor)]
     assert not whole, f"not cut: {whole}"
+    if is_spread:
+        _spread(learner, whole_weights, is_empty)
+
+
+def _spread(learner: Any, weights: dict[str, torch.Tensor], is_empty: bool) -> None:
+    """Gives every process its part of the first one's `weights`, one tensor after another."""
+    device = processes().device
+    if is_empty:
+        learner.to_empty(device=device)
+        learner.model.tie_weights()
+    options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
+    set_model_state_dict(learner, weights, options=options)
+    for buffer in learner.buffers():  # some are not among the weights, such as rotary frequencies
+        sent = buffer.to(device).contiguous()
+        torch.distributed.broadcast(sent, 0)
+        buffer.copy_(sent)
 
 
 def save_whole(path: Path, model: torch.nn.Module) -> None:

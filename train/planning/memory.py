@@ -45,6 +45,8 @@ FRAGMENTS = 0.05  # of everything else: the allocator's gaps
 SUPERVISED_SHARE = 0.85
 SHORTEST_TEXT = 24  # tokens beside an image: a caption, or a question with its template
 MORE_DEVICES = (2, 4, 8, 16, 32)
+LEAST_FIRST = (Checkpointing.NONE, Checkpointing.SELECTIVE, Checkpointing.FULL)
+AUTO_SHARE = 0.9  # of the memory: `checkpointing: auto` trusts the estimate so far, and no further
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ def layer_bytes(
     1 on, so what flows between layers is, too.
     """
     language, lora, learns = sizes.language, sizes.scale.lora, stage is StageName.STAGE2
+    assert checkpointing is not Checkpointing.AUTO, "settle it first"
     inputs = sum(ins for ins, _ in language.linears.values())
     outputs = sum(outs for _, outs in language.linears.values())
     attention = short * (2 * language.queries + 2 * language.keys)
@@ -334,15 +337,54 @@ def memory_of(
 
 
 def host_bytes(
-    sizes: Sizes, stage: StageName, batch_size: int, devices: int, workers: int
+    sizes: Sizes,
+    stage: StageName,
+    sharing: Sharing,
+    batch_size: int,
+    devices: int,
+    workers: int,
 ) -> dict[str, int]:
-    """Of one process in the machine's own memory: weights on their way, pictures of the steps that
-    workers hold ready (each two) and of the one at work."""
+    """Of one process in the machine's own memory: weights on their way (of the first process, and
+    of each other one), pictures of the steps that workers hold ready (each two) and of the one at
+    work."""
     picture = 3 * sizes.scale.image_size**2 * FULL_BYTES
+    weights = trained(sizes, stage).weight_bytes(2)
     return {
-        "weights": trained(sizes, stage).weight_bytes(2),
+        "weights": weights,
+        "weights_of_others": 0 if sharing is Sharing.FSDP2 else weights,
         "pictures": math.ceil(batch_size / devices) * picture * (2 * workers + 1),
     }
+
+
+def settled(sizes: Sizes, stage: StageName, sharing: Sharing, hardware: Hardware | None) -> Sizes:
+    """With what `checkpointing: auto` means on these devices: the least that leaves a tenth free,
+    and all of it without a GPU."""
+    if sizes.scale.checkpointing is not Checkpointing.AUTO:
+        return sizes
+    for way in LEAST_FIRST:
+        scale = sizes.scale.model_copy(update={"checkpointing": way})
+        changed = sizes.model_copy(update={"scale": scale})
+        if way is Checkpointing.FULL or hardware is None or not hardware.is_gpu:
+            continue
+        need = memory_of(changed, stage, sharing, hardware.devices, hardware.short)
+        if need.total <= AUTO_SHARE * hardware.memory_bytes:
+            break
+    return changed
+
+
+def checkpointing_of(
+    scale: Scale, profile: Profile, hardware: Hardware | None
+) -> dict[StageName, Checkpointing]:
+    """What each stage computes again. A model of unknown size: all of it for `auto`."""
+    asked = scale.checkpointing
+    try:
+        sizes = sizes_of(scale, profile.data_dir / "models")
+    except MissingResource:
+        return dict.fromkeys(
+            StageName, Checkpointing.FULL if asked is Checkpointing.AUTO else asked
+        )
+    sharing = sharing_of(profile.train.loop)
+    return {name: settled(sizes, name, sharing, hardware).scale.checkpointing for name in StageName}
 
 
 def require_fit(scale: Scale, profile: Profile, stages: Sequence[StageName]) -> None:
@@ -363,6 +405,7 @@ def require_fit(scale: Scale, profile: Profile, stages: Sequence[StageName]) -> 
 
 def why_not(sizes: Sizes, stage: StageName, sharing: Sharing, hardware: Hardware) -> str | None:
     """Need, what there is, and what would help; None where it fits."""
+    sizes = settled(sizes, stage, sharing, hardware)
     need = memory_of(sizes, stage, sharing, hardware.devices, hardware.short)
     if need.total <= hardware.memory_bytes:
         return None

@@ -43,11 +43,12 @@ from train.planning.memory import (
     hardware_for,
     host_bytes,
     memory_of,
+    settled,
     sharing_of,
     trained,
     why_not,
 )
-from train.scale import Scale, StageName, missing_for, refuse
+from train.scale import Checkpointing, Scale, StageName, missing_for, refuse
 
 ASSUMED_MFU = 0.35
 WORKERS = 8  # that read images on a GPU machine, unless the profile says otherwise
@@ -100,6 +101,7 @@ class StagePlan:
 
     stage: StageName
     trained: int  # parameters
+    checkpointing: Checkpointing  # never `auto`
     flops: FlopCount
     memory: dict[Sharing, Memory]  # of a device
     problem: str | None  # why it does not fit
@@ -136,19 +138,23 @@ class Plan:
         scale, sizes, hardware, devices = self.scale, self.sizes, self.hardware, self.devices
         workers = self.profile.train.loop.workers
         workers = WORKERS if workers is None else workers
+        sizes = settled(sizes, name, self.sharing, hardware)
         steps, flops = self._steps(name), flop_count(sizes, name)
         total = flops.of(steps.tokens, steps.supervised, steps.images) if steps else None
         peak = hardware.peak_flops if hardware else None
         return StagePlan(
             stage=name,
             trained=trained(sizes, name).trained,
+            checkpointing=sizes.scale.checkpointing,
             flops=flops,
             memory={
                 way: memory_of(sizes, name, way, devices, hardware.short if hardware else 2)
                 for way in (Sharing if devices > 1 else [self.sharing])
             },
             problem=why_not(sizes, name, self.sharing, hardware) if hardware else None,
-            host=host_bytes(sizes, name, scale.stage(name).batch_size, devices, workers),
+            host=host_bytes(
+                sizes, name, self.sharing, scale.stage(name).batch_size, devices, workers
+            ),
             steps=steps,
             total_flops=total,
             seconds=total / (devices * peak * ASSUMED_MFU) if total and peak else None,
@@ -326,7 +332,11 @@ def _show(plan: Plan) -> None:
         note("No GPU here: --gpu a100-80 --gpus 8 tells whether it fits, and how long.")
     elif len(last.memory) > 1:
         note("* as the profile has it (train: loop: sharding).")
+    if plan.scale.checkpointing is Checkpointing.AUTO:
+        note("Checkpointing is auto: the least that leaves a tenth of the memory free.")
     most = max((stage.host for stage in plan.stages), key=lambda host: sum(host.values()))
+    if plan.devices > 1 and not most["weights_of_others"]:
+        note("Weights load in the first process alone, which gives the others their parts.")
     note(
         "In the machine's own memory, a process: "
         f"{most['weights'] / GIB:.1f} GiB of weights while they load,\n"
@@ -391,7 +401,7 @@ def _memory_table(plan: Plan, stage: StagePlan) -> Table:
     title = (
         f"{stage.stage} on {plan.hardware or 'a GPU'}: "
         f"rows of {plan.scale.stage(stage.stage).row_tokens:,} tokens, "
-        f"checkpointing {plan.scale.checkpointing}"
+        f"checkpointing {stage.checkpointing}"
     )
     return _columns(f"{name_of_unit} a device", columns, title)
 

@@ -14,6 +14,7 @@ from train.planning.memory import (
     BUCKET_BYTES,
     CONTEXT_BYTES,
     GIB,
+    LEAST_FIRST,
     Sharing,
     host_bytes,
     largest_row,
@@ -31,6 +32,7 @@ STAGE1, STAGE2 = StageName
 
 
 def of(name, stage=STAGE2, sharing=Sharing.NONE, devices=1, **changes):
+    changes = {"checkpointing": Checkpointing.FULL, **changes}
     scale = load_scale(name, SCALES).model_copy(update=changes)
     return memory_of(sizes_of(scale, NOWHERE), stage, sharing, devices)
 
@@ -96,7 +98,7 @@ def test_stage_2_of_the_published_scales_on_one_gpu(name, gib):
 
 
 def test_less_is_kept_where_more_is_computed_again():
-    none, selective, full = (of("7b", checkpointing=one).activations for one in Checkpointing)
+    none, selective, full = (of("7b", checkpointing=way).activations for way in LEAST_FIRST)
     assert none > selective > full
 
 
@@ -135,9 +137,12 @@ def test_a_deepspeed_file_that_does_not_say_it_is_refused(tmp_path, text):
 
 def test_pictures_of_the_steps_that_workers_hold_ready():
     sizes = sizes_of(load_scale("7b", SCALES), NOWHERE)
-    host = host_bytes(sizes, STAGE2, batch_size=128, devices=8, workers=8)
+    many = {"batch_size": 128, "devices": 8, "workers": 8}
+    host = host_bytes(sizes, STAGE2, Sharing.NONE, **many)
     assert host["pictures"] == 16 * 3 * 336 * 336 * 4 * 17
-    assert host["weights"] == of("7b").weights
+    assert host["weights"] == host["weights_of_others"] == of("7b").weights
+    shared = host_bytes(sizes, STAGE2, Sharing.FSDP2, **many)
+    assert shared == {**host, "weights_of_others": 0}  # the first process reads for all
 
 
 @pytest.mark.parametrize("kind", [("lora", "none"), ("full", "full")])

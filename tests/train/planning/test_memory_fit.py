@@ -1,11 +1,25 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from palo.errors import UserError
+from train import run
 from train.model.sizes import sizes_of
 from train.planning import memory
-from train.planning.memory import GIB, Hardware, Sharing, hardware_for, require_fit, why_not
+from train.planning.memory import (
+    AUTO_SHARE,
+    GIB,
+    LEAST_FIRST,
+    Hardware,
+    Sharing,
+    checkpointing_of,
+    hardware_for,
+    memory_of,
+    require_fit,
+    settled,
+    why_not,
+)
 from train.scale import Checkpointing, StageName, load_scale
 
 SCALES = Path(__file__).parents[3] / "train" / "scales"
@@ -37,6 +51,53 @@ def test_recomputation_is_advised_where_it_is_off():
     text = problem("7b", "a100-80", checkpointing=Checkpointing.NONE)
     assert "  - checkpointing: full in the scale (26.8 GiB)\n" in text
     assert "  - stage2: row_tokens: 4096 in the scale (53.6 GiB)" in text
+
+
+@pytest.mark.parametrize("name", ["1.7b", "7b", "13b"])
+def test_auto_computes_again_as_little_as_leaves_a_tenth_free(name):
+    sizes = sizes_of(load_scale(name, SCALES), NOWHERE)
+    stage = StageName.STAGE2
+
+    def chosen(memory_bytes):
+        device = Hardware(1, "card", int(memory_bytes), None)
+        return settled(sizes, stage, Sharing.NONE, device).scale.checkpointing
+
+    needs = []
+    for way in LEAST_FIRST:
+        scale = sizes.scale.model_copy(update={"checkpointing": way})
+        of = sizes.model_copy(update={"scale": scale})
+        needs.append(memory_of(of, stage, Sharing.NONE, 1).total / AUTO_SHARE)
+    assert needs == sorted(needs, reverse=True)
+    none, selective, _ = needs
+    assert [chosen(none + 1), chosen(none - 1)] == [Checkpointing.NONE, Checkpointing.SELECTIVE]
+    assert chosen(selective - 1) is Checkpointing.FULL
+    assert chosen(GIB) is Checkpointing.FULL  # it does not fit, and is refused elsewhere
+
+
+def test_auto_is_settled_stage_by_stage_and_is_everything_without_a_gpu(profile):
+    scale = load_scale("7b", SCALES)
+    card = hardware_for(False, "a100-80", 8, None)
+    assert [*checkpointing_of(scale, profile, card).values()] == ["none", "full"]
+    cpu = Hardware(1, "CPU", 2**50, None, is_gpu=False)
+    for nothing in (None, cpu):
+        assert {*checkpointing_of(scale, profile, nothing).values()} == {Checkpointing.FULL}
+    unknown = scale.language_model.model_copy(update={"name": "someone/new-llama"})
+    new = scale.model_copy(update={"language_model": unknown})
+    assert {*checkpointing_of(new, profile, card).values()} == {Checkpointing.FULL}
+    asked = scale.model_copy(update={"checkpointing": Checkpointing.SELECTIVE})
+    assert {*checkpointing_of(asked, profile, card).values()} == {Checkpointing.SELECTIVE}
+
+
+def test_the_runs_first_lines_tell_what_auto_has_become(profile, capsys):
+    scale, card = load_scale("7b", SCALES), hardware_for(False, "h100", 1, None)
+    assert run._checkpointing(scale, profile, replace(card, is_here=True)) == {
+        StageName.STAGE1: Checkpointing.NONE,
+        StageName.STAGE2: Checkpointing.FULL,
+    }
+    told = "checkpointing auto: none in stage1, full in stage2 (79.1 GiB free)\n"
+    assert capsys.readouterr().out == told
+    run._checkpointing(scale.model_copy(update={"checkpointing": "full"}), profile, card)
+    assert capsys.readouterr().out == ""
 
 
 def test_more_gpus_are_advised_where_the_model_is_shared_already():

@@ -11,7 +11,7 @@ from tests.train.conftest import make_scale
 from tests.train.model.test_sizes import TARGETS
 from train.model.assembly import LdpProjector
 from train.model.sizes import LanguageSize, Sizes, TowerSize
-from train.planning.memory import image_bytes, layer_bytes, row_bytes
+from train.planning.memory import LEAST_FIRST, image_bytes, layer_bytes, row_bytes
 from train.scale import Attention, Checkpointing, Lora, ProjectorKind, StageName
 
 LANGUAGE = LanguageSize(hidden=64, intermediate=176, layers=2, heads=4, kv_heads=2, vocabulary=128)
@@ -114,7 +114,7 @@ def test_a_gpus_dropout_adds_a_byte_an_input():
 
 
 def test_selective_recomputation_lies_between_the_two_others():
-    none, selective, full = (layer_of(LORA, way=way) for way in Checkpointing)
+    none, selective, full = (layer_of(LORA, way=way) for way in LEAST_FIRST)
     # seven outputs of 64+32+32+64+176+176+64, twice, the attention's 64 and seven times rank 8
     assert [full[0], selective[0]] == [128, 128 + 2 * (2 * 608 + 64 + 56)]
     assert selective[0] < none[0]

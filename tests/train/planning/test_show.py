@@ -7,6 +7,7 @@ import pytest
 from palo import cli, console
 from palo.cli import guarded
 from palo.errors import MissingResource, UserError
+from palo.settings import LoopSettings, Sharding
 from tests.train.conftest import ROOT, make_scale
 from train.planning.plan import ASSUMED_MFU, dry_run
 from train.scale import Part, StageName, ensure
@@ -42,6 +43,8 @@ def test_the_published_7b_on_a_laptop_without_data(palo):
     assert "total                7,063,427,072  20,979,712  340,795,392" in out
     assert "stage2: 28.3 GFLOP a token (4N), 30.0 GFLOP with attention over 2,048." in out
     assert "stage2 on 8 x a100-80, 79.1 GiB: rows of 8,192 tokens, checkpointing full" in out
+    assert "stage1 on 8 x a100-80, 79.1 GiB: rows of 8,192 tokens, checkpointing none" in out
+    assert "Checkpointing is auto: the least that leaves a tenth of the memory free." in out
     assert "GiB a device               none*  fsdp2  zero-1  zero-2  zero-3" in out
     assert "steps                            2,326     16,287" in out
     assert "of them warm-up                     70        489" in out
@@ -120,6 +123,7 @@ def test_machines_get_json_and_nothing_else(palo):
     hours = stage["total_flops"] / (8 * 989.5e12 * ASSUMED_MFU) / 3600
     assert stage["seconds"] / 3600 == pytest.approx(hours)
     assert len(plan["missing"]) == 5
+    assert (plan["stages"]["stage1"]["checkpointing"], stage["checkpointing"]) == ("none", "full")
     assert set(stage["memory"]) == {"none", "fsdp2", "zero-1", "zero-2", "zero-3"}
 
 
@@ -142,3 +146,13 @@ def test_problems_come_before_what_is_missing(profile):
     profile.train.captions_path.unlink()
     with pytest.raises(MissingResource, match=r"(?s)stage1 of 1\.7b needs.*Missing:"):
         dry_run(scale, profile, StageName.STAGE1, gpu_memory_gib=0.1)
+
+
+def test_a_shared_model_is_said_to_be_loaded_once(profile, capsys):
+    loop = LoopSettings(sharding=Sharding.FSDP2)
+    train = profile.train.model_copy(update={"loop": loop})
+    for settings, is_told in ((profile.train, False), (train, True)):
+        used = profile.model_copy(update={"train": settings})
+        dry_run(make_scale("7b"), used, StageName.STAGE1, gpu="l4", gpus=2)
+        told = "Weights load in the first process alone, which gives the others their parts."
+        assert (told in capsys.readouterr().out) == is_told
