@@ -161,23 +161,24 @@ def stage2_inputs(scale: Scale, profile: Profile) -> str:
 
 
 def _assemble(run: Run) -> None:
-    """The model, all but its projector frozen, and how conversations are read for it."""
+    """The model, all but its projector frozen, and how conversations are read for it. Where all
+    processes share one model, only the first one has its weights; `cut` gives the others theirs."""
     import torch
-    from transformers import CLIPVisionModel
 
     from train.data.images import make_processor
     from train.data.steps import Packer, Pictures
-    from train.model.assembly import assemble, load_language_model
+    from train.loop.processes import in_effect, is_first
+    from train.model.assembly import assemble, load_language_model, load_tower
 
     scale = run.scale
     tower_at, language_at = (ensure(part, scale, run.profile) for part in Part)
     # Frozen weights may be stored short; what is trained stays in full precision.
     frozen = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    towers: Any = CLIPVisionModel
-    place, revision = _here(tower_at)
-    tower = towers.from_pretrained(place, revision=revision, dtype=frozen)
+    shared = in_effect(run.profile.train.loop.sharding) is Sharding.FSDP2
+    is_empty = shared and not is_first()
+    tower = load_tower(*_here(tower_at), frozen, is_empty)
     language_model, run.tokenizer = load_language_model(
-        *_here(language_at), frozen if scale.lora else torch.float32
+        *_here(language_at), frozen if scale.lora else torch.float32, is_empty
     )
     run.model = assemble(scale, tower, language_model, run.tokenizer, run.profile.train.seed)
     run.model.requires_grad_(False)

@@ -5,6 +5,7 @@ class is registered with transformers' Auto classes when this module is imported
 """
 
 import math
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -61,12 +62,36 @@ CLASSES: dict[str, type[LlavaForConditionalGeneration]] = {
 STRIDES = {ProjectorKind.MLP2: 1, ProjectorKind.LDP: 2}
 
 
-def load_language_model(source: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
-    """A language model and its tokenizer, with `<image>` and padding among its tokens."""
-    tokenizer = load_tokenizer(source, revision)
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        source, revision=revision, dtype=dtype, generation_config=own_generation(source, revision)
-    )
+def load_tower(
+    source: str, revision: str | None, dtype: torch.dtype, is_empty: bool = False
+) -> Any:
+    """A CLIP's vision tower; `is_empty`: without its weights, on the meta device."""
+    towers: Any = transformers.CLIPVisionModel
+    if not is_empty:
+        return towers.from_pretrained(source, revision=revision, dtype=dtype)
+    config = transformers.CLIPVisionConfig.from_pretrained(source, revision=revision)
+    with torch.device("meta"):
+        return towers._from_config(config, dtype=dtype)
+
+
+def load_language_model(
+    source: str, revision: str | None, dtype: torch.dtype, is_empty: bool = False
+) -> tuple[Any, Any]:
+    """A language model and its tokenizer, with `<image>` and padding among its tokens; `is_empty`:
+    without its weights, on the meta device."""
+    tokenizer, models = load_tokenizer(source, revision), transformers.AutoModelForCausalLM
+    if is_empty:
+        config = transformers.AutoConfig.from_pretrained(source, revision=revision)
+        with torch.device("meta"):
+            model = models.from_config(config, dtype=dtype)
+        model.tie_weights()
+    else:
+        model = models.from_pretrained(
+            source,
+            revision=revision,
+            dtype=dtype,
+            generation_config=own_generation(source, revision),
+        )
     add_image(tokenizer)
     if len(tokenizer) > model.config.vocab_size:
         model.resize_token_embeddings(
@@ -79,7 +104,8 @@ def assemble(
     scale: Scale, tower: Any, language_model: Any, tokenizer: Any, seed: int
 ) -> LlavaForConditionalGeneration:
     """The scale's model around the two given ones (not copied), with a fresh projector, which
-    starts from PyTorch's own initial values as the published ones do."""
+    starts from PyTorch's own initial values as the published ones do. Around empty ones it is
+    empty."""
     # 576 tokens an image for the MLP and 144 for the LDP at 336 px and patches of 14
     side = scale.image_size // tower.config.patch_size // STRIDES[scale.projector]
     config = CONFIGS[scale.projector](
@@ -97,11 +123,12 @@ def assemble(
     model.model.vision_tower = tower
     model.model.language_model = language_model.model
     model.lm_head = language_model.lm_head
-    torch.manual_seed(seed)
-    projector: Any = model.model.multi_modal_projector.to_empty(device="cpu")
-    for module in projector.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+    if language_model.device.type != "meta":
+        torch.manual_seed(seed)
+        projector: Any = model.model.multi_modal_projector.to_empty(device="cpu")
+        for module in projector.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
     model.generation_config = language_model.generation_config
     return model
 
@@ -195,7 +222,8 @@ def add_adapters(language_model: Any, lora: Lora, seed: int) -> Any:
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=linears
     )
     torch.manual_seed(seed)
-    adapted = get_peft_model(language_model, config)
+    with torch.device("meta") if language_model.device.type == "meta" else nullcontext():
+        adapted = get_peft_model(language_model, config)
     for module in adapted.modules():
         if isinstance(module, LoraLayer):
             # peft would widen each input to the adapters' fp32, drop out, and let autocast narrow
