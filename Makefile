@@ -22,7 +22,7 @@ ifdef PROFILE
 export PROFILE
 endif
 
-.PHONY: help setup vllm demo test test-fast rehearse check docs format translate refine train evaluate report status clean
+.PHONY: help setup vllm demo test test-fast rehearse check locks docs format translate refine train evaluate report status clean
 
 help:  ## list every target
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -49,6 +49,9 @@ check: .venv/.installed  ## ruff, mypy, and whether the cards in data_cards/ are
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	$(PALO) card --check
+
+locks: .venv/.installed  ## whether the lock files hold together on Python 3.11, 3.12 and 3.13 (asks the index)
+	.venv/bin/python requirements/check.py
 
 docs: .venv/.installed  ## write docs/commands.md anew, from what the commands say of themselves
 	@.venv/bin/typer palo.cli utils docs --name palo --title '`palo`, as `make docs` writes it' --output docs/commands.md
@@ -91,6 +94,7 @@ clean:  ## remove the sample profile's data (data/sample); installed packages st
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: .venv/bin/python requirements/$(HARDWARE).lock pyproject.toml
+	@$(if $(filter cuda,$(HARDWARE)),$(if $(ANY_DRIVER),,requirements/driver))
 	@requirements/install requirements/$(HARDWARE).lock
 	@.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@

@@ -144,6 +144,30 @@ def test_a_changed_lock_file_is_installed_again(make, tmp_path):
     assert "requirements/install requirements/cpu.lock" in make("-n", "status").stdout
 
 
+@pytest.mark.parametrize(("driver", "code"), [("570.86.10", 2), ("580.65.06", 0), ("1000.1", 0)])
+def test_a_driver_too_old_for_cuda_13_is_named_before_anything_is_installed(
+    make, tmp_path, driver, code
+):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "nvidia-smi").write_text(f"#!/bin/sh\necho {driver}\necho {driver}\n")
+    install = tmp_path / "requirements" / "install"
+    install.write_text("#!/bin/sh\necho installing\n")
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.write_text("#!/bin/sh\n")
+    for program in (programs / "nvidia-smi", install, python):
+        program.chmod(0o755)
+    (tmp_path / ".venv" / ".installed").unlink()
+    path = f"{programs}:{os.environ['PATH']}"
+    done = make("setup", "HARDWARE=cuda", PATH=path)
+    assert done.returncode == code
+    assert ("installing" in done.stdout) == (code == 0)
+    if code:
+        assert f"NVIDIA driver is {driver}; CUDA 13" in done.stderr
+        assert not (tmp_path / ".venv" / ".installed").exists()
+        assert make("setup", "HARDWARE=cuda", "ANY_DRIVER=1", PATH=path).returncode == 0
+
+
 def test_an_old_python_is_named_and_nothing_is_made(make, tmp_path):
     shutil.rmtree(tmp_path / ".venv")
     old = tmp_path / "old"

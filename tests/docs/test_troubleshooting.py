@@ -25,10 +25,11 @@ def texts_of(tree):
 
 @pytest.fixture(scope="module")
 def said():
-    """All that the code and the Makefile can say."""
+    """All that the code, the Makefile and its scripts can say."""
     files = (path for name in PACKAGES for path in (REPO_DIR / name).rglob("*.py"))
     found = {text for path in files for text in texts_of(ast.parse(path.read_text("utf-8")))}
-    return [*found, (REPO_DIR / "Makefile").read_text("utf-8")]
+    scripts = [(REPO_DIR / name).read_text("utf-8") for name in ("Makefile", "requirements/driver")]
+    return [*found, *scripts]
 
 
 def test_the_exit_codes_of_the_page_are_those_of_the_code():
