@@ -100,16 +100,34 @@ class StandinTranslatorSettings(Section):
     seed: int = 7
 
 
+class Tracker(StrEnum):
+    # event files in <checkpoint>.work/<stage>/runs, <finetuned_dir>/runs/<language>
+    TENSORBOARD = "tensorboard"
+    WANDB = "wandb"  # needs the package and an account
+
+
 class FinetuneSettings(Section):
     """Supervised fine-tune of the translator on verified segments (`palo translator train`)."""
 
     lora_rank: int = 0  # 0: all weights
     lora_alpha: int = 32
     epochs: float = 4.0
-    batch_size: int = 32
+    batch_size: int = Field(default=32, ge=1)  # segments of one step
+    device_batch_size: int | None = Field(default=None, ge=1)  # of them at once; None: all
     learning_rate: float = 5e-4
     held_out_share: float = Field(default=0.15, gt=0, lt=1)
+    max_chrf_loss: float = Field(default=0.0, ge=0)  # held-out points; who loses more is refused
+    trackers: tuple[Tracker, ...] = (Tracker.TENSORBOARD,)
     seed: int = 7
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        if self.batch_size % (self.device_batch_size or 1):
+            raise ValueError(
+                f"batch_size {self.batch_size} is no multiple of device_batch_size "
+                f"{self.device_batch_size}"
+            )
+        return self
 
 
 class AskedModel(Section):
@@ -254,11 +272,6 @@ class Sharding(StrEnum):
     NONE = "none"  # each process holds all of it (DDP)
     FSDP2 = "fsdp2"  # parameters, gradients and optimizer state are cut over the processes
     DEEPSPEED = "deepspeed"  # ZeRO, as `deepspeed_path` says
-
-
-class Tracker(StrEnum):
-    TENSORBOARD = "tensorboard"  # event files in <checkpoint>.work/<stage>/runs
-    WANDB = "wandb"  # needs the package and an account
 
 
 class LoopSettings(Section):

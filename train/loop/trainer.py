@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,12 +25,12 @@ from accelerate.utils import DistributedType, broadcast_object_list
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.integrations.integration_utils import TensorBoardCallback, WandbCallback
 
 from palo.console import Tick, note
-from palo.errors import MissingResource, UserError
+from palo.errors import UserError
 from palo.files import file_digest, read_json, write_json
-from palo.settings import LoopSettings, Sharding, Tracker
+from palo.settings import LoopSettings, Sharding
+from palo.tracking import require_trackers, tracked
 from train.data.steps import Row, StageData
 from train.loop.loss import Learner
 from train.loop.processes import (
@@ -405,31 +404,15 @@ def arguments(job: Job, num_steps: int) -> TrainingArguments:
     return made
 
 
-def trackers(settings: LoopSettings, folder: Path) -> list[TrainerCallback]:
-    """Raises MissingResource for one whose package is not installed."""
-    callbacks: list[TrainerCallback] = []
-    for tracker in settings.trackers if is_first() else ():
-        if find_spec(tracker) is None:
-            raise MissingResource(
-                f"train.loop.trackers names {tracker}, which is not installed: "
-                f"pip install {tracker}, or take it out of pipelines.yaml."
-            )
-        if tracker is Tracker.TENSORBOARD:
-            from torch.utils.tensorboard import SummaryWriter
-
-            callbacks.append(TensorBoardCallback(SummaryWriter(str(folder / "runs"))))
-        else:
-            callbacks.append(WandbCallback())
-    return callbacks
-
-
 def run_stage(learner: Learner, data: StageData, job: Job, tick: Tick) -> list[dict[str, float]]:
     """Trains what requires a gradient, from the newest whole checkpoint on; the log."""
-    seen = [Display(tick), *trackers(job.settings, job.folder)]
-    trainer = StageTrainer(learner, data, job, callbacks=seen)
-    newest = [newest_complete(job.folder) if is_first() else None]
-    resumed = broadcast_object_list(newest)[0]  # nobody may see another one
-    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    wanted = job.settings.trackers if is_first() else ()
+    require_trackers(wanted, "train.loop.trackers")
+    with tracked(wanted, job.folder / "runs") as trackers:
+        trainer = StageTrainer(learner, data, job, callbacks=[Display(tick), *trackers])
+        newest = [newest_complete(job.folder) if is_first() else None]
+        resumed = broadcast_object_list(newest)[0]  # nobody may see another one
+        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return [dict(entry) for entry in trainer.state.log_history]
 
 
