@@ -66,7 +66,7 @@ def in_order(
     waiting: deque[Future[Result]] = deque()
     rest = iter(items)
     pool = ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(prepare,)
+        processes, multiprocessing.get_context("spawn"), initializer=begin, initargs=(prepare,)
     )
     try:
         for item in islice(rest, processes * _WAITING_PER_PROCESS):
@@ -85,7 +85,10 @@ def in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(prepare: Callable[[], None] | None) -> None:
+def begin(prepare: Callable[[], None] | None = None) -> None:
+    """What a process that works for another does first: it ends with that one, however it ends, and
+    leaves Ctrl-C to it."""
+
     def end_with_parent() -> None:
         parent = multiprocessing.parent_process()
         if parent is not None:

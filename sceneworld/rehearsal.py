@@ -70,7 +70,8 @@ def build(folder: Path, repository: Path) -> Path:
 
 def _write_settings(folder: Path, repository: Path) -> Path:
     """The `palo` profile as it is; only, checkpoints come every step, of which there are two, the
-    translator's fine-tune is of one epoch, and float32 stands for bfloat16 where the CPU lacks it.
+    translator's fine-tune is of one epoch and used whatever it scores, and float32 stands for
+    bfloat16 where the CPU lacks it.
     """
     import torch
 
@@ -84,7 +85,7 @@ def _write_settings(folder: Path, repository: Path) -> Path:
         scale["stage2"]["save_every_steps"] = 1
         (folder / "scales" / path.name).write_text(yaml.safe_dump(scale), "utf-8")
     profile["train"]["scales_dir"] = "scales"
-    profile["translator"]["finetune"]["epochs"] = 1
+    profile["translator"]["finetune"] |= {"epochs": 1, "max_chrf_loss": 100}
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # emulated, four times as slow
         profile["translator"]["dtype"] = "float32"
     path = folder / "pipelines.yaml"

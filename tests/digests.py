@@ -240,7 +240,8 @@ def kept(path: Path) -> bool:
     """Whether a file's content says the same whenever it is written."""
     passing = (".lock", ".weights-digest.json", "-wal", "-shm", ".log", ".html", ".bin", ".tmx")
     name = str(path.relative_to(ROOT))
-    clock = "times.json" in name or "/sources/" in name or name == "pipelines.yaml"
+    clock = any(part in name for part in ("times.json", "/sources/", "/runs/"))
+    clock |= name == "pipelines.yaml"
     return path.is_file() and not name.endswith(passing) and not clock
 
 

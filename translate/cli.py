@@ -35,7 +35,14 @@ from translate.benchmark_set import write_source
 from translate.estimate import estimate_all, full_load
 from translate.events import watching
 from translate.exchange import Fate, take_in, units_of, write_tmx
-from translate.finetune import base_weights, finetune, score_table, weights_for, with_enough
+from translate.finetune import (
+    base_weights,
+    finetune,
+    score_table,
+    scoring_engine,
+    weights_for,
+    with_enough,
+)
 from translate.ingest import ingest, write_seed
 from translate.job import TranslationJob
 from translate.run import LanguageReport, SeedPaths, translate_language
@@ -127,18 +134,25 @@ def seed_command(
 
 @translator_app.command("train")
 def train_command(lang: LangsOption, profile: ProfileOption = None) -> None:
-    """Fine-tune on what people verified. The next translate uses the translator that results."""
+    """Fine-tune on what people verified. The next translate uses the translator that results.
+
+    What is worse on held-out segments than before is refused: exit code 3.
+    """
     settings = _begin(f"translator train --lang {lang}", profile)
     paths, langs = settings.paths, parse_languages(lang)
-    lacks = missing(EngineKind.TRANSFORMERS, base_weights(settings.translator))
+    translator, base = settings.translator, base_weights(settings.translator)
+    kinds = (EngineKind.TRANSFORMERS, scoring_engine(translator))  # what trains, what scores
+    lacks = dict.fromkeys(line for kind in kinds for line in missing(kind, base))
     if lacks:
         raise MissingResource("Cannot train the translator here:\n- " + "\n- ".join(lacks))
     ready = with_enough(langs, paths)
     if ready and (left_out := [lang for lang in langs if lang not in ready]):
         note(f"Too little is verified in {' '.join(left_out)}: trained without.")
-    with run_lock(settings.translator.finetuned_dir, "palo translator train"):
-        report = finetune(settings.translator, ready or langs, paths)
-    console.print(score_table(report))
+    with run_lock(translator.finetuned_dir, "palo translator train"):
+        outcome = finetune(translator, ready or langs, paths)
+    if outcome.scores:
+        console.print(score_table(outcome.scores))
+    outcome.require_accepted(translator)
 
 
 @memory_app.command("stats")

@@ -2,18 +2,27 @@
 
     palo translator train --lang all
 
-Full weights, or LoRA where `finetune.lora_rank` is above 0. A part of the segments is held out
-by key, never trained on, and translated before and after; the table shows both.
+Full weights, or LoRA where `finetune.lora_rank` is above 0: an adapter a language, trained side by
+side where there are several GPUs. A part of the segments is held out by key, never trained on, and
+translated before and after; the table shows both.
 
-`<finetuned_dir>/active.json` says, per language, which folder holds what was made last, and from
-which base; weights from another base are not used.
+`<finetuned_dir>/active.json` says, per language, which folder holds what translates it, and from
+which base; weights from another base are not used. What is trained lies in `<name>.trial` until it
+is scored. Where it scores below the base it stays there and is not used; its record says so, and
+each step of a stopped run that was done.
 """
 
+import gc
+import math
+import multiprocessing
+import os
 import random
-from collections.abc import Mapping, Sequence
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from rich.table import Table
 
@@ -30,12 +39,17 @@ from palo.schemas import Turn
 from palo.settings import Context, EngineKind, TranslatorSettings
 from palo.shards import read_samples, shard_paths
 from palo.tokenizer import load_tokenizer
+from palo.tracking import require_trackers, tracked
+from palo.workers import begin
 from translate.job import NO_GLOSSARY, Glossary, Term, load_glossary, load_prompt
 from translate.segments import NOTHING, Before, Segment, cut, segment
 
 _ACTIVE = "active.json"
 _RECORD = "finetune.json"
 _RULES = "1"  # raise when equal pairs and settings would give another model
+_TRIAL = ".trial"
+_LOG_EVERY_STEPS = 10
+_NOT_THE_MODEL = {"device_batch_size", "trackers", "max_chrf_loss"}  # settings that don't change it
 MIN_PAIRS = 20
 
 
@@ -175,20 +189,143 @@ def score_table(scores: Mapping[str, LanguageScores]) -> Table:
     )
 
 
+class Refused(UserError):
+    """A fine-tune scored below what it started from; it is not used."""
+
+    exit_code = 3
+
+
+class Outcome(NamedTuple):
+    scores: dict[str, LanguageScores]  # of what is used, and of what was refused for its scores
+    refused: list[str]  # a sentence each
+
+    def require_accepted(self, settings: TranslatorSettings) -> None:
+        if self.refused:
+            raise Refused(
+                "The fine-tune is refused, what translated before goes on translating:\n- "
+                + "\n- ".join(self.refused)
+                + f"\nIts weights lie in {settings.finetuned_dir}/<name>{_TRIAL}. Verify more "
+                "segments, or lower finetune.learning_rate or finetune.epochs, and run it again. "
+                "finetune.max_chrf_loss says how many points may be lost."
+            )
+
+
+class _Record(TypedDict):
+    """Of a trial: what was done of it. Once it is accepted, inputs and scores."""
+
+    inputs: dict[str, str]
+    before: dict[str, dict[str, Any]]  # `corpus_scores` by language
+    loss: float | None  # mean of the training; None: it is not finite, so nothing was saved
+    scores: NotRequired[dict[str, LanguageScores]]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Languages that get weights together: all of them, or with LoRA each its own."""
+
+    splits: Mapping[str, Split]
+    finetuned: Finetuned
+    inputs: dict[str, str]  # decide what training gives
+    folder: Path  # of what is used
+
+    @property
+    def trial(self) -> Path:
+        return self.folder.with_name(self.folder.name + _TRIAL)
+
+    def in_use(self) -> dict[str, LanguageScores] | None:
+        """The scores of what was made from these very inputs and accepted."""
+        record = uptodate(self.folder / _RECORD, self.inputs)
+        return record and record["scores"]
+
+    def tried(self) -> _Record | None:
+        record: Any = uptodate(self.trial / _RECORD, self.inputs)
+        return record
+
+    def keep(self, record: _Record) -> None:
+        write_json(self.trial / _RECORD, record)
+
+    def scored(self, record: _Record, after: Mapping[str, dict[str, Any]]) -> None:
+        scores = {
+            lang: LanguageScores(
+                pairs=len(part.train),
+                held_out=len(part.held_out),
+                before=record["before"][lang],
+                after=after[lang],
+            )
+            for lang, part in self.splits.items()
+        }
+        self.keep({**record, "scores": scores})
+
+    def refusal(self, record: _Record, max_chrf_loss: float) -> str:
+        """Why the trial is not used; "" where it is."""
+        if "scores" not in record:
+            return f"{self.folder.name}: the training loss is not finite"
+        fallen = [
+            f"{lang} from {row['before']['chrf']:.2f} to {row['after']['chrf']:.2f} "
+            f"({row['held_out']} segments)"
+            for lang, row in record["scores"].items()
+            if row["after"]["chrf"] < row["before"]["chrf"] - max_chrf_loss
+        ]
+        of_all = f" (trained together with {', '.join(self.splits)})" * (len(self.splits) > 1)
+        return f"held-out chrF++ fell: {', '.join(fallen)}{of_all}" if fallen else ""
+
+    def accept(self, record: _Record) -> None:
+        """Puts the trial in the place of what is used."""
+        done = {"inputs": self.inputs, "scores": record["scores"]}  # lies in the weights' digest
+        write_json(self.trial / _RECORD, done)
+        old = self.folder.with_name(f"{self.folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if self.folder.exists():
+            self.folder.rename(old)
+        self.trial.rename(self.folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def finetune(
-    settings: TranslatorSettings, langs: Sequence[str], paths: DataPaths
-) -> dict[str, LanguageScores]:
-    """One model for all `langs`, or an adapter each (LoRA). UserError: too little is verified."""
-    splits = _splits(langs, settings, paths)
-    groups = [[lang] for lang in langs] if settings.finetune.lora_rank else [list(langs)]
-    scores: dict[str, LanguageScores] = {}
+    settings: TranslatorSettings,
+    langs: Sequence[str],
+    paths: DataPaths,
+    devices: Sequence[str] | None = None,
+) -> Outcome:
+    """Trains one model for all `langs` (full weights) or an adapter for each (LoRA), these side by
+    side on `devices` (None: the GPUs that there are); uses those that score no worse than the base.
+    Raises UserError where too little is verified."""
+    require_trackers(settings.finetune.trackers, "translator.finetune.trackers")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(
+            "`palo translator train` uses the GPUs that it sees by itself, a language on each: "
+            "run it without torchrun."
+        )
+    groups = _groups(settings, _splits(langs, settings, paths))
+    left = [group for group in groups if group.in_use() is None]
+    _train_all(settings, [group for group in left if group.tried() is None], devices)
+    _score_all(settings, left)
+    outcome = Outcome({}, [])
+    used: dict[str, LanguageScores] = {}
     for group in groups:
-        scores |= _finetune_group(settings, {lang: splits[lang] for lang in group})
-    merged = score_report(scores)
-    before = read_json(paths.translator_report, {"languages": {}})  # other languages' scores stay
-    merged["languages"] = before["languages"] | merged["languages"]
-    write_json(paths.translator_report, merged)
-    return scores
+        if (scores := group.in_use()) is not None:
+            note(f"{group.folder}: up to date")
+        else:
+            record = group.tried()
+            assert record is not None
+            scores = record.get("scores", {})
+            if why := group.refusal(record, settings.finetune.max_chrf_loss):
+                outcome.refused.append(why)
+            else:
+                group.accept(record)
+        outcome.scores.update(scores)
+        if group.in_use() is None:
+            continue
+        used |= scores
+        active = _active(settings) | dict.fromkeys(group.splits, group.finetuned)
+        rows = {lang: asdict(finetuned) for lang, finetuned in active.items()}
+        write_json(settings.finetuned_dir / _ACTIVE, rows)  # from now on it translates these
+    if used:
+        merged = score_report(used)
+        before = read_json(paths.translator_report, {"languages": {}})  # others' scores stay
+        merged["languages"] = before["languages"] | merged["languages"]
+        write_json(paths.translator_report, merged)
+    return outcome
 
 
 def with_enough(langs: Sequence[str], paths: DataPaths) -> tuple[str, ...]:
@@ -225,80 +362,186 @@ def _splits(
                 f"Review some first: `palo translator seed --lang {lang}`, edit the CSV it leads "
                 "to, then `palo refine`."
             )
+        if len({pair.key for pair in pairs}) == 1:
+            raise UserError(
+                f"The {len(pairs)} verified segments in {lang} are all of the same English, "
+                f"'{pairs[0].text}': a part of them must be held out, and equal English is not "
+                "parted. Review others."
+            )
         splits[lang] = split(pairs, settings.finetune.held_out_share)
     return splits
 
 
 def split(pairs: Sequence[TrainingPair], held_out_share: float) -> Split:
     """By the key of the English segment: equal English never stands on both sides. Of few segments,
-    none of which the share meets, one is held out all the same."""
+    of which the share meets none or all, one is held out all the same, or trained on; there must be
+    two of different keys."""
     limit = int(held_out_share * 2**32)
     keys = {pair.key for pair in pairs}
     held = {key for key in keys if int.from_bytes(key[:4], "big") < limit} or {min(keys)}
+    if held == keys:
+        held.remove(max(keys))
     parts = Split([], [])
     for pair in pairs:
         (parts.held_out if pair.key in held else parts.train).append(pair)
     return parts
 
 
-def _finetune_group(
-    settings: TranslatorSettings, splits: Mapping[str, Split]
-) -> dict[str, LanguageScores]:
-    name = "+".join(splits) if len(splits) < 9 else "all"
-    folder = settings.finetuned_dir / name
-    row = Finetuned(name, settings.finetune.lora_rank > 0, _base_version(settings))
-    practised = [pair for part in splits.values() for pair in part.train]
-    pairs = [pair for part in splits.values() for pair in (*part.train, *part.held_out)]
-    inputs = {
-        "base": row.base,
-        "settings": digest([_RULES, settings.finetune.model_dump()]),
-        "pairs": digest([[pair.prompt, pair.target] for pair in pairs]),
-    }
-    record_path = folder / _RECORD
-    if record := uptodate(record_path, inputs):
-        note(f"{folder}: up to date")
-        scores: dict[str, LanguageScores] = record["scores"]
-    else:
-        record_path.unlink(missing_ok=True)
-        before = evaluate(settings, base_weights(settings), splits)
-        train(settings, practised, folder)
-        after = evaluate(settings, row.weights(settings), splits)
-        scores = {
-            lang: LanguageScores(
-                pairs=len(part.train),
-                held_out=len(part.held_out),
-                before=before[lang],
-                after=after[lang],
-            )
-            for lang, part in splits.items()
+def _groups(settings: TranslatorSettings, splits: Mapping[str, Split]) -> list[_Group]:
+    chosen, base = settings.finetune, _base_version(settings)
+    parts = [[lang] for lang in splits] if chosen.lora_rank else [list(splits)]
+    groups = []
+    for langs in parts:
+        name = "+".join(langs) if len(langs) < 9 else "all"
+        pairs = [pair for lang in langs for part in splits[lang] for pair in part]
+        inputs = {
+            "base": base,
+            "settings": digest([_RULES, chosen.model_dump(exclude=_NOT_THE_MODEL)]),
+            "pairs": digest([[pair.prompt, pair.target] for pair in pairs]),
         }
-        write_json(record_path, {"inputs": inputs, "scores": scores})
-    active = _active(settings) | dict.fromkeys(splits, row)  # from now on it translates these
-    rows = {lang: asdict(finetuned) for lang, finetuned in active.items()}
-    write_json(settings.finetuned_dir / _ACTIVE, rows)
-    return scores
+        finetuned = Finetuned(name, chosen.lora_rank > 0, base)
+        of_group = {lang: splits[lang] for lang in langs}
+        groups.append(_Group(of_group, finetuned, inputs, settings.finetuned_dir / name))
+    return groups
+
+
+def _train_all(
+    settings: TranslatorSettings, groups: Sequence[_Group], devices: Sequence[str] | None
+) -> None:
+    """Each group's trial, after its languages were scored without it. Several devices, in a process
+    each, are dealt the groups in turn."""
+    if not groups:
+        return
+    splits = {lang: part for group in groups for lang, part in group.splits.items()}
+    [before] = evaluate(settings, [(base_weights(settings), splits)])
+    devices = (_devices() if devices is None else devices)[: len(groups)]
+    if len(devices) < 2:
+        _train_share(settings, groups, before)
+        return
+    context = multiprocessing.get_context("spawn")
+    shares = [groups[at :: len(devices)] for at in range(len(devices))]
+    children = [
+        context.Process(target=_train_on, args=(device, settings, share, before))
+        for device, share in zip(devices, shares, strict=True)
+    ]
+    try:
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+    finally:
+        for child in filter(lambda child: child.pid, children):
+            child.terminate()
+            child.join()
+    if ended := [
+        f"{', '.join(group.folder.name for group in share)} on GPU {device} (exit code "
+        f"{child.exitcode})"
+        for device, share, child in zip(devices, shares, children, strict=True)
+        if child.exitcode
+    ]:
+        raise UserError(
+            f"The training of {'; '.join(ended)} failed; the reason stands above. What is trained "
+            "is kept: run the same command again."
+        )
+
+
+def _devices() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES calls each GPU that this process may see."""
+    import torch
+
+    number, named = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",")[:number] if named else [str(at) for at in range(number)]
+
+
+def _train_on(
+    device: str,
+    settings: TranslatorSettings,
+    groups: Sequence[_Group],
+    before: Mapping[str, dict[str, Any]],
+) -> None:
+    """In a process of its own that has not loaded torch yet; prints plain lines, since others print
+    beside it."""
+    os.environ |= {"CUDA_VISIBLE_DEVICES": device, "TTY_COMPATIBLE": "0"}
+    begin()
+    try:
+        _train_share(settings, groups, before)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _train_share(
+    settings: TranslatorSettings,
+    groups: Sequence[_Group],
+    before: Mapping[str, dict[str, Any]],
+) -> None:
+    for group in groups:
+        shutil.rmtree(group.trial, ignore_errors=True)
+        practised = [pair for part in group.splits.values() for pair in part.train]
+        loss = train(settings, practised, group.trial, group.folder.name)
+        _free_memory()
+        of_group = {lang: before[lang] for lang in group.splits}
+        group.keep({"inputs": group.inputs, "before": of_group, "loss": loss})
+
+
+def _free_memory() -> None:
+    """Of models that nothing names any more: trainers refer to themselves."""
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()  # nothing where no GPU was used
+
+
+def _score_all(settings: TranslatorSettings, groups: Sequence[_Group]) -> None:
+    """Every trial that was trained and not yet scored."""
+    tried = [(group, record) for group in groups if (record := group.tried())]
+    waiting = [
+        (group, record)
+        for group, record in tried
+        if "scores" not in record and record["loss"] is not None
+    ]
+    wanted = [
+        (replace(group.finetuned, folder=group.trial.name).weights(settings), group.splits)
+        for group, _ in waiting
+    ]
+    for (group, record), after in zip(waiting, evaluate(settings, wanted), strict=True):
+        group.scored(record, after)
+
+
+def scoring_engine(settings: TranslatorSettings) -> EngineKind:
+    """The one that translates, where it can take weights that lie on this machine alone."""
+    if settings.engine in (EngineKind.VLLM, EngineKind.RAY):  # whose nodes run vLLM
+        return EngineKind.VLLM
+    return EngineKind.TRANSFORMERS
 
 
 def evaluate(
-    settings: TranslatorSettings, weights: Weights, splits: Mapping[str, Split]
-) -> dict[str, dict[str, Any]]:
-    """`corpus_scores` of the held-out segments, translated greedily, against what people wrote."""
-    requests = [
-        Request(f"{lang} {at}", (Message("user", pair.prompt),), Sampling(settings.max_tokens))
-        for lang, part in splits.items()
-        for at, pair in enumerate(part.held_out)
-    ]
-    with open_engine(EngineKind.TRANSFORMERS, weights, settings) as engine:
-        texts = {result.tag: result.text.strip() for result in engine.stream(requests)}
-    scores = {}
-    for lang, part in splits.items():
-        said = [texts[f"{lang} {at}"] for at in range(len(part.held_out))]
-        scores[lang] = corpus_scores(lang, said, [pair.target for pair in part.held_out])
-    return scores
+    settings: TranslatorSettings, wanted: Sequence[tuple[Weights, Mapping[str, Split]]]
+) -> Iterator[dict[str, dict[str, Any]]]:
+    """For each of the weights and its languages, `corpus_scores` of the held-out segments,
+    translated greedily, against what people wrote."""
+    for weights, splits in wanted:
+        requests = [
+            Request(f"{lang} {at}", (Message("user", pair.prompt),), Sampling(settings.max_tokens))
+            for lang, part in splits.items()
+            for at, pair in enumerate(part.held_out)
+        ]
+        with open_engine(scoring_engine(settings), weights, settings) as engine:
+            texts = {result.tag: result.text.strip() for result in engine.stream(requests)}
+        _free_memory()
+        scores = {}
+        for lang, part in splits.items():
+            said = [texts[f"{lang} {at}"] for at in range(len(part.held_out))]
+            references = [pair.target for pair in part.held_out]
+            scores[lang] = corpus_scores(lang, said, references)
+        yield scores
 
 
-def train(settings: TranslatorSettings, pairs: Sequence[TrainingPair], folder: Path) -> None:
-    """One supervised fine-tune with TRL; the loss is on the answers only."""
+def train(
+    settings: TranslatorSettings, pairs: Sequence[TrainingPair], folder: Path, name: str
+) -> float | None:
+    """One supervised fine-tune with TRL; the loss is on the answers only. Its mean; None, and
+    nothing is saved, where it is not finite."""
     from datasets import Dataset, disable_progress_bars
     from peft import LoraConfig
     from transformers import PrinterCallback, TrainerCallback
@@ -329,16 +572,30 @@ def train(settings: TranslatorSettings, pairs: Sequence[TrainingPair], folder: P
         peft_config=lora,
     )
     trainer.remove_callback(PrinterCallback)  # prints dictionaries where there is no terminal
-    with progress("fine-tune translator", None) as tick:
+    what = f"fine-tune translator ({name})" if lora else "fine-tune translator"
+    runs_dir = settings.finetuned_dir / "runs" / name
+    shutil.rmtree(runs_dir, ignore_errors=True)
+    with progress(what, None) as tick, tracked(chosen.trackers, runs_dir) as callbacks:
 
-        class Ticking(TrainerCallback):  # type: ignore[misc]
+        class Watching(TrainerCallback):  # type: ignore[misc]
             def on_step_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
                 tick(1, f"of {state.max_steps}")
 
-        trainer.add_callback(Ticking())
-        trainer.train()
+            def on_log(
+                self, args: Any, state: Any, control: Any, logs: Any = None, **unused: Any
+            ) -> None:
+                if not math.isfinite(logs.get("loss", 0)):
+                    control.should_training_stop = True
+
+        for callback in (Watching(), *callbacks):
+            trainer.add_callback(callback)
+        loss: float = trainer.train().training_loss
+    if not math.isfinite(loss):
+        return None
     trainer.save_model(str(folder))
+    (folder / "training_args.bin").unlink()  # holds paths, and would be part of the weights' digest
     tokenizer.save_pretrained(folder)
+    return loss
 
 
 def _arguments(settings: TranslatorSettings, folder: Path) -> Any:
@@ -346,10 +603,12 @@ def _arguments(settings: TranslatorSettings, folder: Path) -> Any:
     from trl.trainer.sft_config import SFTConfig
 
     chosen, gpu = settings.finetune, torch.cuda.is_available()
+    at_once = chosen.device_batch_size or chosen.batch_size
     arguments = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=chosen.epochs,
-        per_device_train_batch_size=chosen.batch_size,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=chosen.batch_size // at_once,
         learning_rate=chosen.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=0.05,
@@ -358,7 +617,8 @@ def _arguments(settings: TranslatorSettings, folder: Path) -> Any:
         train_sampling_strategy="group_by_length",
         save_strategy="no",
         report_to="none",
-        logging_strategy="no",
+        logging_steps=_LOG_EVERY_STEPS,
+        logging_nan_inf_filter=False,  # it would hide what is not finite
         disable_tqdm=True,
         seed=chosen.seed,
         use_cpu=not gpu,
