@@ -1,13 +1,25 @@
 """Files and folders are there whole or not at all, and know what they were made from."""
 
+import errno
 import os
+import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from palo.errors import UserError
-from palo.files import replaced_folder, uptodate, write_json
+from palo.files import (
+    DIGESTS,
+    harm,
+    read_json,
+    replaced_folder,
+    uptodate,
+    write_digests,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -79,3 +91,83 @@ def test_a_folder_comes_back_from_a_writer_that_died_between_its_renames(tmp_pat
         (fresh / "a").write_text("better")
     assert (tmp_path / "1.7b" / "a").read_text() == "better"
     assert [path.name for path in tmp_path.iterdir()] == ["1.7b"]
+
+
+@pytest.fixture
+def flushed(monkeypatch):
+    """What was flushed to the disk, in order, by the name it had then."""
+    names = []
+
+    def fsync(handle):
+        names.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return names
+
+
+def test_a_file_is_flushed_before_its_rename_and_the_folder_after_it(tmp_path, flushed):
+    write_text(tmp_path / "a.txt", "a")
+    assert flushed == [f".a.txt.{os.getpid()}.tmp", tmp_path.name]
+
+
+def test_of_a_folder_every_file_is_flushed_before_the_rename(tmp_path, flushed):
+    with replaced_folder(tmp_path / "x") as fresh:
+        (fresh / "deep").mkdir()
+        (fresh / "deep" / "a").touch()
+        (fresh / "link").symlink_to("nowhere")
+    assert sorted(flushed[:-2]) == ["a", "deep"]
+    assert flushed[-2:] == [f".x.{os.getpid()}.new", tmp_path.name]
+
+
+def test_a_file_system_that_flushes_no_folders_is_put_up_with(tmp_path, monkeypatch):
+    def fsync(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert write_text(tmp_path / "a.txt", "a").read_text() == "a"
+
+    def fail(handle):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        write_text(tmp_path / "a.txt", "b")
+
+
+def test_digests_tell_a_file_that_is_gone_cut_or_changed(tmp_path):
+    (tmp_path / "deep").mkdir()
+    path = tmp_path / "deep" / "a"
+    path.write_bytes(b"weights")
+    assert harm(tmp_path) == "no digests.json"
+    write_digests(tmp_path, [path])
+    assert read_json(tmp_path / DIGESTS) == {"deep/a": [7, "873ac3c6df553eaa62331fd4ff9b521a"]}
+    assert harm(tmp_path) is harm(tmp_path, reread=True) is None
+    path.write_bytes(b"weight")
+    assert harm(tmp_path) == "deep/a has 6 bytes, not the 7 that were written"
+    path.write_bytes(b"weighty")
+    assert harm(tmp_path) == "deep/a was changed after it was written"
+    path.unlink()
+    assert harm(tmp_path) == "deep/a is missing"
+    (tmp_path / DIGESTS).write_text("{")
+    assert harm(tmp_path) == "digests.json is no JSON"
+
+
+def test_an_old_file_is_read_again_only_on_demand(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"weights")
+    write_digests(tmp_path, [tmp_path / "a"])
+    (tmp_path / "a").write_bytes(b"weighty")
+    os.utime(tmp_path / "a", ns=(0, 0))
+    assert harm(tmp_path) is None
+    assert harm(tmp_path, reread=True) == "a was changed after it was written"
+
+
+def test_digests_without_sizes_as_they_were_once_are_compared(tmp_path):
+    (tmp_path / "a").write_bytes(b"weights")
+    write_digests(tmp_path, [tmp_path / "a"])
+    _, value = read_json(tmp_path / DIGESTS)["a"]
+    write_json(tmp_path / DIGESTS, {"a": value})
+    os.utime(tmp_path / "a", ns=(0, 0))
+    assert harm(tmp_path) is None
+    (tmp_path / "a").write_bytes(b"weight")
+    assert harm(tmp_path) == "a was changed after it was written"

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
@@ -89,3 +90,10 @@ def test_without_a_readable_note_the_message_still_says_what_to_do(tmp_path, hol
         f"{tmp_path} is in use (another process). Wait for it to end, or stop it, then run this "
         "again."
     )
+
+
+def test_who_has_patience_waits_for_the_other(tmp_path, holder):
+    ending = threading.Timer(0.3, holder.communicate, [""])
+    ending.start()
+    with run_lock(tmp_path, "x", patience_s=30):
+        ending.join()
