@@ -6,22 +6,29 @@ source turn and its English context, so that a change of model or prompt never t
 """
 
 import hashlib
+import os
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from palo.errors import MissingResource, UserError
-from palo.files import disk_full, replaced
+from palo.files import disk_full, network_file_system, replaced
 from palo.paths import DataPaths
 from palo.schemas import IMAGE_TAG, Role, Turn, TurnStatus
 
 Row = tuple[Any, ...]
 
+_ELSEWHERE = (
+    "Set memory_dir of the profile in pipelines.yaml (or PALO_MEMORY_DIR) to a folder on a local "
+    "disk; the rest of data_dir may stay where it is."
+)
 _NOWHERE = Path(":memory:")  # SQLite's name for a database without a file
 # Keys fall anywhere in their index, so a batch touches a page an entry: pages are written back
 # seldom (every 16,000) and together. The cache (8,000 KiB) is small, so that memory stays flat.
@@ -121,6 +128,21 @@ def _explained(path: Path) -> Iterator[None]:
         raise UserError(f"The translation memory {path} failed: {text}.") from error
 
 
+@cache
+def _check_place(folder: Path) -> None:
+    """Warns of a network's file system, once a folder; in an array of jobs, which are on several
+    machines at once, raises MissingResource. SQLite itself says `wal` on NFS and thinks no more."""
+    if (kind := network_file_system(folder)) is None:
+        return
+    problem = (
+        f"The translation memories in {folder} lie on a file system of type {kind}, which other "
+        "machines may have open too: SQLite's log is for one machine, and two of them damage it."
+    )
+    if "SLURM_ARRAY_JOB_ID" in os.environ:
+        raise MissingResource(f"{problem} {_ELSEWHERE}")
+    print(f"WARNING: {problem} {_ELSEWHERE}", file=sys.stderr)
+
+
 def _check_head(path: Path) -> None:
     """SQLite removes a log without a database before it: the entries in it would be lost."""
     log = path.with_name(f"{path.name}-wal")
@@ -144,6 +166,8 @@ class _Database:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         _check_head(path)
+        if path != _NOWHERE:
+            _check_place(path.parent)
         with _explained(path):
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
             mode = self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
@@ -151,7 +175,7 @@ class _Database:
         if mode != ("memory" if path == _NOWHERE else "wal"):
             raise MissingResource(
                 f"{path} lies on a file system where SQLite cannot keep a write-ahead log "
-                f"(journal mode '{mode}'; NFS and Lustre are such). Put data_dir on a local disk."
+                f"(journal mode '{mode}'). {_ELSEWHERE}"
             )
 
     @classmethod

@@ -23,11 +23,12 @@ def leads_out(name: str) -> bool:
 class DataPaths:
     """The layout that all stages agree on; nothing here touches the disk."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, memory_dir: Path | None = None) -> None:
         self.root = root
         self.world_dir = root / "world"
         self.source_dir = root / "source"
-        self.memory_dir = root / "memory"
+        # SQLite's files, which want a local disk, wherever the rest lies
+        self.memory_dir = memory_dir or root / "memory"
         # the first samples a person reviews; `<lang>/part-*.parquet` like translated/
         self.seed_dir = root / "seed"
         self.models_dir = root / "models"

@@ -279,6 +279,7 @@ class LoopSettings(Section):
     deepspeed_path: Path | None = None  # JSON of DeepSpeed: see train/parallel/
     trackers: tuple[Tracker, ...] = (Tracker.TENSORBOARD,)
     log_every_steps: int = Field(default=10, ge=1)
+    save_every_minutes: float | None = Field(default=None, gt=0)  # beside save_every_steps
     workers: int | None = Field(default=None, ge=0)  # that read images; None: 8 on a GPU, else 0
     # A step whose loss is this many times the median of the last ones ends the run; None: never.
     spike: float | None = Field(default=5.0, gt=1)
@@ -426,6 +427,7 @@ class Profile(Section):
     name: str
     description: str
     data_dir: Path
+    memory_dir: Path | None = None  # of the translation memories; None: data_dir/memory
     source: SourceSettings
     translator: TranslatorSettings
     refine: RefineSettings = RefineSettings()
@@ -436,7 +438,7 @@ class Profile(Section):
 
     @property
     def paths(self) -> DataPaths:
-        return DataPaths(self.data_dir)
+        return DataPaths(self.data_dir, self.memory_dir)
 
     def on(self, source_path: Path | None) -> "Profile":
         """The profile at work on another LLaVA file, or on a bench folder (which has its images
@@ -446,8 +448,11 @@ class Profile(Section):
         path = source_path.absolute()
         images = path / "images" if path.is_dir() else None
         source = SourceSettings(path=path, images_dir=images, shard_rows=self.source.shard_rows)
-        data_dir = source_root(self.data_dir, source_path)
-        return self.model_copy(update={"source": source, "data_dir": data_dir})
+        update: dict[str, Any] = {"source": source}
+        for name in ("data_dir", "memory_dir"):
+            if (folder := getattr(self, name)) is not None:
+                update[name] = source_root(folder, source_path)
+        return self.model_copy(update=update)
 
 
 class Step(Section):
@@ -514,12 +519,16 @@ def load_config(path: Path) -> Config:
 
 
 def load_profile(name: str | None = None, path: Path | None = None) -> Profile:
-    """The named profile, or PROFILE of the environment, or the file's default."""
+    """The named profile, or PROFILE of the environment, or the file's default. PALO_MEMORY_DIR of
+    the environment goes before its memory_dir: a job knows its machine's disk."""
     config = load_config(path or config_path())
     wanted = name or os.environ.get("PROFILE") or config.default_profile
     if wanted not in config.profiles:
         raise unknown("profile", wanted, config.profiles)
-    return config.profiles[wanted]
+    profile = config.profiles[wanted]
+    if given := os.environ.get("PALO_MEMORY_DIR"):
+        profile = profile.model_copy(update={"memory_dir": Path(given).absolute()})
+    return profile
 
 
 def _absolute(model: Any, root: Path) -> Any:

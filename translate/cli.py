@@ -49,6 +49,7 @@ from translate.run import LanguageReport, SeedPaths, translate_language
 
 _ALWAYS_TOLD = (Fate.VERIFIED, Fate.KNOWN)
 _EXAMPLE_CHARS = 80
+READING_PATIENCE_S = 3600.0  # for another job that reads the same source
 
 EngineOption = Annotated[
     str | None, typer.Option("--engine", help="vllm, ray, openai, transformers or scripted.")
@@ -123,7 +124,7 @@ def seed_command(
     """Pick and translate the seed. These are the samples that people review first."""
     settings = _begin(f"translator seed --lang {lang}", profile)
     langs = parse_languages(lang)
-    translator, seed_paths = settings.translator, SeedPaths(settings.data_dir)
+    translator, seed_paths = settings.translator, SeedPaths(settings.data_dir, settings.memory_dir)
     kind = engine_kind(engine, translator)
     _read_source(settings, kind)
     wanted, seed = num or translator.seed_samples, translator.finetune.seed
@@ -318,7 +319,8 @@ def _read_source(settings: Profile, kind: EngineKind, how: str = "") -> None:
         raise MissingResource(
             f"Profile '{settings.name}' cannot translate here. Missing:\n- " + "\n- ".join(lacks)
         )
-    with run_lock(source_dir, f"reading {files.path}"):
+    # jobs of an array, one a language, all begin with it
+    with run_lock(source_dir, f"reading {files.path}", READING_PATIENCE_S):
         report = ingest(files, source_dir)
     state = "up to date" if report.skipped else f"{report.shards} shards written"
     note(f"Source: {report.samples} samples, {report.turns} turns from {files.path} ({state})")

@@ -41,8 +41,8 @@ _OBJECTS_A_COLLECTION = 50_000
 class SeedPaths(DataPaths):
     """The data of a run on the samples that people review first."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
+    def __init__(self, root: Path, memory_dir: Path | None = None) -> None:
+        super().__init__(root, memory_dir)
         self.source_dir = self.seed_dir / "source"
 
     def translated(self, lang: str) -> Path:

@@ -34,6 +34,13 @@ def test_the_layout_is_the_house_plans():
     ]
 
 
+def test_memories_may_lie_elsewhere():
+    paths = DataPaths(Path("/d"), Path("/local"))
+    assert paths.memory("ur") == Path("/local/ur.sqlite")
+    assert paths.verified("ur") == Path("/local/ur.verified.sqlite")
+    assert paths.refined("ur") == Path("/d/refined/ur")
+
+
 def test_making_paths_touches_no_disk(tmp_path):
     assert DataPaths(tmp_path / "x").memory("ur").parent == tmp_path / "x" / "memory"
     assert not (tmp_path / "x").exists()

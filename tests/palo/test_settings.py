@@ -195,3 +195,16 @@ def test_on_another_source_file_the_data_lies_in_a_folder_of_its_own(project):
     assert other.data_dir.name.startswith("mine-")
     assert other.translator == profile.translator
     assert profile.on(None) is profile
+
+
+def test_memories_lie_where_the_profile_or_the_environment_says(tmp_path, monkeypatch):
+    config = written(tmp_path, lambda raw: raw["profiles"]["palo"].update(memory_dir="here"))
+    profile = load_profile("palo", config)
+    assert profile.paths.memory("ur") == tmp_path / "here" / "ur.sqlite"
+    assert profile.paths.refined("ur") == tmp_path / "data" / "palo" / "refined" / "ur"
+    other = profile.on(tmp_path / "x.json").paths
+    assert other.memory("ur").parent.parent == tmp_path / "here" / "sources"
+    assert other.memory("ur").parent.name == other.root.name
+    monkeypatch.setenv("PALO_MEMORY_DIR", "/local")
+    assert load_profile("palo", config).paths.memory("ur") == Path("/local/ur.sqlite")
+    assert load_profile("sample", config).paths.verified("ur").parent == Path("/local")
