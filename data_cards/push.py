@@ -3,6 +3,7 @@
 palo push --repo-id ORG/NAME --lang all
 """
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ from data_cards.licences import licence_notes, model_chain
 from data_cards.provenance import ReleaseKind, card_path, changes, checkpoint_dir, read_provenance
 from data_cards.release import LanguageFacts, parse_release
 from palo.errors import MissingResource, UserError
+from palo.hub import go_online
 from palo.settings import Profile, config_path
 
 _PRIVATE = frozenset(("training.json", MARK))  # ids and places of this machine; a mark of palo's
+_PLACE = re.compile(rb'"\w*(path|dir|tower)"\s*:\s*"(/|[A-Za-z]:)')  # of any other folder
 _TEXT_BYTES = 4 << 20  # of files that are looked through for paths
 
 
@@ -66,7 +69,9 @@ def plan(
         if isinstance(content, Path):
             is_text = content.suffix in (".json", ".md", ".jinja", ".txt")
             content = content.read_bytes() if is_text and _size(content) <= _TEXT_BYTES else b""
-        if any(place in content for place in places):
+        if any(place in content for place in places) or (
+            name.endswith(".json") and _PLACE.search(content)
+        ):
             raise UserError(
                 f"Not pushed: {name} names a folder of this machine. Take it out of the file."
             )
@@ -139,6 +144,7 @@ def pushed(chosen: Plan, private: bool) -> str:
     # of whichever HTTP library huggingface_hub is built on; an answer is an HfHubHTTPError
     no_answer: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
 
+    go_online()
     api = HfApi(library_name="palo")
     if not get_token():
         raise MissingResource("No token for the Hub. Run hf auth login, or set HF_TOKEN.")

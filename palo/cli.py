@@ -25,6 +25,7 @@ from palo import pipeline, report
 from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note
 from palo.errors import UserError
 from palo.files import disk_full, run_lock
+from palo.hub import stay_offline
 from palo.languages import parse_languages
 from palo.settings import load_profile
 
@@ -106,6 +107,7 @@ def demo_command(profile: ProfileOption = None) -> None:
 
 def main() -> None:
     """Runs a command; turns what a user can mend into a sentence and exit code 2."""
+    stay_offline()
     sys.exit(guarded(app))
 
 

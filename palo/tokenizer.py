@@ -35,17 +35,24 @@ def load_tokenizer(
     from transformers import AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
 
     loader: Any = AutoTokenizer  # transformers' classes are untyped
-    tokenizer = loader.from_pretrained(model, revision=revision, **loading)
+    tokenizer = _placeless(loader.from_pretrained(model, revision=revision, **loading))
     if isinstance(tokenizer, LlamaTokenizer) and tokenizer.add_prefix_space is not False:
         local = bool(loading.get("local_files_only"))
         stored = hub_json(model, revision, "tokenizer.json", local_files_only=local)
         if stored and not stored["model"].get("byte_fallback"):  # a Llama's by its name alone
             generic: Any = PreTrainedTokenizerFast
-            return generic.from_pretrained(model, revision=revision, **loading)
+            return _placeless(generic.from_pretrained(model, revision=revision, **loading))
         config_at = (str(config_dir), None) if config_dir else (model, revision)
         config = hub_json(*config_at, "config.json", local_files_only=local)
         by_version_5 = re.match(r"([5-9]|\d\d)\.", str(config.get("transformers_version")))
         _as_trained(tokenizer, model, revision, not by_version_5, local_files_only=local)
+    return tokenizer
+
+
+def _placeless(tokenizer: Any) -> Any:
+    """Without what transformers would write of how it was found on this machine."""
+    for key in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(key, None)
     return tokenizer
 
 
@@ -71,7 +78,8 @@ def as_written(tokenizer: Any) -> Any:
 
 
 def for_transformers_4(folder: Path) -> None:
-    """Mends what transformers 5 has written into a model's folder and 4 reads wrong, or not at all.
+    """Mends what transformers 5 has written into a model's folder and 4 reads wrong, or not at all,
+    and takes out where the parts of the model lay on this machine.
 
     Its name for a generic tokenizer, its list of special tokens, and where rotary embeddings say
     their base: 4.57 takes 10,000 for it where `rope_theta` is missing, without a word.
@@ -87,18 +95,19 @@ def for_transformers_4(folder: Path) -> None:
         _write(path, told)
     path = folder / "config.json"
     if path.is_file():
-        _write(path, _with_rope(read_json(path)))
+        _write(path, _portable(read_json(path)))
 
 
 def _write(path: Path, told: dict[str, Any]) -> None:
     path.write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
-def _with_rope(config: dict[str, Any]) -> dict[str, Any]:
+def _portable(config: dict[str, Any]) -> dict[str, Any]:
     """The fields of transformers 4 beside those of 5, in the config and in its sections."""
     config = {
-        key: _with_rope(value) if isinstance(value, dict) else value
+        key: _portable(value) if isinstance(value, dict) else value
         for key, value in config.items()
+        if key != "_name_or_path"
     }
     rope = config.get("rope_parameters")
     if isinstance(rope, dict) and "rope_theta" in rope:

@@ -32,6 +32,7 @@ from palo.engines.open import open_engine, signature
 from palo.engines.stream import Message, Request, Sampling, Weights, load_model
 from palo.errors import UserError
 from palo.files import digest, read_json, uptodate, write_json
+from palo.hub import damage
 from palo.languages import info
 from palo.memory import VerifiedEntry, VerifiedMemory, segment_key
 from palo.paths import DataPaths
@@ -235,11 +236,12 @@ class _Group:
     def in_use(self) -> dict[str, LanguageScores] | None:
         """The scores of what was made from these very inputs and accepted."""
         record = uptodate(self.folder / _RECORD, self.inputs)
-        return record and record["scores"]
+        return record["scores"] if record and damage(self.folder) is None else None
 
     def tried(self) -> _Record | None:
         record: Any = uptodate(self.trial / _RECORD, self.inputs)
-        return record
+        is_lost = record and record["loss"] is not None and damage(self.trial)
+        return None if is_lost else record
 
     def keep(self, record: _Record) -> None:
         write_json(self.trial / _RECORD, record)
@@ -592,9 +594,13 @@ def train(
         loss: float = trainer.train().training_loss
     if not math.isfinite(loss):
         return None
+    base = None if base_weights(settings).local else settings.model
+    for config in getattr(trainer.model, "peft_config", {}).values():
+        config.base_model_name_or_path, config.revision = base, settings.revision
     trainer.save_model(str(folder))
-    (folder / "training_args.bin").unlink()  # holds paths, and would be part of the weights' digest
     tokenizer.save_pretrained(folder)
+    for name in ("README.md", "training_args.bin"):  # an empty form, and places of this machine
+        (folder / name).unlink(missing_ok=True)
     return loss
 
 

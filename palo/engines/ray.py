@@ -19,6 +19,7 @@ from typing import Any
 from palo.console import note
 from palo.engines.stream import Engine, Request, Result, Signature, refused
 from palo.errors import MissingResource, UserError
+from palo.hub import stay_offline
 from palo.settings import TranslatorSettings
 
 _FEED = 2  # requests in flight per running sequence: vLLM's feed, and some at its door
@@ -312,6 +313,7 @@ class Worker:
     """
 
     def __init__(self, open_engine: Callable[[], Engine], model: str) -> None:
+        stay_offline()  # this node has not gone through the front door
         self._open_engine, self._model = open_engine, model
         self._thread: threading.Thread | None = None
         self._inbox: SimpleQueue[Request | None] = SimpleQueue()  # None: no more for now

@@ -22,6 +22,7 @@ import torch
 from palo.engines.stream import Message, chat_text
 from palo.errors import MissingResource
 from palo.files import digest, file_digest, uptodate, write_json
+from palo.hub import damage
 from palo.languages import TARGETS
 from palo.memory import segment_key
 from palo.settings import Context, StandinTranslatorSettings
@@ -84,7 +85,7 @@ def pretrain(
         "prompts": digest([load_prompt(lang).version for lang in langs]),
     }
     record_path = model_dir / _RECORD
-    if uptodate(record_path, inputs):
+    if uptodate(record_path, inputs) and damage(model_dir) is None:
         return False
     record_path.unlink(missing_ok=True)
     started = time.monotonic()

@@ -112,8 +112,14 @@ def test_shards_unlike_their_source_are_not_pushed(exported, palo):
 def test_a_file_that_names_a_place_of_this_machine_is_never_pushed(checkpoint, palo):
     palo("card", "--scale", "7b")
     write_json(checkpoint / "extra.json", {"path": str(checkpoint)})
+    asked = ("push", "--repo-id", "org/name", "--what", "checkpoint", "--dry-run", "--anyway")
     with pytest.raises(UserError, match=r"extra.json names a folder of this machine"):
-        palo("push", "--repo-id", "org/name", "--what", "checkpoint", "--dry-run", "--anyway")
+        palo(*asked)
+    write_json(checkpoint / "extra.json", {"text_config": {"_name_or_path": "/scratch/models/lm"}})
+    with pytest.raises(UserError, match=r"extra.json names a folder of this machine"):
+        palo(*asked)
+    write_json(checkpoint / "extra.json", {"_name_or_path": "org/name", "path": ""})
+    assert palo(*asked).exit_code == 0
 
 
 def test_what_comes_first_is_said(profile, palo):

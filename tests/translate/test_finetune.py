@@ -166,6 +166,9 @@ def test_lora_gives_each_language_an_adapter_of_its_own(base_dir, tmp_path):
         assert weights.adapter_dir == settings.finetuned_dir / lang
         assert (weights.adapter_dir / "adapter_model.safetensors").is_file()
         assert scores[lang]["after"]["chrf"] > scores[lang]["before"]["chrf"]
+        for path in weights.adapter_dir.iterdir():  # nothing of where it was made
+            data = path.read_bytes()
+            assert str(tmp_path).encode() not in data and b"is_local" not in data, path.name
 
 
 @pytest.mark.slow

@@ -420,13 +420,15 @@ def _parts(
     """What the part consists of, as the published trainer would write it: tensors under the names
     they are stored by, the files that hold them (None: shards of limited size), and JSON files."""
     projector = {name: lazy for name, lazy in whole.items() if name.startswith(names.PROJECTOR)}
+    # a folder by its name alone: its place is this machine's
+    base = Path(job.base).name if job.base and Path(job.base).is_dir() else job.base
     if part is Part.PROJECTOR:
-        base = {"_name_or_path": job.base} if job.base else {}
-        texts = {"config.json": {**settings, **base, "tune_mm_mlp_adapter": True}}
+        told = {"_name_or_path": base} if base else {}
+        texts = {"config.json": {**settings, **told, "tune_mm_mlp_adapter": True}}
         return projector, {PROJECTOR_FILE: list(projector)}, texts
     if part is Part.LORA:
         adapter = published.read_adapter(job.source / names.ADAPTER)
-        config, pairs = adapter.renamed(Layout.LLAVA, job.base)
+        config, pairs = adapter.renamed(Layout.LLAVA, base)
         rest = {f"{published.PEFT_PREFIX}{name}": lazy for name, lazy in projector.items()}
         files = {published.ADAPTER_WEIGHTS: list(pairs), published.NON_LORA: list(rest)}
         return {**pairs, **rest}, files, {"config.json": settings, published.ADAPTER_CONFIG: config}

@@ -421,9 +421,6 @@ def folder_tokenizer(folder: Path) -> Any:
                 f"The tokenizer in {folder} cannot be read ({reason[:200]}). A tokenizer.model "
                 "needs the packages sentencepiece and protobuf."
             ) from None
-    # Left by loading from a folder; they would be written into the checkpoint.
-    for key in ("is_local", "local_files_only"):
-        tokenizer.init_kwargs.pop(key, None)
     return tokenizer
 
 

@@ -68,6 +68,10 @@ def test_the_projector_of_a_trained_model_can_be_written_alone(tmp_path):
     assert same(stored, {f"model.mm_projector.{name}": tensor for name, tensor in ours.items()})
     config = json.loads((out / "config.json").read_text())
     assert (config["tune_mm_mlp_adapter"], config["_name_or_path"]) == (True, "lm")
+    (tmp_path / "vicuna").mkdir()
+    base = str(tmp_path / "vicuna")
+    out = to_llava(tmp_path / "a", vision_tower="x", part=Part.PROJECTOR, base=base, overwrite=True)
+    assert json.loads((out / "config.json").read_text())["_name_or_path"] == "vicuna"
 
 
 # LoRA
