@@ -57,6 +57,7 @@ from palo.schemas import IMAGE_TAG
 from palo.settings import LoopSettings
 from sceneworld.standins.tiny import tiny_llama
 from sceneworld.standins.tower import tower_config
+from train.data.images import normalised
 from train.data.packing import StepPlan
 from train.data.steps import Item, Packer, Pictures
 from train.data.template import IGNORED
@@ -237,7 +238,7 @@ def stock_item(packer: Packer, item: Item) -> dict[str, Any]:
     return {
         "input_ids": list(expanded.input_ids),
         "labels": list(expanded.labels),
-        "pixel_values": item.pixels,
+        "pixel_values": None if item.pixels is None else normalised(item.pixels[None])[0],
     }
 
 

@@ -10,17 +10,18 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from train.data.images import ImageLosses, UnreadableImage, load_picture, pixel_values
+from train.data.images import ImageLosses, UnreadableImage, load_picture, pixel_bytes
 from train.data.mixture import Example, Mixture
 from train.data.packing import Measure, StepPlan, row_places
 from train.data.template import IGNORED, IMAGE_TOKEN, Encoded
 
-CACHED_PIXEL_BYTES = 400 * 2**20
+CACHED_PIXEL_BYTES = 100 * 2**20
 
 
 @dataclass(frozen=True)
 class Item:
-    """One encoded conversation; `pixels` is (3, image_size, image_size), or None for text alone."""
+    """One encoded conversation; `pixels` is (3, image_size, image_size), bytes or normalised, or
+    None for text alone."""
 
     encoded: Encoded
     pixels: torch.Tensor | None
@@ -43,7 +44,7 @@ class Row:
     groups: tuple[tuple[int, int], ...]
     document_lengths: tuple[int, ...]
     document_ends: torch.Tensor  # (documents + 1,), int32
-    pixel_values: torch.Tensor | None  # (images, 3, image_size, image_size)
+    pixel_values: torch.Tensor | None  # (images, 3, image_size, image_size), bytes or normalised
     tokens: int  # without padding
 
     def to(self, device: torch.device) -> "Row":
@@ -58,21 +59,23 @@ class Row:
 
 
 class Pictures:
-    """Pixel values by path; small sets stay in memory, so that an epoch decodes nothing twice."""
+    """Pixels by path; a small set stays in memory, so that an epoch decodes nothing twice. Of a
+    large one a part would be kept for nothing, in every worker: where `most` pictures would not
+    all have room, none is kept."""
 
-    def __init__(self, processor: Any) -> None:
+    def __init__(self, processor: Any, most: int = 0) -> None:
         self.processor = processor
+        self.bytes_each = 3 * processor.crop_size["height"] * processor.crop_size["width"]
+        self.keeps = most * self.bytes_each <= CACHED_PIXEL_BYTES
         self._kept: dict[Path, torch.Tensor] = {}
-        self._bytes = 0
 
     def pixels(self, path: Path) -> torch.Tensor:
-        """Raises UnreadableImage."""
+        """(3, image_size, image_size) uint8. Raises UnreadableImage."""
         if (kept := self._kept.get(path)) is not None:
             return kept
-        values = pixel_values([load_picture(path)], self.processor)[0]
-        if self._bytes + values.nbytes <= CACHED_PIXEL_BYTES:
+        values = pixel_bytes(load_picture(path), self.processor)
+        if self.keeps and (len(self._kept) + 1) * self.bytes_each <= CACHED_PIXEL_BYTES:
             self._kept[path] = values
-            self._bytes += values.nbytes
         return values
 
 

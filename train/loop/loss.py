@@ -19,6 +19,7 @@ from transformers import AttentionInterface, LlavaForConditionalGeneration
 
 from palo.engines.stream import avoid_cudnn_attention
 from palo.errors import MissingResource
+from train.data.images import normalised
 from train.data.steps import Row
 from train.model.assembly import text_only_loss
 from train.scale import Attention, Checkpointing, LossKernel
@@ -63,7 +64,7 @@ class Learner(nn.Module):
             packed["longest"] = max(row.document_lengths)
         hidden = self.model.model(
             input_ids=row.input_ids,
-            pixel_values=row.pixel_values,
+            pixel_values=None if row.pixel_values is None else normalised(row.pixel_values),
             position_ids=row.position_ids,
             use_cache=False,
             **packed,

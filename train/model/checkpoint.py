@@ -13,21 +13,22 @@ are, and vLLM renames them as it does the weights.
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub import save_torch_state_dict
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, LlavaForConditionalGeneration, LlavaProcessor
 
 from palo.engines.stream import avoid_cudnn_attention, own_generation, plain_generation
 from palo.errors import MissingResource, UserError
-from palo.files import replaced_folder
+from palo.files import replaced_folder, write_digests
+from palo.hub import ADAPTER_FILE
 from palo.tokenizer import as_written, for_transformers_4, load_tokenizer
-from train.data.images import make_processor
+from train.data.images import make_processor, normalised
 from train.data.steps import Item, Packer
 from train.data.template import SYSTEM, Template
 from train.model.assembly import CLASSES, CONFIGS
@@ -53,7 +54,8 @@ def save_checkpoint(
     files: dict[str, str] | None = None,
     adapted: "PeftModel | None" = None,
 ) -> None:
-    """Writes the whole checkpoint, or nothing of it; the weights stay as they are.
+    """Writes the whole checkpoint, or nothing of it; the weights stay as they are. They are read
+    back from the disk and compared; sizes and digests of their files stay beside them.
 
     `files` are further texts by name, such as the trainer's log. `adapted` is what
     `get_peft_model(model.model.language_model, ...)` returned, not yet merged: written are base and
@@ -74,6 +76,7 @@ def save_checkpoint(
                 if not (config.tie_word_embeddings and name == "lm_head.weight")
             }
             save_torch_state_dict(weights, at, max_shard_size="5GB", metadata=_METADATA)
+            _keep_digests(at, weights)
             if not hasattr(config, "palo"):
                 tower = getattr(model.model.vision_tower.config, "_name_or_path", "")
                 is_local = not tower or Path(tower).exists()  # means nothing on another machine
@@ -190,7 +193,21 @@ def _save_adapter(folder: Path, adapted: "PeftModel") -> None:
         f"{_PEFT}{_LANGUAGE_MODEL}{name.removeprefix(_PEFT)}": held.detach().contiguous().cpu()
         for name, held in get_peft_model_state_dict(adapted, save_embedding_layers=False).items()
     }
-    save_file(weights, folder / "adapter_model.safetensors", metadata=_METADATA)
+    save_file(weights, folder / ADAPTER_FILE, metadata=_METADATA)
+    _keep_digests(folder, weights)
+
+
+def _keep_digests(folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Raises OSError where the disk gives other weights back than were written."""
+    paths = list(folder.glob("*.safetensors"))
+    write_digests(folder, paths)
+    for path in paths:
+        with safe_open(path, "pt") as file:
+            for name in file.keys():  # noqa: SIM118 - it is no dict
+                both = (file.get_tensor(name), weights[name])
+                bits = [held.flatten().view(torch.uint8) for held in both]
+                if not torch.equal(*bits):
+                    raise OSError(f"{name} in {path.name} is not what was written.")
 
 
 class CheckpointModel:
@@ -219,7 +236,8 @@ class CheckpointModel:
         ).to(self.device)
         pixels = [item.pixels for item in items if item.pixels is not None]
         if pixels:
-            how["pixel_values"] = torch.stack(pixels).to(self.device, self.model.dtype)
+            values = normalised(torch.stack(pixels).to(self.device))
+            how["pixel_values"] = values.to(self.model.dtype)
         written: torch.Tensor = self.model.generate(
             input_ids=padded["input_ids"],
             attention_mask=padded["attention_mask"],

@@ -345,9 +345,9 @@ def host_bytes(
     workers: int,
 ) -> dict[str, int]:
     """Of one process in the machine's own memory: weights on their way (of the first process, and
-    of each other one), pictures of the steps that workers hold ready (each two) and of the one at
-    work."""
-    picture = 3 * sizes.scale.image_size**2 * FULL_BYTES
+    of each other one), pictures (a byte a colour) of the steps that workers hold ready (each two)
+    and of the one at work."""
+    picture = 3 * sizes.scale.image_size**2
     weights = trained(sizes, stage).weight_bytes(2)
     return {
         "weights": weights,

@@ -5,7 +5,13 @@ from PIL import Image
 
 from palo.schemas import Role, Turn
 from tests.train.conftest import make_tokenizer
-from train.data.images import ImageLosses, make_processor
+from train.data.images import (
+    ImageLosses,
+    make_processor,
+    normalised,
+    pixel_bytes,
+    pixel_values,
+)
 from train.data.mixture import Example
 from train.data.packing import Measure, StepPlan
 from train.data.steps import Item, Packer, Pictures, StageData
@@ -123,7 +129,41 @@ def test_an_unreadable_image_leaves_its_conversation_out_with_the_reason(tmp_pat
 
 
 def test_pixels_of_a_small_set_are_read_once(tmp_path, picture):
-    pictures = Pictures(make_processor(64))
-    first = pictures.pixels(picture)
-    picture.unlink()
-    assert pictures.pixels(picture) is first
+    for most in (0, 1, 100):
+        pictures = Pictures(make_processor(64), most)
+        first = pictures.pixels(picture)
+        aside = picture.rename(tmp_path / "aside.png")
+        assert pictures.pixels(picture) is first
+        aside.rename(picture)
+
+
+def test_of_a_large_set_none_is_kept(picture, monkeypatch):
+    pictures = Pictures(make_processor(64), 100 * 2**20 // (3 * 64 * 64) + 1)
+    pictures.pixels(picture)
+    assert not pictures._kept
+    monkeypatch.setattr("train.data.steps.CACHED_PIXEL_BYTES", 3 * 64 * 64)
+    pictures = Pictures(make_processor(64))  # who says nothing of how many keeps what has room
+    for name in "abc":
+        copy = picture.with_name(f"{name}.png")
+        copy.write_bytes(picture.read_bytes())
+        pictures.pixels(copy)
+    assert len(pictures._kept) == 1
+
+
+@pytest.mark.parametrize("side", [64, 336])
+def test_bytes_are_normalised_to_the_very_floats_of_the_processor(side):
+    random, processor = np.random.RandomState(3), make_processor(side)
+    sizes = [(40, 300), (500, 90), (side, side), (641, 480)]
+    images = [Image.fromarray(random.randint(0, 256, (*at, 3), dtype=np.uint8)) for at in sizes]
+    kept = torch.stack([pixel_bytes(image, processor) for image in images])
+    assert kept.dtype == torch.uint8 and kept.shape == (4, 3, side, side)
+    wanted = pixel_values(images, processor)
+    assert torch.equal(normalised(kept), wanted)
+    assert normalised(wanted) is wanted
+
+
+def test_every_shade_of_every_colour_is_the_processors():
+    ramp = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
+    made = normalised(torch.from_numpy(ramp).permute(2, 0, 1)[None])
+    processor = make_processor(16)
+    assert torch.equal(made, pixel_values([Image.fromarray(ramp)], processor))

@@ -3,6 +3,7 @@ import torch
 
 from palo.errors import MissingResource
 from tests.train.loop.conftest import assert_close, gradients, losses_of, make_data, make_learner
+from train.data.images import normalised
 from train.data.template import IGNORED
 from train.loop import loss
 from train.loop.loss import Documents
@@ -20,7 +21,9 @@ def stock_batch(data, item):
         "input_ids": torch.tensor([expanded.input_ids]),
         "labels": torch.tensor([expanded.labels]),
     }
-    return batch if item.pixels is None else {**batch, "pixel_values": item.pixels[None]}
+    if item.pixels is None:
+        return batch
+    return {**batch, "pixel_values": normalised(item.pixels[None])}
 
 
 def supervised(item):

@@ -9,11 +9,13 @@ from safetensors import safe_open
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
+    CLIPVisionModel,
     LlavaForConditionalGeneration,
 )
 
 from palo.errors import MissingResource, UserError
 from palo.files import read_json, write_json
+from palo.hub import damage
 from palo.schemas import IMAGE_TAG
 from palo.tokenizer import load_tokenizer
 from sceneworld.standins.tiny import tiny_llama
@@ -313,3 +315,45 @@ def test_every_client_sees_the_tokens_of_training_with_one_start_token(
     assert [IMAGE_TOKEN if token == image else token for token in served_ids] == prompt
     again = Template(load_checkpoint(tmp_path / name)[1])
     assert list(again.prompt("какого цвета?", False, [before])) == prompt
+
+
+@pytest.mark.parametrize("name", ["7b", "1.7b"])
+def test_no_file_says_where_the_models_lay_on_this_machine(tmp_path, name):
+    tiny_llama(make_tokenizer(), 16, 1, 2).save_pretrained(tmp_path / "parts" / "lm")
+    make_tokenizer().save_pretrained(tmp_path / "parts" / "lm")
+    scale = make_scale(name)
+    make_model(scale, make_tokenizer()).model.vision_tower.save_pretrained(tmp_path / "parts/tower")
+    tower = CLIPVisionModel.from_pretrained(tmp_path / "parts" / "tower")
+    read = load_language_model(str(tmp_path / "parts" / "lm"), None, torch.float32)
+    model = assemble(scale, tower, *read, 3)
+    save_checkpoint(tmp_path / name, model, read[1], make_processor(64))
+    for path in (tmp_path / name).glob("*.json"):
+        text = path.read_text("utf-8")
+        for word in (str(tmp_path), "_name_or_path", "is_local", "local_files_only"):
+            assert word not in text, (path.name, word)
+
+
+@pytest.mark.parametrize("harm", ["cut", "flipped"])
+def test_weights_that_the_disk_gives_back_otherwise_are_no_checkpoint(tmp_path, monkeypatch, harm):
+    def write_digests(folder, paths):
+        for path in paths:
+            data = bytearray(path.read_bytes())
+            data[-1] ^= 1
+            path.write_bytes(data if harm == "flipped" else data[:-4])
+
+    monkeypatch.setattr("train.model.checkpoint.write_digests", write_digests)
+    with pytest.raises(UserError, match=r"7b could not be written: .*What was trained is kept"):
+        saved(tmp_path, "7b")
+    assert not (tmp_path / "7b").exists()
+
+
+def test_sizes_and_digests_of_the_weights_stay_beside_them(tmp_path):
+    _, _, folder = saved(tmp_path, "7b")
+    written = read_json(folder / "digests.json")
+    assert list(written) == ["model.safetensors"]
+    assert written["model.safetensors"][0] == (folder / "model.safetensors").stat().st_size
+    assert damage(folder) is None
+    data = bytearray((folder / "model.safetensors").read_bytes())
+    data[-9] ^= 1
+    (folder / "model.safetensors").write_bytes(data)
+    assert damage(folder) == "model.safetensors was changed after it was written"

@@ -139,7 +139,7 @@ def test_pictures_of_the_steps_that_workers_hold_ready():
     sizes = sizes_of(load_scale("7b", SCALES), NOWHERE)
     many = {"batch_size": 128, "devices": 8, "workers": 8}
     host = host_bytes(sizes, STAGE2, Sharing.NONE, **many)
-    assert host["pictures"] == 16 * 3 * 336 * 336 * 4 * 17
+    assert host["pictures"] == 16 * 3 * 336 * 336 * 17
     assert host["weights"] == host["weights_of_others"] == of("7b").weights
     shared = host_bytes(sizes, STAGE2, Sharing.FSDP2, **many)
     assert shared == {**host, "weights_of_others": 0}  # the first process reads for all
