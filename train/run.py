@@ -8,6 +8,7 @@ What is finished is not done again; what was interrupted goes on from its last c
 """
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,8 +20,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from palo.console import note, progress
-from palo.files import digest, file_digest, read_json, run_lock, uptodate, write_json
-from palo.hub import with_weights
+from palo.errors import UserError
+from palo.files import (
+    DIGESTS,
+    digest,
+    file_digest,
+    harm,
+    read_json,
+    run_lock,
+    uptodate,
+    write_digests,
+    write_json,
+)
+from palo.hub import damage, with_weights
 from palo.settings import MixtureWeights, Profile, Sharding
 from train.data.mixture import Mixture, mixture_inputs, open_captions, open_mixture
 from train.planning.memory import Hardware, checkpointing_of, here, require_fit
@@ -88,18 +100,25 @@ def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STA
     before anything heavy is loaded.
     """
     require_for_training(scale, profile, until)
+    if not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys():
+        # rows differ in length: without it gaps between blocks are lost. Read when CUDA starts
+        os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
     folder = profile.paths.checkpoint(scale.name)
     is_whole = until is StageName.STAGE2
     inputs = stage2_inputs(scale, profile) if is_whole else ""
     if is_whole and uptodate(folder / RECORD, inputs):
-        note(f"{folder} is up to date")
-        return folder
+        if (problem := damage(folder)) is None:
+            note(f"{folder} is up to date")
+            _say_of_adapter(folder, profile)
+            return folder
+        note(f"{folder} cannot be used ({problem}): it is trained again")
     require_fit(scale, profile, [name for name in StageName if name <= until])
     hardware = here()  # before the others are joined, which takes some of its memory
-    from train.loop.processes import in_effect, is_first, processes
+    from train.loop.processes import heeding_signals, in_effect, is_first, processes
 
     work = folder.with_name(f"{folder.name}.work")
-    with run_lock(work, f"train {scale.name}") if is_first() else nullcontext():
+    locked = run_lock(work, f"train {scale.name}") if is_first() else nullcontext()
+    with locked, heeding_signals():
         processes().wait_for_everyone()
         again = _checkpointing(scale, profile, hardware)
         run = Run(scale, profile, work, Journal(scale.name), again)
@@ -121,6 +140,11 @@ def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STA
     if not is_whole:
         return work / StageName.STAGE1
     if is_first():
+        if problem := damage(folder):
+            raise UserError(
+                f"{folder} was written, and now {problem}. What was trained is kept in {work}: "
+                "look at the disk and run the same command again."
+            )
         shutil.rmtree(work)
     return folder
 
@@ -139,6 +163,23 @@ def _checkpointing(
         ways = ", ".join(f"{way} in {stage}" for stage, way in chosen.items())
         note(f"checkpointing auto: {ways} ({hardware.memory if hardware else 'no GPU'})")
     return chosen
+
+
+def _say_of_adapter(folder: Path, profile: Profile) -> None:
+    """It can't be had without training again, which is not done for it alone."""
+    from train.model.layout import ADAPTER, BASE
+
+    beside = _adapter_dir(folder)
+    for part in (BASE, ADAPTER) if profile.train.loop.keep_adapter else ():
+        if problem := damage(beside / part):
+            note(
+                f"{beside / part} cannot be used ({problem}). Base and adapter are written at the "
+                f"end of a training alone: to have them, remove {folder} and train again"
+            )
+
+
+def _adapter_dir(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}-adapter")
 
 
 def stage1_inputs(scale: Scale, profile: Profile) -> str:
@@ -177,6 +218,7 @@ def _assemble(run: Run) -> None:
     shared = in_effect(run.profile.train.loop.sharding) is Sharding.FSDP2
     is_empty = shared and not is_first()
     tower = load_tower(*_here(tower_at), frozen, is_empty)
+    tower.config._name_or_path = tower_at.name  # the hub's id, which checkpoints tell
     language_model, run.tokenizer = load_language_model(
         *_here(language_at), frozen if scale.lora else torch.float32, is_empty
     )
@@ -213,7 +255,7 @@ def _was_started(folder: Path, inputs: str) -> bool:
 
 def _stage1(run: Run) -> None:
     """The projector alone, on captions; kept as projector.safetensors."""
-    from train.loop.processes import is_first, load_whole, save_whole
+    from train.loop.processes import is_first, load_whole, processes, save_whole
 
     journal, folder = run.journal, run.work / StageName.STAGE1
     kept, record = folder / "projector.safetensors", folder / RECORD
@@ -224,7 +266,9 @@ def _stage1(run: Run) -> None:
         "set_aside": journal.set_aside,
         "cut": journal.cut,
     }
-    if kept.is_file() and (stored := uptodate(record, inputs)):
+    has_digests = (folder / DIGESTS).is_file()  # once there were none
+    is_whole = harm(folder) is None if has_digests else kept.is_file()
+    if is_whole and (stored := uptodate(record, inputs)):
         load_whole(kept, run.model)
         for name, of_stages in told.items():
             of_stages["stage1"] = stored[name]
@@ -235,7 +279,9 @@ def _stage1(run: Run) -> None:
     save_whole(kept, run.model)
     if is_first():
         stage1 = {name: of_stages["stage1"] for name, of_stages in told.items()}
+        write_digests(folder, [kept])
         write_json(record, {"inputs": inputs, **stage1})
+    processes().wait_for_everyone()  # who asks next finds the record
 
 
 def _stage2(run: Run, checkpoint: Path, inputs: str, is_cut_up: bool) -> None:
@@ -288,7 +334,7 @@ def _stage_data(run: Run, name: StageName, examples: Mixture) -> "tuple[StageDat
     """The stage's steps for this process. Raises UserError where images are refused."""
     from train.data.images import ImageLosses
     from train.data.packing import Measure, measure, plan_mixture
-    from train.data.steps import StageData
+    from train.data.steps import Pictures, StageData
     from train.data.template import Template
     from train.loop.processes import is_first, processes
 
@@ -307,8 +353,8 @@ def _stage_data(run: Run, name: StageName, examples: Mixture) -> "tuple[StageDat
     losses.check()
     data = StageData(
         examples, examples.languages, measure=how, packer=run.packer, plan=plan,
-        pictures=run.pictures, losses=losses, rank=state.process_index,
-        world_size=state.num_processes,
+        pictures=Pictures(run.pictures.processor, with_image), losses=losses,
+        rank=state.process_index, world_size=state.num_processes,
     )  # fmt: skip
     return data, lengths
 
@@ -360,7 +406,6 @@ def _finish(run: Run, adapted: Any, folder: Path, inputs: str) -> None:
     readers = (run.tokenizer, run.pictures.processor)
     if adapted is not None:
         if run.profile.train.loop.keep_adapter:
-            beside = folder.with_name(f"{folder.name}-adapter")
-            save_checkpoint(beside, run.model, *readers, files, adapted)
+            save_checkpoint(_adapter_dir(folder), run.model, *readers, files, adapted)
         run.model.model.language_model = adapted.merge_and_unload()
     save_checkpoint(folder, run.model, *readers, files)

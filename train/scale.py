@@ -21,7 +21,7 @@ from palo.console import note
 from palo.engines.open import has_gpu, not_here, wants_gpu
 from palo.errors import MissingResource, UserError, unknown
 from palo.files import digest, file_digest, replaced_folder, uptodate, write_json
-from palo.hub import with_weights
+from palo.hub import damage, with_weights
 from palo.languages import TARGETS
 from palo.settings import Profile, Section, Sharding, checked, read_mapping
 from palo.shards import shard_paths
@@ -214,7 +214,9 @@ def ensure(part: Part, scale: Scale, profile: Profile) -> Source:
     source = source_of(part, scale, profile)
     folder = Path(source.name)
     chosen = scale.vision_tower if part is Part.TOWER else scale.language_model
-    if chosen.standin is None or uptodate(folder / STANDIN_RECORD, source.inputs):
+    if chosen.standin is None:
+        return source
+    if uptodate(folder / STANDIN_RECORD, source.inputs) and damage(folder) is None:
         return source
     with replaced_folder(folder) as fresh:
         standin_builders[part](scale, profile, fresh)

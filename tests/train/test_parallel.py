@@ -70,7 +70,8 @@ def program(folder, name, text):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """Stand-ins for SLURM's programs, which write down how they were called."""
+    """A folder to run the script in, with stand-ins for SLURM's programs and for Python, which
+    write down how they were called; $DO is what a task does then."""
     program(
         tmp_path,
         "scontrol",
@@ -79,34 +80,66 @@ def cluster(tmp_path):
     program(
         tmp_path,
         "srun",
-        f'echo "$@" > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/srun.txt; $DO',
+        f'echo $1 $2 > {tmp_path}/srun.txt; shift 2\nSLURM_PROCID=5 SLURM_LOCALID=1 exec "$@"',
     )
-    slurm = {"SLURM_JOB_ID": "4711", "SLURM_NNODES": "2", "SLURM_GPUS_ON_NODE": "4"}
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    return os.environ | slurm | {"PATH": path, "SLURM_JOB_NODELIST": "node[7-8]"}
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    program(
+        tmp_path / ".venv" / "bin",
+        "python",
+        f'(echo "$@"; env) > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/python.txt; $DO',
+    )
+    slurm = {
+        "SLURM_JOB_ID": "4711",
+        "SLURM_NTASKS": "8",
+        "SLURM_NTASKS_PER_NODE": "4",
+        "SLURM_CPUS_PER_TASK": "12",
+        "SLURM_JOB_NODELIST": "node[7-8]",
+    }
+    return os.environ | slurm | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
 
 
-def test_the_slurm_script_starts_torchrun_on_every_machine(cluster, tmp_path):
+def test_the_slurm_script_starts_a_task_a_gpu(cluster, tmp_path):
     script = PARALLEL / "slurm.sh"
     subprocess.run(["bash", "-n", script], check=True)
-    for ending in (0, 3):
-        do = cluster | {"DO": f"exit {ending}"}
-        assert subprocess.run(["bash", script, "7b"], env=do, cwd=ROOT).returncode == ending
-    words = (tmp_path / "srun.txt").read_text("utf-8").split()
-    assert "--nnodes 2 --nproc-per-node 4 --rdzv-id 4711" in " ".join(words)
-    assert f"--rdzv-endpoint node7:{20000 + 4711}" in " ".join(words)
-    assert " ".join(words).endswith("-m palo train --scale 7b")
+    subprocess.run(["bash", script, "7b"], env=cluster, cwd=tmp_path, check=True)
+    asked, *told = (tmp_path / "python.txt").read_text("utf-8").splitlines()
+    assert asked == "-m palo train --scale 7b"
+    assert {
+        "RANK=5",
+        "LOCAL_RANK=1",
+        "WORLD_SIZE=8",
+        "LOCAL_WORLD_SIZE=4",
+        "MASTER_ADDR=node7",
+        f"MASTER_PORT={20000 + 4711}",
+        "SRUN_CPUS_PER_TASK=12",
+        "PROFILE=palo",
+    } <= set(told)
+    # as soon as the first one ended srun would kill those that still save
+    assert (tmp_path / "srun.txt").read_text("utf-8") == "--kill-on-bad-exit=0 --wait=120\n"
     refused = subprocess.run(["bash", script], env=cluster, capture_output=True, text=True)
     assert "say which scale" in refused.stderr
 
 
-def test_before_its_time_is_up_the_job_goes_back_into_the_queue(cluster, tmp_path):
-    do = cluster | {"DO": "exec sleep 60"}
-    job = subprocess.Popen(["bash", PARALLEL / "slurm.sh", "7b"], env=do, cwd=ROOT)
+@pytest.mark.parametrize("ending", [0, 1, 3, os.EX_TEMPFAIL])
+def test_a_job_goes_back_into_the_queue_after_it_has_saved_alone(cluster, tmp_path, ending):
+    do = cluster | {"DO": f"exit {ending}"}
+    job = subprocess.run(["bash", PARALLEL / "slurm.sh", "7b"], env=do, cwd=tmp_path)
+    assert job.returncode == ending
+    told = tmp_path / "scontrol.txt"
+    assert (told.read_text("utf-8") if told.exists() else "") == (
+        "requeue 4711\n" if ending == os.EX_TEMPFAIL else ""
+    )
+
+
+def test_a_job_that_is_cancelled_saves_and_stays_out_of_the_queue(cluster, tmp_path):
+    program(tmp_path, "saves", f"until [ -e {tmp_path}/go ]; do sleep 0.02; done; exit 75")
+    do = cluster | {"DO": "exec saves"}
+    job = subprocess.Popen(["bash", PARALLEL / "slurm.sh", "7b"], env=do, cwd=tmp_path)
     until = time.monotonic() + 30
-    while not (tmp_path / "srun.txt").exists():
+    while not (tmp_path / "python.txt").exists():
         assert time.monotonic() < until
         time.sleep(0.02)
-    job.send_signal(signal.SIGUSR1)
-    assert job.wait(timeout=30) != 0
-    assert (tmp_path / "scontrol.txt").read_text("utf-8") == "requeue 4711\n"
+    job.send_signal(signal.SIGTERM)
+    (tmp_path / "go").touch()
+    assert job.wait(timeout=30) == os.EX_TEMPFAIL
+    assert not (tmp_path / "scontrol.txt").exists()

@@ -18,7 +18,7 @@ def built(monkeypatch):
     def build(part):
         def save(scale, profile, folder):
             assert list(folder.iterdir()) == []
-            (folder / "weights").write_text(scale.name)
+            (folder / "model.safetensors").write_text(scale.name)
             asked.append(part)
 
         return save
@@ -45,11 +45,14 @@ def test_a_stand_in_is_built_once_and_again_when_its_settings_change(part, profi
     assert json.loads((folder / scales.STANDIN_RECORD).read_text()) == {"inputs": source.inputs}
     assert ensure(part, scale, profile) == source
     assert built == [part]
+    (folder / "model.safetensors").unlink()
+    assert ensure(part, scale, profile) == source
+    assert built == [part, part]
     chosen = getattr(scale, part)
     settings = chosen.standin.model_copy(update={"seed": 8})
     changed = scale.model_copy(update={part: chosen.model_copy(update={"standin": settings})})
     assert ensure(part, changed, profile).inputs != source.inputs
-    assert built == [part, part]
+    assert built == [part, part, part]
 
 
 def test_the_tower_depends_on_the_image_size_and_the_language_model_does_not(profile):

@@ -1,6 +1,9 @@
 """The processes that train together (torchrun starts them); often it is one alone."""
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,15 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from palo.files import replaced
 from palo.settings import Sharding
 
 # How long one may wait for another: the first measures lengths and writes the finished checkpoint
 # while the others wait. torchrun sees a process that died at once, whatever this is.
 PATIENCE = timedelta(hours=2)
+# SLURM sends them some time before it ends a job, and when another takes its place
+ENDINGS = (signal.SIGUSR1, signal.SIGTERM)
+_came: list[int] = []  # of these, since the run began
 
 
 def processes() -> PartialState:
@@ -28,6 +35,32 @@ def processes() -> PartialState:
 def is_first() -> bool:
     """Whether this process is the one that writes; asked without joining the others."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+@contextmanager
+def heeding_signals() -> Iterator[None]:
+    """Within it a signal to end is remembered, for the loop to save first; `was_asked_to_end`."""
+    mine = os.getpid()
+
+    def remember(number: int, frame: object) -> None:
+        if os.getpid() == mine:
+            _came.append(number)
+        elif number == signal.SIGTERM:  # a worker that was forked, whose parent ends it
+            os._exit(128 + number)
+
+    _came.clear()
+    before = {of: signal.signal(of, remember) for of in ENDINGS}
+    try:
+        yield
+    finally:
+        for of, handler in before.items():
+            signal.signal(of, handler or signal.SIG_DFL)
+        _came.clear()
+
+
+def was_asked_to_end() -> bool:
+    """Of this process alone: the others may not have been told yet."""
+    return bool(_came)
 
 
 def summed(values: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -101,8 +134,8 @@ def save_whole(path: Path, model: torch.nn.Module) -> None:
             if first:
                 named[name] = tensor.detach().contiguous().cpu()
     if first:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(named, path)
+        with replaced(path) as temporary:
+            save_file(named, temporary)
     processes().wait_for_everyone()
 
 

@@ -28,7 +28,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from palo.console import Tick, note
 from palo.errors import UserError
-from palo.files import file_digest, read_json, write_json
+from palo.files import harm, to_disk, write_digests, write_json
 from palo.settings import LoopSettings, Sharding
 from palo.tracking import require_trackers, tracked
 from train.data.steps import Row, StageData
@@ -42,6 +42,7 @@ from train.loop.processes import (
     processes,
     save_whole,
     summed,
+    was_asked_to_end,
     whole_state,
 )
 from train.scale import Stage
@@ -50,9 +51,10 @@ TRAINABLE = "trainable.safetensors"
 OPTIMIZER, SCHEDULER = "optimizer.pt", "scheduler.pt"  # transformers' own names
 DIVERGED = "diverged.json"
 WRITING = ".writing"  # where a checkpoint lies until all of it is there
-DIGESTS = "digests.json"
 PROJECTOR = "multi_modal_projector"
 MAX_GRAD_NORM = 1.0  # transformers' default, which the published runs had
+SHARED_MEMORY = Path("/dev/shm")  # through which workers hand tensors over
+MIB = 2**20
 MEDIAN_OVER = 100  # steps that the median loss is over
 SETTLED = 20  # steps before a spike can be told
 
@@ -164,6 +166,24 @@ class Display(TrainerCallback):
         self.tick(1, self.text)
 
 
+class OnDemand(TrainerCallback):
+    """Saves a step, and ends the run after it, where all processes agreed on that."""
+
+    saves = ends = False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        if self.saves or self.ends:
+            control.should_save = True
+        if self.ends:
+            control.should_log = control.should_training_stop = True
+
+
+class EndedEarly(UserError):
+    """A signal asked the run to end, which it did with a checkpoint."""
+
+    exit_code = os.EX_TEMPFAIL  # by which scripts tell that the run is to go on
+
+
 class TrainingDiverged(UserError):
     """A step whose loss or gradient cannot be learned from; nothing was learned from it."""
 
@@ -206,12 +226,14 @@ class StageTrainer(Trainer):
         peak = job.peak_flops * devices if job.peak_flops else None
         self.window = Window(data.languages, peak)
         self.watch = SpikeWatch(job.settings.spike)
+        self.demand, self._saved_at = OnDemand(), time.monotonic()
         args = arguments(job, len(data))
         self.is_cut = in_effect(job.settings.sharding) is Sharding.FSDP2
         if self.is_cut:
             cut(learner)
         super().__init__(model=learner, args=args, train_dataset=data, **kwargs)
         self.remove_callback(PrinterCallback)
+        self.add_callback(self.demand)
 
     def get_train_dataloader(self) -> DataLoader[list[Row]]:
         """A step an item; no random number is drawn from the generators that a resume restores."""
@@ -274,8 +296,15 @@ class StageTrainer(Trainer):
         return torch.tensor(mean, device=device)
 
     def _told(self, losses: torch.Tensor, counts: Counts) -> float:
-        """The step's mean loss over all processes, looked at and kept for the log."""
-        everywhere = summed(losses, self.args.device)
+        """The step's mean loss over all processes, looked at and kept for the log. On the way they
+        tell one another whether to save and end: any one's wish is all's, the clock is the first's.
+        """
+        minutes, since = self.job.settings.save_every_minutes, time.monotonic() - self._saved_at
+        is_time = is_first() and minutes is not None and since >= 60 * minutes
+        wishes = losses.new_tensor([is_time, was_asked_to_end()])
+        *by_language, saves, ends = summed(torch.cat([losses, wishes]), self.args.device)
+        everywhere = torch.stack(by_language)
+        self.demand.saves, self.demand.ends = bool(saves), bool(ends)
         mean = float(everywhere.sum()) / max(1, counts.supervised)
         if problem := self.watch.problem(mean):
             self._diverged(problem)
@@ -342,6 +371,7 @@ class StageTrainer(Trainer):
             seal(written, self.job.folder, self.job.stage.save_last)
         processes().wait_for_everyone()
         self.window.start()
+        self._saved_at = time.monotonic()
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         save_whole(Path(output_dir or str(self.args.output_dir)) / TRAINABLE, self.learner.model)
@@ -404,32 +434,50 @@ def arguments(job: Job, num_steps: int) -> TrainingArguments:
     return made
 
 
+def require_shared_memory(data: StageData, workers: int) -> None:
+    """Raises UserError where the steps that workers of this machine's processes hold ready, each
+    two, would not go into /dev/shm: they would die of SIGBUS, without a word."""
+    if not (workers and SHARED_MEMORY.is_dir()):
+        return
+    there = os.statvfs(SHARED_MEMORY)
+    free, processes_here = there.f_bavail * there.f_frsize, int(os.getenv("LOCAL_WORLD_SIZE", "1"))
+    a_step = math.ceil(data.plan.batch_size / data.world_size) * data.pictures.bytes_each
+    needed = 2 * workers * a_step * processes_here
+    if needed > free:
+        raise UserError(
+            f"{SHARED_MEMORY} has {free / MIB:,.0f} MiB free; {workers} data workers a process "
+            f"hold up to {needed / MIB:,.0f} MiB of pictures in it. In Docker: --shm-size "
+            f"{math.ceil(2 * needed / MIB)}m (64m is its default); or train: loop: workers: "
+            f"{free // (2 * a_step * processes_here)} in pipelines.yaml."
+        )
+
+
 def run_stage(learner: Learner, data: StageData, job: Job, tick: Tick) -> list[dict[str, float]]:
-    """Trains what requires a gradient, from the newest whole checkpoint on; the log."""
+    """Trains what requires a gradient, from the newest whole checkpoint on; the log. Raises
+    EndedEarly where a signal ended it."""
     wanted = job.settings.trackers if is_first() else ()
     require_trackers(wanted, "train.loop.trackers")
     with tracked(wanted, job.folder / "runs") as trackers:
         trainer = StageTrainer(learner, data, job, callbacks=[Display(tick), *trackers])
+        require_shared_memory(data, trainer.args.dataloader_num_workers)
         newest = [newest_complete(job.folder) if is_first() else None]
         resumed = broadcast_object_list(newest)[0]  # nobody may see another one
         trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    if trainer.demand.ends:
+        raise EndedEarly(
+            f"Asked to end by a signal: saved step {trainer.state.global_step} of {len(data)} in "
+            f"{job.folder}. The same command goes on from there."
+        )
     return [dict(entry) for entry in trainer.state.log_history]
 
 
 def seal(written: Path, folder: Path, keep_last: int) -> Path:
     """Digests the finished checkpoint `written`, moves it into `folder`, removes older ones."""
-    digests = {
-        str(path.relative_to(written)): file_digest(path)
-        for path in sorted(written.rglob("*"))
-        if path.is_file()
-    }
-    for name in digests:
-        _to_disk(written / name)
-    write_json(written / DIGESTS, digests)
+    write_digests(written, filter(Path.is_file, written.rglob("*")))
     sealed = folder / written.name
     shutil.rmtree(sealed, ignore_errors=True)
     written.rename(sealed)
-    _to_disk(folder)
+    to_disk(folder)
     for path in _by_step(folder)[:-keep_last]:
         shutil.rmtree(path)
     return sealed
@@ -438,35 +486,11 @@ def seal(written: Path, folder: Path, keep_last: int) -> Path:
 def newest_complete(folder: Path) -> Path | None:
     """The latest checkpoint whose files are all there with the bytes that were written."""
     for path in reversed(_by_step(folder)):
-        if (problem := _problem(path)) is None:
+        if (problem := harm(path, reread=True)) is None:
             return path
         note(f"{path} cannot be used ({problem}); going on from the one before.")
     return None
 
 
-def _problem(checkpoint: Path) -> str | None:
-    try:
-        digests = read_json(checkpoint / DIGESTS)
-    except (FileNotFoundError, NotADirectoryError):
-        return f"no {DIGESTS}"
-    except UserError:
-        return f"{DIGESTS} is no JSON"
-    for name, digest in digests.items():
-        path = checkpoint / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if file_digest(path) != digest:
-            return f"{name} was changed after it was written"
-    return None
-
-
 def _by_step(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,6 +1,7 @@
 import pytest
 
-from train.loop.trainer import DIGESTS, WRITING, newest_complete, seal
+from palo.files import DIGESTS
+from train.loop.trainer import WRITING, newest_complete, seal
 
 
 def write(folder, step, keep_last=2):
