@@ -126,9 +126,11 @@ def train_scale(scale: Scale, profile: Profile, until: StageName = StageName.STA
             for part in Part:
                 with run.journal.timed(f"stand-in {part.replace('_', ' ')}"):
                     ensure(part, scale, profile)
-        _assemble(run)
+        _assemble(run, as_written=True)
         if is_first():
             _try_saving(run)
+        if scale.quantization:
+            _assemble(run)
         _stage1(run)
         if is_whole:
             is_cut_up = in_effect(profile.train.loop.sharding) is not Sharding.NONE
@@ -188,6 +190,8 @@ def stage1_inputs(scale: Scale, profile: Profile) -> str:
     only_later = {"stage2", "lora"}
     never_matter = {"checkpointing", "attention", "loss_kernel", "compile"}
     part_names, size = tuple(Part), {"download_gb"}
+    if not scale.of_bitsandbytes:
+        never_matter |= {"quantization", "optimizer"}
     excluded = {**dict.fromkeys(only_later | never_matter, True), **dict.fromkeys(part_names, size)}
     settings = scale.model_dump(exclude=excluded)
     captions = file_digest(profile.train.captions_path)
@@ -201,9 +205,10 @@ def stage2_inputs(scale: Scale, profile: Profile) -> str:
     return digest([stage1_inputs(scale, profile), settings, mixture, weights.model_dump()])
 
 
-def _assemble(run: Run) -> None:
+def _assemble(run: Run, as_written: bool = False) -> None:
     """The model, all but its projector frozen, and how conversations are read for it. Where all
-    processes share one model, only the first one has its weights; `cut` gives the others theirs."""
+    processes share one model, only the first one has its weights; `cut` gives the others theirs.
+    `as_written`: not quantised, whatever the scale says."""
     import torch
 
     from train.data.images import make_processor
@@ -220,7 +225,10 @@ def _assemble(run: Run) -> None:
     tower = load_tower(*_here(tower_at), frozen, is_empty)
     tower.config._name_or_path = tower_at.name  # the hub's id, which checkpoints tell
     language_model, run.tokenizer = load_language_model(
-        *_here(language_at), frozen if scale.lora else torch.float32, is_empty
+        *_here(language_at),
+        frozen if scale.lora else torch.float32,
+        is_empty,
+        None if as_written else scale.quantization,
     )
     run.model = assemble(scale, tower, language_model, run.tokenizer, run.profile.train.seed)
     run.model.requires_grad_(False)
@@ -295,8 +303,8 @@ def _stage2(run: Run, checkpoint: Path, inputs: str, is_cut_up: bool) -> None:
     with run.journal.timed("stage2"):
         _train(run, StageName.STAGE2, examples)
     if is_first():
-        if is_cut_up:  # whole again, from the last checkpoint
-            _assemble(run)
+        if is_cut_up or run.scale.quantization:  # whole again, from the last checkpoint
+            _assemble(run, as_written=True)
             adapted = _set_learning(run)
             last = newest_complete(run.work / StageName.STAGE2)
             assert last is not None, f"no checkpoint in {run.work}"
@@ -382,6 +390,7 @@ def _train(run: Run, name: StageName, examples: Mixture) -> None:
         settings.loop,
         flops=lambda counts: flops.of(counts.tokens, counts.supervised, counts.images),
         peak_flops=hardware.peak_flops if hardware else None,
+        optimizer=scale.optimizer,
     )
     with progress(f"{scale.name} {name}", len(data)) as tick:
         journal.logs[name] = run_stage(learner, data, job, tick)

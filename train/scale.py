@@ -56,6 +56,17 @@ class Checkpointing(StrEnum):
     FULL = "full"  # all of each layer but its input
 
 
+class Quantization(StrEnum):
+    """How the frozen matrices of the language model are held while adapters on them learn."""
+
+    NF4 = "nf4"  # 4 bits, constants quantised again (QLoRA, arXiv 2305.14314); needs bitsandbytes
+
+
+class Optimizer(StrEnum):
+    ADAMW = "adamw"
+    ADAMW_8BIT = "adamw_8bit"  # its moments in 8 bits (arXiv 2110.02861); needs bitsandbytes
+
+
 class LossKernel(StrEnum):
     AUTO = "auto"  # Liger on a GPU that has it, else PyTorch
     TORCH = "torch"
@@ -144,6 +155,8 @@ class Scale(Section):
     attention: Attention = Attention.AUTO
     loss_kernel: LossKernel = LossKernel.AUTO
     compile: bool = False  # torch.compile, a layer at a time
+    quantization: Quantization | None = None  # None: bf16
+    optimizer: Optimizer = Optimizer.ADAMW
     stage1: Stage
     stage2: Stage
 
@@ -156,6 +169,26 @@ class Scale(Section):
                     f"{self.max_length}: a row must hold the longest conversation"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _only_frozen_weights_are_quantised(self) -> "Scale":
+        if self.quantization and not self.lora:
+            raise ValueError(
+                f"quantization: {self.quantization} needs lora: what is trained cannot be so short"
+            )
+        return self
+
+    @property
+    def of_bitsandbytes(self) -> dict[str, str]:
+        """Settings that need that package, and values that do not."""
+        asked: dict[str, tuple[str | None, str]] = {
+            f"quantization: {self.quantization}": (self.quantization, "quantization: null"),
+            f"optimizer: {self.optimizer}": (
+                None if self.optimizer is Optimizer.ADAMW else self.optimizer,
+                f"optimizer: {Optimizer.ADAMW}",
+            ),
+        }
+        return {what: instead for what, (value, instead) in asked.items() if value}
 
     def stage(self, name: StageName) -> Stage:
         return self.stage1 if name is StageName.STAGE1 else self.stage2
@@ -227,12 +260,15 @@ def ensure(part: Part, scale: Scale, profile: Profile) -> Source:
 def require_for_training(scale: Scale, profile: Profile, until: StageName) -> None:
     """Asked before any heavy import. Raises MissingResource that lists all that is missing."""
     refuse(f"train {scale.name}", profile, missing_for(scale, profile, until, needs_gpu=True))
-    require_sharing(profile)
+    require_sharing(scale, profile)
 
 
-def require_sharing(profile: Profile) -> None:
-    """Raises MissingResource where the profile shares a model in a way that can't be had here."""
+def require_sharing(scale: Scale, profile: Profile) -> None:
+    """Raises MissingResource where the profile shares a model in a way that can't be had here, and
+    UserError where the scale's cannot be shared."""
     sharding = profile.train.loop.sharding
+    if problem := why_not_shared(scale, profile):
+        raise UserError(problem)
     if sharding is Sharding.NONE:
         return
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -252,6 +288,20 @@ def require_sharing(profile: Profile) -> None:
         )
 
 
+def why_not_shared(scale: Scale, profile: Profile) -> str | None:
+    """What of bitsandbytes' the scale asks for, while the profile shares the model; None where both
+    go together."""
+    sharding = profile.train.loop.sharding
+    if sharding is Sharding.NONE or not scale.of_bitsandbytes:
+        return None
+    return (
+        f"{' and '.join(scale.of_bitsandbytes)} of {scale.name} cannot go with train.loop."
+        f"sharding: {sharding}: bitsandbytes' tensors cannot be cut. Set sharding: none, which "
+        "keeps a whole model on each GPU, or set "
+        f"{' and '.join(scale.of_bitsandbytes.values())} in the scale."
+    )
+
+
 def missing_for(scale: Scale, profile: Profile, until: StageName, needs_gpu: bool) -> list[str]:
     """What training needs and this machine lacks, with a cure. `needs_gpu`: it is to run here."""
     settings, paths = profile.train, profile.paths
@@ -267,6 +317,11 @@ def missing_for(scale: Scale, profile: Profile, until: StageName, needs_gpu: boo
         wanted.append((settings.english_mix_path, "English instructions"))
         wanted.append((settings.english_mix_images_dir, "their images"))
     missing = _missing(wanted, scale, profile, needs_gpu)
+    if needs_gpu and (asked := " and ".join(scale.of_bitsandbytes)):
+        if not has_gpu() and not any("NVIDIA GPU" in line for line in missing):
+            missing.append(f"an NVIDIA GPU for {asked}: run on a machine that has one")
+        if find_spec("bitsandbytes") is None:
+            missing.append(f"the package bitsandbytes for {asked}: pip install bitsandbytes")
     for part in Part:
         of: ModelSource[Any] = getattr(scale, part)
         if of.standin is None and with_weights(of.name, of.revision) is None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from palo.errors import MissingResource
 from palo.settings import LoopSettings, load_profile
-from tests.train.conftest import ROOT
+from tests.train.conftest import ROOT, make_scale
 from train import scale as scales
 from train.planning.memory import sharing_of
 
@@ -46,20 +46,21 @@ def sharing(**settings):
 
 def test_what_sharing_needs_is_asked_before_anything_is_loaded(monkeypatch, capsys):
     zero = sharing(sharding="deepspeed", deepspeed_path=PARALLEL / "deepspeed-zero2.json")
+    scale = make_scale("7b")
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    scales.require_sharing(zero)
+    scales.require_sharing(scale, zero)
     assert "deepspeed has no effect in a single process" in " ".join(
         capsys.readouterr().out.split()
     )
     monkeypatch.setenv("WORLD_SIZE", "2")
-    scales.require_sharing(sharing(sharding="fsdp2"))
+    scales.require_sharing(scale, sharing(sharding="fsdp2"))
     monkeypatch.setattr(scales, "has_gpu", lambda: False)
     with pytest.raises(MissingResource, match="needs NVIDIA GPUs"):
-        scales.require_sharing(zero)
+        scales.require_sharing(scale, zero)
     monkeypatch.setattr(scales, "has_gpu", lambda: True)
     monkeypatch.setattr(scales, "find_spec", lambda name: None)
     with pytest.raises(MissingResource, match="pip install deepspeed"):
-        scales.require_sharing(zero)
+        scales.require_sharing(scale, zero)
 
 
 def program(folder, name, text):

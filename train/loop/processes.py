@@ -110,7 +110,7 @@ def cut(learner: Any) -> None:
         _spread(learner, whole_weights, is_empty)
 
 
-def _spread(learner: Any, weights: dict[str, torch.Tensor], is_empty: bool) -> None:
+def _spread(learner: Any, weights: dict[str, Any], is_empty: bool) -> None:
     """Gives every process its part of the first one's `weights`, one tensor after another."""
     device = processes().device
     if is_empty:

@@ -45,7 +45,7 @@ from train.loop.processes import (
     was_asked_to_end,
     whole_state,
 )
-from train.scale import Stage
+from train.scale import Optimizer, Stage
 
 TRAINABLE = "trainable.safetensors"
 OPTIMIZER, SCHEDULER = "optimizer.pt", "scheduler.pt"  # transformers' own names
@@ -198,6 +198,7 @@ class Job:
     settings: LoopSettings
     flops: Callable[[Counts], float] | None = None  # of one step
     peak_flops: float | None = None  # of one device, a second
+    optimizer: Optimizer = Optimizer.ADAMW
 
 
 class _StepsLeft(Sampler[int]):
@@ -264,12 +265,14 @@ class StageTrainer(Trainer):
                 {"params": [p for n, p in named if PROJECTOR in n], "lr": projector_rate},
                 {"params": [p for n, p in named if PROJECTOR not in n], "lr": stage.learning_rate},
             ]
-            self.optimizer = torch.optim.AdamW(
-                [group for group in groups if group["params"]],
-                betas=(0.9, 0.999),
-                weight_decay=stage.weight_decay,
-                fused=self.args.device.type == "cuda" or None,  # one kernel for many parameters
-            )
+            chosen = [group for group in groups if group["params"]]
+            how: dict[str, Any] = {"betas": (0.9, 0.999), "weight_decay": stage.weight_decay}
+            if self.job.optimizer is Optimizer.ADAMW_8BIT:
+                self.optimizer = eight_bit_adamw(self.model, chosen, how)
+                return self.optimizer
+            # one kernel for many parameters
+            how["fused"] = self.args.device.type == "cuda" or None
+            self.optimizer = torch.optim.AdamW(chosen, **how)
         return self.optimizer
 
     def training_step(
@@ -396,6 +399,18 @@ class StageTrainer(Trainer):
         state = torch.load(folder / OPTIMIZER, map_location="cpu", mmap=True, weights_only=True)
         self.optimizer.load_state_dict(cut_state(state, self.optimizer))
         self.lr_scheduler.load_state_dict(torch.load(folder / SCHEDULER, weights_only=True))
+
+
+def eight_bit_adamw(model: Any, groups: list[Any], how: dict[str, Any]) -> torch.optim.Optimizer:
+    """bitsandbytes' AdamW; moments of embeddings stay fp32, as its authors advise (arXiv
+    2110.02861, section 2.3)."""
+    from bitsandbytes.optim import AdamW8bit, GlobalOptimManager
+
+    manager = GlobalOptimManager.get_instance()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding) and module.weight.requires_grad:
+            manager.register_module_override(module, "weight", {"optim_bits": 32})
+    return AdamW8bit(groups, **how)
 
 
 def arguments(job: Job, num_steps: int) -> TrainingArguments:

@@ -18,7 +18,7 @@ from palo.schemas import IMAGE_TAG
 from palo.tokenizer import load_tokenizer
 from train.data.template import add_image
 from train.model.sizes import VOCABULARY_MULTIPLE, squeezed_channels
-from train.scale import Lora, ProjectorKind, Scale
+from train.scale import Lora, ProjectorKind, Quantization, Scale
 
 
 class MobilePaloConfig(LlavaConfig):
@@ -67,18 +67,33 @@ def load_tower(
 ) -> Any:
     """A CLIP's vision tower; `is_empty`: without its weights, on the meta device."""
     towers: Any = transformers.CLIPVisionModel
+    configs: Any = transformers.CLIPVisionConfig
     if not is_empty:
         return towers.from_pretrained(source, revision=revision, dtype=dtype)
-    config = transformers.CLIPVisionConfig.from_pretrained(source, revision=revision)
+    config = configs.from_pretrained(source, revision=revision)
     with torch.device("meta"):
         return towers._from_config(config, dtype=dtype)
 
 
+def in_4_bits() -> transformers.BitsAndBytesConfig:
+    """QLoRA's settings (arXiv 2305.14314, section 3): all linear maps but the head."""
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=Quantization.NF4.value,
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
 def load_language_model(
-    source: str, revision: str | None, dtype: torch.dtype, is_empty: bool = False
+    source: str,
+    revision: str | None,
+    dtype: torch.dtype,
+    is_empty: bool = False,
+    quantization: Quantization | None = None,
 ) -> tuple[Any, Any]:
     """A language model and its tokenizer, with `<image>` and padding among its tokens; `is_empty`:
-    without its weights, on the meta device."""
+    without its weights, on the meta device. One that is quantised lies on this process's GPU."""
     tokenizer, models = load_tokenizer(source, revision), transformers.AutoModelForCausalLM
     if is_empty:
         config = transformers.AutoConfig.from_pretrained(source, revision=revision)
@@ -91,6 +106,7 @@ def load_language_model(
             revision=revision,
             dtype=dtype,
             generation_config=own_generation(source, revision),
+            quantization_config=in_4_bits() if quantization else None,
         )
     add_image(tokenizer)
     if len(tokenizer) > model.config.vocab_size:

@@ -33,11 +33,23 @@ from palo.errors import MissingResource, UserError, unknown
 from palo.files import read_yaml
 from palo.settings import LoopSettings, Profile, Sharding
 from train.model.sizes import Sizes, parameters, sizes_of
-from train.scale import Checkpointing, LossKernel, ProjectorKind, Scale, StageName
+from train.scale import (
+    Checkpointing,
+    LossKernel,
+    Optimizer,
+    ProjectorKind,
+    Quantization,
+    Scale,
+    StageName,
+)
 
 GIB = 2**30
 FULL_BYTES = 4  # fp32
 MOMENTS = 2  # of AdamW
+# Bytes of a 4-bit parameter: a constant for 64 of them, itself in 8 bits, and one in fp32 for 256
+# constants: 0.127 bits a parameter (arXiv 2305.14314, section 3).
+NF4_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
+EIGHT_BIT_MOMENT_BYTES = 1 + FULL_BYTES / 256  # a constant for 256 of them
 CONTEXT_BYTES = int(1.5 * GIB)  # CUDA, cuBLAS and NCCL, before the first tensor
 BUCKET_BYTES = 1 * GIB  # what sharding gathers and reduces at once
 FRAGMENTS = 0.05  # of everything else: the allocator's gaps
@@ -279,6 +291,7 @@ class Memory:
 class Trained:
     """Parameters of a stage by how they are kept; `a_layer` is one language-model layer's."""
 
+    tiny: int  # frozen, 4 bits
     short: int  # frozen, bf16
     whole: int  # fp32, trained or not
     trained: int
@@ -287,7 +300,7 @@ class Trained:
     outside: int  # embeddings, head, projector, tower
 
     def weight_bytes(self, short: int) -> int:
-        return self.short * short + self.whole * FULL_BYTES
+        return int(self.tiny * NF4_BYTES) + self.short * short + self.whole * FULL_BYTES
 
 
 def trained(sizes: Sizes, stage: StageName) -> Trained:
@@ -295,8 +308,11 @@ def trained(sizes: Sizes, stage: StageName) -> Trained:
     is_second, frozen = stage is StageName.STAGE2, count.language_model if sizes.scale.lora else 0
     adapters = count.adapters if is_second else 0
     in_full = is_second and sizes.scale.lora is None
+    language = sizes.language
+    tiny = language.layers * language.matrices if sizes.scale.quantization else 0
     return Trained(
-        short=count.tower + frozen,
+        tiny=tiny,
+        short=count.tower + frozen - tiny,
         whole=count.projector + adapters + count.language_model - frozen,
         trained=count.projector + adapters + (count.language_model if in_full else 0),
         a_layer=(count.layers + adapters) // layers,
@@ -328,12 +344,23 @@ def memory_of(
     logits = 0 if scale.loss_kernel is LossKernel.LIGER else used.logits
     step = math.ceil(held.trained * FULL_BYTES / for_moments)  # as long as it is not yet taken
     working = max(used.layer, logits, step - activations)
-    moments = math.ceil(held.trained * MOMENTS * FULL_BYTES / for_moments)
+    if scale.quantization:  # the matrix at work, in bf16
+        working += short * max(ins * outs for ins, outs in sizes.language.linears.values())
+    moments = math.ceil(_moment_bytes(sizes, held) / for_moments)
     inside = weights + gradients + moments + activations + working
     buffers = BUCKET_BYTES if sharing is not Sharing.NONE and devices > 1 else 0
     context = CONTEXT_BYTES if short < FULL_BYTES else 0
     overhead = context + buffers + int(inside * FRAGMENTS)
     return Memory(weights, gradients, moments, activations, working, overhead)
+
+
+def _moment_bytes(sizes: Sizes, held: Trained) -> int:
+    """Of AdamW's moments; those of embeddings stay fp32 whatever the optimizer."""
+    if sizes.scale.optimizer is Optimizer.ADAMW:
+        return held.trained * MOMENTS * FULL_BYTES
+    count = parameters(sizes)
+    whole = count.embeddings if held.trained > count.language_model else 0
+    return MOMENTS * (int((held.trained - whole) * EIGHT_BIT_MOMENT_BYTES) + whole * FULL_BYTES)
 
 
 def host_bytes(
@@ -418,7 +445,8 @@ def why_not(sizes: Sizes, stage: StageName, sharing: Sharing, hardware: Hardware
 
 
 def _advice(sizes: Sizes, stage: StageName, sharing: Sharing, hardware: Hardware) -> list[str]:
-    """One change at a time where that is enough, else all of them together."""
+    """On these devices one change at a time where that is enough, else all of them together; then
+    on more of them."""
     scale, now, fewest = sizes.scale, hardware.devices, sizes.scale.max_length
 
     def first_fit(ways: Iterable[tuple[str, Scale, Sharing, int]]) -> list[str]:
@@ -442,12 +470,38 @@ def _advice(sizes: Sizes, stage: StageName, sharing: Sharing, hardware: Hardware
     more = [devices for devices in sorted({now, *MORE_DEVICES}) if devices >= max(2, now)]
     turn_on = "" if sharing is shared else f"train: loop: sharding: {shared} in the profile, on "
     rows, every = f"{stage}: row_tokens: ", "all of these: checkpointing: full, "
+    can_shrink = sharing is Sharing.NONE and hardware.is_gpu  # 4-bit weights can't be cut
+    more = [] if scale.of_bitsandbytes else more
+    least = with_rows(recomputed, fewest)
     alone: list[Iterable[tuple[str, Scale, Sharing, int]]] = [
         [("checkpointing: full in the scale", recomputed, sharing, now)],
         ((f"{rows}{n} in the scale", with_rows(scale, n), sharing, now) for n in shorter),
-        ((f"{turn_on}{n} GPUs", scale, shared, n) for n in more),
+        ((f"{way} in the scale", it, sharing, now) for way, it in _smaller(scale) if can_shrink),
     ]
-    least = with_rows(recomputed, fewest)
-    together = ((f"{every}{rows}{fewest}, {turn_on}{n} GPUs", least, shared, n) for n in more)
+    together = [(f"{every}{rows}{fewest}", least, sharing, now)]
+    together += [
+        (f"{every}{rows}{fewest}, {way}", changed, sharing, now)
+        for way, changed in _smaller(least)
+        if can_shrink
+    ]
     advice = [line for ways in alone for line in first_fit(ways)] or first_fit(together)
+    advice += first_fit((f"{turn_on}{n} GPUs", scale, shared, n) for n in more) or first_fit(
+        (f"{every}{rows}{fewest}, {turn_on}{n} GPUs", least, shared, n) for n in more
+    )
     return advice or ["nothing here alone or together: take GPUs with more memory"]
+
+
+def _smaller(scale: Scale) -> list[tuple[str, Scale]]:
+    """With what bitsandbytes makes smaller and the scale has not yet: each alone, then both."""
+    changes: dict[str, StrEnum] = {}
+    if scale.optimizer is Optimizer.ADAMW:
+        changes["optimizer"] = Optimizer.ADAMW_8BIT
+    if scale.lora and not scale.quantization:
+        changes["quantization"] = Quantization.NF4
+    ways = [{name: value} for name, value in changes.items()]
+    if len(changes) > 1:
+        ways.append(changes)
+    return [
+        (", ".join(f"{name}: {value}" for name, value in way.items()), scale.model_copy(update=way))
+        for way in ways
+    ]

@@ -48,7 +48,14 @@ from train.planning.memory import (
     trained,
     why_not,
 )
-from train.scale import Checkpointing, Scale, StageName, missing_for, refuse
+from train.scale import (
+    Checkpointing,
+    Scale,
+    StageName,
+    missing_for,
+    refuse,
+    why_not_shared,
+)
 
 ASSUMED_MFU = 0.35
 WORKERS = 8  # that read images on a GPU machine, unless the profile says otherwise
@@ -131,7 +138,8 @@ class Plan:
         self.missing = missing_for(scale, profile, until, needs_gpu=not is_elsewhere)
         self.tokenizer = _local_tokenizer(scale, profile.data_dir / "models")
         self.stages = [self._stage(name) for name in StageName if name <= until]
-        self.problems = [stage.problem for stage in self.stages if stage.problem]
+        of_stages = [stage.problem for stage in self.stages]
+        self.problems = [line for line in (why_not_shared(scale, profile), *of_stages) if line]
         self.english = str(profile.train.english_mix_path or profile.paths.source_dir)
 
     def _stage(self, name: StageName) -> StagePlan:

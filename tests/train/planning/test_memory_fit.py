@@ -43,6 +43,7 @@ def test_need_and_what_there_is_and_each_way_out_are_said():
         "stage2 of 13b needs 44.5 GiB a device (weights 26.8, gradients 2.0, moments 4.0, "
         "activations 4.6, working 3.7, overhead 3.5); a100-40 has 39.4 GiB. What would help:\n"
         "  - stage2: row_tokens: 2048 in the scale (38.8 GiB)\n"
+        "  - quantization: nf4 in the scale (26.3 GiB)\n"
         "  - train: loop: sharding: fsdp2 in the profile, on 2 GPUs (29.9 GiB)"
     )
 
