@@ -130,8 +130,8 @@ class FinetuneSettings(Section):
         return self
 
 
-class AskedModel(Section):
-    """A language model behind any engine: by default an OpenAI-compatible server."""
+class EngineSettings(Section):
+    """A language model and the engine that runs it: by default an OpenAI-compatible server."""
 
     model: str
     revision: str | None = None
@@ -139,11 +139,16 @@ class AskedModel(Section):
     engine: EngineKind = EngineKind.OPENAI
     server: ServerSettings = ServerSettings()  # openai engine
     dtype: str = "bfloat16"
-    max_tokens: int = Field(default=512, ge=1)
     max_model_tokens: int = Field(default=4096, ge=1)
     batch_size: int = Field(default=32, ge=1)  # transformers engine
     max_num_seqs: int = Field(default=64, ge=1)  # vllm engine, for each model at work
     stall_timeout_s: float = Field(default=300.0, gt=0)
+
+
+class AskedModel(EngineSettings):
+    """A language model that is asked about texts."""
+
+    max_tokens: int = Field(default=512, ge=1)
 
     def for_engine(self) -> "TranslatorSettings":
         """What engines are opened with; one attempt, greedy."""
@@ -151,10 +156,12 @@ class AskedModel(Section):
         return TranslatorSettings(finetuned_dir=Path("none"), max_attempts=1, **same)
 
 
-class TranslatorSettings(AskedModel):
+class TranslatorSettings(EngineSettings):
     """The translation LLM: a Hugging Face id or a folder, and how it is asked."""
 
     licence: str = ""
+    # Of an answer. None: as long as its English and its language make it (palo/engines/limits.py)
+    max_tokens: int | None = Field(default=None, ge=1)
     finetuned_dir: Path  # where `palo translator train` writes, and translate looks first
     dtype: str = "float32"
     engine: EngineKind = EngineKind.TRANSFORMERS
@@ -164,7 +171,8 @@ class TranslatorSettings(AskedModel):
     retry_temperature: float = 0.7
     gpu_memory_utilization: float = 0.9
     tensor_parallel_size: int = Field(default=1, ge=1)  # GPUs that share one model
-    data_parallel_size: int = Field(default=1, ge=1)  # models side by side (vllm engine)
+    # Models side by side (vllm engine). `auto`, here None: as many as there are GPUs for
+    data_parallel_size: int | None = Field(default=1, ge=1)
     quantization: str | None = None  # vllm engine: fp8, ...; None: as the model's config says
     kv_cache_dtype: str = "auto"  # vllm engine: fp8, ...
     max_num_batched_tokens: int | None = Field(default=None, ge=1)  # vllm engine, a step
@@ -172,6 +180,11 @@ class TranslatorSettings(AskedModel):
     ray: RaySettings = RaySettings()  # ray engine
     standin: StandinTranslatorSettings | None = None
     finetune: FinetuneSettings = FinetuneSettings()
+
+    @field_validator("data_parallel_size", mode="before")
+    @classmethod
+    def _auto(cls, value: Any) -> Any:
+        return None if value == "auto" else value
 
 
 class BackTranslationSettings(AskedModel):

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from palo.benchmark_set import BenchmarkSet, read_set
 from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note, table
-from palo.engines.open import missing, open_engine
+from palo.engines.open import missing, open_engine, replicas, visible_gpus
 from palo.engines.stream import Engine, Weights
 from palo.errors import MissingResource, UserError, unknown
 from palo.files import run_lock
@@ -310,6 +310,7 @@ def engine_kind(name: str | None, settings: TranslatorSettings) -> EngineKind:
 def _read_source(settings: Profile, kind: EngineKind, how: str = "") -> None:
     """Raises MissingResource with everything that this machine lacks, before any work; `how` a
     source file that is not there could be mended."""
+    _tell_width(kind, settings.translator)
     files, source_dir, lacks = settings.source, settings.paths.source_dir, []
     if not files.path.is_file():
         usual = "run `palo sample build`" if settings.world else "download it, or set source.path"
@@ -329,6 +330,14 @@ def _read_source(settings: Profile, kind: EngineKind, how: str = "") -> None:
         note(f"Set aside: {report.set_aside} malformed samples, with reasons in {aside}")
     if report.broken:
         note(f"WARNING: {files.path} is broken: {report.broken}. What came before it is kept.")
+
+
+def _tell_width(kind: EngineKind, settings: TranslatorSettings) -> None:
+    """What a run will use of this machine's GPUs. Raises UserError where they are too few."""
+    number, share = replicas(kind, settings), settings.tensor_parallel_size
+    if kind is EngineKind.VLLM and (gpus := visible_gpus()):
+        more = "" if number == gpus // share else "; data_parallel_size: auto would use all"
+        note(f"GPUs: {number * share} of {gpus}, {number} x the model on {share}{more}")
 
 
 def _translate(

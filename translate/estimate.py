@@ -18,7 +18,9 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import NormalDist, fmean, variance
@@ -27,8 +29,8 @@ from typing import NamedTuple
 import numpy as np
 from rich.table import Table
 
-from palo.console import NOTHING, console, note, progress, table
-from palo.engines.open import has_gpu
+from palo.console import NOTHING, Tick, console, note, progress, table
+from palo.engines.open import has_gpu, replicas
 from palo.engines.stream import Engine, Request, Result
 from palo.errors import UserError
 from palo.files import run_lock
@@ -136,9 +138,10 @@ class _Metered(Engine):
             if not self._answers:
                 self.start_up_s = now_s - begun_s
             self._answers.append((now_s, result.output_tokens))
+            if key not in self.output_tokens:  # no retry
+                self._answered(1)
             self.prompt_tokens[key] += result.prompt_tokens
             self.output_tokens[key] += result.output_tokens
-            self._answered(1)
             yield result
 
     def _noted(self, request: Request) -> Request:
@@ -155,6 +158,10 @@ class _Metered(Engine):
         return speed(self._answers), False
 
 
+def _silent(advance: int = 1, text: str = "") -> None:
+    return
+
+
 def estimate_all(
     jobs: Iterable[tuple[TranslationJob, Engine]],
     paths: DataPaths,
@@ -162,17 +169,18 @@ def estimate_all(
     num: int | None,
 ) -> None:
     """Runs the languages and prints the tables; `load` is the engine's `full_load`."""
-    estimates = []
+    estimates, limits = [], []
     at_once, count, unit = load
     wanted = num or max(_LEAST, _ROUNDS * at_once)
     for job, engine in jobs:
-        with progress(f"estimate {job.lang}", wanted) as tick:
-            estimate = estimate_language(job, paths, engine, wanted, time.monotonic, tick)
+        bar = partial(progress, f"estimate {job.lang}")
+        estimate = estimate_language(job, paths, engine, wanted, time.monotonic, bar)
         note(
             f"{job.lang}: {estimate.sampled:,} segments translated into the memory as a sample, "
             f"start-up {estimate.start_up_s:.1f} s"
         )
         estimates.append(estimate)
+        limits.append(job.limit)
     rows = []  # the sample is among what is there already now
     for of_lang in estimates:
         stock = of_lang.inventory
@@ -184,6 +192,8 @@ def estimate_all(
     console.print()
     console.print(_cost_table(estimates, count, unit))
     note("± is half of a 95 % interval. Start-up is not in the time.")
+    factors = ", ".join(f"{limit.lang} {limit.factor:.2f}" for limit in limits)
+    note(f"Tokens for one of English ({limits[0].counted_by}): {factors}. {limits[0].rule}")
     slack = [estimate.lang for estimate in estimates if estimate.left and not estimate.full]
     if slack:
         note(
@@ -198,9 +208,10 @@ def estimate_language(
     engine: Engine,
     num: int,
     monotonic: Monotonic,
-    answered: Callable[[int], None] = lambda number: None,
+    progress_of: Callable[[int], AbstractContextManager[Tick]] = lambda total: nullcontext(_silent),
 ) -> LanguageEstimate:
-    """Translates about `num` missing segments into the memory; writes no shard. Raises UserError
+    """Translates about `num` missing segments into the memory; writes no shard. `progress_of` is
+    given how many they are, and its tick is called for each. Raises UserError
     for dialogues: what a turn's prompt holds is known only once the turn before is translated, so
     no sample stands for the rest."""
     if job.settings.context is Context.DIALOGUE:
@@ -216,8 +227,10 @@ def estimate_language(
         strata = draw(stock.units, num, _SEED)
         drawn = [unit for stratum in strata for unit in stratum.drawn]
         sample = {unit.key for unit in drawn}
-        metered = _Metered(engine, monotonic, answered)
-        Filler(job, memories, only=sample).run(sorted({unit.shard for unit in drawn}), metered)
+        shards = sorted({unit.shard for unit in drawn})
+        with progress_of(len(drawn)) as tick:
+            metered = _Metered(engine, monotonic, tick)
+            Filler(job, memories, only=sample).run(shards, metered)
     left = []
     taken = ((metered.prompt_tokens, "prompt_size"), (metered.output_tokens, "size"))
     for tokens, size in taken:  # the whole, less what the sample is known to have taken
@@ -247,9 +260,7 @@ def take_stock(job: TranslationJob, sources: Sequence[Path], memories: Memories)
                     stock.copied += 1
                 elif key not in seen:
                     seen.add(key)
-                    asked = job.request(cut, key, 0).messages
-                    prompt_size = sum(len(message.content) for message in asked)
-                    new[key] = Unit(key, len(cut.text), prompt_size, path)
+                    new[key] = Unit(key, len(cut.text), len(job.prompt_text(cut)), path)
         known = memories.machine.has(list(new))
         stock.there += len(known)
         stock.units += [unit for key, unit in new.items() if key not in known]
@@ -261,7 +272,7 @@ def full_load(settings: TranslatorSettings, kind: EngineKind) -> tuple[int, int,
     """Of an engine that is full: the segments that it works on, and how many of what are busy. Of a
     Ray without a number of workers nothing is known but that it is one cluster."""
     seqs, gpus = settings.max_num_seqs, settings.tensor_parallel_size
-    workers, replicas = settings.ray.workers, settings.data_parallel_size
+    workers = settings.ray.workers
     with_gpu = has_gpu()
     here = "GPU-hours" if with_gpu else "machine-hours"
     match kind:
@@ -272,7 +283,8 @@ def full_load(settings: TranslatorSettings, kind: EngineKind) -> tuple[int, int,
         case EngineKind.RAY:
             return seqs, 1, "cluster-hours"
         case EngineKind.VLLM:
-            return seqs * replicas, gpus * replicas if with_gpu else 1, here
+            models = replicas(kind, settings)
+            return seqs * models, gpus * models if with_gpu else 1, here
         case EngineKind.TRANSFORMERS:
             return settings.batch_size, 1, here
     return 1, 1, "machine-hours"

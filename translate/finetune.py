@@ -28,6 +28,7 @@ from rich.table import Table
 
 from palo.checks.likeness import corpus_scores
 from palo.console import note, progress, table
+from palo.engines.limits import answer_limit
 from palo.engines.open import open_engine, signature
 from palo.engines.stream import Message, Request, Sampling, Weights, load_model
 from palo.errors import UserError
@@ -524,7 +525,11 @@ def evaluate(
     translated greedily, against what people wrote."""
     for weights, splits in wanted:
         requests = [
-            Request(f"{lang} {at}", (Message("user", pair.prompt),), Sampling(settings.max_tokens))
+            Request(
+                f"{lang} {at}",
+                (Message("user", pair.prompt),),
+                Sampling(answer_limit(lang, settings).tokens(pair.text, pair.prompt)),
+            )
             for lang, part in splits.items()
             for at, pair in enumerate(part.held_out)
         ]

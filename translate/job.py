@@ -12,13 +12,14 @@ again only the segments that have its term.
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import regex
 
+from palo.engines.limits import AnswerLimit, answer_limit
 from palo.engines.stream import Message, Request, Sampling
 from palo.errors import UserError
 from palo.files import digest
@@ -170,6 +171,10 @@ class TranslationJob:
         """Of prompt and validation, for the memory key."""
         return f"{self.prompt.version}.{_VALIDATION_RULES}"
 
+    @cached_property
+    def limit(self) -> AnswerLimit:
+        return answer_limit(self.lang, self.settings)
+
     def cuts(self, sample: Sample, said: Sequence[str | None] = ()) -> Iterator[Cut]:
         """Of every turn, in order. `said` are the translations so far: in a dialogue the caller
         appends to it turn by turn."""
@@ -191,11 +196,13 @@ class TranslationJob:
     ) -> Request:
         """The first attempt (0) is greedy; each retry samples with a seed of its own, and says
         what was `wrong` with the answer before it."""
-        settings = self.settings
-        sampling = Sampling(settings.max_tokens)
+        text = self.prompt_text(segment, wrong)
+        sampling = Sampling(self.limit.tokens(segment.text, text))
         if attempt:
             seed = int.from_bytes(key[:4], "big") // 2 + attempt  # below 2^31 for every engine
-            sampling = Sampling(settings.max_tokens, settings.retry_temperature, seed)
-        before, terms = segment.before, self.glossary.found_in(segment.text)
-        text = self.prompt.render(segment.text, before.shown or before.english, terms, wrong or "")
+            sampling = replace(sampling, temperature=self.settings.retry_temperature, seed=seed)
         return Request(key.hex(), (Message("user", text),), sampling)
+
+    def prompt_text(self, segment: Segment, wrong: Problem | None = None) -> str:
+        before, terms = segment.before, self.glossary.found_in(segment.text)
+        return self.prompt.render(segment.text, before.shown or before.english, terms, wrong or "")

@@ -5,8 +5,9 @@ import os
 from functools import partial
 from pathlib import Path
 
+from palo.engines.limits import limit_version
 from palo.engines.stream import Engine, ScriptedEngine, Signature, Weights, weights_digest
-from palo.errors import MissingResource
+from palo.errors import MissingResource, UserError
 from palo.hub import cached_snapshot, with_weights
 from palo.settings import EngineKind, TranslatorSettings
 
@@ -27,9 +28,10 @@ def signature(weights: Weights, settings: TranslatorSettings) -> Signature:
     return Signature(name, version, settings.dtype, adapter, _asked_with(settings))
 
 
-def _asked_with(settings: TranslatorSettings) -> dict[str, str]:
-    names = ("max_tokens", "max_model_tokens", "max_attempts", "retry_temperature")
+def _asked_with(settings: TranslatorSettings, is_served: bool = False) -> dict[str, str]:
+    names = ("max_model_tokens", "max_attempts", "retry_temperature")
     asked = {name: str(getattr(settings, name)) for name in names}
+    asked["max_tokens"] = limit_version(settings, is_served)
     if settings.quantization:
         asked["quantization"] = settings.quantization
     if settings.kv_cache_dtype != "auto":
@@ -84,6 +86,31 @@ def has_gpu() -> bool:
     return any(Path(place).exists() for place in places)
 
 
+def replicas(kind: EngineKind, settings: TranslatorSettings) -> int:
+    """How many models the `vllm` engine runs side by side. Raises UserError where the GPUs that
+    this process may see are too few."""
+    if kind is not EngineKind.VLLM:
+        return 1
+    gpus, share = visible_gpus(), settings.tensor_parallel_size
+    number = settings.data_parallel_size or max(1, gpus // share)
+    if 0 < gpus < number * share:
+        raise UserError(
+            f"The translator's settings want {number * share} GPUs (data_parallel_size {number} x "
+            f"tensor_parallel_size {share}), and this process may see {gpus}. Lower them, or look "
+            "at CUDA_VISIBLE_DEVICES."
+        )
+    return number
+
+
+def visible_gpus() -> int:
+    """How many NVIDIA GPUs this process may see."""
+    if not has_gpu():
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings) -> Engine:
     """The engine; its first request loads the model. MissingResource says all that is missing."""
     if lacks := missing(kind, weights):
@@ -94,13 +121,16 @@ def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings
         from palo.engines.openai import OpenaiEngine
 
         model = settings.server.model or weights.model
-        served = Signature(model, "served", settings.server.version, extra=_asked_with(settings))
+        served = Signature(
+            model, "served", settings.server.version, extra=_asked_with(settings, True)
+        )
         return OpenaiEngine(model, served, settings.server, settings.stall_timeout_s)
     decided_by = signature(weights, settings)
     if kind is EngineKind.VLLM:
         from palo.engines.vllm import VllmEngine
 
-        return VllmEngine(weights, decided_by, settings)
+        width = {"data_parallel_size": replicas(kind, settings)}
+        return VllmEngine(weights, decided_by, settings.model_copy(update=width))
     if kind is EngineKind.RAY:
         from palo.engines.ray import RayEngine
 

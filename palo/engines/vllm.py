@@ -66,7 +66,8 @@ class VllmEngine(HostedEngine):
         self._mark = new_mark()
         self._watcher: subprocess.Popen[bytes] | None = None
         self._deaths = 0  # without a result in between
-        self._limit = max(1, int(settings.max_num_seqs * settings.data_parallel_size * _FEED))
+        self._replicas = settings.data_parallel_size or 1
+        self._limit = max(1, int(settings.max_num_seqs * self._replicas * _FEED))
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
         source = iter(requests)
@@ -197,7 +198,7 @@ class VllmEngine(HostedEngine):
                 max_num_seqs=settings.max_num_seqs,
                 gpu_memory_utilization=settings.gpu_memory_utilization,
                 tensor_parallel_size=settings.tensor_parallel_size,
-                data_parallel_size=settings.data_parallel_size,  # one EngineCore process each
+                data_parallel_size=self._replicas,  # one EngineCore process each
                 quantization=settings.quantization,
                 kv_cache_dtype=settings.kv_cache_dtype,
                 max_num_batched_tokens=settings.max_num_batched_tokens,

@@ -36,6 +36,16 @@ def test_the_shipped_profiles_load():
     assert config.pipelines["demo"][-1].run == "report"
 
 
+def test_real_runs_use_every_gpu_and_derive_how_long_answers_may_be(tmp_path):
+    palo, sample = (load_profile(name, REPO_DIR / "pipelines.yaml") for name in ("palo", "sample"))
+    assert (palo.translator.data_parallel_size, palo.translator.max_tokens) == (None, None)
+    assert (sample.translator.data_parallel_size, sample.translator.max_tokens) == (1, 160)
+    for wrong in ("all", 0):
+        width = {"data_parallel_size": wrong}
+        path = written(tmp_path, lambda raw: raw["profiles"]["palo"]["translator"].update(width))  # noqa: B023
+        assert "Setting 'profiles.palo.translator.data_parallel_size' = " in message(path)
+
+
 def test_the_default_profile_is_sample(monkeypatch):
     monkeypatch.delenv("PROFILE", raising=False)
     assert load_profile(path=REPO_DIR / "pipelines.yaml").name == "sample"

@@ -8,8 +8,9 @@ from typer.testing import CliRunner
 
 from palo.errors import MissingResource, UserError
 from palo.paths import DataPaths, source_root
+from palo.settings import EngineKind, load_profile
 from palo.shards import read_translated, shard_paths
-from translate.cli import register
+from translate.cli import _tell_width, register
 
 
 def test_first_line_names_the_profile_and_the_last_the_audit(project, palo):
@@ -94,3 +95,20 @@ def test_lang_must_be_given():
     result = CliRunner().invoke(app, ["translate"])
     assert result.exit_code == 2
     assert "--lang" in result.output
+
+
+def test_the_first_lines_tell_which_gpus_a_run_will_use(project, monkeypatch, capsys):
+    def told(gpus, **changes):
+        for place in ("palo.engines.open", "translate.cli"):
+            monkeypatch.setattr(f"{place}.visible_gpus", lambda: gpus)
+        settings = load_profile("real").translator.model_copy(update=changes)
+        _tell_width(EngineKind.VLLM, settings)
+        return capsys.readouterr().out.strip()
+
+    every = {"data_parallel_size": None}
+    assert told(8, **every) == "GPUs: 8 of 8, 8 x the model on 1"
+    assert told(7, tensor_parallel_size=2, **every) == "GPUs: 6 of 7, 3 x the model on 2"
+    assert told(8) == "GPUs: 1 of 8, 1 x the model on 1; data_parallel_size: auto would use all"
+    assert told(0, **every) == told(0) == ""
+    with pytest.raises(UserError, match="want 4 GPUs"):
+        told(2, data_parallel_size=4)

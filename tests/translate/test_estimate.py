@@ -1,11 +1,12 @@
 """An estimate holds the truth, narrows with the sample, and wastes nothing."""
 
 import random
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
-from palo.engines.stream import ScriptedEngine, scripted_result
+from palo.engines.stream import Result, ScriptedEngine, scripted_result
 from palo.errors import UserError
 from palo.memory import TranslationMemory
 from palo.settings import Context, EngineKind, RaySettings
@@ -120,10 +121,30 @@ def test_the_command_prints_counts_and_costs(project, palo):
     output = palo("translate", "--lang", "fr,ur", *arguments)
     assert "fr: 20 segments translated into the memory as a sample" in output
     assert "machine-hours" in output
+    assert "Tokens for one of English (estimated: no tokenizer here): fr 1.46, ur 4.14" in output
+    assert "An answer may have 2 times as many, 128 at least." in output
     rows = [line.split() for line in output.split("\n")]
     assert ["ur", "160", "0", "0", "49", "0", "20", "29"] in rows
     assert not shard_paths(project.translated("fr"))
     assert "29 segments sent" in palo("translate", "--lang", "fr", "--engine", "scripted")
+
+
+@pytest.mark.parametrize(("wanted", "drawn"), [(2048, 49), (20, 20)])
+def test_progress_is_of_the_segments_that_there_are_and_counts_each_once(
+    paths, make_job, wanted, drawn
+):
+    told = []
+
+    @contextmanager
+    def bar(total):
+        told.append(total)
+        yield lambda advance=1, text="": told.append(advance)
+
+    def empty(request):
+        return Result(request.tag, "", "stop")  # and so asked for three times
+
+    estimate_language(make_job(), paths, ScriptedEngine(script=empty), wanted, lambda: 0.0, bar)
+    assert told == [drawn, *[1] * drawn]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from palo.languages import TARGETS
 from palo.schemas import Role, Sample, Turn
 from palo.settings import Context
 from translate.job import Term, load_prompt
+from translate.segments import segment
 from translate.validate import Problem
 
 
@@ -61,6 +62,17 @@ def test_everything_that_can_be_wrong_with_an_answer_has_its_note():
 def test_language_without_a_prompt_file_says_which_file_to_write():
     with pytest.raises(UserError, match=r"write .*prompts/xx.yaml"):
         load_prompt("xx")
+
+
+def test_an_answers_limit_follows_text_and_language_and_a_retry_has_the_same(make_job):
+    cut = segment((Turn(Role.HUMAN, "What is in the picture? " * 20),), 0, Context.SOURCE)
+    for lang, limit in (("fr", 351), ("bn", 1169)):
+        job = make_job(lang)
+        first, again = (job.request(cut, b"abcdefgh", attempt).sampling for attempt in (0, 1))
+        assert (first.max_tokens, first.temperature) == (limit, 0.0)
+        assert (again.max_tokens, again.temperature) == (limit, 0.7)
+    fixed = make_job("bn", max_tokens=160)
+    assert fixed.request(cut, b"abcdefgh", 0).sampling.max_tokens == 160
 
 
 def test_every_turn_of_a_sample_is_cut_with_the_key_that_asks_for_it(make_job):
