@@ -189,10 +189,10 @@ def stage1_inputs(scale: Scale, profile: Profile) -> str:
     sources = [source_of(part, scale, profile).inputs for part in Part]
     only_later = {"stage2", "lora"}
     never_matter = {"checkpointing", "attention", "loss_kernel", "compile"}
-    part_names, size = tuple(Part), {"download_gb"}
     if not scale.of_bitsandbytes:
         never_matter |= {"quantization", "optimizer"}
-    excluded = {**dict.fromkeys(only_later | never_matter, True), **dict.fromkeys(part_names, size)}
+    excluded: dict[str, Any] = dict.fromkeys(only_later | never_matter, True)
+    excluded |= dict.fromkeys(Part, {"download_gb"})
     settings = scale.model_dump(exclude=excluded)
     captions = file_digest(profile.train.captions_path)
     return digest([VERSION, sources, settings, captions, profile.train.seed])
