@@ -192,7 +192,7 @@ def stage1_inputs(scale: Scale, profile: Profile) -> str:
     if not scale.of_bitsandbytes:
         never_matter |= {"quantization", "optimizer"}
     excluded: dict[str, Any] = dict.fromkeys(only_later | never_matter, True)
-    excluded |= dict.fromkeys(Part, {"download_gb"})
+    excluded |= {part: {"download_gb"} for part in Part}
     settings = scale.model_dump(exclude=excluded)
     captions = file_digest(profile.train.captions_path)
     return digest([VERSION, sources, settings, captions, profile.train.seed])
