@@ -122,7 +122,7 @@ def test_machines_get_json_and_nothing_else(palo):
     stage = plan["stages"]["stage2"]
     hours = stage["total_flops"] / (8 * 989.5e12 * ASSUMED_MFU) / 3600
     assert stage["seconds"] / 3600 == pytest.approx(hours)
-    assert len(plan["missing"]) == 5
+    assert len([line for line in plan["missing"] if "Hugging Face cache" not in line]) == 5
     assert (plan["stages"]["stage1"]["checkpointing"], stage["checkpointing"]) == ("none", "full")
     assert set(stage["memory"]) == {"none", "fsdp2", "zero-1", "zero-2", "zero-3"}
 
