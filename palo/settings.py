@@ -51,6 +51,10 @@ class EngineKind(StrEnum):
         """Whether the translator's weights must be on this machine."""
         return self in (EngineKind.TRANSFORMERS, EngineKind.VLLM, EngineKind.RAY)
 
+    @property
+    def takes_adapters(self) -> bool:
+        """Whether each request may have another LoRA adapter on the same model."""
+        return self in (EngineKind.VLLM, EngineKind.RAY)
 
 class ServerSettings(Section):
     """An OpenAI-compatible server, for the `openai` engine; its key is in OPENAI_API_KEY."""

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from palo.benchmark_set import BenchmarkSet, read_set
 from palo.console import LangsOption, ProfileOption, SourceOption, announce, console, note, table
-from palo.engines.open import missing, open_engine, replicas, visible_gpus
+from palo.engines.open import engines_for, missing, replicas, visible_gpus
 from palo.engines.stream import Engine, Weights
 from palo.errors import MissingResource, UserError, unknown
 from palo.files import run_lock
@@ -380,15 +379,14 @@ def _translate(
 def _jobs(
     settings: TranslatorSettings, kind: EngineKind, langs: Sequence[Language]
 ) -> Generator[tuple[TranslationJob, Engine]]:
-    """Each language's job with its engine; languages with the same weights share one."""
+    """Each language's job with its engine."""
 
     def weights_of(lang: Language) -> Weights:
         return weights_for(settings, lang) if kind.loads_weights else base_weights(settings)
 
-    for weights, group in groupby(langs, key=weights_of):
-        with open_engine(kind, weights, settings) as engine:  # two at once would not fit on one GPU
-            for lang in group:
-                yield TranslationJob.of(lang, str(engine.signature), settings), engine
+    with closing(engines_for(kind, list(map(weights_of, langs)), settings)) as engines:
+        for lang, engine in zip(langs, engines, strict=True):
+            yield TranslationJob.of(lang, str(engine.signature), settings), engine
 
 
 def _account_table(reports: Sequence[LanguageReport]) -> Table:

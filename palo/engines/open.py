@@ -2,11 +2,21 @@
 
 import importlib.util
 import os
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from palo.engines.limits import limit_version
-from palo.engines.stream import Engine, ScriptedEngine, Signature, Weights, weights_digest
+from palo.engines.stream import (
+    AdapterEngine,
+    Engine,
+    ScriptedEngine,
+    Signature,
+    Weights,
+    weights_digest,
+)
 from palo.errors import MissingResource, UserError
 from palo.hub import cached_snapshot, with_weights
 from palo.settings import EngineKind, TranslatorSettings
@@ -111,8 +121,41 @@ def visible_gpus() -> int:
     return torch.cuda.device_count()
 
 
-def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings) -> Engine:
-    """The engine; its first request loads the model. MissingResource says all that is missing."""
+def engines_for(
+    kind: EngineKind, wanted: Sequence[Weights], settings: TranslatorSettings
+) -> Generator[Engine]:
+    """An engine for each of the weights, in their order; close the generator to free the model.
+
+    What follows one another and has the same weights, or, where the engine takes adapters by
+    request, differs in nothing but the adapter, shares one model: two would not fit on one GPU, and
+    starting one takes minutes. Raises MissingResource as `open_engine` does.
+    """
+
+    def model_of(weights: Weights) -> Weights:
+        return replace(weights, adapter_dir=None) if kind.takes_adapters else weights
+
+    for model, group in groupby(wanted, key=model_of):
+        members = list(group)
+        dirs = (weights.adapter_dir for weights in members if weights != model)
+        adapters = tuple(dict.fromkeys(folder for folder in dirs if folder is not None))
+        with open_engine(kind, model, settings, adapters) as engine:
+            for weights in members:
+                if not adapters:
+                    yield engine
+                else:
+                    own = signature(weights, settings)
+                    yield AdapterEngine(engine, own, weights.adapter_dir)
+
+
+def open_engine(
+    kind: EngineKind,
+    weights: Weights,
+    settings: TranslatorSettings,
+    adapters: Sequence[Path] = (),
+) -> Engine:
+    """The engine, its model not loaded yet (that is for the first request). `adapters`, where it
+    takes them by request, are those that requests may name. Raises MissingResource with everything
+    that this machine lacks."""
     if lacks := missing(kind, weights):
         raise MissingResource(f"This machine cannot run engine '{kind}':\n- " + "\n- ".join(lacks))
     if kind is EngineKind.SCRIPTED:
@@ -126,16 +169,18 @@ def open_engine(kind: EngineKind, weights: Weights, settings: TranslatorSettings
         )
         return OpenaiEngine(model, served, settings.server, settings.stall_timeout_s)
     decided_by = signature(weights, settings)
+    if adapters:  # so that a Ray worker can tell whether it has the same files
+        decided_by = replace(decided_by, adapter="+".join(map(weights_digest, adapters)))
     if kind is EngineKind.VLLM:
         from palo.engines.vllm import VllmEngine
 
         width = {"data_parallel_size": replicas(kind, settings)}
-        return VllmEngine(weights, decided_by, settings.model_copy(update=width))
+        return VllmEngine(weights, decided_by, settings.model_copy(update=width), adapters)
     if kind is EngineKind.RAY:
         from palo.engines.ray import RayEngine
 
         alone = settings.model_copy(update={"data_parallel_size": 1})  # Ray's workers are ours
-        hosted = partial(open_engine, EngineKind.VLLM, weights, alone)
+        hosted = partial(open_engine, EngineKind.VLLM, weights, alone, adapters)
         return RayEngine(hosted, weights.model, decided_by, settings)
     from palo.engines.transformers import TransformersEngine
 

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -48,6 +48,7 @@ class Request:
     messages: tuple[Message, ...]
     sampling: Sampling
     prompt: Any = None  # vLLM's own in place of messages: token ids, a picture
+    adapter_dir: Path | None = None  # of those that the engine was opened with
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,20 @@ class Engine(ABC):
 
     def __exit__(self, *unused: object) -> None:
         return  # an engine that holds nothing has nothing to free
+
+
+class AdapterEngine(Engine):
+    """One adapter's share of an engine that has several (None: its model alone)."""
+
+    def __init__(self, engine: Engine, signature: Signature, adapter_dir: Path | None) -> None:
+        self.kind, self.signature = engine.kind, signature
+        self._engine, self._adapter_dir = engine, adapter_dir
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Result]:
+        adapter_dir = self._adapter_dir
+        return self._engine.stream(
+            replace(request, adapter_dir=adapter_dir) for request in requests
+        )
 
 
 def scripted_result(request: Request) -> Result:

@@ -9,7 +9,7 @@ one by one, so that a request which kills it is found and set aside alone.
 import subprocess
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any
@@ -36,17 +36,20 @@ _LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM 0.32 makes roo
 _Asked = tuple[Request, list[int]]  # and the prompt's token ids
 
 
-def max_lora_rank(adapter_dir: Path) -> int:
-    """The room that vLLM must make for the adapter: its default of 16 refuses PALO's 128. Raises
+def max_lora_rank(*adapter_dirs: Path) -> int:
+    """The room that vLLM must make for the adapters: its default of 16 refuses PALO's 128. Raises
     UserError for a rank that it has no room for."""
-    rank = int(read_json(adapter_dir / "adapter_config.json")["r"])
-    for room in _LORA_RANKS:
-        if room >= rank:
-            return room
-    raise UserError(
-        f"The adapter in {adapter_dir} has rank {rank}; vLLM takes at most {_LORA_RANKS[-1]}. "
-        "Merge it into its model, or train one of a lower rank."
-    )
+    needed = 1
+    for adapter_dir in adapter_dirs:
+        config = read_json(adapter_dir / "adapter_config.json")
+        rank = max([config["r"], *(config.get("rank_pattern") or {}).values()])
+        if rank > _LORA_RANKS[-1]:
+            raise UserError(
+                f"The adapter in {adapter_dir} has rank {rank}; vLLM takes at most "
+                f"{_LORA_RANKS[-1]}. Merge it into its model, or train one of a lower rank."
+            )
+        needed = max(needed, rank)
+    return next(room for room in _LORA_RANKS if room >= needed)
 
 
 class VllmEngine(HostedEngine):
@@ -55,14 +58,21 @@ class VllmEngine(HostedEngine):
     kind = "vllm"
 
     def __init__(
-        self, weights: Weights, signature: Signature, settings: TranslatorSettings, **more: Any
+        self,
+        weights: Weights,
+        signature: Signature,
+        settings: TranslatorSettings,
+        adapters: Sequence[Path] = (),
+        **more: Any,
     ) -> None:
-        """`more`: further arguments of vLLM's engine."""
+        """`adapters`: those that requests may name; `more`: further arguments of vLLM's engine."""
         super().__init__(weights, signature, settings)
+        own = (weights.adapter_dir,) if weights.adapter_dir else ()
+        self._adapters = tuple(dict.fromkeys((*own, *adapters)))
         self._more = more
         self._loop: LoopThread | None = None
         self._llm: Any = None
-        self._lora: Any = None
+        self._loras: dict[Path, Any] = {}
         self._mark = new_mark()
         self._watcher: subprocess.Popen[bytes] | None = None
         self._deaths = 0  # without a result in between
@@ -149,10 +159,12 @@ class VllmEngine(HostedEngine):
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         prompt = request.prompt or TokensPrompt(prompt_token_ids=ids)
+        adapter_dir = request.adapter_dir or self._weights.adapter_dir
+        lora = self._loras[adapter_dir] if adapter_dir else None
         answer: Any = None
         try:
             async for output in self._llm.generate(
-                prompt, sampling, request.tag, lora_request=self._lora
+                prompt, sampling, request.tag, lora_request=lora
             ):
                 answer = output.outputs[0]
         except EngineDeadError as error:
@@ -181,13 +193,18 @@ class VllmEngine(HostedEngine):
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        settings, adapter_dir = self._settings, self._weights.adapter_dir
+        settings, adapters = self._settings, self._adapters
         lora: dict[str, Any] = {}
-        if adapter_dir is not None:
+        if adapters:
             from vllm.lora.request import LoRARequest
 
-            lora = {"enable_lora": True, "max_lora_rank": max_lora_rank(adapter_dir)}
-            self._lora = LoRARequest("translator", 1, str(adapter_dir))
+            # one language after another: one adapter on the GPU, the others wait in host memory
+            lora = {"enable_lora": True, "max_loras": 1, "max_cpu_loras": len(adapters)}
+            lora["max_lora_rank"] = max_lora_rank(*adapters)
+            self._loras = {
+                folder: LoRARequest(f"adapter-{number}", number, str(folder))
+                for number, folder in enumerate(adapters, start=1)
+            }
         arguments: Any = AsyncEngineArgs  # takes dtype as a closed set of names
         return AsyncLLM.from_engine_args(
             arguments(

@@ -1,10 +1,13 @@
 import importlib.util
+import shutil
+from dataclasses import replace
 
 import pytest
 
-from palo.engines.open import missing, open_engine, signature
-from palo.engines.stream import Weights
-from palo.errors import MissingResource
+from palo.engines import open as opening
+from palo.engines.open import engines_for, missing, open_engine, replicas, signature
+from palo.engines.stream import ScriptedEngine, Weights, scripted_result
+from palo.errors import MissingResource, UserError
 from palo.settings import EngineKind
 
 
@@ -76,3 +79,88 @@ def test_without_ray_its_extra_is_named_and_its_nodes_answer_for_the_rest(
     with open_engine(EngineKind.RAY, weights, engine_settings) as engine:
         assert engine.kind == "ray"
         assert engine.signature == signature(weights, engine_settings)
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """What engines were opened with: each is a scripted one that says the adapter it was asked."""
+    opened = []
+
+    def scripted(kind, weights, settings, adapters=()):
+        opened.append((weights, adapters))
+        return ScriptedEngine(
+            script=lambda request: replace(scripted_result(request), text=str(request.adapter_dir))
+        )
+
+    monkeypatch.setattr(opening, "open_engine", scripted)
+    return opened
+
+
+def test_languages_that_differ_in_adapters_alone_share_an_engine_that_takes_them(
+    engine_settings, starts, make_requests, tmp_path
+):
+    base, whole = Weights(engine_settings.model), Weights(str(tmp_path / "whole"))
+    shutil.copytree(engine_settings.model, whole.model)
+    tuned = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter_config.json").write_text(f'{{"r": 4, "of": "{name}"}}')
+        tuned.append(replace(base, adapter_dir=tmp_path / name))
+    wanted = [tuned[0], base, tuned[1], whole, tuned[0], tuned[0]]
+    signatures, said = [], []
+    for engine in engines_for(EngineKind.VLLM, wanted, engine_settings):
+        signatures.append(engine.signature)
+        said += [result.text for result in engine.stream(make_requests(1))]
+    dirs = [weights.adapter_dir for weights in tuned]
+    # a fine-tune of all weights is another model
+    assert starts == [(base, tuple(dirs)), (whole, ()), (base, (dirs[0],))]
+    assert said == [str(each.adapter_dir) for each in wanted]
+    own = [signature(each, engine_settings) for each in wanted]
+    assert [mine for mine, each in zip(signatures, wanted, strict=True) if each != whole] == [
+        mine for mine, each in zip(own, wanted, strict=True) if each != whole
+    ]
+    starts.clear()
+    assert len(list(engines_for(EngineKind.TRANSFORMERS, wanted, engine_settings))) == 6
+    assert starts == [(each, ()) for each in wanted[:5]]
+
+
+def test_an_engine_of_several_adapters_is_known_by_all_of_them(engine_settings, tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter_config.json").write_text(f'{{"of": "{name}"}}')
+    weights, dirs = Weights(engine_settings.model), (tmp_path / "a", tmp_path / "b")
+    own = [signature(replace(weights, adapter_dir=each), engine_settings).adapter for each in dirs]
+    with open_engine(EngineKind.RAY, weights, engine_settings, dirs) as engine:
+        assert engine.signature.adapter == "+".join(own)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "share", "wanted", "number"),
+    [
+        (8, 1, None, 8),
+        (8, 2, None, 4),
+        (7, 2, None, 3),
+        (0, 1, None, 1),
+        (8, 1, 1, 1),
+        (0, 1, 2, 2),
+    ],
+)
+def test_auto_is_a_model_on_all_gpus_and_one_on_a_cpu(
+    engine_settings, monkeypatch, gpus, share, wanted, number
+):
+    monkeypatch.setattr(opening, "visible_gpus", lambda: gpus)
+    width = {"tensor_parallel_size": share, "data_parallel_size": wanted}
+    settings = engine_settings.model_copy(update=width)
+    assert replicas(EngineKind.VLLM, settings) == number
+    assert replicas(EngineKind.RAY, settings) == 1  # its workers are Ray's own matter
+    with open_engine(EngineKind.VLLM, Weights(settings.model), settings) as engine:
+        assert engine._replicas == number
+
+
+@pytest.mark.parametrize(("share", "wanted", "sum"), [(4, None, 4), (1, 3, 3), (2, 2, 4)])
+def test_more_gpus_than_there_are_are_refused(engine_settings, monkeypatch, share, wanted, sum):
+    monkeypatch.setattr(opening, "visible_gpus", lambda: 2)
+    width = {"tensor_parallel_size": share, "data_parallel_size": wanted}
+    settings = engine_settings.model_copy(update=width)
+    with pytest.raises(UserError, match=rf"want {sum} GPUs .*may see 2\..*CUDA_VISIBLE_DEVICES"):
+        open_engine(EngineKind.VLLM, Weights(settings.model), settings)

@@ -1,6 +1,8 @@
 """A real vLLM engine with a tiny model: equal text, failures as values, no process left behind."""
 
+import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -10,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from palo.engines.open import open_engine, signature
+from palo.engines.open import engines_for, open_engine, signature
 from palo.engines.stream import Message, Request, Sampling, Weights
+from palo.engines.vllm import VllmEngine
 from palo.settings import EngineKind, TranslatorSettings
 
 pytest.importorskip("vllm", reason="vLLM is not installed")
@@ -192,28 +195,95 @@ def test_a_killed_run_leaves_no_engine_process_behind(settings, tmp_path):
     assert alive == []
 
 
-def test_an_adapter_changes_the_text_as_it_does_in_the_transformers_engine(
-    settings, make_requests, tmp_path
-):
+@pytest.fixture(scope="module")
+def adapters(settings, tmp_path_factory):
+    """Two, of ranks that vLLM makes more room for."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    torch.manual_seed(5)
-    base = AutoModelForCausalLM.from_pretrained(settings.model)
-    wanted = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
-    get_peft_model(base, wanted).save_pretrained(tmp_path)
-    tuned, plain = Weights(settings.model, None, tmp_path), Weights(settings.model)
-    assert str(signature(tuned, settings)) != str(signature(plain, settings))
-    requests = make_requests(12)
-    texts = {}
+    dirs = []
+    for seed, rank in ((5, 4), (6, 48)):
+        torch.manual_seed(seed)
+        base = AutoModelForCausalLM.from_pretrained(settings.model)
+        wanted = LoraConfig(
+            r=rank, lora_alpha=2 * rank, target_modules="all-linear", init_lora_weights=False
+        )
+        dirs.append(tmp_path_factory.mktemp("adapter"))
+        get_peft_model(base, wanted).save_pretrained(dirs[-1])
+    return [Weights(settings.model, None, folder) for folder in dirs]
+
+
+def texts_of(engine, requests):
+    results = by_tag(engine, requests)
+    return [results[request.tag].text.rstrip("\ufffd") for request in requests]
+
+
+def test_two_adapters_share_one_start_and_each_says_what_it_says_alone(
+    settings, adapters, make_requests, monkeypatch
+):
+    starts = []
+    start = VllmEngine._open
+    monkeypatch.setattr(VllmEngine, "_open", lambda engine: starts.append(engine) or start(engine))
+    plain, requests = Weights(settings.model), make_requests(12)
+    wanted = [adapters[0], plain, adapters[1], adapters[0]]
+    shared = []
+    for engine, weights in zip(engines_for(EngineKind.VLLM, wanted, settings), wanted, strict=True):
+        assert engine.signature == signature(weights, settings)
+        shared.append(texts_of(engine, requests))
+        if len(shared) == len(wanted):  # and in one stream, a request each in turn
+            mixed = [
+                replace(request, tag=f"{request.tag} {at}", adapter_dir=of.adapter_dir)
+                for at, of in enumerate(wanted[:3])
+                for request in requests
+            ]
+            random.Random(7).shuffle(mixed)
+            results = by_tag(starts[0], mixed)
+    assert len(starts) == 1
+    for at, texts in enumerate(shared[:3]):
+        together = [results[f"{request.tag} {at}"].text.rstrip("\ufffd") for request in requests]
+        assert together == texts
+    apart = []
     for kind, weights in (
-        (EngineKind.VLLM, tuned),
-        (EngineKind.TRANSFORMERS, tuned),
+        (EngineKind.TRANSFORMERS, adapters[0]),
         (EngineKind.TRANSFORMERS, plain),
+        (EngineKind.VLLM, adapters[1]),
+        (EngineKind.TRANSFORMERS, adapters[1]),
     ):
         with open_engine(kind, weights, settings) as opened:
-            found = by_tag(opened, requests)
-        texts[kind, weights] = [found[one.tag].text.rstrip("\ufffd") for one in requests]
-    ours, theirs, without = texts.values()
-    assert ours == theirs != without
+            apart.append(texts_of(opened, requests))
+    assert len(starts) == 2
+    assert shared == [*apart[:3], apart[0]]
+    assert apart[2] == apart[3]
+    assert len({tuple(texts) for texts in shared}) == 3
+
+
+def test_vllm_gets_what_the_settings_say(settings, adapters, monkeypatch):
+    from vllm.usage.usage_lib import UsageContext
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    given = []
+    monkeypatch.setattr(
+        AsyncLLM,
+        "from_engine_args",
+        lambda arguments, usage_context: given.append((arguments, usage_context)),
+    )
+    told = {
+        "quantization": "fp8",
+        "kv_cache_dtype": "fp8",
+        "max_num_batched_tokens": 4096,
+        "data_parallel_size": 2,
+    }
+    changed = settings.model_copy(update=told)
+    weights = Weights(settings.model)
+    dirs = [each.adapter_dir for each in adapters]
+    asyncio.run(open_engine(EngineKind.VLLM, weights, changed, dirs)._open())
+    [(arguments, usage)] = given
+    assert {name: getattr(arguments, name) for name in told} == told
+    assert usage is UsageContext.LLM_CLASS  # else a step has 2,048 tokens at most
+    assert arguments.enable_lora
+    assert (arguments.max_loras, arguments.max_cpu_loras, arguments.max_lora_rank) == (1, 2, 64)
+    asyncio.run(open_engine(EngineKind.VLLM, weights, settings)._open())
+    plain = given[1][0]
+    assert (plain.quantization, plain.kv_cache_dtype, plain.enable_lora) == (None, "auto", False)
+    assert plain.max_num_batched_tokens == 256

@@ -22,10 +22,19 @@ def test_a_base_without_its_adapter_is_no_checkpoint(tmp_path, profile):
         find_checkpoint(make_scale("7b"), profile, tmp_path / "7b")
 
 
-@pytest.mark.parametrize(("rank", "room"), [(1, 1), (4, 8), (16, 16), (24, 32), (128, 128)])
+@pytest.mark.parametrize(
+    ("rank", "room"), [(1, 1), (4, 8), (16, 16), (24, 32), (48, 64), (128, 128), (129, 256)]
+)
 def test_room_is_made_for_the_adapter_s_rank(tmp_path, rank, room):
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": rank}), "utf-8")
     assert max_lora_rank(tmp_path) == room
+
+
+def test_room_is_made_for_the_largest_rank_of_any_layer_of_any_adapter(tmp_path):
+    for name, told in (("a", {"r": 8}), ("b", {"r": 16, "rank_pattern": {"q_proj": 48}})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter_config.json").write_text(json.dumps(told), "utf-8")
+    assert max_lora_rank(tmp_path / "a", tmp_path / "b") == 64
 
 
 def test_a_rank_that_vllm_has_no_room_for_is_refused(tmp_path):
