@@ -56,6 +56,7 @@ class EngineKind(StrEnum):
         """Whether each request may have another LoRA adapter on the same model."""
         return self in (EngineKind.VLLM, EngineKind.RAY)
 
+
 class ServerSettings(Section):
     """An OpenAI-compatible server, for the `openai` engine; its key is in OPENAI_API_KEY."""
 
