@@ -20,6 +20,7 @@ import random
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, TypedDict
@@ -29,7 +30,7 @@ from rich.table import Table
 from palo.checks.likeness import corpus_scores
 from palo.console import note, progress, table
 from palo.engines.limits import answer_limit
-from palo.engines.open import open_engine, signature
+from palo.engines.open import engines_for, signature
 from palo.engines.stream import Message, Request, Sampling, Weights, load_model
 from palo.errors import UserError
 from palo.files import digest, read_json, uptodate, write_json
@@ -522,26 +523,28 @@ def evaluate(
     settings: TranslatorSettings, wanted: Sequence[tuple[Weights, Mapping[str, Split]]]
 ) -> Iterator[dict[str, dict[str, Any]]]:
     """For each of the weights and its languages, `corpus_scores` of the held-out segments,
-    translated greedily, against what people wrote."""
-    for weights, splits in wanted:
-        requests = [
-            Request(
-                f"{lang} {at}",
-                (Message("user", pair.prompt),),
-                Sampling(answer_limit(lang, settings).tokens(pair.text, pair.prompt)),
-            )
-            for lang, part in splits.items()
-            for at, pair in enumerate(part.held_out)
-        ]
-        with open_engine(scoring_engine(settings), weights, settings) as engine:
+    translated greedily, against what people wrote. Adapters of a model share one engine."""
+    engines = engines_for(scoring_engine(settings), [weights for weights, _ in wanted], settings)
+    with closing(engines):
+        for (_, splits), engine in zip(wanted, engines, strict=True):
+            _free_memory()  # of the engine before; this one loads its model for the first request
+            requests = [
+                Request(
+                    f"{lang} {at}",
+                    (Message("user", pair.prompt),),
+                    Sampling(answer_limit(lang, settings).tokens(pair.text, pair.prompt)),
+                )
+                for lang, part in splits.items()
+                for at, pair in enumerate(part.held_out)
+            ]
             texts = {result.tag: result.text.strip() for result in engine.stream(requests)}
-        _free_memory()
-        scores = {}
-        for lang, part in splits.items():
-            said = [texts[f"{lang} {at}"] for at in range(len(part.held_out))]
-            references = [pair.target for pair in part.held_out]
-            scores[lang] = corpus_scores(lang, said, references)
-        yield scores
+            scores = {}
+            for lang, part in splits.items():
+                said = [texts[f"{lang} {at}"] for at in range(len(part.held_out))]
+                references = [pair.target for pair in part.held_out]
+                scores[lang] = corpus_scores(lang, said, references)
+            yield scores
+    _free_memory()
 
 
 def train(

@@ -187,15 +187,15 @@ def test_the_profiles_engine_scores_where_it_loads_weights_here(lab, kind, score
 def test_scores_are_of_what_the_engine_says(tmp_path, monkeypatch):
     evaluate, opened = module.evaluate, []
 
-    def open_scripted(kind, weights, settings):
-        opened.append((kind, weights))
-        return ScriptedEngine()
+    def scripted(kind, wanted, settings):
+        opened.append((kind, wanted))
+        yield from (ScriptedEngine() for _ in wanted)
 
-    monkeypatch.setattr(module, "open_engine", open_scripted)
+    monkeypatch.setattr(module, "engines_for", scripted)
     settings = TranslatorSettings(model="m", finetuned_dir=tmp_path, engine=EngineKind.VLLM)
     pair = module.make_pair("fr", module.cut("A star."), "Un astre.")
     [scores] = evaluate(settings, [(Weights("m"), {"fr": module.Split([], [pair, pair])})])
-    assert opened == [("vllm", Weights("m"))]
+    assert opened == [("vllm", [Weights("m")])]
     assert scores["fr"]["chrf"] < 10
 
 

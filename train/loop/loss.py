@@ -197,11 +197,11 @@ def varlen_attention(
     # Not on autocast's list: rotated queries and keys come as wide as the weights are.
     short = torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if short else value.dtype
-    wide = key.shape[1] != query.shape[1]
+    are_grouped = key.shape[1] != query.shape[1]
     query, key, value = (part[0].transpose(0, 1).to(dtype) for part in (query, key, value))
     attended = varlen_attn(
         query, key, value, document_ends, document_ends, longest, longest,
-        scale=scaling, window_size=CAUSAL, enable_gqa=wide,
+        scale=scaling, window_size=CAUSAL, enable_gqa=are_grouped,
     )  # fmt: skip
     assert isinstance(attended, torch.Tensor)
     return attended[None], None
