@@ -10,7 +10,7 @@ from benchmarks.harness import ROOT
 from benchmarks.rehearsal import SMALLER, commands
 from palo.settings import load_profile
 from sceneworld.rehearsal import PUBLISHED
-from train.scale import known_scales, load_scale
+from train.scale import load_scale
 
 MODELS = yaml.safe_load((PUBLISHED / "models.yaml").read_text("utf-8"))
 
@@ -18,7 +18,7 @@ MODELS = yaml.safe_load((PUBLISHED / "models.yaml").read_text("utf-8"))
 def settings_models():
     profile = load_profile("palo", ROOT / "pipelines.yaml")
     wanted = {(profile.translator.model, profile.translator.revision)}
-    for name in known_scales(profile.train.scales_dir):
+    for name in (path.stem for path in profile.train.scales_dir.glob("*.yaml")):
         scale = load_scale(name, profile.train.scales_dir)
         for source in (scale.language_model, scale.vision_tower):
             wanted.add((source.name, source.revision))
