@@ -169,29 +169,6 @@ def test_who_trains_turns_cudnns_attention_off():
     assert not torch.backends.cuda.cudnn_sdp_enabled()
 
 
-@pytest.mark.slow
-def test_layers_are_compiled_whole_and_once_for_all_rows(tmp_path):
-    from torch._dynamo.utils import counters
-
-    learner, tokenizer = make_learner(attends=Attention.AUTO)
-    data = make_data(tmp_path, learner, tokenizer)
-    rows = [data.packer.row(data._items(chosen)) for chosen in ([2, 5], [3, 4, 6], [7, 8])]
-    wanted = []
-    for row in rows:
-        learner.zero_grad()
-        losses_of(learner, row)["loss"].backward()
-        wanted.append(gradients(learner))
-    counters.clear()
-    for layer in learner.model.model.language_model.layers:
-        layer.compile(dynamic=True)
-    for row, want in zip(rows, wanted, strict=True):
-        learner.zero_grad()
-        losses_of(learner, row)["loss"].backward()
-        assert_close(gradients(learner), want, 1e-5)
-        assert counters["stats"]["unique_graphs"] == 1
-    assert not counters["graph_break"]
-
-
 @pytest.mark.gpu
 @pytest.mark.parametrize("key_heads", [4, 2])
 def test_the_cards_kernel_gives_what_the_cpu_gives(key_heads):
