@@ -182,13 +182,12 @@ def _vocabulary(name: str) -> Path:
 def _write_byte_level(folder: Path, vocab_size: int) -> None:
     """tokenizer.json of the size of Hy-MT2's, its special tokens at their published numbers."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import convert_slow_tokenizer
 
     told = json.loads(_vocabulary("tekken_240911.json").read_text("utf-8"))
     special = ["<|endoftext|>", "<|startoftext|>", "<|bos|>", "<|eos|>", "<|pad|>"]
     special += [f"<|extra_{number}|>" for number in range(204)]
     plain = vocab_size - 1 - len(special)
-    conversion: Any = convert_slow_tokenizer  # untyped
+    conversion: Any = importlib.import_module("transformers.convert_slow_tokenizer")
     letters: dict[int, str] = conversion.bytes_to_unicode()
     pieces = [base64.b64decode(piece["token_bytes"]) for piece in told["vocab"][:plain]]
     ranks = {piece: rank for rank, piece in enumerate(pieces)}
