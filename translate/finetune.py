@@ -242,7 +242,8 @@ class _Group:
 
     def tried(self) -> _Record | None:
         record: Any = uptodate(self.trial / _RECORD, self.inputs)
-        is_lost = record and record["loss"] is not None and damage(self.trial)
+        has_weights = record is not None and record.get("loss", 0.0) is not None
+        is_lost = has_weights and damage(self.trial)
         return None if is_lost else record
 
     def keep(self, record: _Record) -> None:

@@ -57,7 +57,7 @@ def test_what_is_trained_in_full_is_not_quantised():
 def test_neither_can_be_cut_over_processes(profile, setting, monkeypatch, capsys):
     asked, cut = make_scale("7b", **{setting: BOTH[setting]}), shared(profile, Sharding.FSDP2)
     said = rf"^{setting}: {BOTH[setting]} of 7b cannot go with train\.loop\.sharding: fsdp2: .*"
-    monkeypatch.setattr(run, "missing_for", lambda *unused: [])
+    monkeypatch.setattr(scales, "missing_for", lambda *unused, **unneeded: [])
     monkeypatch.setattr(run, "_assemble", None)
     with pytest.raises(UserError, match=said + "in the scale"):
         train_scale(asked, cut)
@@ -80,7 +80,7 @@ def test_without_the_package_or_a_gpu_nothing_is_loaded(profile, monkeypatch):
         f"\n  - the package bitsandbytes for {asked}: pip install bitsandbytes"
     )
     assert missing_for(scale, profile, STAGE2, needs_gpu=False) == []  # to be run elsewhere
-    assert missing_for(make_scale("7b"), profile, STAGE2) == []
+    assert missing_for(make_scale("7b"), profile, STAGE2, needs_gpu=True) == []
 
 
 def test_projects_without_them_have_the_inputs_that_they_had(profile, monkeypatch):
@@ -204,7 +204,7 @@ def test_a_quantised_run_is_tried_and_written_with_weights_that_are_not(profile,
 
     monkeypatch.setattr(assembly, "load_language_model", spy)
     monkeypatch.setattr(assembly, "in_4_bits", lambda: None)
-    monkeypatch.setattr(run, "missing_for", lambda *unused: [])
+    monkeypatch.setattr(scales, "missing_for", lambda *unused, **unneeded: [])
     folder = train_scale(make_scale("7b", quantization="nf4"), profile)
     assert loaded == [None, Quantization.NF4, None]
     model, _ = load_checkpoint(folder)
