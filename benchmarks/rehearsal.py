@@ -96,7 +96,7 @@ class Rehearsal:
                 self._call(words)
         if words[:3] == ["palo", "refine", "--seed"]:
             self._review("seed")
-        if words == ["palo", "refine", "--profile", "palo"]:
+        if words[:3] == ["palo", "review", "serve"]:
             self._review("batch")
 
     def _start(self, words: list[str], **streams: Any) -> "subprocess.Popen[bytes]":
