@@ -25,6 +25,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from benchmarks.harness import ROOT, finish
 from sceneworld.rehearsal import build
 from sceneworld.truth import load_truth, review_csv
@@ -141,13 +143,16 @@ class Rehearsal:
         """`kill -9` of all processes after the first checkpoint of stage 2; then once more."""
         scale = words[words.index("--scale") + 1]
         saved = self.data_dir / "checkpoints" / f"{scale}.work" / "stage2"
-        first = self._start(words, start_new_session=True)
+        first = self._start(words)
         while first.poll() is None and not list(saved.glob("checkpoint-*/trainer_state.json")):
             time.sleep(0.1)
         if first.returncode:
             sys.exit(f"rehearsal: exit code {first.returncode}: {shlex.join(words)}")
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
+        if first.returncode is None:  # torchrun's workers outlive it: each is killed
+            agent = psutil.Process(first.pid)
+            for process in (agent, *agent.children(recursive=True)):
+                process.kill()
+            first.wait()
         self._call(words)
 
 
