@@ -200,8 +200,9 @@ def write_digests(folder: Path, paths: Iterable[Path]) -> None:
     written = {}
     for path in sorted(paths):
         to_disk(path)
-        with path.open("rb") as file:  # out of the system's memory: what is read is the disk's
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if hasattr(os, "posix_fadvise"):  # Linux: out of memory, so that the disk's is read
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         name = path.relative_to(folder).as_posix()
         written[name] = [path.stat().st_size, file_digest(path)]
     write_json(folder / DIGESTS, written)

@@ -53,8 +53,8 @@ def with_weights(model: str, revision: str | None = None) -> Path | None:
     if folder is None:
         return None
     for index in folder.glob("*.index.json"):
-        names = set(read_json(index)["weight_map"].values())
-        if all((folder / name).is_file() for name in names):
+        names = set(read_json(index).get("weight_map", {}).values())
+        if names and all((folder / name).is_file() for name in names):
             return folder
     return folder if any((folder / name).is_file() for name in WHOLE) else None
 

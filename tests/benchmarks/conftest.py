@@ -12,11 +12,9 @@ REPO_DIR = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def run_benchmark():
-    def run(name, *words, timeout=600):
+    def run(name, *words):
         command = [sys.executable, "-m", f"benchmarks.{name}", *map(str, words)]
-        done = subprocess.run(
-            command, cwd=REPO_DIR, capture_output=True, text=True, timeout=timeout
-        )
+        done = subprocess.run(command, cwd=REPO_DIR, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stderr
         return done.stdout, json.loads(done.stdout.strip().split("\n")[-1])
 

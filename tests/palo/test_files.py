@@ -171,3 +171,10 @@ def test_digests_without_sizes_as_they_were_once_are_compared(tmp_path):
     assert harm(tmp_path) is None
     (tmp_path / "a").write_bytes(b"weight")
     assert harm(tmp_path) == "a was changed after it was written"
+
+
+def test_digests_are_kept_where_the_system_takes_no_advice(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "posix_fadvise", raising=False)  # as on macOS
+    (tmp_path / "a").write_bytes(b"weights")
+    write_digests(tmp_path, [tmp_path / "a"])
+    assert harm(tmp_path, reread=True) is None

@@ -51,6 +51,12 @@ def test_a_download_that_was_cut_short_is_no_model(snapshot, kind):
     assert with_weights(MODEL) == snapshot
 
 
+@pytest.mark.parametrize("index", ["{}", '{"weight_map": {}}'])
+def test_an_index_that_names_no_file_is_no_model(snapshot, index):
+    (snapshot / "model.safetensors.index.json").write_text(index)
+    assert with_weights(MODEL) is None
+
+
 def test_weights_in_either_format_do(snapshot):
     index = {"weight_map": {"a": "part-1.bin"}}
     (snapshot / "pytorch_model.bin.index.json").write_text(json.dumps(index))
