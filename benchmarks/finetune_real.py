@@ -14,9 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import yaml
-
-from benchmarks.harness import ROOT, environment_of, finish, gold_pairs
+from benchmarks.harness import ROOT, environment_of, finish, gold_pairs, real_project
 from palo.files import read_json
 from palo.languages import parse_languages
 from palo.memory import VerifiedEntry, VerifiedMemory
@@ -50,24 +48,15 @@ def measure(project: Path, lang: str, chosen: argparse.Namespace) -> dict[str, o
     ]
     with VerifiedMemory(paths.verified(lang)) as memory:
         memory.put(entries)
-    config = yaml.safe_load((ROOT / "pipelines.yaml").read_text(encoding="utf-8"))
-    profile = config["profiles"]["palo"] | {"data_dir": "data"}
-    finetune = profile["translator"]["finetune"] | {
-        "epochs": chosen.epochs,
-        "learning_rate": chosen.learning_rate,
-    }
-    profile["translator"] |= {
-        "model": str(chosen.model.absolute()),
-        "revision": None,
-        "finetuned_dir": "tuned",
-        "engine": chosen.engine,
-        "dtype": "float32",
-        "max_tokens": chosen.max_tokens,
-        "max_model_tokens": 1024,
-        "finetune": finetune,
-    }
-    config = {"default_profile": "real", "profiles": {"real": profile}}
-    (project / "pipelines.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    finetune = {"epochs": chosen.epochs, "learning_rate": chosen.learning_rate}
+    real_project(
+        project,
+        chosen.model,
+        engine=chosen.engine,
+        max_tokens=chosen.max_tokens,
+        max_model_tokens=1024,
+        finetune=finetune,
+    )
     command = [sys.executable, "-m", "palo", "translator", "train", "--lang", lang]
     begun = time.monotonic()
     code = subprocess.run(command, cwd=ROOT, env=environment_of(project)).returncode

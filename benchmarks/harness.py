@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 
 from palo.settings import WorldSettings
 from refine.filters import TurnPair
@@ -87,9 +88,24 @@ def small_world(seed: int, **sizes: int) -> WorldSettings:
 
 
 def palo(project_dir: Path, *words: str) -> None:
-    """One command on the sample profile of a project."""
+    """One command on a project's own profile."""
     command = [sys.executable, "-m", "palo", *words]
     subprocess.run(command, cwd=ROOT, env=environment_of(project_dir), check=True)
+
+
+def real_project(project_dir: Path, model: Path, source: Path | None = None, **more: Any) -> None:
+    """One of the `palo` profile, whose translator is the model in that folder; `more` are others of
+    its settings."""
+    config = yaml.safe_load((ROOT / "pipelines.yaml").read_text(encoding="utf-8"))
+    profile = config["profiles"]["palo"] | {"data_dir": "data"}
+    finetune = profile["translator"]["finetune"] | more.pop("finetune", {})
+    own = {"model": str(model.absolute()), "revision": None, "finetuned_dir": "tuned"}
+    own |= {"dtype": "float32", "max_model_tokens": 2048, "finetune": finetune}
+    profile["translator"] |= own | more
+    if source is not None:
+        profile["source"] |= {"path": str(source.absolute())}
+    config = {"default_profile": "real", "profiles": {"real": profile}}
+    (project_dir / "pipelines.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
 def environment_of(project_dir: Path) -> dict[str, str]:

@@ -29,7 +29,7 @@ def make(tmp_path):
     program.write_text(PALO)
     program.chmod(0o755)
     (program.parent / "python").touch()
-    for mark in (".installed", ".vllm", ".transformers-4"):
+    for mark in (".installed", ".vllm", ".transformers-4", ".smollm2"):
         (tmp_path / ".venv" / mark).touch()
 
     def run(*words, **environment):
