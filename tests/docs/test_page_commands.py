@@ -34,6 +34,18 @@ LINKS = [
     for page, text in PAGES.items()
     for target in dict.fromkeys(re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text))
 ]
+SOURCES = [REPO_DIR / "Makefile", REPO_DIR / "pipelines.yaml"] + [
+    path
+    for folder in REPO_DIR.iterdir()
+    if (folder.is_dir() and folder.name[0] != "." and folder.name != "data")
+    for path in folder.rglob("*.*")
+    if path.suffix in (".py", ".yaml")
+]
+NAMED = [
+    (path.relative_to(REPO_DIR).as_posix(), page)
+    for path in SOURCES
+    for page in sorted(set(re.findall(r"\bdocs/[\w./-]+\.md\b", path.read_text("utf-8"))))
+]
 TARGETS = set(re.findall(r"^([a-z-]+):", (REPO_DIR / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
@@ -105,3 +117,15 @@ def test_there_are_links_to_follow():
 @pytest.mark.parametrize("page, target", LINKS)
 def test_a_link_between_pages_leads_somewhere(page, target):
     assert (REPO_DIR / page).parent.joinpath(target).exists()
+
+
+@pytest.mark.parametrize("source, page", NAMED)
+def test_a_page_that_the_code_names_exists(source, page):
+    assert (REPO_DIR / page).is_file()
+
+
+def test_pages_are_looked_for_in_all_code():
+    assert {source for source, _ in NAMED} >= {
+        *("Makefile", "palo/languages.py", "train/planning/plan.py"),
+        *("benchmarks/rehearsal.py", "tests/test_german.py"),
+    }

@@ -449,7 +449,7 @@ def _steps_notes(plan: Plan) -> Iterator[str]:
     elif plan.hardware.peak_flops is None:
         yield f"{plan.hardware.name}: its peak is not known, so no time is estimated (--gpu)."
     else:
-        yield f"Time at {ASSUMED_MFU:.0%} of the peak (assumed MFU); docs/training-plan.md."
+        yield f"Time at {ASSUMED_MFU:.0%} of the peak (assumed MFU); docs/training.md."
 
 
 def _mixture_table(steps: Steps) -> Table:
