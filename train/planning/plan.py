@@ -13,7 +13,8 @@ rows' filling is that of steps drawn evenly from the plan that training follows.
 
 import json
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,12 +61,14 @@ from train.scale import (
 ASSUMED_MFU = 0.35
 WORKERS = 8  # that read images on a GPU machine, unless the profile says otherwise
 LOOKED_AT = 100  # steps whose rows are packed
-# Assumed where nothing is measured: a caption of CC3M, and a conversation in ten languages, most of
-# whose scripts Vicuna's tokenizer cuts into characters or bytes.
-ASSUMED_TEXT = {StageName.STAGE1: 24, StageName.STAGE2: 700}
-# As published: LLaVA-CC3M-Pretrain-595K; the 665K mix, and LLaVA-Instruct-150K in nine languages.
-PUBLISHED = {StageName.STAGE1: 595_375, StageName.STAGE2: 665_298 + 9 * 157_712}
-PUBLISHED_TEXT_ONLY = 40_688  # of the 665K mix: ShareGPT
+ASSUMED: dict[str, Any] = read_yaml(__file__, "lengths.yaml")
+# Conversations of a language with an image, or without: LLaVA-CC3M-Pretrain-595K; the 665K mix, of
+# which ShareGPT's have none, and LLaVA-Instruct-150K in nine languages.
+PUBLISHED = {
+    StageName.STAGE1: {("en", True): 595_375},
+    StageName.STAGE2: {(lang, True): 157_712 for lang in ASSUMED["factors"]}
+    | {("en", True): 665_298 - 40_688, ("en", False): 40_688},
+}
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,16 @@ def _mixture(profile: Profile, name: StageName) -> Mixture | None:
         return None
 
 
+def text_tokens(name: StageName, lang: str) -> int:
+    """Assumed of a caption or a conversation, with its template and without its image; of a
+    language that was not measured, the most that another one takes."""
+    if name is StageName.STAGE1:
+        return int(ASSUMED["caption"])
+    factors = ASSUMED["factors"]
+    factor = factors.get(lang, max(factors.values()))
+    return round(ASSUMED["template"] + ASSUMED["english"] * factor)
+
+
 def plan_steps(
     sizes: Sizes,
     name: StageName,
@@ -226,25 +239,27 @@ def plan_steps(
     scale, is_first = sizes.scale, name is StageName.STAGE1
     stage = scale.stage(name)
     languages: tuple[LanguagePlan, ...] = ()
-    conversations, tokens, packing = PUBLISHED[name], None, dict[str, float]()
-    images = conversations if is_first else conversations - PUBLISHED_TEXT_ONLY
+    counts: Mapping[tuple[str, bool], int] = PUBLISHED[name]
+    tokens, packing = None, dict[str, float]()
     if mixture is not None:
         counted = np.ones(len(mixture), np.int32) if lengths is None else lengths.tokens
         weights = MixtureWeights() if is_first else settings.mixture
         plan = plan_mixture(mixture, counted, stage, weights, settings.seed)
         drawn = plan.drawn(0)
-        conversations, images = len(drawn), int(mixture.has_image()[drawn].sum())
+        langs = [mixture.languages[code] for code in mixture.langs[drawn]]
+        counts = Counter(zip(langs, mixture.has_image()[drawn].tolist(), strict=True))
         languages = _languages(mixture, lengths, weights, drawn)
         if lengths is not None:
             tokens = int(lengths.tokens[drawn].sum())
             chosen = np.linspace(0, plan.steps_per_epoch - 1, LOOKED_AT).astype(int)
             packing = plan.packing(np.unique(chosen).tolist(), devices)._asdict()
-    if tokens is None and mixture is None:
-        each = min(scale.max_length, sizes.image_tokens + ASSUMED_TEXT[name])
-        tokens = conversations * each - (conversations - images) * sizes.image_tokens
-    elif tokens is None:
-        assumed = conversations * ASSUMED_TEXT[name] + images * sizes.image_tokens
-        tokens = min(assumed, conversations * scale.max_length)
+    if tokens is None:
+        tokens = sum(
+            count * min(scale.max_length, text_tokens(name, lang) + has_image * sizes.image_tokens)
+            for (lang, has_image), count in counts.items()
+        )
+    conversations = sum(counts.values())
+    images = sum(count for (_, has_image), count in counts.items() if has_image)
     steps = total_steps(stage, conversations)
     epochs = steps / steps_per_epoch(conversations, stage.batch_size)
     text = max(0, tokens - images * sizes.image_tokens)

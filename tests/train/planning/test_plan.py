@@ -1,18 +1,26 @@
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
+from sentencepiece import SentencePieceProcessor
 
+from benchmarks.harness import MIXTURE, SHAPES
 from palo.languages import TARGETS
+from palo.schemas import Role, Turn
 from palo.settings import MixtureWeights
+from palo.tokenizer import load_tokenizer
+from refine.pairs import read_pairs
+from tests.llama_tokenizer import folder_of, pieces_path
 from train.data.mixture import Mixture, open_mixture
 from train.data.packing import CutCount, Lengths, total_steps
+from train.data.template import Template, add_image, spans_of
 from train.model.sizes import sizes_of
-from train.planning.plan import plan_steps
+from train.planning.plan import ASSUMED, PUBLISHED, plan_steps, text_tokens
 from train.scale import Stage, StageName, load_scale
 
-SCALES = Path(__file__).parents[3] / "train" / "scales"
-SCALE = load_scale("7b", SCALES)
+ROOT = Path(__file__).parents[3]
+SCALE = load_scale("7b", ROOT / "train" / "scales")
 SIZES = sizes_of(SCALE, Path("/nowhere"))
 SMALL = Stage(learning_rate=1e-3, batch_size=8, row_tokens=2048, epochs=2, warmup_ratio=0.1)
 EACH, UNUSABLE = 700, 3  # tokens of each conversation; of the first language, at the start
@@ -57,13 +65,50 @@ def test_the_published_runs_have_their_published_steps(profile):
     assert first.supervised == 595_375 * 24
     assert (second.conversations, second.steps, second.warmup_steps) == (2_084_706, 16_287, 489)
     assert second.images == 2_084_706 - 40_688
+    assert second.tokens == second.images * 576 + 665_298 * 265 + 157_712 * 5512
     assert (second.is_published, second.is_measured, second.padding_share) == (True, False, None)
 
 
-def test_without_data_each_conversation_is_cut_before_those_of_text_alone_lose_their_image(profile):
+def test_a_language_costs_what_its_factor_says_up_to_max_length(profile, monkeypatch):
     short = SIZES.model_copy(update={"scale": SCALE.model_copy(update={"max_length": 1024})})
-    planned = plan_steps(short, StageName.STAGE2, profile.train)
-    assert planned.tokens == 2_084_706 * 1024 - 40_688 * 576
+
+    def tokens(sizes, lang, has_image):
+        monkeypatch.setitem(PUBLISHED, StageName.STAGE2, {(lang, has_image): 1})
+        return plan_steps(sizes, StageName.STAGE2, profile.train).tokens
+
+    assert tokens(SIZES, "en", True) == 576 + 50 + 215
+    assert tokens(SIZES, "es", True) == 576 + 50 + round(215 * 1.34)
+    assert tokens(SIZES, "bn", True) == 576 + 50 + round(215 * 4.29)
+    assert tokens(SIZES, "de", True) == tokens(SIZES, "bn", True)  # not measured
+    assert (tokens(short, "es", True), tokens(short, "bn", True)) == (914, 1024)
+    assert tokens(short, "bn", False) == 50 + round(215 * 4.29)
+
+
+@pytest.mark.parametrize("lang", TARGETS)
+def test_a_factor_is_what_a_vocabulary_of_vicunas_kind_takes_of_the_gold_pairs(lang):
+    pieces = SentencePieceProcessor(model_file=str(pieces_path()))
+    pairs = list(read_pairs(ROOT / "benchmarks" / "gold" / f"en-{lang}.tsv"))
+    english, translated = (
+        sum(map(len, pieces.encode(texts)))
+        for texts in ([pair.source for pair in pairs], [pair.target for pair in pairs])
+    )
+    assert ASSUMED["factors"][lang] == round(translated / english, 2)
+
+
+def test_a_conversation_is_assumed_to_have_llavas_shape_and_the_templates_tokens(tmp_path):
+    kinds = [SHAPES[kind] for kind in MIXTURE]
+    assert ASSUMED["english"] == round(fmean(map(sum, kinds)) / 4)
+    tokenizer = load_tokenizer(str(folder_of(tmp_path / "llama", legacy=True)))
+    texts = "What is it?", "A bus."
+    of_texts = sum(len(tokenizer.tokenize(text)) for text in texts)
+    add_image(tokenizer)
+    for rounds in (1, 4):
+        turns = [Turn(role=role, text=text) for role, text in zip(Role, texts, strict=True)]
+        turns *= rounds
+        turns[0] = Turn(role=Role.HUMAN, text=f"<image>\n{texts[0]}")
+        encoded = Template(tokenizer).fit(spans_of(turns, has_image=True))
+        assert encoded.length(0) - rounds * of_texts == 33 + 8 * rounds
+    assert ASSUMED["template"] == round(33 + 8 * fmean(map(len, kinds)) / 2)
 
 
 def test_a_measured_mixture_counts_every_token_of_both_epochs(mixture, plan_of):
@@ -110,5 +155,8 @@ def test_without_the_tokenizer_lengths_are_assumed_and_said_to_be(mixture, plan_
     plan = plan_of(None)
     images = int(mixture.has_image().sum())
     assert (plan.is_measured, plan.conversations) == (False, len(mixture))
-    assert plan.tokens == 2 * (700 * len(mixture) + 576 * images)
+    texts = sum(
+        count * text_tokens(StageName.STAGE2, lang) for lang, count in mixture.counts.items()
+    )
+    assert plan.tokens == 2 * (texts + 576 * images)
     assert all(one.tokens is None and one.cut is None for one in plan.languages)
