@@ -7,6 +7,7 @@ palo status
 """
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,7 @@ def demo_command(profile: ProfileOption = None) -> None:
 def main() -> None:
     """Runs a command; turns what a user can mend into a sentence and exit code 2."""
     stay_offline()
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its remarks on published configs
     sys.exit(guarded(app))
 
 

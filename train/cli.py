@@ -359,7 +359,6 @@ def _load(folder: Path, scale: Scale, quiet: bool) -> "Talker":
     from train.serving.chat import Talker
 
     logging.disable_progress_bar()
-    logging.set_verbosity_error()
     if not quiet:
         _say_slow(scale)
     return Talker(folder, scale.max_length)

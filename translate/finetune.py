@@ -606,10 +606,10 @@ def train(
     base = None if base_weights(settings).local else settings.model
     for config in getattr(trainer.model, "peft_config", {}).values():
         config.base_model_name_or_path, config.revision = base, settings.revision
-    trainer.save_model(str(folder))
+    # peft would look for the base on the hub, to tell whether its vocabulary was changed
+    trainer.model.save_pretrained(folder, **({"save_embedding_layers": False} if lora else {}))
     tokenizer.save_pretrained(folder)
-    for name in ("README.md", "training_args.bin"):  # an empty form, and places of this machine
-        (folder / name).unlink(missing_ok=True)
+    (folder / "README.md").unlink(missing_ok=True)  # an empty form
     return loss
 
 

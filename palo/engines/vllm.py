@@ -194,13 +194,14 @@ class VllmEngine(HostedEngine):
         from vllm.v1.engine.async_llm import AsyncLLM
 
         settings, adapters = self._settings, self._adapters
-        lora: dict[str, Any] = {}
+        # prompts are ids and so are answers: vLLM would copy a large tokenizer several times
+        more: dict[str, Any] = {"skip_tokenizer_init": True}
         if adapters:
             from vllm.lora.request import LoRARequest
 
             # one language after another: one adapter on the GPU, the others wait in host memory
-            lora = {"enable_lora": True, "max_loras": 1, "max_cpu_loras": len(adapters)}
-            lora["max_lora_rank"] = max_lora_rank(*adapters)
+            more |= {"enable_lora": True, "max_loras": 1, "max_cpu_loras": len(adapters)}
+            more["max_lora_rank"] = max_lora_rank(*adapters)
             self._loras = {
                 folder: LoRARequest(f"adapter-{number}", number, str(folder))
                 for number, folder in enumerate(adapters, start=1)
@@ -225,8 +226,7 @@ class VllmEngine(HostedEngine):
                 generation_config="vllm",  # sampling is ours to choose, not the model folder's
                 enable_prefix_caching=True,
                 disable_log_stats=True,
-                **lora,
-                **self._more,
+                **(more | self._more),
             ),
             usage_context=UsageContext.LLM_CLASS,  # steps as large as of a batch job, not a server
         )

@@ -100,6 +100,7 @@ class VllmAnswerer(Answerer):
                 max_num_seqs=settings.max_num_seqs,
                 gpu_memory_utilization=settings.gpu_memory_utilization,
             ),
+            skip_tokenizer_init=False,  # the processor of pictures wants it
             limit_mm_per_prompt={"image": 1},
             mm_processor_kwargs={"backend": "pil"},  # whose resizing training used
         )

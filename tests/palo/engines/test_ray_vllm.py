@@ -153,7 +153,7 @@ def test_a_killed_driver_leaves_no_engine_process_behind(engine, settings, tmp_p
     )
     assert any(line == "up\n" for line in run.stdout)
     started = processes("VLLM::") + processes("ray::Worker")  # children of the node, not the run
-    assert any("EngineCore" in _title(process) for process in started)
+    assert any("EngineCore" in _title(process) for process in started), processes("")
     run.send_signal(signal.SIGKILL)
     run.wait()
     _, alive = psutil.wait_procs(started, timeout=30)

@@ -35,7 +35,12 @@ def settings(model_dir, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def engine(settings):
+    """Its first start compiles the model, as a run's does."""
     with open_engine(EngineKind.VLLM, Weights(settings.model), settings) as opened:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("VLLM_CPU_CI_ENV", "VLLM_ENABLE_V1_MULTIPROCESSING"):
+                patch.delenv(name)
+            opened._start()
         yield opened
 
 
@@ -270,6 +275,7 @@ def test_vllm_gets_what_the_settings_say(settings, adapters, monkeypatch):
     assert {name: getattr(arguments, name) for name in told} == told
     assert usage is UsageContext.LLM_CLASS  # else a step has 2,048 tokens at most
     assert arguments.enable_lora
+    assert arguments.skip_tokenizer_init  # a copy of it takes seconds at 128,000 pieces
     assert (arguments.max_loras, arguments.max_cpu_loras, arguments.max_lora_rank) == (1, 2, 64)
     asyncio.run(open_engine(EngineKind.VLLM, weights, settings)._open())
     plain = given[1][0]
