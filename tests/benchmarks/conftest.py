@@ -12,9 +12,11 @@ REPO_DIR = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def run_benchmark():
-    def run(name, *words):
+    def run(name, *words, timeout=600):
         command = [sys.executable, "-m", f"benchmarks.{name}", *map(str, words)]
-        done = subprocess.run(command, cwd=REPO_DIR, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(
+            command, cwd=REPO_DIR, capture_output=True, text=True, timeout=timeout
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout, json.loads(done.stdout.strip().split("\n")[-1])
 
