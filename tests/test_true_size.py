@@ -80,8 +80,8 @@ def test_vllm_answers_every_question_from_the_checkpoint(project, memory):
 
 
 def test_two_processes_that_share_the_model_learn_the_same(project, memory):
-    if project.is_true and torch.cuda.device_count() < 2:
-        pytest.skip("needs two GPUs")
+    if torch.cuda.device_count() == 1:
+        pytest.skip("needs two GPUs, or none")
     true_size.learn_together(project)
     ours, theirs = project.losses("7b-shared"), project.losses()
     for stage in StageName:

@@ -10,7 +10,8 @@ SHARED = ("7b-packed-ddp", "7b-packed-fsdp2")
 
 
 @pytest.mark.slow
-def test_the_training_cases_run_at_tiny_size_on_a_cpu(run_benchmark):
+def test_the_training_cases_run_at_tiny_size_on_a_cpu(run_benchmark, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # two processes would want two GPUs
     alone = ("7b-packed", "7b-packed-documents", "7b-packed-torch-loss", "1.7b-packed")
     _, figures = run_benchmark("train_gpu", "--tiny", "--only", ",".join((*alone, *SHARED)))
     assert figures["torch"] == torch.__version__
@@ -23,7 +24,7 @@ def test_the_training_cases_run_at_tiny_size_on_a_cpu(run_benchmark):
 
 @pytest.mark.slow
 @pytest.mark.vllm
-def test_the_translators_engines_run_at_tiny_size_on_a_cpu(run_benchmark):
+def test_the_translators_engines_run_at_tiny_size(run_benchmark):
     pytest.importorskip("vllm", reason="vLLM is not installed")
     wanted = ("translator-transformers", "translator-vllm-adapter")
     _, figures = run_benchmark("train_gpu", "--tiny", "--only", ",".join(wanted))
