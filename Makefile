@@ -22,7 +22,7 @@ ifdef PROFILE
 export PROFILE
 endif
 
-.PHONY: help setup vllm demo test test-fast rehearse check locks docs format translate refine train evaluate report status clean
+.PHONY: help setup vllm demo test test-fast test-gpu rehearse check locks docs format translate refine train evaluate report status clean
 
 help:  ## list every target
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -35,11 +35,14 @@ demo: .venv/.installed  ## the whole pipeline on the built-in sample, nine langu
 	@$(MAKE) --no-print-directory --silent .venv/.vllm || echo "vLLM could not be installed here; the demo goes on without it."
 	@$(PALO) demo
 
-test: .venv/.installed .venv/.vllm .venv/.transformers-4 .venv/.smollm2  ## every test (real vLLM included)
-	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(TEST_PROCESSES)
+test: .venv/.installed .venv/.vllm .venv/.transformers-4 .venv/.smollm2  ## every test but test-gpu's (real vLLM included)
+	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(TEST_PROCESSES) -m "not gpu"
 
 test-fast: .venv/.installed  ## the tests that take seconds
 	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(TEST_PROCESSES) -m "not slow and not vllm and not gpu"
+
+test-gpu: .venv/.installed .venv/.vllm  ## what needs an NVIDIA GPU: 7b at its true size, from training to vLLM
+	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -m gpu
 
 rehearse: .venv/.installed .venv/.vllm  ## the real run's commands, one after another, on narrow models
 	@.venv/bin/python -m benchmarks.rehearsal

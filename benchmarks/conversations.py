@@ -52,15 +52,18 @@ class Reader:
         pixels = self.pictures.pixels(example.image) if example.image else None
         return Item(self.measure.encode(example), pixels, LANGUAGES.index(example.lang))
 
-    def stage_data(self, stage: Stage, num_steps: int, seed: int) -> StageData:
+    def stage_data(
+        self, stage: Stage, num_steps: int, seed: int, rank: int = 0, world_size: int = 1
+    ) -> StageData:
         def order(epoch: int) -> np.ndarray:
             return np.random.RandomState(seed + epoch).permutation(len(self.examples))
 
         plan = StepPlan(self.lengths, order, stage.batch_size, stage.row_tokens, num_steps)
         lost_images = ImageLosses(self.folder / "lost.jsonl", 0.0, len(self.examples))
         return StageData(
-            self.examples, LANGUAGES, self.measure, self.packer, plan, self.pictures, lost_images
-        )
+            self.examples, LANGUAGES, self.measure, self.packer, plan, self.pictures, lost_images,
+            rank, world_size,
+        )  # fmt: skip
 
 
 def reader(

@@ -36,6 +36,10 @@ from sceneworld.scene import Scene, Thing, make_scene
 from sceneworld.truth import Truth, add_turn, rows
 
 PUBLISHED = Path(__file__).with_name("published")
+MODELS: dict[str, dict[str, Any]] = {
+    model.pop("name"): model
+    for model in yaml.safe_load((PUBLISHED / "models.yaml").read_text("utf-8"))
+}
 SEED = 7
 # Characters of the answers in samples of each kind, as LLaVA-Instruct has them on average: talks, a
 # description and a piece of reasoning. The English mix has the longest, too.
@@ -62,8 +66,8 @@ def build(folder: Path, repository: Path) -> Path:
     HF_HOME is to be `folder/huggingface`. Raises MissingResource without vLLM, which brings the
     vocabularies of real size.
     """
-    for model in yaml.safe_load((PUBLISHED / "models.yaml").read_text("utf-8")):
-        _write_model(model, folder / "huggingface" / "hub")
+    for model in MODELS:
+        _write_snapshot(model, folder / "huggingface" / "hub")
     _write_data(folder / "data" / "palo")
     return _write_settings(folder, repository)
 
@@ -96,20 +100,26 @@ def _write_settings(folder: Path, repository: Path) -> Path:
 # Models
 
 
-def _write_model(model: dict[str, Any], hub: Path) -> None:
-    """A snapshot as `hf download` leaves it."""
+def _write_snapshot(name: str, hub: Path) -> None:
+    """As `hf download` leaves it."""
+    place, revision = hub / f"models--{name.replace('/', '--')}", MODELS[name]["revision"]
+    shutil.rmtree(place, ignore_errors=True)
+    write_model(name, place / "snapshots" / revision)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(revision)
+
+
+def write_model(name: str, folder: Path, is_narrow: bool = True) -> None:
+    """A published model's files with random weights, made on the GPU where there is one; those that
+    are not narrow have all of its width and depth."""
     import torch
     from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
-    place = hub / f"models--{model['name'].replace('/', '--')}"
-    folder = place / "snapshots" / model["revision"]
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(PUBLISHED / model["name"].replace("/", "--"), folder)
-    (place / "refs").mkdir()
-    (place / "refs" / "main").write_text(model["revision"])
+    model = MODELS[name]
+    shutil.copytree(PUBLISHED / name.replace("/", "--"), folder)
     config = read_json(folder / "config.json")
-    for name, value in model["narrow"].items():
-        section, _, field = name.rpartition(".")
+    for path, value in model["narrow"].items() if is_narrow else ():
+        section, _, field = path.rpartition(".")
         (config[section] if section else config)[field] = value
     write_json(folder / "config.json", config)
     if model.get("tokenizer") == "sentencepiece":
@@ -120,9 +130,11 @@ def _write_model(model: dict[str, Any], hub: Path) -> None:
     read = AutoConfig.from_pretrained(folder)
     kind: Any = AutoModel if "vision_config" in config else AutoModelForCausalLM
     dtype = getattr(torch, config.get("torch_dtype", "float32"))
-    weights = kind.from_config(read, dtype=dtype)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        weights = kind.from_config(read, dtype=dtype)
     if read.model_type == "hunyuan_v1_dense":
         _end_answers(weights, read.bos_token_id - 1, read.eos_token_id)
+    weights.cpu()
     if model["files"] == "model.safetensors":
         weights.save_pretrained(folder / "made")
         shutil.move(folder / "made" / model["files"], folder / model["files"])

@@ -114,8 +114,13 @@ def test_the_refine_targets_language_is_never_the_locale(make):
 
 
 def test_test_targets_run_offline(make):
-    for target in ("test", "test-fast"):
+    for target in ("test", "test-fast", "test-gpu"):
         assert make("-n", target).stdout.startswith("HF_HUB_OFFLINE=1 .venv/bin/python -m pytest")
+
+
+def test_tests_that_want_a_gpu_to_themselves_run_alone(make):
+    assert make("-n", "test").stdout.endswith(' -m pytest -n 2 -m "not gpu"\n')
+    assert make("-n", "test-gpu").stdout.endswith(" -m pytest -m gpu\n")
 
 
 def test_help_has_a_line_for_every_target_and_is_what_make_alone_says(make):

@@ -1,25 +1,32 @@
-"""Measures training and translating at the true size on one GPU, with random weights.
+"""Measures training and translating at the true size on NVIDIA GPUs, with random weights.
 
-    python -m benchmarks.gpu
-    python -m benchmarks.gpu --only 7b-packed,7b-packed-no-dropout --rows 8192
-    python -m benchmarks.gpu --tiny        # the same paths at tiny size, on a CPU too
+    python -m benchmarks.train_gpu
+    python -m benchmarks.train_gpu --only 7b-packed,7b-packed-no-dropout --rows 8192
+    python -m benchmarks.train_gpu --tiny        # the same paths at tiny size, on a CPU too
 
 No weights are downloaded: models of the sizes that train/model/sizes.py knows are made on the
 device. Training goes through StageTrainer as `palo train` does: frozen parts in bf16, trained ones
 in fp32, an image of 336 pixels a conversation, PALO-like lengths up to 2,048 tokens, rows of 2,048,
-4,096 and 8,192. For each case: `tokens_per_s` without padding, `peak_gib`, and two kinds of
-utilisation, both by train/model/sizes.py: `mfu`, the headline's 4N (in full: 6N) operations for
-every token, as reports of others count, and `mfu_strict`, with the head on supervised tokens alone
-and images counted apart. Recomputation counts in neither. `translator`: the engine
-`transformers` on a Llama of 7B, tokens generated a second by batch size.
+4,096 and 8,192. `7b-packed` is PALO's settings; what another case changes is in its name. Cases
+`ddp` and `fsdp2` start a process on every GPU, and need two.
 
-A case that needs more memory than there is says so in `failed`.
+For each case: `tokens_per_s` without padding, of all GPUs; `peak_gib` of the first one; and two
+kinds of utilisation, both by train/model/sizes.py: `mfu`, the headline's 4N (in full: 6N)
+operations for every token, as reports of others count, and `mfu_strict`, with the head on
+supervised tokens alone and images counted apart. Recomputation counts in neither.
+
+`translator`: a Llama of 7B, which takes 14 GB of disk in TMPDIR, asked through the engines
+`transformers` and `vllm`, the latter with an adapter of rank 64, too; tokens generated a second by
+batch size.
+
+A case that needs more than there is says so in `failed`.
 """
 
 import argparse
 import gc
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,30 +40,45 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 import transformers
+from peft import LoraConfig, get_peft_model
 from transformers import CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
 from benchmarks.clock import Clock, synchronise
 from benchmarks.conversations import Reader, drawn_lengths, reader
 from benchmarks.harness import GIB, ROOT, finish
-from palo.engines.stream import Message, Request, Sampling, Signature, Weights
-from palo.engines.transformers import TransformersEngine
-from palo.settings import LoopSettings, TranslatorSettings
+from palo.engines.open import open_engine
+from palo.engines.stream import Message, Request, Sampling, Weights
+from palo.errors import MissingResource, UserError
+from palo.settings import EngineKind, LoopSettings, Sharding, TranslatorSettings
 from sceneworld.standins.tiny import train_tokenizer
 from sceneworld.standins.tower import tower_config
 from train.loop.loss import Learner, recompute, sum_loss
+from train.loop.processes import is_first, processes
 from train.loop.trainer import Job, StageTrainer
 from train.model.assembly import add_adapters, assemble
 from train.model.sizes import LanguageSize, Sizes, flop_count, sizes_of
 from train.planning.memory import peak_flops
-from train.scale import Checkpointing, LossKernel, Scale, Stage, StageName, load_scale
+from train.scale import (
+    Attention,
+    Checkpointing,
+    LossKernel,
+    Scale,
+    Stage,
+    StageName,
+    load_scale,
+)
 
 SCALES_DIR = ROOT / "train/scales"
 LIMITS = {"7b-packed": 0.35, "7b-packed-no-dropout": 0.45}
 SPREAD = 0.02  # of the weights: what Llama starts from
+ADAPTER_RANK = 64  # as the profile `palo` fine-tunes its translator
 SOURCE = "Translate into Urdu: what is the colour of the bus beside the bridge? " * 4
 WARM_STEPS = 2  # not counted: kernels are chosen, memory is taken
 ON_GPU = torch.cuda.is_available()
-DEVICE = torch.device("cuda" if ON_GPU else "cpu")
+TOGETHER = int(os.environ.get("WORLD_SIZE", "1"))  # processes that torchrun started
+PROCESSES = torch.cuda.device_count() if ON_GPU else 2  # to start where a model is shared
+HANGS_S = 1800  # processes that wait for one another never end
+DEVICE = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if ON_GPU else "cpu")
 FROZEN = torch.bfloat16 if ON_GPU else torch.float32  # the type of what is not trained
 
 
@@ -68,6 +90,9 @@ class Case:
     checkpointing: Checkpointing = Checkpointing.FULL
     dropout: float | None = None  # None: the scale's
     compiled: bool = False
+    attention: Attention = Attention.AUTO  # on a GPU `varlen`
+    loss_kernel: LossKernel = LossKernel.AUTO  # on a GPU Liger
+    sharding: Sharding | None = None  # None: one process alone
 
 
 CASES = {
@@ -76,9 +101,21 @@ CASES = {
     "7b-packed-selective-compiled": Case("7b", Checkpointing.SELECTIVE, compiled=True),
     "7b-packed-no-dropout": Case("7b", Checkpointing.NONE, dropout=0.0),
     "7b-packed-no-dropout-compiled": Case("7b", Checkpointing.NONE, dropout=0.0, compiled=True),
+    "7b-packed-documents": Case("7b", attention=Attention.DOCUMENTS),  # SDPA a document
+    "7b-packed-torch-loss": Case("7b", loss_kernel=LossKernel.TORCH),  # without Liger
+    "7b-packed-ddp": Case("7b", sharding=Sharding.NONE),
+    "7b-packed-fsdp2": Case("7b", sharding=Sharding.FSDP2),
     "1.7b-packed": Case("1.7b"),
+    "1.7b-packed-ddp": Case("1.7b", sharding=Sharding.NONE),
+    "1.7b-packed-fsdp2": Case("1.7b", sharding=Sharding.FSDP2),
 }
-TINY = {"hidden": 32, "intermediate": 64, "layers": 2, "heads": 2}
+# The engine, and whether it has an adapter.
+TRANSLATORS = {
+    "translator-transformers": (EngineKind.TRANSFORMERS, False),
+    "translator-vllm": (EngineKind.VLLM, False),
+    "translator-vllm-adapter": (EngineKind.VLLM, True),
+}
+TINY = {"hidden": 64, "intermediate": 128, "layers": 2, "heads": 2}  # vLLM's least: heads of 32
 
 
 def main() -> None:
@@ -96,20 +133,25 @@ def main() -> None:
         chosen.rows, chosen.answer_tokens = "2048", 4
     elif not ON_GPU:
         parser.error("there is no GPU here; --tiny runs the same paths on a CPU")
-    wanted = chosen.only.split(",") if chosen.only else [*CASES, "translator"]
-    if unknown := set(wanted) - {*CASES, "translator"}:
-        parser.error(f"unknown: {' '.join(sorted(unknown))}; known: {' '.join(CASES)} translator")
-    figures: dict[str, Any] = about(chosen.tiny)
-    with tempfile.TemporaryDirectory() as folder:
+    known = [*CASES, *TRANSLATORS]
+    wanted = chosen.only.split(",") if chosen.only else known
+    if unknown := set(wanted) - set(known):
+        parser.error(f"unknown: {' '.join(sorted(unknown))}; known: {' '.join(known)}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if TOGETHER > 1:
+            shared(wanted[0], int(chosen.rows), chosen, folder)
+            return
         works: dict[str, Callable[[], dict[str, Any]]] = {}
         for name in wanted:
-            if name == "translator":
+            if name in TRANSLATORS:
                 for size in map(int, chosen.batches.split(",")):
-                    works[f"{name}-{size}"] = partial(translated, size, chosen, Path(folder))
+                    works[f"{name}-{size}"] = partial(translated, name, size, chosen, folder)
                 continue
+            measure = trained if CASES[name].sharding is None else start_together
             for tokens in map(int, chosen.rows.split(",")):
-                own_folder = Path(folder) / f"{name}-{tokens}"
-                works[own_folder.name] = partial(trained, CASES[name], tokens, chosen, own_folder)
+                works[f"{name}-{tokens}"] = partial(measure, name, tokens, chosen, folder)
+        figures: dict[str, Any] = about(chosen.tiny)
         for key, work in works.items():
             figures[key] = attempt(work)
             print(json.dumps({key: figures[key]}), file=sys.stderr, flush=True)
@@ -138,16 +180,54 @@ def attempt(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except torch.OutOfMemoryError as error:
         first = str(error).split("\n")[0].split(". ")
         return {"failed": f"out of memory: {'. '.join(first[:2])}"}
+    except UserError as error:  # something is missing, or vLLM died again and again
+        return {"failed": str(error)}
     finally:
         torch.compiler.reset()  # compiled layers hold on to their weights
-        gc.collect()
-        if ON_GPU:
-            torch.cuda.empty_cache()
+        free_memory()
+
+
+def free_memory() -> None:
+    gc.collect()
+    if ON_GPU:
+        torch.cuda.empty_cache()
+
+
+def start_together(
+    name: str, row_tokens: int, chosen: argparse.Namespace, folder: Path
+) -> dict[str, Any]:
+    """The case in a process on every GPU; on the CPU in two."""
+    if PROCESSES < 2:
+        raise MissingResource(f"needs two GPUs; this machine has {PROCESSES}")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)]
+    asked = {"only": name, "rows": row_tokens, "batch-size": chosen.batch_size}
+    asked["steps"] = chosen.steps
+    words = [f"--{option}={value}" for option, value in asked.items()]
+    command = [sys.executable, *launcher, "-m", "benchmarks.train_gpu", *words]
+    command += ["--tiny"] * chosen.tiny
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=HANGS_S)
+    if done.returncode:
+        why = [line for line in done.stderr.split("\n") if "Error" in line]
+        return {"failed": why[0] if why else done.stderr[-300:]}
+    return json.loads(done.stdout.strip().split("\n")[-1])
+
+
+def shared(name: str, row_tokens: int, chosen: argparse.Namespace, folder: Path) -> None:
+    """One process of those that `start_together` started; an error of any ends them all."""
+    figures = trained(name, row_tokens, chosen, folder)
+    if is_first():
+        finish(figures)
+    torch.distributed.destroy_process_group()
 
 
 def scale_of(case: Case, tiny: bool) -> tuple[Scale, Sizes]:
     scale = load_scale(case.scale, SCALES_DIR)
-    changed: dict[str, Any] = {"checkpointing": case.checkpointing, "compile": case.compiled}
+    changed: dict[str, Any] = {
+        "checkpointing": case.checkpointing,
+        "compile": case.compiled,
+        "attention": case.attention,
+        "loss_kernel": case.loss_kernel,
+    }
     if scale.lora:
         dropout = scale.lora.dropout if case.dropout is None else case.dropout
         rank = 4 if tiny else scale.lora.rank
@@ -161,25 +241,25 @@ def scale_of(case: Case, tiny: bool) -> tuple[Scale, Sizes]:
     return scale, sizes
 
 
-def trained(
-    case: Case, row_tokens: int, chosen: argparse.Namespace, folder: Path
-) -> dict[str, Any]:
+def trained(name: str, row_tokens: int, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """As train/run.py trains stage 2."""
+    case, state, folder = CASES[name], processes(), folder / f"{name}-{row_tokens}"
     scale, sizes = scale_of(case, chosen.tiny)
-    num_steps = WARM_STEPS + chosen.steps
-    lengths = drawn_lengths(num_steps * chosen.batch_size)
+    num_steps, batch_size = WARM_STEPS + chosen.steps, chosen.batch_size * state.num_processes
+    lengths = drawn_lengths(num_steps * batch_size)
     patch = sizes.tower.patch_size * (2 if sizes.image_tokens < sizes.patches else 1)
     read = reader(folder, lengths, 1, scale.image_size, patch)
     learner = make_learner(scale, sizes, read)
     stage = Stage(
         learning_rate=scale.stage2.learning_rate,
         projector_learning_rate=scale.stage2.projector_learning_rate,
-        batch_size=chosen.batch_size,
+        batch_size=batch_size,
         row_tokens=row_tokens,
         max_steps=num_steps,
         save_every_steps=10**9,
     )
-    data = read.stage_data(stage, num_steps, seed=1)
+    place = (state.process_index, state.num_processes)
+    data = read.stage_data(stage, num_steps, 1, *place)
     flops, clock = flop_count(sizes, StageName.STAGE2), Clock()
     done: list[tuple[int, float]] = []  # of each step: tokens, operations
 
@@ -188,13 +268,21 @@ def trained(
         return done[-1][1]
 
     workers = 0 if chosen.tiny else None
-    settings = LoopSettings(trackers=(), workers=workers, spike=None, log_every_steps=10**9)
+    settings = LoopSettings(
+        trackers=(),
+        workers=workers,
+        spike=None,
+        log_every_steps=10**9,
+        sharding=case.sharding or Sharding.NONE,
+    )
     trainer = Unsaved(learner, data, Job(stage, folder, 1, settings, operations), callbacks=[clock])
     trainer.train()
     seconds = sum(wall_s for wall_s, _ in clock.steps[WARM_STEPS:])
     tokens, strict = map(sum, zip(*done[WARM_STEPS:], strict=True))
     headline = tokens * flops.per_token_headline
     peak = peak_flops(torch.cuda.get_device_name()) if ON_GPU else None
+    peak = peak * state.num_processes if peak else None
+    is_plain = learner.sum_loss is sum_loss(LossKernel.TORCH)
     return {
         "tokens_per_s": round(tokens / seconds, 1),
         "mfu": round(headline / seconds / peak, 4) if peak else None,
@@ -203,7 +291,9 @@ def trained(
         "peak_gib": peak_gib(),
         "seconds_a_step": round(seconds / chosen.steps, 3),
         "padding_share": round(data.plan.packing(range(num_steps)).padding_share, 4),
+        "processes": state.num_processes,
         "attention": str(learner.attends),
+        "loss_kernel": str(LossKernel.TORCH if is_plain else LossKernel.LIGER),
         "checkpointing": str(scale.checkpointing),
         "dropout": scale.lora.dropout if scale.lora else None,
         "compiled": scale.compile,
@@ -236,7 +326,7 @@ def make_learner(scale: Scale, sizes: Sizes, read: Reader) -> Learner:
     recompute(model.model.language_model, scale.checkpointing)
     if scale.compile:
         for layer in model.model.language_model.layers:
-            layer.compile()
+            layer.compile(dynamic=True)  # as train/run.py does: rows differ in length
     return Learner(model, 2, scale.attention, scale.loss_kernel)
 
 
@@ -269,41 +359,62 @@ def filled(kind: Any, config: Any, dtype: torch.dtype) -> Any:
     return model
 
 
-def translated(batch_size: int, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """The translator's engine around a random model, and one batch of requests for it.
-
-    The engine would read its weights from a folder; they are put in their place instead. Answers of
-    random words never end by themselves, so each has all its tokens.
-    """
-    folder /= f"translator-{batch_size}"
-    _, sizes = scale_of(CASES["7b-packed"], chosen.tiny)
-    tokenizer = train_tokenizer([SOURCE], 300)
-    tokenizer.save_pretrained(folder)
-    signature = Signature("random", "none", str(FROZEN))
-    settings = TranslatorSettings(model=str(folder), finetuned_dir=folder, batch_size=batch_size)
-    engine = TransformersEngine(Weights(str(folder)), signature, settings)
-    engine._tokenizer = tokenizer
-    engine._model = language_model(sizes.language, tokenizer, FROZEN).eval()
-    engine._stops = frozenset()
-    words = SOURCE.split()
+def translated(
+    name: str, batch_size: int, chosen: argparse.Namespace, folder: Path
+) -> dict[str, Any]:
+    """Two rounds of requests, the second one measured; no two have a beginning in common, which
+    vLLM would read once. Answers never end by themselves, so each has all its tokens."""
+    kind, has_adapter = TRANSLATORS[name]
+    model_dir, adapter_dir = write_translator(folder, chosen.tiny)
+    settings = TranslatorSettings(
+        model=str(model_dir),
+        finetuned_dir=folder,
+        dtype=str(FROZEN).removeprefix("torch."),
+        batch_size=batch_size,  # transformers
+        max_num_seqs=batch_size,  # vllm
+    )
+    weights = Weights(settings.model, adapter_dir=adapter_dir if has_adapter else None)
     sampling = Sampling(chosen.answer_tokens)
     requests = [
-        Request(str(at), (Message("user", " ".join(words[at % 8 :])),), sampling)
-        for at in range(batch_size)
+        Request(str(at), (Message("user", f"{at}: {SOURCE}"),), sampling)
+        for at in range(2 * batch_size)
     ]
-    with engine:
-        warm = list(engine.stream(requests))
+    with open_engine(kind, weights, settings) as engine:
+        warm = list(engine.stream(requests[:batch_size]))
         synchronise()
         start = time.perf_counter()
-        tokens = sum(result.output_tokens for result in engine.stream(requests))
+        results = list(engine.stream(requests[batch_size:]))
         synchronise()
         seconds = time.perf_counter() - start
+    if errors := [result.error for result in (*warm, *results) if result.error]:
+        return {"failed": errors[0]}
+    tokens = sum(result.output_tokens for result in results)
     return {
         "tokens_per_s": round(tokens / seconds, 1),
         "tokens": tokens,
-        "prompt_tokens": round(sum(result.prompt_tokens for result in warm) / len(warm)),
-        "peak_gib": peak_gib(),
+        "prompt_tokens": round(sum(result.prompt_tokens for result in results) / batch_size),
+        # vLLM's own process takes what it is given
+        "peak_gib": peak_gib() if kind is EngineKind.TRANSFORMERS else None,
     }
+
+
+def write_translator(folder: Path, tiny: bool) -> tuple[Path, Path]:
+    """A random model whose answers never end by themselves, and an adapter on it."""
+    model_dir, adapter_dir = folder / "translator", folder / "adapter"
+    if adapter_dir.is_dir():
+        return model_dir, adapter_dir
+    _, sizes = scale_of(CASES["7b-packed"], tiny)
+    tokenizer = train_tokenizer([SOURCE], 300)
+    model = language_model(sizes.language, tokenizer, FROZEN)
+    with torch.no_grad():
+        model.lm_head.weight[tokenizer.eos_token_id] = 0  # some other token is always likelier
+    model.save_pretrained(model_dir)
+    tokenizer.save_pretrained(model_dir)
+    config = LoraConfig(r=ADAPTER_RANK, target_modules="all-linear", init_lora_weights=False)
+    get_peft_model(model, config).save_pretrained(adapter_dir)
+    del model
+    free_memory()
+    return model_dir, adapter_dir
 
 
 def peak_gib() -> float | None:
