@@ -106,12 +106,12 @@ def test_vllm_says_what_transformers_says_with_and_without_the_trained_adapter(
 
 @pytest.fixture
 def real(settings, tmp_path, monkeypatch):
-    """A project of the `palo` profile around the model, with two conversations to translate."""
+    """A project of the `palo` profile around the model, with a conversation to translate."""
     talks = json.loads((REPO_DIR / "benchmarks/gold/llava_conversations_30.json").read_text())
-    shortest = sorted(talks, key=lambda talk: len(json.dumps(talk)))[:2]
+    shortest = min(talks, key=lambda talk: len(json.dumps(talk)))
     source = tmp_path / "source.json"
-    source.write_text(json.dumps(shortest), encoding="utf-8")
-    few = {"engine": "transformers", "max_tokens": 48, "max_attempts": 1}
+    source.write_text(json.dumps([shortest]), encoding="utf-8")
+    few = {"engine": "transformers", "max_tokens": 32, "max_attempts": 1}
     real_project(tmp_path, MODEL_DIR, source, **few)
     monkeypatch.setenv("PALO_CONFIG", str(tmp_path / "pipelines.yaml"))
     return tmp_path
