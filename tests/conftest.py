@@ -1,6 +1,5 @@
 """Fixtures of every test: an offline environment, honest skips, a project folder of its own."""
 
-import functools
 import os
 import shutil
 import signal
@@ -36,6 +35,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items):
+    if workers:  # what takes long is begun first: the rest fills the gaps at the end
+        long = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in long)
     if not any(item.get_closest_marker("gpu") for item in items) or _has_cuda():
         return
     for item in items:
@@ -46,24 +48,15 @@ def pytest_collection_modifyitems(items):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """With several processes (`-n 2`) a file's tests share its fixtures, so they stay together; so
-    do all that start engines, for two at once would see, and reap, each other's processes."""
+    do those that start a Ray cluster, of which a machine has one."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
             path = super()._split_scope(nodeid)
-            return "engines" if path in _files_of_engines() else path
+            return "ray" if path.startswith("tests/palo/engines/test_ray") else path
 
     return ByFile(config, log)
-
-
-@functools.cache
-def _files_of_engines():
-    folder = REPO_DIR / "tests"
-    engines = {*(folder / "palo" / "engines").glob("test_*.py")}
-    vllm = {p for p in folder.rglob("test_*.py") if "pytest.mark.vllm" in p.read_text("utf-8")}
-    alone = {folder / "benchmarks" / "test_rehearsal.py"}  # starts programs, and no engine itself
-    return {path.relative_to(REPO_DIR).as_posix() for path in (engines | vllm) - alone}
 
 
 def _has_cuda():
